@@ -1,0 +1,117 @@
+/**
+ * The physics of leases and promises, stated once. docs/ARCHITECTURE.md ("Time") derives the inequalities.
+ * All durations are milliseconds of the boot clock (suspend included).
+ */
+export interface Timing {
+  /** R: the holder asks every voter again this often; also the heartbeat of every node. */
+  readonly renewMs: number
+  /** T_h: what a vote is worth to the candidate, counted from when it sent the request. */
+  readonly leaseMs: number
+  /** D: budget to make keepalived drop the VIP and to verify it. */
+  readonly releaseMs: number
+  /** G: grain of timers and scheduling. */
+  readonly grainMs: number
+  /** C: how often keepalived runs the check; the bound when the agent is dead. */
+  readonly checkMs: number
+  /** T_g: how long a voter keeps its promise, counted from when it answered. */
+  readonly reserveMs: number
+  /** How long a new MASTER may wait for its first majority. */
+  readonly claimMs: number
+  /** How long a preempting MASTER may wait for the old holder to release. */
+  readonly handoverMs: number
+  /** Largest difference allowed between the rates of two hosts' clocks, in parts per million. */
+  readonly driftPpm: number
+}
+
+export const defaultTiming: Timing = {
+  renewMs: 400,
+  leaseMs: 1800,
+  releaseMs: 200,
+  grainMs: 100,
+  checkMs: 1000,
+  reserveMs: 1900,
+  claimMs: 50,
+  handoverMs: 100,
+  driftPpm: 10_000,
+}
+
+/** Both ends of a duration are read from a clock of this grain (`/proc/uptime` has two decimals). */
+const clockGrainMs = 10
+/** The slowest answer with which renewals must still succeed: two lost ones, then one this late. */
+const roundTripMs = 200
+
+export class TimingError extends Error {
+  readonly code = 'timing'
+}
+
+/** How long a promise must last so that it outlives, on any allowed clock, a lease of `leaseMs`. */
+export function reserveNeededMs(leaseMs: number, driftPpm: number): number {
+  const drift = driftPpm / 1e6
+  return Math.ceil(leaseMs * ((1 + drift) / (1 - drift))) + 2 * clockGrainMs
+}
+
+/** The instant (boot clock of the holder) at which a holder without renewal starts to fence: E2. */
+export function fenceAtMs(leaseUntilMs: number, timing: Timing): number {
+  return leaseUntilMs - timing.releaseMs - timing.grainMs
+}
+
+/** After this long without a word a voter or holder counts as not heard. */
+export function silenceMs(timing: Timing): number {
+  return 3 * timing.renewMs
+}
+
+/**
+ * Asserts E1 and E3 (E2 is how `fenceAtMs` is defined; that it leaves time to renew is E3).
+ * @throws TimingError naming the inequality and its numbers.
+ */
+export function assertTiming(timing: Timing): void {
+  const { renewMs, leaseMs, releaseMs, grainMs, reserveMs, claimMs, driftPpm } = timing
+  const needed = reserveNeededMs(leaseMs, driftPpm)
+  if (reserveMs < needed)
+    throw new TimingError(
+      `timing breaks E1: reserveMs ${reserveMs} must be at least ${needed} ` +
+        `(leaseMs ${leaseMs} × (1+ρ)/(1−ρ) with driftPpm ${driftPpm}, plus ${2 * clockGrainMs} for two clock readings): ` +
+        `raise reserveMs or lower leaseMs`,
+    )
+  const fenceAfterMs = fenceAtMs(leaseMs, timing)
+  if (fenceAfterMs <= 0)
+    throw new TimingError(
+      `timing breaks E2: a holder would start fencing ${fenceAfterMs} ms after it asked ` +
+        `(leaseMs ${leaseMs} − releaseMs ${releaseMs} − grainMs ${grainMs}): raise leaseMs`,
+    )
+  const renewableMs = fenceAfterMs - roundTripMs
+  if (3 * renewMs > renewableMs)
+    throw new TimingError(
+      `timing breaks E3: 3 × renewMs = ${3 * renewMs} must be at most ${renewableMs} ` +
+        `(leaseMs ${leaseMs} − releaseMs ${releaseMs} − grainMs ${grainMs} − round trip ${roundTripMs}): ` +
+        `lower renewMs or raise leaseMs`,
+    )
+  if (claimMs >= renewMs)
+    throw new TimingError(
+      `timing: claimMs ${claimMs} must be less than renewMs ${renewMs}: a claim is decided before the next heartbeat`,
+    )
+}
+
+/**
+ * keepalived's master-down time: 3 × advert_int + skew (RFC 3768 section 6.1; RFC 5798 scales the skew by advert_int).
+ */
+export function masterDownMs(vrrp: { version: 2 | 3; priority: number; advertIntMs: number }): number {
+  const skewMs = ((256 - vrrp.priority) / 256) * (vrrp.version === 2 ? 1000 : vrrp.advertIntMs)
+  return 3 * vrrp.advertIntMs + skewMs
+}
+
+/**
+ * E4: votes are free before keepalived promotes, so that failover is as fast as keepalived alone.
+ * @returns a warning for the operator, or null where it holds.
+ */
+export function promotionWarning(
+  vrrp: { version: 2 | 3; priority: number; advertIntMs: number },
+  timing: Timing,
+): string | null {
+  const earliestMs = masterDownMs(vrrp) - vrrp.advertIntMs
+  if (timing.reserveMs < earliestMs) return null
+  return (
+    `keepalived may promote ${Math.round(earliestMs)} ms after the holder died, but votes are kept for ${timing.reserveMs} ms: ` +
+    `such a takeover is refused once and pays a second master-down time. Raise advert_int, or lower leaseMs and reserveMs`
+  )
+}

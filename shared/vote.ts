@@ -1,0 +1,246 @@
+/**
+ * One voter's vote on one instance: whom it is promised to, until when, and what must be on disk before that.
+ * Pure: the witness's arbiter and the agent's guard both decide with this code.
+ *
+ * Invariant: at any instant at most one candidate has an unexpired promise of this voter, over every crash: a promise
+ * is on disk before it is given, and after a restart nobody new gets one until every promise given before has ended.
+ */
+import type { Epoch, NodeName, RefusalReason } from './protocol.ts'
+import { reserveNeededMs, type Timing } from './timing.ts'
+import { assertNever } from './assert-never.ts'
+
+/** The last promise to a new holder: what the ledger holds. Renewals do not change it. */
+export interface Ballot {
+  readonly to: NodeName
+  readonly epoch: Epoch
+}
+
+/** How long the promise under `epoch` lasts, kept in memory of the host (tmpfs): survives the process, not the boot. */
+export interface Mark {
+  readonly epoch: Epoch
+  readonly untilMs: number
+}
+
+export type Pledge =
+  /** Nobody has the vote. */
+  | { readonly phase: 'free' }
+  /** After a restart: promises from before may be in use until then; only the recorded holder may renew. */
+  | { readonly phase: 'waiting'; readonly untilMs: number }
+  /** The ballot is on its way to the disk; the promise is not given yet. */
+  | { readonly phase: 'recording'; readonly ballot: Ballot }
+  | {
+      readonly phase: 'promised'
+      readonly to: NodeName
+      readonly epoch: Epoch
+      readonly grantedAtMs: number
+      readonly untilMs: number
+    }
+
+export interface Voter {
+  readonly pledge: Pledge
+  /** The ballot that is surely on disk; null: none, or not known. */
+  readonly record: Ballot | null
+  /** The highest epoch this voter has promised or heard of. */
+  readonly epoch: Epoch
+}
+
+export type VoteEffect =
+  /** Write the ballot durably, then report `ballotRecorded` or `ballotLost`. */
+  | { readonly type: 'record'; readonly ballot: Ballot }
+  /** Note the promise's end in memory of the host, before the grant leaves. */
+  | { readonly type: 'mark'; readonly mark: Mark }
+
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly reason: RefusalReason
+  readonly text: string
+}
+export type VoteDecision =
+  | { readonly kind: 'granted'; readonly epoch: Epoch }
+  | { readonly kind: 'pending'; readonly epoch: Epoch }
+  | Refusal
+
+/** What was found on disk at start. `lost`: missing, torn, alien or rolled back. */
+export type RecoveredBallot = { kind: 'valid'; ballot: Ballot | null; mark: Mark | null } | { kind: 'lost' }
+
+/** After a lost ledger, epochs jump by this much, beyond any that was granted unseen. */
+const epochGapAfterLoss = 1000
+
+/** The voter of a process that starts at `atMs`. */
+export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserveMs: number }): Voter {
+  const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }
+  if (found.kind === 'lost') return { pledge: waiting, record: null, epoch: epochGapAfterLoss }
+  const { ballot, mark } = found
+  if (ballot === null) return { pledge: waiting, record: null, epoch: 0 }
+  const recovered = { record: ballot, epoch: ballot.epoch }
+  if (mark?.epoch !== ballot.epoch) return { ...recovered, pledge: waiting }
+  if (mark.untilMs <= at.atMs) return { ...recovered, pledge: { phase: 'free' } }
+  return { ...recovered, pledge: { phase: 'waiting', untilMs: Math.min(mark.untilMs, waiting.untilMs) } }
+}
+
+/** The voter whose ledger proved to be older than its promises: everyone waits, epochs go beyond what was seen. */
+export function distrustLedger(
+  voter: Voter,
+  at: { seenEpoch: Epoch; atMs: number; reserveMs: number },
+): Voter {
+  return {
+    pledge: { phase: 'waiting', untilMs: at.atMs + at.reserveMs },
+    record: null,
+    epoch: Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss,
+  }
+}
+
+/** Time passes: a promise or a wait that has ended leaves the vote free. */
+export function expireVote(voter: Voter, atMs: number): Voter {
+  const { pledge } = voter
+  switch (pledge.phase) {
+    case 'waiting':
+    case 'promised':
+      return pledge.untilMs <= atMs ? { ...voter, pledge: { phase: 'free' } } : voter
+    case 'free':
+    case 'recording':
+      return voter
+    default:
+      return assertNever(pledge)
+  }
+}
+
+/** Another voter or node knows of a higher epoch. */
+export function learnEpoch(voter: Voter, epoch: Epoch): Voter {
+  return epoch > voter.epoch ? { ...voter, epoch } : voter
+}
+
+export interface Ask {
+  readonly from: NodeName
+  readonly epoch: Epoch
+  /** T_h of the candidate. */
+  readonly leaseMs: number
+  readonly atMs: number
+}
+
+export interface VoteResult {
+  readonly voter: Voter
+  readonly effects: readonly VoteEffect[]
+  readonly decision: VoteDecision
+}
+
+/** A candidate asks for the vote, to win it or to renew it. */
+export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
+  const voter = expireVote(before, ask.atMs)
+  const refuse = (reason: RefusalReason, text: string): VoteResult => ({
+    voter,
+    effects: [],
+    decision: { kind: 'refused', reason, text },
+  })
+
+  const neededMs = reserveNeededMs(ask.leaseMs, timing.driftPpm)
+  if (neededMs > timing.reserveMs)
+    return refuse(
+      'lease-too-long',
+      `${ask.from} counts a vote for ${ask.leaseMs} ms, which needs a promise of ${neededMs} ms; this voter keeps its own for ${timing.reserveMs} ms: give all hosts the same timing`,
+    )
+
+  const { pledge } = voter
+  switch (pledge.phase) {
+    case 'recording':
+      if (pledge.ballot.to === ask.from && pledge.ballot.epoch === ask.epoch)
+        return { voter, effects: [], decision: { kind: 'pending', epoch: ask.epoch } }
+      return refuse(
+        'recording',
+        `the vote is being given to ${pledge.ballot.to} (epoch ${pledge.ballot.epoch})`,
+      )
+
+    case 'promised': {
+      const leftMs = Math.round(pledge.untilMs - ask.atMs)
+      if (pledge.to !== ask.from)
+        return refuse(
+          'promised',
+          `${pledge.to} has the vote (epoch ${pledge.epoch}, renewed ${Math.round(ask.atMs - pledge.grantedAtMs)} ms ago, kept for another ${leftMs} ms)`,
+        )
+      break
+    }
+
+    case 'waiting':
+      if (voter.record?.to !== ask.from)
+        return refuse(
+          'waiting',
+          `this voter restarted; ${voter.record?.to ?? 'somebody'} may still have its vote for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
+        )
+      break
+
+    case 'free':
+      break
+
+    default:
+      return assertNever(pledge)
+  }
+
+  // From here the vote is free or already the candidate's.
+  if (voter.record?.to === ask.from && voter.record.epoch === ask.epoch)
+    return grant(voter, voter.record, ask.atMs, timing)
+  if (ask.epoch <= voter.epoch)
+    return refuse('stale-epoch', `epoch ${ask.epoch} is not above ${voter.epoch}, the highest known here`)
+  const ballot: Ballot = { to: ask.from, epoch: ask.epoch }
+  return {
+    voter: { ...voter, epoch: ask.epoch, pledge: { phase: 'recording', ballot } },
+    effects: [{ type: 'record', ballot }],
+    decision: { kind: 'pending', epoch: ask.epoch },
+  }
+}
+
+function grant(voter: Voter, ballot: Ballot, atMs: number, timing: Timing): VoteResult {
+  const untilMs = atMs + timing.reserveMs
+  return {
+    voter: { ...voter, pledge: { phase: 'promised', ...ballot, grantedAtMs: atMs, untilMs } },
+    effects: [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],
+    decision: { kind: 'granted', epoch: ballot.epoch },
+  }
+}
+
+/** The ballot is on disk: the promise may be given. A ballot that is no longer being recorded changes nothing. */
+export function ballotRecorded(
+  voter: Voter,
+  ballot: Ballot,
+  at: { atMs: number; timing: Timing },
+): VoteResult | null {
+  if (!isRecording(voter, ballot)) return null
+  return grant({ ...voter, record: ballot }, ballot, at.atMs, at.timing)
+}
+
+/**
+ * The ballot could not be written, and what is on disk is not known: the vote stays ungiven, its epoch is spent, and
+ * nobody renews on the strength of the old record.
+ */
+export function ballotLost(voter: Voter, ballot: Ballot): Voter {
+  if (!isRecording(voter, ballot)) return voter
+  return { ...voter, record: null, pledge: { phase: 'free' } }
+}
+
+function isRecording(voter: Voter, ballot: Ballot): boolean {
+  const { pledge } = voter
+  return (
+    pledge.phase === 'recording' && pledge.ballot.to === ballot.to && pledge.ballot.epoch === ballot.epoch
+  )
+}
+
+/**
+ * A node gives the vote back; it has proved that its VIP is gone. While waiting after a restart this ends the wait
+ * too: the record precedes every grant, so nobody but the recorded node can have a live promise.
+ */
+export function releaseVote(voter: Voter, from: NodeName): { voter: Voter; effects: readonly VoteEffect[] } {
+  const { pledge } = voter
+  const had =
+    (pledge.phase === 'promised' && pledge.to === from) ||
+    (pledge.phase === 'waiting' && voter.record?.to === from)
+  if (!had || voter.record === null) return { voter, effects: [] }
+  return {
+    voter: { ...voter, pledge: { phase: 'free' } },
+    effects: [{ type: 'mark', mark: { epoch: voter.record.epoch, untilMs: 0 } }],
+  }
+}
+
+/** To whom the vote is promised at `atMs`, and since when it was last renewed. */
+export function promisedTo(voter: Voter, atMs: number): { node: NodeName; renewedAtMs: number } | null {
+  const { pledge } = expireVote(voter, atMs)
+  return pledge.phase === 'promised' ? { node: pledge.to, renewedAtMs: pledge.grantedAtMs } : null
+}
