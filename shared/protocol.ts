@@ -140,7 +140,7 @@ const report = z.strictObject({
   priority: z.number().int().min(0).max(255),
   nopreempt: z.boolean(),
   /** Asks for this voter's vote, under this epoch. */
-  ask: z.strictObject({ epoch, contested: z.boolean() }).nullable(),
+  ask: z.strictObject({ epoch }).nullable(),
   /** The node gives back any vote it has: no VIP in the kernel, keepalived not MASTER, both verified. */
   release: z.boolean(),
   /** The highest epoch that this node knows of. */
@@ -175,6 +175,7 @@ export const tellSchema = z.strictObject({
   type: z.literal('tell'),
   instance: instanceName.nullable(),
   event: z.string().max(64),
+  level: z.enum(['info', 'warning', 'critical']),
   text,
 })
 export type Tell = z.infer<typeof tellSchema>
