@@ -1,0 +1,121 @@
+/** One ICMP echo at a time, by the system's ping program: evidence of whether a host is alive, never a vote. */
+import { ChildProcess } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { promise as pingProgram } from 'ping'
+
+export type Echo =
+  | { readonly kind: 'answered'; readonly roundTripMs: number }
+  | { readonly kind: 'silent' }
+  /** No echo could be sent: this says nothing about the host. */
+  | { readonly kind: 'impossible'; readonly why: string }
+
+const answerTimeoutS = 1
+/** ping(8) ends by itself after `answerTimeoutS`; a hung one is killed. */
+const longestRunMs = 1500
+
+/** A killed child may hang in the kernel still; until it is gone its address gets no second one. */
+const running = new Map<string, ChildProcess>()
+
+/** @returns the round trip in milliseconds; null: no answer, or no way to ask. Never throws. */
+export async function ping(address: string): Promise<number | null> {
+  const result = await echo(address)
+  return result.kind === 'answered' ? result.roundTripMs : null
+}
+
+/** As `ping`, telling silence and inability apart. Never throws. */
+export async function echo(address: string): Promise<Echo> {
+  if (running.has(address)) return { kind: 'impossible', why: `the last ping of ${address} still hangs` }
+  // The library hands its own environment to the child, and reads only English answers.
+  process.env.LC_ALL = 'C'
+  const started = startPing(address)
+  if (started.child === null) return { kind: 'impossible', why: await failureOf(started.answer) }
+  const { child, answer } = started
+  running.set(address, child)
+  child.once('exit', () => running.delete(address))
+  child.once('error', () => running.delete(address))
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => {
+      child.kill('SIGKILL')
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      child.unref()
+      resolve({ kind: 'silent' })
+    }, longestRunMs)
+    const end = (result: Echo): void => {
+      clearTimeout(deadline)
+      resolve(result)
+    }
+    guardParser(child, (error) =>
+      end({ kind: 'impossible', why: `ping's answer makes no sense: ${String(error)}` }),
+    )
+    answer.then(
+      (response) => end(readAnswer(response, child)),
+      (error: unknown) => end({ kind: 'impossible', why: String(error) }),
+    )
+  })
+}
+
+type Answer = Awaited<ReturnType<typeof pingProgram.probe>>
+
+function readAnswer(response: Answer, child: ChildProcess): Echo {
+  if (response.alive && typeof response.time === 'number')
+    return { kind: 'answered', roundTripMs: response.time }
+  // ping(8): 1 is "no answer", 2 is every other trouble. Of these, an unreachable network is what a cut host sees.
+  if (child.exitCode === 2 && !/unreachable/i.test(response.output))
+    return { kind: 'impossible', why: response.output.trim().slice(0, 200) || 'ping failed without a word' }
+  return { kind: 'silent' }
+}
+
+/** The library keeps its child to itself, and a hung child must be killed by its own pid: Node tells of each new child. */
+function startPing(address: string): { child: ChildProcess | null; answer: Promise<Answer> } {
+  const children: ChildProcess[] = []
+  const onChild = (message: unknown): void => {
+    if (isChildMessage(message)) children.push(message.process)
+  }
+  subscribe('child_process', onChild)
+  try {
+    // `--` so that no address is ever taken for an option; ping itself tells IPv6 from IPv4.
+    const answer = pingProgram.probe(address, {
+      v6: false,
+      numeric: true,
+      timeout: answerTimeoutS,
+      deadline: answerTimeoutS,
+      min_reply: 1,
+      extra: ['--'],
+    })
+    return { child: children[0] ?? null, answer }
+  } finally {
+    unsubscribe('child_process', onChild)
+  }
+}
+
+function isChildMessage(message: unknown): message is { process: ChildProcess } {
+  return (
+    typeof message === 'object' &&
+    message !== null &&
+    'process' in message &&
+    message.process instanceof ChildProcess
+  )
+}
+
+/** The library parses in a listener, where an exception would end this process. */
+function guardParser(child: ChildProcess, onError: (error: unknown) => void): void {
+  const parsers = child.listeners('close')
+  child.removeAllListeners('close')
+  child.once('close', (...args: unknown[]) => {
+    try {
+      for (const parse of parsers) Reflect.apply(parse, child, args)
+    } catch (error) {
+      onError(error)
+    }
+  })
+}
+
+async function failureOf(answer: Promise<unknown>): Promise<string> {
+  try {
+    await answer
+    return 'no child process was seen'
+  } catch (error) {
+    return String(error)
+  }
+}

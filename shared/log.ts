@@ -1,0 +1,57 @@
+/**
+ * The log: JSON lines on stdout, one a decision, each with a stable `event` name, a sentence and the facts behind it.
+ */
+import { pino } from 'pino'
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+type Line = (event: string, text: string, facts?: Readonly<Record<string, unknown>>) => void
+
+export interface Log {
+  readonly debug: Line
+  readonly info: Line
+  readonly warn: Line
+  readonly error: Line
+  /** The last words of a process that cannot go on; written before this returns. */
+  readonly fatal: Line
+  /** Writes what is still in memory; for the end of the process. */
+  flush(): void
+}
+
+/** What waits in memory for a reader of stdout that has stopped reading; more is dropped, since a log must not stop the safety path. */
+const longestBacklogBytes = 1024 * 1024
+
+/** @param output a file descriptor, or a path */
+export function createLog(program: string, level: LogLevel, output: number | string = 1): Log {
+  const destination = pino.destination({ dest: output, sync: false, maxLength: longestBacklogBytes })
+  const logger = pino(
+    {
+      level,
+      base: { program, pid: process.pid },
+      messageKey: 'text',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: ['token', 'authorization', 'headers.authorization', '*.token', '*.authorization'],
+    },
+    destination,
+  )
+  const flush = (): void => {
+    try {
+      destination.flushSync()
+    } catch {
+      // stdout is closed or not open yet: there is nobody left to tell.
+    }
+  }
+  return {
+    debug: (event, text, facts) => logger.debug({ event, ...facts }, text),
+    info: (event, text, facts) => logger.info({ event, ...facts }, text),
+    warn: (event, text, facts) => logger.warn({ event, ...facts }, text),
+    error: (event, text, facts) => logger.error({ event, ...facts }, text),
+    fatal: (event, text, facts) => {
+      logger.fatal({ event, ...facts }, text)
+      flush()
+    },
+    flush,
+  }
+}
