@@ -1,0 +1,37 @@
+/**
+ * What the check needs to ask the witness by itself, written by the agent so that an admin configures one thing once.
+ * The token has a file of its own, which curl reads: it stands in no argument list.
+ */
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface CheckSettings {
+  readonly witness: string
+  readonly cluster: string
+  readonly node: string
+  readonly alone: 'stop' | 'keep'
+  readonly runDir: string
+  readonly token: string
+}
+
+/** Writes `check.conf` and `check.header` in the state folder. */
+export function writeCheckSettings(stateDir: string, settings: CheckSettings): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o755 })
+  const lines = [
+    `WITNESS=${settings.witness}`,
+    `CLUSTER=${settings.cluster}`,
+    `NODE=${settings.node}`,
+    `ALONE=${settings.alone}`,
+    `RUN_DIR=${settings.runDir}`,
+  ]
+  place(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
+  place(join(stateDir, 'check.header'), `Authorization: Bearer ${settings.token}\n`, 0o600)
+}
+
+function place(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, text, { mode })
+  // The umask may have taken bits away, and a leftover of an earlier crash keeps its own mode.
+  chmodSync(temporary, mode)
+  renameSync(temporary, path)
+}

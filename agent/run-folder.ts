@@ -1,0 +1,47 @@
+/**
+ * The run folder (tmpfs): what keepalived and the check read. It outlives the agent on purpose, so it comes from
+ * tmpfiles.d and never from a RuntimeDirectory of the agent's unit: keepalived's inotify watch would go with it.
+ */
+import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+export class RunFolderError extends Error {
+  readonly code = 'run-folder'
+}
+
+/** @throws RunFolderError saying what to do. */
+export function assertRunFolder(runDir: string): void {
+  let isFolder: boolean
+  try {
+    isFolder = statSync(runDir).isDirectory()
+  } catch (cause) {
+    throw new RunFolderError(missing(runDir), { cause })
+  }
+  if (!isFolder)
+    throw new RunFolderError(`runDir ${runDir} is not a folder: give it another path in agent.yaml`)
+}
+
+/**
+ * Puts a file into place whole: a reader sees the old text or the new one.
+ * @throws RunFolderError
+ */
+export function replaceFile(path: string, text: string): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`)
+  try {
+    writeFileSync(temporary, text, { mode: 0o644 })
+    renameSync(temporary, path)
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : 'failed'
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+    throw new RunFolderError(isMissing ? missing(dirname(path)) : `cannot write ${path}: ${detail}`, {
+      cause,
+    })
+  }
+}
+
+function missing(runDir: string): string {
+  return (
+    `runDir ${runDir} is missing: make it before keepalived starts ` +
+    `("systemd-tmpfiles --create", or "mkdir -m 0755 ${runDir}" on a tmpfs), then restart keepalived and the agent`
+  )
+}
