@@ -1,7 +1,7 @@
 /** One ICMP echo at a time, by the system's ping program: evidence of whether a host is alive, never a vote. */
 import { ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { promise as pingProgram } from 'ping'
+import pingModule from 'ping'
 
 export type Echo =
   | { readonly kind: 'answered'; readonly roundTripMs: number }
@@ -55,7 +55,7 @@ export async function echo(address: string): Promise<Echo> {
   })
 }
 
-type Answer = Awaited<ReturnType<typeof pingProgram.probe>>
+type Answer = Awaited<ReturnType<typeof pingModule.promise.probe>>
 
 function readAnswer(response: Answer, child: ChildProcess): Echo {
   if (response.alive && typeof response.time === 'number')
@@ -75,7 +75,7 @@ function startPing(address: string): { child: ChildProcess | null; answer: Promi
   subscribe('child_process', onChild)
   try {
     // `--` so that no address is ever taken for an option; ping itself tells IPv6 from IPv4.
-    const answer = pingProgram.probe(address, {
+    const answer = pingModule.promise.probe(address, {
       v6: false,
       numeric: true,
       timeout: answerTimeoutS,

@@ -1,0 +1,304 @@
+/**
+ * Small files that must survive a crash of process or host at any instant: the witness's ledger, the agent's state.
+ *
+ * A write replaces the file as a whole: temporary file, fsync, rename, fsync of the folder (rename(2), fsync(2)): after
+ * a crash the old or the new content is there. What is read back proves itself by a format name and a checksum. What
+ * does not prove itself is set aside under another name, never overwritten, and told apart from a file that is missing.
+ */
+import { createHash } from 'node:crypto'
+import * as nodeFileSystem from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { Low, type Adapter } from 'lowdb'
+import { z } from 'zod'
+
+/** The system calls used; tests put a failing disk in their place. */
+export interface FileSystem {
+  open(path: string, flags: string, mode?: number): Promise<FileHandle>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+  rename(from: string, to: string): Promise<void>
+  mkdir(path: string, options: { recursive: true; mode: number }): Promise<string | undefined>
+  access(path: string): Promise<void>
+  unlink(path: string): Promise<void>
+}
+export interface FileHandle {
+  writeFile(data: string): Promise<void>
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The disk refused. `errno` is the system's code (ENOSPC, EIO, EROFS, …); what is on disk now is the old or the new content. */
+export class DurableFileError extends Error {
+  readonly code = 'durable-file'
+  readonly path: string
+  readonly errno: string
+
+  constructor(path: string, cause: unknown) {
+    const errno = errnoOf(cause)
+    super(`${path}: cannot be written: ${errno}: ${remedyOf(errno)}`, { cause })
+    this.path = path
+    this.errno = errno
+  }
+}
+
+export type Found<T> =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'valid'; readonly data: T }
+  /** Unparsable, wrong checksum, or of another format. `keptAs`: where it now stands; null: still in its place. */
+  | { readonly kind: 'torn'; readonly reason: string; readonly keptAs: string | null }
+
+export interface DurableFileOptions<T> {
+  readonly path: string
+  /** Names what the file is, and the version of its shape: `keepalived-witness/ledger/1`. */
+  readonly format: string
+  readonly schema: z.ZodType<T>
+  readonly nowMs: () => number
+  readonly fileSystem?: FileSystem
+}
+
+const envelopeSchema = z.object({ format: z.string(), sha256: z.string(), data: z.unknown() })
+
+/** The adapter for lowdb. */
+export class DurableFile<T> implements Adapter<T> {
+  readonly path: string
+  readonly #options: DurableFileOptions<T>
+  readonly #fileSystem: FileSystem
+  /** A torn file that stands in its place still: the next write must not overwrite it. */
+  #tornInPlace = false
+  #lastWriteMs: number | null = null
+  #found: Found<T> = { kind: 'missing' }
+
+  constructor(options: DurableFileOptions<T>) {
+    this.path = options.path
+    this.#options = options
+    this.#fileSystem = options.fileSystem ?? nodeFileSystem
+  }
+
+  /** What the last `read` met. */
+  get found(): Found<T> {
+    return this.#found
+  }
+
+  /** How long the last write took until it was durable; null: none yet. */
+  get lastWriteMs(): number | null {
+    return this.#lastWriteMs
+  }
+
+  /** Null for a missing and for a torn file; `found` tells which. A torn file is set aside. */
+  async read(): Promise<T | null> {
+    this.#found = await this.#inspect()
+    return this.#found.kind === 'valid' ? this.#found.data : null
+  }
+
+  /** @throws DurableFileError */
+  async write(data: T): Promise<void> {
+    const startedAtMs = this.#options.nowMs()
+    try {
+      await this.#makeFolder()
+      if (this.#tornInPlace) await this.#setAside()
+      await this.#replace(seal(this.#options.format, data))
+    } catch (cause) {
+      throw new DurableFileError(this.path, cause)
+    } finally {
+      this.#lastWriteMs = this.#options.nowMs() - startedAtMs
+    }
+  }
+
+  async #inspect(): Promise<Found<T>> {
+    let text: string
+    try {
+      text = await this.#fileSystem.readFile(this.path, 'utf8')
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return { kind: 'missing' }
+      return this.#torn(`cannot be read: ${errnoOf(error)}`)
+    }
+    const opened = this.#unseal(text)
+    return opened.kind === 'valid' ? opened : this.#torn(opened.reason)
+  }
+
+  async #torn(reason: string): Promise<Found<T>> {
+    this.#tornInPlace = true
+    try {
+      return { kind: 'torn', reason, keptAs: await this.#setAside() }
+    } catch {
+      return { kind: 'torn', reason, keptAs: null }
+    }
+  }
+
+  #unseal(text: string): { kind: 'valid'; data: T } | { kind: 'torn'; reason: string } {
+    const torn = (reason: string): { kind: 'torn'; reason: string } => ({ kind: 'torn', reason })
+    if (text.trim() === '') return torn('empty')
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      return torn('not JSON: cut off or overwritten')
+    }
+    const envelope = envelopeSchema.safeParse(value)
+    if (!envelope.success) return torn('alien: no format and checksum in it')
+    const { format, sha256, data } = envelope.data
+    if (format !== this.#options.format)
+      return torn(`alien: its format is "${format.slice(0, 80)}", expected "${this.#options.format}"`)
+    if (checksum(format, data) !== sha256) return torn('its checksum does not match its content')
+    const parsed = this.#options.schema.safeParse(data)
+    if (!parsed.success) return torn(`alien: ${parsed.error.issues[0]?.message ?? 'another shape'}`)
+    return { kind: 'valid', data: parsed.data }
+  }
+
+  async #replace(content: string): Promise<void> {
+    const temporary = join(dirname(this.path), `.${basename(this.path)}.new`)
+    try {
+      await this.#writeSynced(temporary, content)
+    } catch (error) {
+      // A full disk gets its block back; what is lost here was never in use.
+      await this.#fileSystem.unlink(temporary).catch(() => undefined)
+      throw error
+    }
+    await this.#fileSystem.rename(temporary, this.path)
+    await this.#syncFolder()
+  }
+
+  async #writeSynced(path: string, content: string): Promise<void> {
+    const handle = await this.#fileSystem.open(path, 'w', 0o600)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #makeFolder(): Promise<void> {
+    const topmostMade = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
+    if (topmostMade === undefined) return
+    // A new folder is durable when the one that it stands in is.
+    let folder = dirname(this.path)
+    do {
+      folder = dirname(folder)
+      await this.#syncFolder(folder)
+    } while (folder.startsWith(topmostMade))
+  }
+
+  async #syncFolder(path = dirname(this.path)): Promise<void> {
+    const handle = await this.#fileSystem.open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async #setAside(): Promise<string> {
+    let keptAs = ''
+    for (let number = 1; keptAs === ''; number += 1) {
+      const name = `${this.path}.torn-${number}`
+      if (!(await this.#exists(name))) keptAs = name
+    }
+    await this.#fileSystem.rename(this.path, keptAs)
+    this.#tornInPlace = false
+    await this.#syncFolder()
+    return keptAs
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    try {
+      await this.#fileSystem.access(path)
+      return true
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false
+      throw error
+    }
+  }
+}
+
+/**
+ * A durable value in memory and on disk. Changes that come while a write is under way share the next one, so that a
+ * burst costs two writes and not one each.
+ */
+export class DurableStore<T> {
+  readonly found: Found<T>
+  readonly #low: Low<T>
+  readonly #file: DurableFile<T>
+  #running: Promise<void> | null = null
+  #next: Promise<void> | null = null
+
+  private constructor(low: Low<T>, file: DurableFile<T>) {
+    this.#low = low
+    this.#file = file
+    this.found = file.found
+  }
+
+  /** Reads the file, or starts from `initial` where there is none to trust: `found` tells. */
+  static async open<T>(options: DurableFileOptions<T>, initial: T): Promise<DurableStore<T>> {
+    const file = new DurableFile(options)
+    const low = new Low(file, initial)
+    await low.read()
+    return new DurableStore(low, file)
+  }
+
+  /** What is in memory: the disk has this or, until the last `update` is settled, something older. */
+  get data(): T {
+    return this.#low.data
+  }
+
+  /** How long the last write took until it was durable; null: none yet. */
+  get lastWriteMs(): number | null {
+    return this.#file.lastWriteMs
+  }
+
+  /**
+   * Changes the value; settles when the change is durable.
+   * After a failure the change stays in memory, and goes to the disk with the next update that succeeds.
+   * @throws DurableFileError
+   */
+  update(change: (data: T) => T): Promise<void> {
+    this.#low.data = change(this.#low.data)
+    if (this.#next !== null) return this.#next
+    if (this.#running === null) return this.#start()
+    this.#next = this.#running.then(
+      () => this.#start(),
+      () => this.#start(),
+    )
+    return this.#next
+  }
+
+  #start(): Promise<void> {
+    this.#next = null
+    const running = this.#low.write().finally(() => {
+      if (this.#running === running) this.#running = null
+    })
+    this.#running = running
+    return running
+  }
+}
+
+function seal(format: string, data: unknown): string {
+  return `${JSON.stringify({ format, sha256: checksum(format, data), data })}\n`
+}
+
+function checksum(format: string, data: unknown): string {
+  return createHash('sha256')
+    .update(`${format}\n${JSON.stringify(data)}`)
+    .digest('hex')
+}
+
+function errnoOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return String(error)
+}
+
+function remedyOf(errno: string): string {
+  switch (errno) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk is full: make room'
+    case 'EROFS':
+      return 'the file system is read-only: look for disk errors in the kernel log, then mount it writable'
+    case 'EIO':
+      return 'the disk reports errors: look in the kernel log, replace it'
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not write there: change the owner of the folder'
+    default:
+      return 'look at the disk and the folder'
+  }
+}
