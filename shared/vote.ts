@@ -26,8 +26,11 @@ export type Pledge =
   | { readonly phase: 'free' }
   /** After a restart: promises from before may be in use until then; only the recorded holder may renew. */
   | { readonly phase: 'waiting'; readonly untilMs: number }
-  /** The ballot is on its way to the disk; the promise is not given yet. */
-  | { readonly phase: 'recording'; readonly ballot: Ballot }
+  /**
+   * The ballot is on its way to the disk; the promise is not given yet. `boundUntilMs`: an older promise to the same
+   * node that is still in use.
+   */
+  | { readonly phase: 'recording'; readonly ballot: Ballot; readonly boundUntilMs: number }
   | {
       readonly phase: 'promised'
       readonly to: NodeName
@@ -181,8 +184,9 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   if (ask.epoch <= voter.epoch)
     return refuse('stale-epoch', `epoch ${ask.epoch} is not above ${voter.epoch}, the highest known here`)
   const ballot: Ballot = { to: ask.from, epoch: ask.epoch }
+  const boundUntilMs = pledge.phase === 'free' ? ask.atMs : pledge.untilMs
   return {
-    voter: { ...voter, epoch: ask.epoch, pledge: { phase: 'recording', ballot } },
+    voter: { ...voter, epoch: ask.epoch, pledge: { phase: 'recording', ballot, boundUntilMs } },
     effects: [{ type: 'record', ballot }],
     decision: { kind: 'pending', epoch: ask.epoch },
   }
@@ -209,11 +213,12 @@ export function ballotRecorded(
 
 /**
  * The ballot could not be written, and what is on disk is not known: the vote stays ungiven, its epoch is spent, and
- * nobody renews on the strength of the old record.
+ * nobody renews on the strength of the old record. What the same node had before runs out first.
  */
 export function ballotLost(voter: Voter, ballot: Ballot): Voter {
-  if (!isRecording(voter, ballot)) return voter
-  return { ...voter, record: null, pledge: { phase: 'free' } }
+  const { pledge } = voter
+  if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
+  return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
 }
 
 function isRecording(voter: Voter, ballot: Ballot): boolean {

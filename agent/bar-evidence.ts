@@ -1,0 +1,72 @@
+/**
+ * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double every
+ * failover, since leaving FAULT costs keepalived a whole master-down time. Pure.
+ */
+import { silenceMs } from '../shared/timing.ts'
+import { promisedTo } from '../shared/vote.ts'
+import type { BarCause, Guard } from './guard-state.ts'
+
+/** How long nobody was heard there; silence from before this agent listened does not count. */
+function silentForMs(guard: Guard, heardAtMs: number | null, atMs: number): number {
+  return atMs - Math.max(heardAtMs ?? -Infinity, guard.listeningSinceMs)
+}
+
+export function witnessSilent(guard: Guard, atMs: number): boolean {
+  return silentForMs(guard, guard.witnessHeardAtMs, atMs) >= silenceMs(guard.timing)
+}
+
+export function peerSilent(guard: Guard, atMs: number): boolean {
+  return silentForMs(guard, guard.peerHeardAtMs, atMs) >= silenceMs(guard.timing)
+}
+
+/** Neither witness nor peer is heard. */
+export function alone(guard: Guard, atMs: number): boolean {
+  return witnessSilent(guard, atMs) && peerSilent(guard, atMs)
+}
+
+/** Whether anybody was heard since this agent began to listen. */
+export function heardSomebody(guard: Guard): boolean {
+  return (
+    (guard.witnessHeardAtMs ?? -Infinity) >= guard.listeningSinceMs ||
+    (guard.peerHeardAtMs ?? -Infinity) >= guard.listeningSinceMs
+  )
+}
+
+function witnessNamesPeer(guard: Guard, atMs: number): boolean {
+  return !witnessSilent(guard, atMs) && guard.peer !== null && guard.witnessWord?.holder === guard.peer
+}
+
+/** The peer holds the lease, by this node's own promise to it or by the witness's fresh word. */
+export function peerHolds(guard: Guard, atMs: number): boolean {
+  return (
+    (guard.peer !== null && promisedTo(guard.voter, atMs)?.node === guard.peer) ||
+    witnessNamesPeer(guard, atMs)
+  )
+}
+
+/** Why keepalived may not become MASTER here; null: it may. */
+export function barCause(guard: Guard, atMs: number): BarCause | null {
+  const { phase, peer, policy, timing } = guard
+  if (alone(guard, atMs)) {
+    if (policy.alone === 'keep') return null
+    return {
+      kind: 'alone',
+      text: `neither the witness nor ${peer ?? 'the peer'} is heard: no claim could win`,
+    }
+  }
+
+  const standing = phase.name === 'barred' ? phase.cause : null
+  if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
+    const lastHeardAtMs = Math.max(guard.peerHeardAtMs ?? -Infinity, guard.listeningSinceMs)
+    const newerByMs = guard.witnessWord.renewedAtMs - lastHeardAtMs
+    // Once barred so, a node stays barred until the holder is heard again or its lease is over.
+    if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
+      return {
+        kind: 'holder-elsewhere',
+        text: `${peer ?? ''} is not heard here for ${Math.round(atMs - lastHeardAtMs)} ms, but the witness hears it renew: the link between the nodes is cut and ${peer ?? ''} holds the lease`,
+      }
+  }
+
+  if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
+  return null
+}

@@ -1,0 +1,239 @@
+/** The words of a node's guard: what it knows, in which phase it is, what it is told, what it orders. */
+import type { Ballot, Mark, RecoveredBallot, Voter } from '../shared/vote.ts'
+import type {
+  Epoch,
+  KeepalivedState,
+  NodeName,
+  Order,
+  ProcessState,
+  Profile,
+  Report,
+  Verdict,
+  VipState,
+  VoterName,
+} from '../shared/protocol.ts'
+import type { Timing } from '../shared/timing.ts'
+import type { Candidacy } from './lease.ts'
+import type { Ladder, Rung } from './fence-ladder.ts'
+
+export interface GuardPolicy {
+  readonly mode: 'enforce' | 'observe'
+  readonly fence: 'stop' | 'fault'
+  readonly alone: 'stop' | 'keep'
+  readonly rejoin: 'auto' | 'manual'
+  readonly hasLastResort: boolean
+}
+
+/** What must survive the agent's restart besides the ballot. */
+export interface FenceMemory {
+  /** keepalived was stopped by this agent, which therefore owes it a start. */
+  readonly stopped: boolean
+  /** How many fences there were, ever. */
+  readonly number: number
+  /** Instants (boot clock) of recent fences; void after a reboot. */
+  readonly recentAtMs: readonly number[]
+}
+
+export type Gateway = Report['gateway']
+
+export type GuardEvent =
+  /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
+  | {
+      readonly type: 'observed'
+      readonly atMs: number
+      readonly keepalived: KeepalivedState
+      readonly process: ProcessState
+      readonly vips: VipState
+    }
+  /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
+  | { readonly type: 'rival-advert'; readonly atMs: number }
+  | { readonly type: 'profile'; readonly atMs: number; readonly profile: Profile }
+  /** The witness handed out a plan: who the peer is, and the timing of the cluster. */
+  | { readonly type: 'plan'; readonly atMs: number; readonly peer: NodeName | null; readonly timing: Timing }
+  /** A voter answered a beat of ours that left at `sentAtMs`. */
+  | {
+      readonly type: 'answer'
+      readonly atMs: number
+      readonly from: VoterName
+      readonly sentAtMs: number
+      readonly verdict: Verdict
+    }
+  /** The peer's beat: it reports, and may ask for our vote. `beat` is its seq, for the answer. */
+  | {
+      readonly type: 'peer-report'
+      readonly atMs: number
+      readonly beat: number
+      readonly report: Report
+      readonly leaseMs: number
+    }
+  | { readonly type: 'order'; readonly atMs: number; readonly order: Order }
+  /** The heartbeat is about to be composed: renew the own vote, extend the permit. */
+  | { readonly type: 'renew'; readonly atMs: number }
+  /** The deadline of `nextDeadlineMs`, or any other time. */
+  | { readonly type: 'tick'; readonly atMs: number }
+  /** This process did not run for `gapMs`, or the clocks parted. Comes before the event that found it. */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number }
+  | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
+  | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
+  /** A rung's command ended (not yet the proof: that is an `observed`). */
+  | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
+  | { readonly type: 'start-ended'; readonly atMs: number; readonly error: string | null }
+  /** How many adverts keepalived received since it started; null: it cannot say. */
+  | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
+  | { readonly type: 'gateway'; readonly atMs: number; readonly gateway: Gateway }
+  | { readonly type: 'check-seen'; readonly atMs: number }
+
+export type TellLevel = 'info' | 'warning' | 'critical'
+
+export type GuardEffect =
+  /** Write the track_file: on puts the instance into FAULT, off lets it go. */
+  | { readonly type: 'bar'; readonly on: boolean }
+  /** Write the permit file: what the check tells keepalived until `untilMs` (boot clock). */
+  | {
+      readonly type: 'permit'
+      readonly word: 'permit' | 'bar'
+      readonly untilMs: number
+      readonly why: string
+    }
+  /** Write the ballot durably, then report `recorded` or `record-failed`. */
+  | { readonly type: 'record'; readonly ballot: Ballot }
+  | { readonly type: 'mark'; readonly mark: Mark }
+  | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: Verdict }
+  /** Send a heartbeat to every voter now. */
+  | { readonly type: 'beat' }
+  /** Carry out this rung (the bar has its own effect), look at kernel and processes, report `rung-ended` and `observed`. */
+  | { readonly type: 'fence'; readonly rung: Exclude<Rung, 'bar'> }
+  /** Look at the kernel's whole address list and the process table now, and report `observed`. */
+  | { readonly type: 'observe' }
+  | { readonly type: 'start-keepalived' }
+  /** Send gratuitous ARP for every VIP of the instance. */
+  | { readonly type: 'announce' }
+  | { readonly type: 'count-adverts' }
+  | { readonly type: 'remember'; readonly memory: FenceMemory }
+  /** One line for the operator: to the log here and to the witness's events. */
+  | { readonly type: 'tell'; readonly event: string; readonly level: TellLevel; readonly text: string }
+
+/** Why keepalived may not become MASTER here, though nothing was fenced. */
+export type BarCause =
+  /** Neither witness nor peer is heard: no claim could win. */
+  | { readonly kind: 'alone'; readonly text: string }
+  /** The peer is not heard, and the witness reports a renewal by it that is newer than that silence. */
+  | { readonly kind: 'holder-elsewhere'; readonly text: string }
+  /** The holder lives, but its adverts do not arrive: keepalived would promote itself. */
+  | { readonly kind: 'no-adverts'; readonly text: string; readonly retryAtMs: number }
+
+export type Phase =
+  /** Not MASTER; keepalived may promote itself. */
+  | { readonly name: 'standby'; readonly sinceMs: number }
+  /** Not MASTER and allowed, but under watch until an advert of the living holder has arrived. */
+  | {
+      readonly name: 'probation'
+      readonly sinceMs: number
+      readonly untilMs: number
+      /** Adverts received when the probation began; null: not counted yet. */
+      readonly baseline: number | null
+      readonly counting: boolean
+    }
+  | { readonly name: 'barred'; readonly sinceMs: number; readonly cause: BarCause }
+  /** MASTER, without a lease yet. */
+  | {
+      readonly name: 'claiming'
+      readonly sinceMs: number
+      readonly deadlineMs: number
+      readonly retryAtMs: number
+      /** The old holder is expected to let go: a refusal is not the end yet. */
+      readonly handover: boolean
+    }
+  | { readonly name: 'holding'; readonly sinceMs: number }
+  /** `alone: keep`: MASTER without a lease, because nobody can be heard. */
+  | { readonly name: 'unprotected'; readonly sinceMs: number }
+  /** Observe mode: this node would have been fenced. */
+  | { readonly name: 'overruled'; readonly sinceMs: number; readonly reason: string }
+  | { readonly name: 'fencing'; readonly reason: string; readonly ladder: Ladder }
+  | {
+      readonly name: 'fenced'
+      readonly sinceMs: number
+      readonly reason: string
+      readonly holdUntilMs: number
+      /** keepalived was seen absent since the fence: if it runs again, somebody wanted it. */
+      readonly sawAbsent: boolean
+    }
+  | {
+      readonly name: 'rejoining'
+      readonly sinceMs: number
+      readonly deadlineMs: number
+      readonly reason: string
+    }
+
+export interface WitnessWord {
+  /** To whom the witness's vote is promised. */
+  readonly holder: NodeName | null
+  /** When at the earliest, by this node's clock, the holder last renewed there. */
+  readonly renewedAtMs: number
+  /** When the beat left that this answers. */
+  readonly asOfMs: number
+}
+
+export interface Guard {
+  readonly node: NodeName
+  /** Null until a plan names one. */
+  readonly peer: NodeName | null
+  readonly profile: Profile
+  readonly timing: Timing
+  readonly policy: GuardPolicy
+  readonly phase: Phase
+  readonly seen: {
+    readonly keepalived: KeepalivedState
+    readonly process: ProcessState
+    readonly vips: VipState
+  }
+  /** False until the first observation. */
+  readonly observed: boolean
+  /** This node as a voter. */
+  readonly voter: Voter
+  /** This node as a candidate; null while it wants no vote. */
+  readonly candidacy: Candidacy | null
+  /** When this agent began to listen without interruption: silence counts from here at the earliest. */
+  readonly listeningSinceMs: number
+  readonly witnessHeardAtMs: number | null
+  readonly witnessWord: WitnessWord | null
+  /** The highest epoch that the witness granted to this node. */
+  readonly witnessEpoch: Epoch
+  readonly peerHeardAtMs: number | null
+  readonly peerReport: Report | null
+  /** The peer's beat that waits for the own ballot to be on disk. */
+  readonly peerBeatPending: number | null
+  readonly memory: FenceMemory
+  /** The last fence of this run of the agent, for the report. */
+  readonly lastFence: Report['fence']
+  /** What the track_file says as far as known; null: not written by this run. */
+  readonly barOn: boolean | null
+  /** Unsuccessful probations in a row. */
+  readonly failedProbations: number
+  readonly checkSeenAtMs: number | null
+  readonly gateway: Gateway
+  /** How long the last ballot took to reach the disk. */
+  readonly recordTookMs: number | null
+}
+
+export interface GuardOptions {
+  readonly node: NodeName
+  /** Null until the plan names one. */
+  readonly peer: NodeName | null
+  readonly profile: Profile
+  readonly timing: Timing
+  readonly policy: GuardPolicy
+  readonly recovered: RecoveredBallot
+  readonly memory: FenceMemory
+  readonly atMs: number
+}
+
+export interface Guarding {
+  readonly guard: Guard
+  readonly effects: readonly GuardEffect[]
+}
+
+/** keepalived is MASTER here, or the kernel has the VIP, which is the same to the network. */
+export function holdsVip(guard: Guard): boolean {
+  return guard.observed && (guard.seen.keepalived === 'MASTER' || guard.seen.vips === 'held')
+}

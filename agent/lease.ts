@@ -1,0 +1,68 @@
+/**
+ * What a candidate has collected: the lease is a majority of votes, each worth leaseMs from when its request left.
+ * Pure arithmetic over a set of votes.
+ */
+import type { Epoch, RefusalReason, VoterName } from '../shared/protocol.ts'
+
+export interface Candidacy {
+  readonly epoch: Epoch
+  /** Per voter: when the newest request that it granted left this node. */
+  readonly grantedSentAtMs: Readonly<Record<VoterName, number>>
+  /** Per voter: its last word, where that was a refusal. */
+  readonly refusals: Readonly<Record<VoterName, { reason: RefusalReason; text: string }>>
+  /** When the own vote was asked for; its grant may follow only after the disk. */
+  readonly ownAskedAtMs: number
+  /** Until when a lease under an earlier epoch of the same ownership is still good. */
+  readonly carriedUntilMs: number
+}
+
+export function majorityOf(voters: number): number {
+  return Math.floor(voters / 2) + 1
+}
+
+/** Until when the candidate has the lease; -Infinity: it has none. */
+export function leaseUntilMs(candidacy: Candidacy, voters: readonly VoterName[], leaseMs: number): number {
+  const newestFirst = voters
+    .map((voter) => candidacy.grantedSentAtMs[voter] ?? -Infinity)
+    .sort((a, b) => b - a)
+  const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity
+  return Math.max(decisive + leaseMs, candidacy.carriedUntilMs)
+}
+
+/** Refusals that may turn into a grant within the time of a claim. */
+const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch'])
+
+/**
+ * Whether no majority can come any more: too many voters have refused or are not there to answer.
+ * @param present whether a voter was heard lately, so that its answer is worth waiting for
+ */
+export function isHopeless(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  present: (voter: VoterName) => boolean,
+): boolean {
+  const possible = voters.filter((voter) => {
+    if (candidacy.grantedSentAtMs[voter] !== undefined) return true
+    const refusal = candidacy.refusals[voter]
+    return refusal === undefined ? present(voter) : passing.has(refusal.reason)
+  })
+  return possible.length < majorityOf(voters.length)
+}
+
+export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: number): Candidacy {
+  const refusals = Object.fromEntries(Object.entries(candidacy.refusals).filter(([other]) => other !== voter))
+  const before = candidacy.grantedSentAtMs[voter] ?? -Infinity
+  return {
+    ...candidacy,
+    grantedSentAtMs: { ...candidacy.grantedSentAtMs, [voter]: Math.max(before, sentAtMs) },
+    refusals,
+  }
+}
+
+export function withRefusal(
+  candidacy: Candidacy,
+  voter: VoterName,
+  refusal: { reason: RefusalReason; text: string },
+): Candidacy {
+  return { ...candidacy, refusals: { ...candidacy.refusals, [voter]: refusal } }
+}
