@@ -190,7 +190,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         [[10, ['10.0.0.1']]],
       )
       assert.equal(warnings.length, 4)
-      assert.match(warnings[1]!, /keepalived\.conf:7: VI: "10\.0\.0\.999" is no IP address/)
+      assert.match(warnings[1]!, /keepalived\.conf:8: VI: "10\.0\.0\.999" is no IP address/)
       assert.match(warnings[0]!, /VI is already defined at .*keepalived\.conf:1/)
     })
 
@@ -360,10 +360,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       it(`says where and what: ${message.source.slice(0, 60)}`, () => {
         assert.throws(
           () => parse(content),
-          (error) =>
-            error instanceof KeepalivedConfError &&
-            error.code === 'keepalived-conf' &&
-            message.test(error.message),
+          (error) => error instanceof KeepalivedConfError && message.test(error.message),
         )
       })
     }
