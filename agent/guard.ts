@@ -22,6 +22,7 @@ import {
 } from '../shared/vote.ts'
 import { alone, barCause, heardSomebody, peerHolds, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { climb, startLadder, type LadderPolicy } from './fence-ladder.ts'
+import { holdsVip } from './guard-state.ts'
 import { isHopeless, leaseUntilMs, withGrant, withRefusal } from './lease.ts'
 import type {
   Guard,
