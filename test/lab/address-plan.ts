@@ -1,0 +1,22 @@
+/** Names and addresses of a lab. Several labs run side by side: each has namespaces of its own. */
+export const nodes = ['lb01', 'lb02'] as const
+export type LabNode = (typeof nodes)[number]
+export const hosts = [...nodes, 'witness', 'client'] as const
+export type LabHost = (typeof hosts)[number]
+
+export const addressOf: Readonly<Record<LabHost, string>> = {
+  lb01: '10.77.0.11',
+  lb02: '10.77.0.12',
+  witness: '10.77.0.20',
+  client: '10.77.0.30',
+}
+
+export const vip = '10.77.0.100'
+export const pagePort = 8080
+export const cluster = 'web'
+export const instance = 'VI_1'
+export const witnessUrl = `http://${addressOf.witness}:7400`
+
+export function peerOf(node: LabNode): LabNode {
+  return node === 'lb01' ? 'lb02' : 'lb01'
+}

@@ -1,0 +1,205 @@
+/** A whole lab: lb01, lb02, witness and client on a switch, with keepalived and (or without) the product on them. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { addressOf, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
+import { type Arbiter } from './arbiter.ts'
+import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
+import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
+import { startKeepalived, writeKeepalivedScripts, type StopCommand } from './keepalived-service.ts'
+import { type LabFolder } from './lab-folder.ts'
+import { buildLabPrograms, copyProduct } from './lab-programs.ts'
+import { labMount, NamespaceHost } from './namespace-host.ts'
+import { pause, until } from './pause.ts'
+import { Switch } from './switch.ts'
+import { VipObserver } from './vip-observer.ts'
+import { WebClient } from './web-client.ts'
+import { clusterView, isHealthy } from './witness-api.ts'
+
+/** Where the hosts see the product. */
+const productPath = `${labMount}/product`
+
+export interface ClusterSetup {
+  readonly arbiter: Arbiter
+  /** Without `nopreempt` in keepalived.conf. */
+  readonly preempt: boolean
+  readonly stopCommand: StopCommand
+}
+
+export class ClusterUnderTest {
+  readonly setup: ClusterSetup
+  readonly observer = new VipObserver()
+  readonly client = new WebClient()
+  readonly #folder: LabFolder
+  readonly #hosts = new Map<LabHost, NamespaceHost>()
+  #switchHost: NamespaceHost | null = null
+  #wires: Switch | null = null
+
+  private constructor(setup: ClusterSetup, folder: LabFolder) {
+    this.setup = setup
+    this.#folder = folder
+  }
+
+  /** Hosts, network, page and client; neither keepalived nor the product runs yet. */
+  static async install(setup: ClusterSetup, folder: LabFolder): Promise<ClusterUnderTest> {
+    const cluster = new ClusterUnderTest(setup, folder)
+    try {
+      await cluster.#install()
+    } catch (error) {
+      await cluster.remove()
+      throw error
+    }
+    return cluster
+  }
+
+  async #install(): Promise<void> {
+    this.#writeFiles()
+    if (this.#hasWitness) copyProduct(this.#folder.folder('product'))
+    await buildLabPrograms(this.#folder.folder('programs'))
+    this.#switchHost = await this.#boot('switch')
+    this.#wires = await Switch.install(this.#switchHost)
+    for (const name of hosts) await this.bootHost(name)
+    this.client.start(this.host('client'))
+  }
+
+  /** The wires, for faults in them. */
+  get wires(): Switch {
+    if (this.#wires === null) throw new Error('the lab is not installed')
+    return this.#wires
+  }
+
+  /** Where the logs of a run are, on the real machine. */
+  get folderPath(): string {
+    return this.#folder.path
+  }
+
+  host(name: LabHost): NamespaceHost {
+    const host = this.#hosts.get(name)
+    if (host === undefined) throw new Error(`host ${name} has no power`)
+    return host
+  }
+
+  hasPower(name: LabHost): boolean {
+    return this.#hosts.has(name)
+  }
+
+  /** Powers a host on and connects it; its disk is as it was, its /run and /tmp are empty. */
+  async bootHost(name: LabHost): Promise<void> {
+    const host = await this.#boot(name)
+    this.#hosts.set(name, host)
+    await this.wires.connect(host, addressOf[name])
+    const node = nodes.find((each) => each === name)
+    if (node === undefined) return
+    await host.shell(`mkdir -p ${runFolder}`)
+    if (this.#hasWitness) await host.shell(`install -D -m 755 ${productPath}/witness-check ${checkPath}`)
+    await this.observer.watch(node, host)
+    await host.daemon({
+      name: 'web-page',
+      log: `${labMount}/${node}/web-page.log`,
+      command: [process.execPath, `${labMount}/programs/web-page.cjs`, node, String(pagePort)],
+    })
+  }
+
+  /** Everything on the host dies, and its port goes down, at the same moment. */
+  async killHost(name: LabHost): Promise<void> {
+    const host = this.host(name)
+    const cut = this.wires.setPort(name, 'down')
+    host.kill()
+    const node = nodes.find((each) => each === name)
+    if (node !== undefined) this.observer.powerLost(node, Date.now())
+    this.#hosts.delete(name)
+    await Promise.all([cut, host.end()])
+  }
+
+  async startWitness(): Promise<void> {
+    if (!this.#hasWitness) return
+    await this.host('witness').daemon({
+      name: 'witnessd',
+      log: `${labMount}/witness/witnessd.log`,
+      command: [
+        process.execPath,
+        `${productPath}/witnessd.cjs`,
+        '--config',
+        `${labMount}/witness/witness.yaml`,
+      ],
+    })
+  }
+
+  async startAgent(node: LabNode): Promise<void> {
+    if (!this.#hasWitness) return
+    await this.host(node).daemon({
+      name: 'witness-agent',
+      log: `${labMount}/${node}/witness-agent.log`,
+      command: [
+        process.execPath,
+        `${productPath}/witness-agent.cjs`,
+        ...['--config', `${labMount}/${node}/agent.yaml`],
+      ],
+    })
+  }
+
+  /** Agent first, as the units order it. */
+  async startNode(node: LabNode): Promise<void> {
+    await this.startAgent(node)
+    await startKeepalived(this.host(node))
+  }
+
+  async killWitness(): Promise<void> {
+    await this.host('witness').signal('witnessd', 'KILL')
+  }
+
+  /** The everyday start: witness and agents know each other before keepalived starts; lb01 becomes MASTER. */
+  async startWarm(): Promise<void> {
+    if (this.#hasWitness) {
+      await this.startWitness()
+      await until('the witness answers /healthz', { withinMs: 20_000, everyMs: 50 }, async () =>
+        (await isHealthy(this.host('witness'))) ? true : null,
+      )
+      await Promise.all(nodes.map((node) => this.startAgent(node)))
+      await until('both agents are connected to the witness', { withinMs: 20_000, everyMs: 100 }, async () =>
+        (await this.#connectedAgents()) === nodes.length ? true : null,
+      )
+    }
+    await Promise.all(nodes.map((node) => startKeepalived(this.host(node))))
+  }
+
+  /** Pulls every plug and removes the lab's folder, unless that is to be kept. */
+  async remove(): Promise<void> {
+    const all = [...this.#hosts.values(), ...(this.#switchHost === null ? [] : [this.#switchHost])]
+    this.#hosts.clear()
+    await Promise.all(all.map((host) => host.end()))
+    await pause(0)
+    this.#folder.remove()
+  }
+
+  async #connectedAgents(): Promise<number> {
+    const view = await clusterView(this.host('witness'))
+    return view?.nodes.filter(({ connected }) => connected).length ?? 0
+  }
+
+  get #hasWitness(): boolean {
+    return this.setup.arbiter === 'witness'
+  }
+
+  async #boot(name: string): Promise<NamespaceHost> {
+    return NamespaceHost.boot({ name, labFolder: this.#folder.path })
+  }
+
+  #writeFiles(): void {
+    const { arbiter, preempt, stopCommand } = this.setup
+    const file = (name: string): string => join(this.#folder.path, name)
+    const token = 'only-for-the-lab-0123456789abcdef'
+    writeFileSync(file('token'), `${token}\n`, { mode: 0o600 })
+    writeFileSync(file('api.header'), `Authorization: Bearer ${token}\n`, { mode: 0o600 })
+    this.#folder.folder('witness', 'data')
+    writeFileSync(file('witness/witness.yaml'), witnessConfig())
+    for (const node of nodes) {
+      this.#folder.folder(node, 'state')
+      writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand })
+      writeFileSync(file(`${node}/agent.yaml`), agentConfig(node))
+      writeFileSync(
+        file(`${node}/keepalived.conf`),
+        keepalivedConfig({ node, arbiter, preempt, stateFolder: stateFolderOf(node) }),
+      )
+    }
+  }
+}

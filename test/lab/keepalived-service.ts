@@ -1,0 +1,120 @@
+/**
+ * keepalived as a service of a lab host: two scripts that do what systemd does for Debian's unit. The agent's
+ * startCommand and stopCommand are these, and so is the admin of the lab.
+ */
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { labMount, type NamespaceHost } from './namespace-host.ts'
+
+export const pidFile = '/run/keepalived.pid'
+export const vrrpPidFile = '/run/keepalived_vrrp.pid'
+
+/** How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns. */
+export type StopCommand = 'works' | 'fails' | 'hangs'
+
+const running = `running() { [ -s ${pidFile} ] && kill -0 "$(cat ${pidFile})" 2>/dev/null; }`
+
+function startScript(hostFolder: string): string {
+  return `#!/bin/sh
+# systemctl start: does nothing where it runs already; returns when keepalived is there.
+${running}
+running && exit 0
+rm -f ${pidFile} ${vrrpPidFile}
+setsid -f keepalived --dont-fork --log-console --no-syslog --log-detail \\
+    --pid ${pidFile} --vrrp_pid ${vrrpPidFile} --checkers_pid /run/keepalived_checkers.pid \\
+    --use-file ${hostFolder}/keepalived.conf </dev/null >>${hostFolder}/keepalived.log 2>&1
+for _ in $(seq 100); do
+    [ -s ${vrrpPidFile} ] && exit 0
+    sleep 0.02
+done
+echo "keepalived wrote no ${vrrpPidFile}; see keepalived.log" >&2
+exit 1
+`
+}
+
+const stopScript = `#!/bin/sh
+# systemctl stop: SIGTERM, then waits until it is gone; SIGKILL after 90 s.
+${running}
+running || exit 0
+pid=$(cat ${pidFile})
+kill -TERM "$pid"
+for _ in $(seq 1800); do
+    kill -0 "$pid" 2>/dev/null || exit 0
+    sleep 0.05
+done
+kill -KILL "$pid"
+`
+
+const failingStopScript = `#!/bin/sh
+echo "Failed to stop keepalived.service: Connection timed out" >&2
+exit 1
+`
+
+const hangingStopScript = `#!/bin/sh
+exec sleep 1000000
+`
+
+/** Signals every process of keepalived at once, as found in the host's own process table. */
+const signalScript = `#!/bin/sh
+pids=
+for process in /proc/[0-9]*; do
+    case "$(cat "$process/comm" 2>/dev/null)" in keepalived*) pids="$pids \${process#/proc/}" ;; esac
+done
+[ -z "$pids" ] || kill "-$1" $pids
+`
+
+const scripts = {
+  start: 'start-keepalived',
+  stop: 'stop-keepalived',
+  configuredStop: 'configured-stop-keepalived',
+  signal: 'signal-keepalived',
+} as const
+
+/** Writes the scripts into the folder that a host sees as `hostFolder`. */
+export function writeKeepalivedScripts(options: {
+  folder: string
+  hostFolder: string
+  stopCommand: StopCommand
+}): void {
+  const configured = { works: stopScript, fails: failingStopScript, hangs: hangingStopScript }
+  const texts: readonly (readonly [string, string])[] = [
+    [scripts.start, startScript(options.hostFolder)],
+    [scripts.stop, stopScript],
+    [scripts.configuredStop, configured[options.stopCommand]],
+    [scripts.signal, signalScript],
+  ]
+  for (const [name, text] of texts) {
+    const path = join(options.folder, name)
+    writeFileSync(path, text)
+    chmodSync(path, 0o755)
+  }
+}
+
+/** What goes into agent.yaml. */
+export function serviceCommands(hostName: string): { start: string[]; stop: string[] } {
+  return {
+    start: ['sh', `${labMount}/${hostName}/${scripts.start}`],
+    stop: ['sh', `${labMount}/${hostName}/${scripts.configuredStop}`],
+  }
+}
+
+/** The admin's `systemctl start keepalived`. */
+export async function startKeepalived(host: NamespaceHost): Promise<void> {
+  await host.run('sh', `${labMount}/${host.name}/${scripts.start}`)
+}
+
+/** The admin's `systemctl stop keepalived`. */
+export async function stopKeepalived(host: NamespaceHost): Promise<void> {
+  await host.run('sh', `${labMount}/${host.name}/${scripts.stop}`)
+}
+
+/** A signal to all of keepalived's processes at once. */
+export async function signalKeepalived(host: NamespaceHost, signal: 'KILL' | 'STOP' | 'CONT'): Promise<void> {
+  await host.run('sh', `${labMount}/${host.name}/${scripts.signal}`, signal)
+}
+
+/** Whether keepalived has a process on the host; stopped ones count. */
+export async function keepalivedRuns(host: NamespaceHost): Promise<boolean> {
+  const { stdout } = await host.tryRun('sh', '-c', 'cat /proc/[0-9]*/comm | grep -c "^keepalived"')
+  return Number(stdout) > 0
+}

@@ -1,0 +1,151 @@
+/** `npm run lab`: real keepalived, real faults, real numbers. Results on stdout, messages on stderr. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { availableParallelism } from 'node:os'
+import { type Arbiter, arbiters } from './arbiter.ts'
+import { type ClusterUnderTest } from './cluster-under-test.ts'
+import { figuresTable } from './figures.ts'
+import { sweepAbandonedFolders } from './lab-folder.ts'
+import { buildProduct } from './lab-programs.ts'
+import { Pool } from './pool.ts'
+import { assertPrerequisites } from './prerequisites.ts'
+import { judgeTiming, runScenarioOften, type ScenarioResult } from './runner.ts'
+import { scenarios, scenariosNamed } from './scenarios/index.ts'
+import { type Scenario } from './scenario.ts'
+
+interface RunArguments {
+  readonly runs: number
+  readonly jobs: number
+  readonly arbiter: Arbiter | 'both'
+  readonly quick: boolean
+  readonly json: boolean
+  readonly keep: boolean
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('a whole number above 0 is wanted')
+  return value
+}
+
+function list(): void {
+  const width = Math.max(...scenarios.map(({ name }) => name.length))
+  for (const { name, fault } of scenarios) process.stdout.write(`${name.padEnd(width)}  ${fault}\n`)
+}
+
+async function run(names: readonly string[], options: RunArguments): Promise<void> {
+  const chosen = scenariosNamed(names)
+  assertPrerequisites()
+  sweepAbandonedFolders()
+  if (options.arbiter !== 'none') await buildProduct()
+  const pool = new Pool(options.keep ? 1 : options.jobs)
+  const results = await Promise.all(chosen.map((scenario) => compare(scenario, options, pool)))
+  const all = results.flat()
+  if (options.json) process.stdout.write(`${JSON.stringify(all.map(publicResult), null, 2)}\n`)
+  process.exitCode = all.some(({ broken }) => broken.length > 0) ? 1 : 0
+}
+
+async function compare(
+  scenario: Scenario,
+  options: RunArguments,
+  pool: Pool,
+): Promise<readonly ScenarioResult[]> {
+  const runner = {
+    pool,
+    pace: options.quick ? 'quick' : 'full',
+    runs: options.runs,
+    tell,
+    ...(options.keep ? { linger: untilInterrupted } : {}),
+  } as const
+  const wanted: readonly Arbiter[] = options.arbiter === 'both' ? ['none', 'witness'] : [options.arbiter]
+  const arbitersHere = wanted.filter((arbiter) => arbiter === 'witness' || scenario.comparable)
+  if (arbitersHere.length === 0) tell(`${scenario.name}: means nothing without the product, left out`)
+  const measured = await Promise.all(
+    arbitersHere.map((arbiter) => runScenarioOften(scenario, arbiter, runner)),
+  )
+  const alone = measured.find(({ figures }) => figures.arbiter === 'none')?.figures ?? null
+  const judged = measured.map((result) => judgeTiming(scenario, result, alone))
+  if (!options.json) for (const result of judged) process.stdout.write(`${resultText(result)}\n\n`)
+  return judged
+}
+
+function resultText(result: ScenarioResult): string {
+  const broken = result.broken.map(
+    ({ must, seen, run: number, logs }) =>
+      `  BROKEN: ${must}: ${seen}${number === null ? '' : ` (run ${number}, logs in ${logs ?? ''})`}`,
+  )
+  const notJudged = result.notJudged.map((must) => `  not judged (needs --arbiter both): ${must}`)
+  return [figuresTable(result.figures), ...broken, ...notJudged].join('\n')
+}
+
+function publicResult({ figures, runs, broken, notJudged }: ScenarioResult): unknown {
+  return {
+    ...figures,
+    broken,
+    notJudged,
+    perRun: runs.map(({ fault, healed, whole }) => ({ fault, healed, whole })),
+  }
+}
+
+async function untilInterrupted(cluster: ClusterUnderTest): Promise<void> {
+  tell(`The lab stays up until Ctrl-C; its files are in ${cluster.folderPath}. To look inside a host:`)
+  for (const name of ['lb01', 'lb02', 'witness', 'client'] as const)
+    if (cluster.hasPower(name)) tell(`  nsenter -t ${cluster.host(name).initPid} -a    # ${name}`)
+  await new Promise(() => setInterval(() => undefined, 60_000))
+}
+
+// Exit handlers pull every plug and remove the folders.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.on(signal, () => process.exit(code))
+
+const program = new Command('lab').description(
+  'A keepalived pair, a witness and a client in network namespaces, and the faults that break such pairs.',
+)
+program.command('list').description('the scenarios and their faults').action(list)
+program
+  .command('run')
+  .description('run scenarios; a family name means all its variants, "all" means everything')
+  .argument('<scenario...>')
+  .addOption(new Option('--runs <n>', 'runs of each scenario').argParser(positive).default(1))
+  .addOption(
+    new Option('--arbiter <who>', 'who settles split brain')
+      .choices([...arbiters, 'both'])
+      .default('witness'),
+  )
+  .addOption(
+    new Option('--jobs <n>', 'labs side by side; figures of time want few')
+      .argParser(positive)
+      .default(Math.max(1, availableParallelism() - 1)),
+  )
+  .option(
+    '--quick',
+    'end each run as soon as all is settled; says who won, not how long clients are in the dark',
+    false,
+  )
+  .option('--json', 'machine-readable results on stdout', false)
+  .option('--keep', 'leave the lab up after the run, to look inside, until Ctrl-C', false)
+  .addHelpText(
+    'after',
+    '\nExit code: 0 everything held, 1 a must is broken or the lab failed, 2 wrong usage.',
+  )
+  .action(run)
+program.exitOverride()
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const usage = error instanceof Error && 'exitCode' in error
+  if (usage) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else {
+    tell(error instanceof Error ? error.message : String(error))
+    process.exitCode = 1
+  }
+}

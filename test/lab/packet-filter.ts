@@ -1,0 +1,18 @@
+/** The hosts' own firewalls. VRRP is IP protocol 112; guides that forget it in firewalld make the classic split brain. */
+import { type NamespaceHost } from './namespace-host.ts'
+
+/** The host no longer hears VRRP adverts (it still sends its own). */
+export async function dropVrrpAt(host: NamespaceHost): Promise<void> {
+  await host.nft(
+    `table ip firewall {
+       chain input {
+         type filter hook input priority 0
+         ip protocol 112 drop
+       }
+     }\n`,
+  )
+}
+
+export async function admitVrrpAt(host: NamespaceHost): Promise<void> {
+  await host.nft('delete table ip firewall\n')
+}

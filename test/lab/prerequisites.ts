@@ -1,0 +1,48 @@
+/** What the lab needs from the machine, and what to install where it is missing. */
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Program → Debian package. */
+const programs: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  keepalived: 'keepalived',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  setsid: 'util-linux',
+  bash: 'bash',
+  curl: 'curl',
+  ping: 'iputils-ping',
+  arping: 'iputils-arping',
+}
+
+export class PrerequisiteError extends Error {
+  readonly code = 'prerequisite'
+}
+
+/** @throws PrerequisiteError naming everything that is missing and the command that installs it. */
+export function assertPrerequisites(): void {
+  if (process.platform !== 'linux')
+    throw new PrerequisiteError(`the lab needs Linux (namespaces, nftables); this is ${process.platform}`)
+  if (process.getuid?.() !== 0)
+    throw new PrerequisiteError(
+      'the lab needs root to make network namespaces: run it with sudo, or in a container with --privileged',
+    )
+  const missing = Object.keys(programs).filter((program) => !isInstalled(program))
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map((program) => programs[program]))].join(' ')
+    throw new PrerequisiteError(`the lab misses ${missing.join(', ')}: apt-get install ${packages}`)
+  }
+}
+
+function isInstalled(program: string): boolean {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}

@@ -1,0 +1,119 @@
+/** Runs scenarios many times and says what held. */
+import { type Arbiter } from './arbiter.ts'
+import { type ClusterUnderTest } from './cluster-under-test.ts'
+import { scenarioFigures, type ScenarioFigures } from './figures.ts'
+import { LabFolder } from './lab-folder.ts'
+import { type MeasuredRun } from './measured-run.ts'
+import { type Pool } from './pool.ts'
+import { type Pace, runScenario } from './scenario-run.ts'
+import { type Scenario } from './scenario.ts'
+
+/** A must that did not hold. */
+export interface Broken {
+  readonly must: string
+  readonly seen: string
+  /** Which run, counted from one; null: a bound over all runs. */
+  readonly run: number | null
+  /** Where the logs of that run are kept. */
+  readonly logs: string | null
+}
+
+export interface ScenarioResult {
+  readonly figures: ScenarioFigures
+  readonly runs: readonly MeasuredRun[]
+  readonly broken: readonly Broken[]
+  /** Bounds that need the figures of keepalived alone, which were not measured. */
+  readonly notJudged: readonly string[]
+}
+
+export interface RunnerOptions {
+  readonly pace: Pace
+  readonly pool: Pool
+  /** Runs per scenario. */
+  readonly runs: number
+  readonly tell: (text: string) => void
+  readonly linger?: (cluster: ClusterUnderTest) => Promise<void>
+}
+
+interface Judged {
+  readonly run: MeasuredRun
+  readonly broken: readonly Broken[]
+}
+
+/**
+ * One run with its own lab. The musts are the witness's; keepalived alone is measured and not judged.
+ * @throws Error where the lab itself fails.
+ */
+export async function runOnce(
+  scenario: Scenario,
+  options: { arbiter: Arbiter; pace: Pace; number: number; linger?: RunnerOptions['linger'] },
+): Promise<Judged> {
+  const folder = new LabFolder()
+  const { arbiter, pace, linger, number } = options
+  const run = await runScenario({
+    scenario,
+    arbiter,
+    pace,
+    folder,
+    ...(linger === undefined ? {} : { linger }),
+    settle: (measured) => {
+      if (arbiter === 'witness' && scenario.musts.some((must) => must.broken(measured) !== null))
+        folder.keep()
+    },
+  })
+  const broken =
+    arbiter === 'none'
+      ? []
+      : scenario.musts.flatMap((must) => {
+          const seen = must.broken(run)
+          return seen === null ? [] : [{ must: must.says, seen, run: number, logs: folder.path }]
+        })
+  return { run, broken }
+}
+
+/** All runs of a scenario, through the pool. */
+export async function runScenarioOften(
+  scenario: Scenario,
+  arbiter: Arbiter,
+  options: RunnerOptions,
+): Promise<ScenarioResult> {
+  const { pool, pace, tell, linger } = options
+  const judged = await Promise.all(
+    Array.from({ length: options.runs }, (_, index) =>
+      pool.run(async () => {
+        const result = await runOnce(scenario, {
+          arbiter,
+          pace,
+          number: index + 1,
+          ...(linger === undefined ? {} : { linger }),
+        })
+        tell(`${scenario.name} (arbiter ${arbiter}): run ${index + 1} of ${options.runs} done`)
+        return result
+      }),
+    ),
+  )
+  const runs = judged.map(({ run }) => run)
+  return {
+    figures: scenarioFigures(runs),
+    runs,
+    broken: judged.flatMap(({ broken }) => broken),
+    notJudged: [],
+  }
+}
+
+/** Adds the bounds on time, which are judged over all runs. */
+export function judgeTiming(
+  scenario: Scenario,
+  result: ScenarioResult,
+  alone: ScenarioFigures | null,
+): ScenarioResult {
+  if (result.figures.arbiter === 'none') return result
+  const notJudged = scenario.benchMusts.filter(({ needsAlone }) => needsAlone && alone === null)
+  const broken = scenario.benchMusts
+    .filter((must) => !notJudged.includes(must))
+    .flatMap((must) => {
+      const seen = must.broken(result.figures, alone)
+      return seen === null ? [] : [{ must: must.says, seen, run: null, logs: null }]
+    })
+  return { ...result, broken: [...result.broken, ...broken], notJudged: notJudged.map(({ says }) => says) }
+}

@@ -1,0 +1,127 @@
+/** Puts one scenario to one fresh lab, and measures. */
+import { nodes, type LabNode } from './address-plan.ts'
+import { type Arbiter } from './arbiter.ts'
+import { ClusterUnderTest } from './cluster-under-test.ts'
+import { keepalivedRuns } from './keepalived-service.ts'
+import { type LabFolder } from './lab-folder.ts'
+import { type MeasuredRun, type PhaseFigures, type Snapshot } from './measured-run.ts'
+import { pause, pauseUntil } from './pause.ts'
+import { type Scenario } from './scenario.ts'
+import { isSettled, untilOwner } from './steady-state.ts'
+import { ownershipFigures, type Span } from './vip-ownership.ts'
+import { attemptTimeoutMs, clientFigures } from './web-client.ts'
+import { clusterEvents, clusterView } from './witness-api.ts'
+
+/**
+ * `quick` ends as soon as all is settled after the heal: for tests, which ask who won. `full` waits before the fault
+ * until keepalived has sent its second round of gratuitous ARP (5 s after the first, it hides dark time), and watches
+ * long enough after the heal to see clients that stay in the dark.
+ */
+export type Pace = 'quick' | 'full'
+
+const calmBeforeMs: Readonly<Record<Pace, number>> = { quick: 500, full: 6000 }
+const calmAfterMs = 1000
+
+export interface RunOptions {
+  readonly scenario: Scenario
+  readonly arbiter: Arbiter
+  readonly pace: Pace
+  readonly folder: LabFolder
+  /** Called with the result while the lab still stands: to keep its folder, for example. */
+  readonly settle?: (measured: MeasuredRun) => void
+  /** Called with the lab as the run leaves it, before its plugs are pulled. */
+  readonly linger?: (cluster: ClusterUnderTest) => Promise<void>
+}
+
+/** @throws Error where the lab itself fails; what the product does wrong is in the result. */
+export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
+  const { scenario, arbiter, folder } = options
+  const setup = { preempt: false, stopCommand: 'works', ...scenario.setup, arbiter } as const
+  const cluster = await ClusterUnderTest.install(setup, folder)
+  try {
+    const measured = await measure(cluster, options)
+    options.settle?.(measured)
+    await options.linger?.(cluster)
+    return measured
+  } catch (error) {
+    folder.keep()
+    throw new Error(`${scenario.name} (arbiter ${arbiter}): ${String(error)}; logs: ${folder.path}`, {
+      cause: error,
+    })
+  } finally {
+    await cluster.remove()
+  }
+}
+
+async function measure(
+  cluster: ClusterUnderTest,
+  { scenario, arbiter, pace }: RunOptions,
+): Promise<MeasuredRun> {
+  await (scenario.prepare ?? startWithFirstNode)(cluster)
+  await pause(calmBeforeMs[pace])
+  const before = await snapshot(cluster)
+
+  const faultAtMs = Date.now()
+  await scenario.begin(cluster)
+  await pauseUntil(faultAtMs + scenario.faultMs)
+  const faultEnd = await snapshot(cluster)
+
+  const healAtMs = Date.now()
+  await scenario.heal(cluster)
+  await watch(cluster, { untilMs: healAtMs + scenario.healedMs, pace })
+  const endMs = Date.now()
+  const end = await snapshot(cluster)
+  const events = arbiter === 'witness' ? await clusterEvents(cluster.host('witness')) : []
+  await pause(attemptTimeoutMs)
+
+  const changes = cluster.observer.changes()
+  const spans = {
+    fault: { fromMs: faultAtMs, toMs: healAtMs },
+    healed: { fromMs: healAtMs, toMs: endMs },
+  }
+  const figures = (span: Span): PhaseFigures => {
+    const ownership = ownershipFigures(changes, span)
+    const rightful = scenario.rightful ?? soleOwner(ownership.ownersAtEnd)
+    return { ...ownership, ...clientFigures(cluster.client.attempts(), span, { changes, rightful }) }
+  }
+  return {
+    scenario: scenario.name,
+    arbiter,
+    fault: figures(spans.fault),
+    healed: figures(spans.healed),
+    whole: figures({ fromMs: faultAtMs, toMs: endMs }),
+    spans,
+    changes,
+    before,
+    faultEnd,
+    end,
+    events,
+  }
+}
+
+async function startWithFirstNode(cluster: ClusterUnderTest): Promise<void> {
+  await cluster.startWarm()
+  await untilOwner(cluster, 'lb01')
+}
+
+async function watch(cluster: ClusterUnderTest, options: { untilMs: number; pace: Pace }): Promise<void> {
+  if (options.pace === 'full') {
+    await pauseUntil(options.untilMs)
+    return
+  }
+  await pause(calmAfterMs)
+  while (Date.now() < options.untilMs && !(await isSettled(cluster))) await pause(250)
+  await pause(calmAfterMs)
+}
+
+async function snapshot(cluster: ClusterUnderTest): Promise<Snapshot> {
+  const runs = async (node: LabNode): Promise<boolean> =>
+    cluster.hasPower(node) && (await keepalivedRuns(cluster.host(node)))
+  const [lb01, lb02] = await Promise.all(nodes.map(runs))
+  const view = cluster.setup.arbiter === 'witness' ? await clusterView(cluster.host('witness')) : null
+  return { keepalivedRuns: { lb01: lb01 === true, lb02: lb02 === true }, view }
+}
+
+function soleOwner(owners: readonly LabNode[]): LabNode | null {
+  return owners.length === 1 ? (owners[0] ?? null) : null
+}

@@ -1,0 +1,42 @@
+/** What a scenario is: a fault, how long it lasts, and what must hold. */
+import { type LabNode } from './address-plan.ts'
+import { type ClusterSetup, type ClusterUnderTest } from './cluster-under-test.ts'
+import { type MeasuredRun } from './measured-run.ts'
+import { type ScenarioFigures } from './figures.ts'
+
+/** Something that must hold in every single run. */
+export interface Must {
+  readonly says: string
+  /** Null where it holds, else what was seen instead. */
+  readonly broken: (run: MeasuredRun) => string | null
+}
+
+/** A bound on time over many runs: for the bench, not for tests on a busy machine. */
+export interface BenchMust {
+  readonly says: string
+  /** `alone` are the figures of keepalived alone under the same fault, where they were measured. */
+  readonly broken: (figures: ScenarioFigures, alone: ScenarioFigures | null) => string | null
+  readonly needsAlone: boolean
+}
+
+export interface Scenario {
+  /** `family` or `family/variant`. */
+  readonly name: string
+  /** The fault, in a sentence. */
+  readonly fault: string
+  readonly setup?: Partial<Omit<ClusterSetup, 'arbiter'>>
+  /** Whether the same fault can be put to keepalived alone. */
+  readonly comparable: boolean
+  /** Brings the cluster up to the moment before the fault; default: `startWarm` and lb01 as MASTER. */
+  readonly prepare?: (cluster: ClusterUnderTest) => Promise<void>
+  /** May take its time: the phase is counted from the moment it is called. */
+  readonly begin: (cluster: ClusterUnderTest) => Promise<void>
+  readonly faultMs: number
+  readonly heal: (cluster: ClusterUnderTest) => Promise<void>
+  /** How long to watch after the heal; ends early in a quick run, once all is settled. */
+  readonly healedMs: number
+  /** Who should serve during the fault and after it; null: whoever has the VIP at the end of the phase. */
+  readonly rightful: LabNode | null
+  readonly musts: readonly Must[]
+  readonly benchMusts: readonly BenchMust[]
+}

@@ -1,0 +1,18 @@
+/** Every scenario of the lab, in the order of the table that asked for them. */
+import { type Scenario } from '../scenario.ts'
+import { holderDeaf, standbyDeaf, vrrpBlock, witnessDeadThenBlock } from './vrrp-block.ts'
+
+export const scenarios: readonly Scenario[] = [vrrpBlock, standbyDeaf, holderDeaf, witnessDeadThenBlock]
+
+/** `all`, a family or a variant. @throws Error for a name that is none of these. */
+export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
+  const known = (name: string): readonly Scenario[] =>
+    scenarios.filter(
+      (scenario) => name === 'all' || scenario.name === name || scenario.name.startsWith(`${name}/`),
+    )
+  for (const name of wanted)
+    if (known(name).length === 0)
+      throw new Error(`unknown scenario "${name}"; npm run lab -- list shows the names`)
+  const chosen = new Set(wanted.flatMap(known))
+  return scenarios.filter((scenario) => chosen.has(scenario))
+}

@@ -1,0 +1,87 @@
+import { nodes, type LabNode } from '../address-plan.ts'
+import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import {
+  benchBound,
+  fencesAtMost,
+  holderChangesAtMost,
+  keepalivedBackOn,
+  keepalivedStoppedOn,
+  noOutage,
+  notDarkAfterHeal,
+  overlapAtMost,
+  overlapBoundMs,
+  ownerAfterHeal,
+  ownerDuringFault,
+} from '../musts.ts'
+import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
+import { pause } from '../pause.ts'
+import { type Scenario } from '../scenario.ts'
+import { untilOwner } from '../steady-state.ts'
+
+/** Nodes that no longer hear VRRP. */
+export async function dropVrrp(cluster: ClusterUnderTest, deaf: readonly LabNode[]): Promise<void> {
+  await Promise.all(deaf.map((node) => dropVrrpAt(cluster.host(node))))
+}
+
+export async function admitVrrp(cluster: ClusterUnderTest, deaf: readonly LabNode[]): Promise<void> {
+  await Promise.all(deaf.map((node) => admitVrrpAt(cluster.host(node))))
+}
+
+const shortOverlap = benchBound('overlapMs', 'whole', { medianMs: 10, maxMs: 60 })
+const neverDark = benchBound('longestDarkMs', 'whole', { maxMs: 100 })
+const holderKeepsVip = [
+  ownerDuringFault('lb01'),
+  ownerAfterHeal('lb01'),
+  holderChangesAtMost(0),
+  noOutage(),
+  overlapAtMost(overlapBoundMs),
+]
+const loserStopsAndReturns = [keepalivedStoppedOn('lb02'), keepalivedBackOn('lb02'), fencesAtMost(1, 'lb02')]
+
+export const vrrpBlock: Scenario = {
+  name: 'vrrp-block',
+  fault: 'protocol 112 is dropped both ways, as by a firewalld without the VRRP rule',
+  comparable: true,
+  begin: (cluster) => dropVrrp(cluster, nodes),
+  faultMs: 8000,
+  heal: (cluster) => admitVrrp(cluster, nodes),
+  healedMs: 30_000,
+  rightful: 'lb01',
+  musts: [...holderKeepsVip, ...loserStopsAndReturns],
+  benchMusts: [shortOverlap, neverDark, notDarkAfterHeal],
+}
+
+export const standbyDeaf: Scenario = {
+  ...vrrpBlock,
+  name: 'vrrp-block-one-way/standby-deaf',
+  fault: 'the standby no longer hears the holder over VRRP',
+  begin: (cluster) => dropVrrp(cluster, ['lb02']),
+  heal: (cluster) => admitVrrp(cluster, ['lb02']),
+}
+
+/** A standby says nothing over VRRP, so a holder that cannot hear it loses nothing. */
+export const holderDeaf: Scenario = {
+  ...vrrpBlock,
+  name: 'vrrp-block-one-way/holder-deaf',
+  fault: 'the holder no longer hears the standby over VRRP',
+  begin: (cluster) => dropVrrp(cluster, ['lb01']),
+  heal: (cluster) => admitVrrp(cluster, ['lb01']),
+  musts: [...holderKeepsVip, keepalivedBackOn('lb02')],
+}
+
+export const witnessDeadThenBlock: Scenario = {
+  ...vrrpBlock,
+  name: 'witness-dead-then-block',
+  fault: 'the witness is killed; three seconds later protocol 112 is dropped both ways',
+  comparable: false,
+  prepare: async (cluster) => {
+    await cluster.startWarm()
+    await untilOwner(cluster, 'lb01')
+    await cluster.killWitness()
+    await pause(3000)
+  },
+  heal: async (cluster) => {
+    await admitVrrp(cluster, nodes)
+    await cluster.startWitness()
+  },
+}

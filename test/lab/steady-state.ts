@@ -1,0 +1,44 @@
+/** When the lab is quiet enough to begin, and when it is quiet again. */
+import { instance, nodes, type LabNode } from './address-plan.ts'
+import { type ClusterUnderTest } from './cluster-under-test.ts'
+import { keepalivedRuns } from './keepalived-service.ts'
+import { until } from './pause.ts'
+import { ownershipFigures } from './vip-ownership.ts'
+import { clusterView, nodeInstance } from './witness-api.ts'
+
+/** Who has the VIP now. */
+export function ownersNow(cluster: ClusterUnderTest): readonly LabNode[] {
+  return ownershipFigures(cluster.observer.changes(), { fromMs: 0, toMs: Date.now() }).ownersAtEnd
+}
+
+/** Waits until the node alone has the VIP, the witness agrees, and the client is answered by it. */
+export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Promise<void> {
+  await until(
+    `${node} alone has the VIP and serves the client`,
+    { withinMs: 30_000, everyMs: 100 },
+    async () => {
+      const owners = ownersNow(cluster)
+      if (owners.length !== 1 || owners[0] !== node) return null
+      if (cluster.client.attempts().at(-1)?.answeredBy !== node) return null
+      if (cluster.setup.arbiter === 'none') return true
+      const view = await clusterView(cluster.host('witness'))
+      return view?.instances.find((each) => each.instance === instance)?.holder === node ? true : null
+    },
+  )
+}
+
+/** One owner, keepalived on both nodes, and each agent either holding or standing by. */
+export async function isSettled(cluster: ClusterUnderTest): Promise<boolean> {
+  if (ownersNow(cluster).length !== 1) return false
+  for (const node of nodes) if (!(await keepalivedRuns(cluster.host(node)))) return false
+  if (cluster.setup.arbiter === 'none') return true
+  const view = await clusterView(cluster.host('witness'))
+  if (view === null) return false
+  return nodes.every((node) => {
+    const known = nodeInstance(view, node)
+    return (
+      (known?.phase === 'holding' && known.keepalived === 'MASTER') ||
+      (known?.phase === 'standby' && known.keepalived === 'BACKUP')
+    )
+  })
+}

@@ -1,0 +1,96 @@
+/** The switch: a bridge in a namespace of its own, one port per host, and the faults that happen in the wires. */
+import { command } from './command.ts'
+import { type NamespaceHost } from './namespace-host.ts'
+
+export class Switch {
+  readonly #host: NamespaceHost
+
+  private constructor(host: NamespaceHost) {
+    this.#host = host
+  }
+
+  static async install(host: NamespaceHost): Promise<Switch> {
+    await host.shell(
+      `ip link add br0 type bridge stp_state 0 mcast_snooping 0 forward_delay 0
+       ip link set br0 up`,
+    )
+    return new Switch(host)
+  }
+
+  /** A cable from a port named after the host to the host's eth0. */
+  async connect(host: NamespaceHost, address: string): Promise<void> {
+    await this.#host.shell(
+      `ip link del ${host.name} 2>/dev/null || true
+       ip link add ${host.name} type veth peer name cable-${host.name}
+       ip link set ${host.name} master br0 up`,
+    )
+    // Only a process outside of both hosts sees them both; the cable's far end goes by process id.
+    await this.#handOver(host)
+    await host.shell(
+      `ip link set cable-${host.name} name eth0
+       ip address add ${address}/24 dev eth0
+       ip link set eth0 up`,
+    )
+  }
+
+  /** Carrier lost at the host, or back. */
+  async setPort(hostName: string, state: 'up' | 'down'): Promise<void> {
+    await this.#host.run('ip', 'link', 'set', hostName, state)
+  }
+
+  /** Every frame from and to the host is dropped; its carrier stays. */
+  async isolate(hostName: string): Promise<void> {
+    await this.#rules(`isolate_${hostName}`, [`iifname "${hostName}" drop`, `oifname "${hostName}" drop`])
+  }
+
+  async endIsolation(hostName: string): Promise<void> {
+    await this.#mend(`isolate_${hostName}`)
+  }
+
+  /** Every frame between the two is dropped; both reach all others. */
+  async cut(one: string, other: string): Promise<void> {
+    await this.#rules('cut', [
+      `iifname "${one}" oifname "${other}" drop`,
+      `iifname "${other}" oifname "${one}" drop`,
+    ])
+  }
+
+  async endCut(): Promise<void> {
+    await this.#mend('cut')
+  }
+
+  /** Loses this share of the frames at every port, in each direction. */
+  async loseFrames(percent: number, hostNames: readonly string[]): Promise<void> {
+    const lost = `numgen random mod 100 < ${percent} drop`
+    await this.#rules(
+      'loss',
+      hostNames.flatMap((name) => [`iifname "${name}" ${lost}`, `oifname "${name}" ${lost}`]),
+    )
+  }
+
+  async endLoss(): Promise<void> {
+    await this.#mend('loss')
+  }
+
+  async #handOver(host: NamespaceHost): Promise<void> {
+    await command('nsenter', [
+      ...['-t', String(this.#host.initPid), '--net', '--'],
+      ...['ip', 'link', 'set', `cable-${host.name}`, 'netns', String(host.initPid)],
+    ])
+  }
+
+  async #rules(name: string, rules: readonly string[]): Promise<void> {
+    await this.#host.nft(
+      `table bridge ${name} {
+         chain forward {
+           type filter hook forward priority 0
+           ${rules.join('\n')}
+         }
+       }\n`,
+    )
+  }
+
+  async #mend(name: string): Promise<void> {
+    await this.#host.nft(`delete table bridge ${name}\n`)
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Watches a node's addresses through the kernel's own announcements (`ip -ts monitor address`). All hosts of a lab
+ * share the machine's clock, so instants of different hosts compare.
+ */
+import { createInterface } from 'node:readline'
+import { vip, type LabNode } from './address-plan.ts'
+import { type NamespaceHost } from './namespace-host.ts'
+import { type OwnershipChange } from './vip-ownership.ts'
+
+const change = new RegExp(
+  String.raw`^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})\] (Deleted )?.* inet ${vip.replaceAll('.', String.raw`\.`)}/`,
+)
+
+/** One line of the monitor; null: not about the VIP. Instants have the kernel event's microseconds. */
+export function parseMonitorLine(line: string): { atMs: number; has: boolean } | null {
+  const found = change.exec(line)
+  if (found === null) return null
+  const [, second = '', microseconds = '', deleted] = found
+  return { atMs: Date.parse(`${second}Z`) + Number(microseconds) / 1000, has: deleted === undefined }
+}
+
+export class VipObserver {
+  readonly #changes: OwnershipChange[] = []
+
+  /** Watches from now until the host ends. Returns when the watch is in place. */
+  async watch(node: LabNode, host: NamespaceHost): Promise<void> {
+    const monitor = host.stream('ip', '-ts', 'monitor', 'address')
+    if (monitor.stdout === null) throw new Error('the monitor has no output')
+    const lines = createInterface(monitor.stdout)
+    let sawProbe: () => void = () => undefined
+    const inPlace = new Promise<void>((resolve) => (sawProbe = resolve))
+    lines.on('line', (line) => {
+      if (line.includes(probe)) sawProbe()
+      const seen = parseMonitorLine(line)
+      if (seen !== null) this.#changes.push({ node, ...seen })
+    })
+    // The monitor says nothing when it is ready: an address on the loopback comes and goes until it is seen.
+    const knocking = setInterval(() => void knock(host), 50)
+    await inPlace
+    clearInterval(knocking)
+  }
+
+  /** The host lost its power: whatever it owned ends here. */
+  powerLost(node: LabNode, atMs: number): void {
+    this.#changes.push({ node, has: false, atMs })
+  }
+
+  changes(): readonly OwnershipChange[] {
+    return [...this.#changes].sort((one, other) => one.atMs - other.atMs)
+  }
+}
+
+const probe = '127.0.0.99/32'
+
+async function knock(host: NamespaceHost): Promise<void> {
+  await host.tryRun('sh', '-c', `ip address add ${probe} dev lo; ip address del ${probe} dev lo`)
+}

@@ -1,0 +1,38 @@
+/** What the witness says of itself and its cluster, asked over its HTTP API from its own host. */
+import type { ClusterView, EventView, NodeInstanceView } from '../../server/cluster-view.ts'
+import { cluster, instance, type LabNode } from './address-plan.ts'
+import { apiHeaderFile } from './daemon-config.ts'
+import { type NamespaceHost } from './namespace-host.ts'
+
+/** Null: the witness does not answer. */
+export async function clusterView(witness: NamespaceHost): Promise<ClusterView | null> {
+  return (await ask(witness, `/api/v1/clusters/${cluster}`)) as ClusterView | null
+}
+
+/** The events that the witness keeps of the cluster, oldest first. */
+export async function clusterEvents(witness: NamespaceHost): Promise<readonly EventView[]> {
+  const answer = await ask(witness, `/api/v1/clusters/${cluster}/events`)
+  const events = (
+    Array.isArray(answer) ? answer : ((answer as { events?: unknown } | null)?.events ?? [])
+  ) as readonly EventView[]
+  return [...events].sort((one, other) => one.id - other.id)
+}
+
+export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
+  const { code } = await witness.tryRun('curl', '-sf', '--max-time', '1', 'http://127.0.0.1:7400/healthz')
+  return code === 0
+}
+
+/** The part of the view that is about the lab's instance on this node. */
+export function nodeInstance(view: ClusterView, node: LabNode): NodeInstanceView | null {
+  const known = view.nodes.find((each) => each.node === node)
+  return known?.instances.find((each) => each.instance === instance) ?? null
+}
+
+async function ask(witness: NamespaceHost, path: string): Promise<unknown> {
+  const { code, stdout } = await witness.tryRun(
+    'curl',
+    ...['-sf', '--max-time', '2', '-H', `@${apiHeaderFile}`, `http://127.0.0.1:7400${path}`],
+  )
+  return code === 0 ? (JSON.parse(stdout) as unknown) : null
+}
