@@ -129,7 +129,13 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
     case 'invalid_value':
       return at(`${show(issue.input)} is not one of ${issue.values.map((one) => String(one)).join(', ')}`)
     case 'invalid_key':
-      return at(`not a name that can stand here: ${issue.issues.map((inner) => inner.message).join('; ')}`)
+      return [
+        {
+          path: issue.path.slice(0, -1),
+          key: String(issue.path.at(-1)),
+          text: `not a name that can stand here: ${issue.issues.map((inner) => inner.message).join('; ')}`,
+        },
+      ]
     case 'too_small':
       return at(`${show(issue.input)} is too small: ${bound(issue.origin, 'at least', issue.minimum)}`)
     case 'too_big':
