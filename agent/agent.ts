@@ -1,0 +1,426 @@
+/**
+ * The agent of one node, put together: keepalived on one side, the voters on the other, the guards in between.
+ */
+import type { Echo } from '../shared/icmp.ts'
+import type { Log } from '../shared/log.ts'
+import {
+  protocolVersion,
+  witness,
+  type Answer,
+  type Beat,
+  type Hello,
+  type Member,
+  type Plan,
+  type Profile,
+  type VoterName,
+} from '../shared/protocol.ts'
+import { assertTiming } from '../shared/timing.ts'
+import { AgentStore } from './agent-store.ts'
+import { Announcer, findAnnounceCommand, sendAnnouncement } from './announcer.ts'
+import { writeBar } from './bar-file.ts'
+import { writeCheckSettings } from './check-settings.ts'
+import { CheckStamp } from './check-stamp.ts'
+import type { AgentConfig } from './config.ts'
+import { FenceRungs } from './fence-rungs.ts'
+import { GatewayPing } from './gateway-ping.ts'
+import { parseKeepalivedConf } from './keepalived-conf.ts'
+import { KeepalivedDump } from './keepalived-dump.ts'
+import { KeepalivedObserver } from './keepalived-observer.ts'
+import { lookAtKeepalived, usualVrrpPidFiles, type PidFiles } from './keepalived-process.ts'
+import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
+import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
+import { NotifyFifo } from './notify-fifo.ts'
+import { PeerListener } from './peer-listener.ts'
+import { writePermit } from './permit-file.ts'
+import { assertRunFolder } from './run-folder.ts'
+import { TellLine } from './tell-line.ts'
+import { VoterLink } from './voter-link.ts'
+
+export interface AgentSurroundings {
+  readonly log: Log
+  readonly token: string
+  /** Which start of the agent this is. */
+  readonly incarnation: string
+  readonly bootId: string
+  readonly software: string
+  readonly nowMs: () => number
+  readonly monotonicMs: () => number
+  /** Between 0 and 1, new at each call. */
+  readonly jitter: () => number
+  readonly echo: (address: string) => Promise<Echo>
+}
+
+/** The renewal rhythm while no plan has come yet. */
+const renewMsBeforePlan = 400
+/** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
+const rereadMs = 5000
+
+export class Agent {
+  readonly #config: AgentConfig
+  readonly #around: AgentSurroundings
+  readonly #store: AgentStore
+  readonly #tells: TellLine
+  readonly #observer: KeepalivedObserver
+  readonly #dump: KeepalivedDump
+  readonly #rungs: FenceRungs
+  #fifo: NotifyFifo | null = null
+  #announcer: Announcer | null = null
+  #listener: PeerListener | null = null
+  #gateway: GatewayPing | null = null
+  #witnessLink: VoterLink | null = null
+  #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
+  #runtime: NodeRuntime | null = null
+  #plan: Plan | null = null
+  #profiles: readonly Profile[]
+  #stamps = new Map<string, CheckStamp>()
+  #rereadTimer: NodeJS.Timeout | null = null
+
+  /**
+   * @throws KeepalivedConfError, RunFolderError, NotifyFifoError, PeerListenerError: each says what to do.
+   */
+  static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
+    assertRunFolder(config.runDir)
+    const { profiles, warnings } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
+    const store = await AgentStore.open({
+      stateDir: config.stateDir,
+      runDir: config.runDir,
+      bootId: around.bootId,
+      nowMs: around.nowMs,
+    })
+    writeCheckSettings(config.stateDir, { ...config, token: around.token })
+    const agent = new Agent(config, around, { store, profiles })
+    await agent.#open(warnings)
+    return agent
+  }
+
+  private constructor(
+    config: AgentConfig,
+    around: AgentSurroundings,
+    found: { readonly store: AgentStore; readonly profiles: readonly Profile[] },
+  ) {
+    const { pidFile, vrrpPidFile, program, dumpFile, statsFile } = config.keepalived
+    const { nowMs } = around
+    const pidFiles: PidFiles = {
+      pidFile,
+      vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
+    }
+    this.#config = config
+    this.#around = around
+    this.#store = found.store
+    this.#profiles = found.profiles
+    this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
+    this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
+    this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
+    this.#observer = new KeepalivedObserver(
+      {
+        lookAtProcess: () => lookAtKeepalived(pidFiles),
+        glance: glanceAtAddresses,
+        list: listAddresses,
+        dump: (parentPid) => this.#dump.take(parentPid),
+        nowMs,
+        pauseMs,
+      },
+      {
+        observed: (instance, observation) =>
+          this.#runtime?.feed(instance, { type: 'observed', ...observation }),
+        rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
+        problem: (what, text) => {
+          this.#tells.problem(what, text)
+          if (what === 'unknown-instance') this.reread()
+        },
+      },
+    )
+  }
+
+  /** Reads keepalived.conf again; what it cannot read leaves everything as it is. */
+  reread(): void {
+    const { config } = this.#config.keepalived
+    let profiles: readonly Profile[]
+    try {
+      profiles = parseKeepalivedConf(config).profiles
+    } catch (cause) {
+      this.#tells.problem(
+        'keepalived-conf',
+        `${messageOf(cause)} (the agent goes on with what it read before)`,
+      )
+      return
+    }
+    if (JSON.stringify(profiles) === JSON.stringify(this.#profiles)) return
+    this.#profiles = profiles
+    this.#tells.tell({
+      instance: null,
+      event: 'keepalived-conf-changed',
+      level: 'info',
+      text: `${config} changed: ${describeProfiles(profiles)}`,
+    })
+    this.#takeProfiles()
+    this.#witnessLink?.helloAgain()
+    this.#peerLink?.link.helloAgain()
+  }
+
+  /** Ends connections and timers; bar and permit files stay as they are, so that a restart changes nothing. */
+  close(): void {
+    if (this.#rereadTimer !== null) clearInterval(this.#rereadTimer)
+    this.#runtime?.close()
+    this.#gateway?.close()
+    this.#announcer?.close()
+    this.#witnessLink?.close()
+    this.#peerLink?.link.close()
+    this.#listener?.close()
+    this.#fifo?.close()
+  }
+
+  async #open(warnings: readonly string[]): Promise<void> {
+    const { config, around } = { config: this.#config, around: this.#around }
+    const problem = (what: string, text: string): void => this.#tells.problem(what, text)
+    this.#fifo = await NotifyFifo.open(`${config.runDir}/notify.fifo`, {
+      event: (event) => this.#observer.take(event),
+      problem: (text) => problem('notify-fifo', text),
+    })
+    this.#announcer = new Announcer({
+      glance: glanceAtAddresses,
+      command: await findAnnounceCommand(),
+      send: sendAnnouncement,
+      problem,
+    })
+    this.#listener = await PeerListener.listen({
+      cluster: config.cluster,
+      node: config.node,
+      listen: config.listen,
+      token: around.token,
+      nowMs: around.nowMs,
+      onBeat: (beat) => this.#takePeerBeat(beat),
+      onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
+    })
+    this.#logStart(warnings)
+    this.#takeProfiles()
+    this.#witnessLink = this.#link(witness, config.witness)
+    if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
+    this.#rereadTimer = setInterval(() => this.reread(), rereadMs)
+    if (config.gateway !== null)
+      this.#gateway = new GatewayPing({
+        address: config.gateway,
+        echo: around.echo,
+        onChange: (gateway) => this.#runtime?.feedAll({ type: 'gateway', gateway }),
+        problem,
+      })
+  }
+
+  #logStart(warnings: readonly string[]): void {
+    const { log, software } = this.#around
+    const { cluster, node, mode } = this.#config
+    log.info('start', `${software} for ${node} of ${cluster} (${mode}): ${describeProfiles(this.#profiles)}`)
+    for (const warning of warnings)
+      this.#tells.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
+    const { found } = this.#store
+    if (found.kind === 'torn')
+      this.#tells.tell({
+        instance: null,
+        event: 'state-lost',
+        level: 'warning',
+        text: `the state file was not to be trusted (${found.reason}) and is kept as ${found.keptAs ?? 'it was'}: this node promises nothing new until old promises have ended`,
+      })
+  }
+
+  #takeProfiles(): void {
+    const { runDir } = this.#config
+    this.#stamps = new Map(
+      this.#profiles.map(({ instance }) => [
+        instance,
+        this.#stamps.get(instance) ?? new CheckStamp(runDir, instance),
+      ]),
+    )
+    this.#runtime?.setProfiles(this.#profiles)
+    this.#observer.watch(new Map(this.#profiles.map(({ instance, vips }) => [instance, vips])))
+  }
+
+  #takePlan(plan: Plan, from: 'kept' | 'witness'): void {
+    if (JSON.stringify(plan) === JSON.stringify(this.#plan)) return
+    if (plan.cluster !== this.#config.cluster) {
+      this.#tells.problem(
+        'foreign-plan',
+        `a plan of cluster "${plan.cluster}" was handed to an agent of "${this.#config.cluster}"`,
+      )
+      return
+    }
+    try {
+      assertTiming(plan.timing)
+    } catch (cause) {
+      this.#tells.problem(
+        'plan-refused',
+        `the witness's plan cannot work, the old one stays: ${messageOf(cause)}`,
+      )
+      return
+    }
+    this.#plan = plan
+    const peer = plan.nodes.find(({ name }) => name !== this.#config.node) ?? null
+    this.#around.log.info(
+      'plan',
+      `plan (${from}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
+    )
+    if (from === 'witness') this.#keepPlan(plan)
+    this.#listener?.setPeer(peer?.name ?? null)
+    this.#runGuards({ peer: peer?.name ?? null, timing: plan.timing })
+    this.#linkPeer(peer)
+  }
+
+  #keepPlan(plan: Plan): void {
+    this.#store.keepPlan(plan).catch((cause: unknown) => {
+      this.#tells.problem('plan-not-kept', messageOf(cause))
+    })
+  }
+
+  #runGuards(plan: { readonly peer: string | null; readonly timing: Plan['timing'] }): void {
+    if (this.#runtime !== null) {
+      this.#runtime.setPlan(plan)
+      return
+    }
+    const { node, mode, fence, alone, rejoin, keepalived } = this.#config
+    this.#runtime = new NodeRuntime(
+      {
+        node,
+        policy: { mode, fence, alone, rejoin, hasLastResort: keepalived.lastResortCommand !== null },
+        nowMs: this.#around.nowMs,
+        monotonicMs: this.#around.monotonicMs,
+        recovered: (instance) => this.#store.recovered(instance),
+        memory: (instance) => this.#store.memory(instance),
+        outlets: this.#outlets(),
+      },
+      plan,
+    )
+    this.#runtime.setProfiles(this.#profiles)
+    for (const { instance } of this.#profiles) void this.#observer.observe(instance)
+  }
+
+  #linkPeer(peer: Member | null): void {
+    if (JSON.stringify(peer) === JSON.stringify(this.#peerLink?.member ?? null)) return
+    this.#peerLink?.link.close()
+    this.#peerLink = null
+    if (peer === null) return
+    const host = peer.address.includes(':') ? `[${peer.address}]` : peer.address
+    this.#peerLink = { member: peer, link: this.#link(peer.name, `http://${host}:${peer.port}`) }
+  }
+
+  #link(voter: VoterName, url: string): VoterLink {
+    const { log, token, nowMs, jitter } = this.#around
+    return new VoterLink({
+      voter,
+      url,
+      token,
+      hello: () => this.#hello(),
+      renewMs: () => this.#plan?.timing.renewMs ?? renewMsBeforePlan,
+      nowMs,
+      jitter,
+      on: {
+        up: (plan) => {
+          log.info('voter-up', `${voter} (${url}) is connected`)
+          if (voter === witness) {
+            if (plan !== null) this.#takePlan(plan, 'witness')
+            this.#tells.flush()
+          }
+          this.#runtime?.renew()
+        },
+        down: (reason) => log.warn('voter-down', `${voter} (${url}) is not connected: ${reason}`),
+        answer: ({ sentAtMs, answer }) => this.#takeAnswer(voter, sentAtMs, answer),
+        order: (order) => this.#runtime?.feed(order.instance, { type: 'order', order }),
+        plan: (plan) => {
+          if (voter === witness) this.#takePlan(plan, 'witness')
+        },
+      },
+    })
+  }
+
+  #takeAnswer(voter: VoterName, sentAtMs: number, { verdicts }: Answer): void {
+    this.#runtime?.feedTogether(
+      verdicts.map((verdict) => ({
+        instance: verdict.instance,
+        event: { type: 'answer', from: voter, sentAtMs, verdict },
+      })),
+    )
+  }
+
+  #takePeerBeat({ seq, leaseMs, reports }: Beat): void {
+    this.#runtime?.feedTogether(
+      reports.map((report) => ({
+        instance: report.instance,
+        event: { type: 'peer-report', beat: seq, report, leaseMs },
+      })),
+    )
+  }
+
+  #outlets(): RuntimeOutlets {
+    const { runDir } = this.#config
+    const { bootId } = this.#around
+    return {
+      bar: (instance, on) => writeBar(runDir, instance, on),
+      permit: (instance, permit) => writePermit({ runDir, instance, bootId }, permit),
+      record: (instance, ballot) => this.#store.record(instance, ballot),
+      mark: (instance, mark) => this.#store.mark(instance, mark),
+      answerPeer: (beat, verdict) => this.#listener?.answer(beat, verdict),
+      beat: (beat) => {
+        this.#witnessLink?.beat(beat)
+        this.#peerLink?.link.beat(beat)
+      },
+      carryOut: (_instance, rung, vips) => {
+        switch (rung) {
+          case 'stop':
+            return this.#rungs.stop()
+          case 'kill':
+            return this.#rungs.kill(vips)
+          case 'last-resort':
+            return this.#rungs.lastResort()
+        }
+      },
+      start: () => this.#rungs.start(),
+      observe: (instance) => this.#observer.observe(instance),
+      announce: (instance, vips) => this.#announcer?.announce(instance, vips),
+      countAdverts: (instance) => this.#observer.adverts(instance),
+      remember: (instance, memory) => {
+        this.#store.remember(instance, memory).catch((cause: unknown) => {
+          this.#tells.problem('memory-not-kept', messageOf(cause))
+        })
+      },
+      look: () => this.#look(),
+      tell: (told) => this.#tells.tell(told),
+    }
+  }
+
+  #look(): void {
+    this.#fifo?.look()
+    this.#observer.look()
+    for (const [instance, stamp] of this.#stamps)
+      if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
+  }
+
+  #hello(): Hello {
+    const { incarnation, bootId, software } = this.#around
+    const { cluster, node, advertise, listen, mode } = this.#config
+    return {
+      type: 'hello',
+      protocol: protocolVersion,
+      cluster,
+      node,
+      incarnation,
+      bootId,
+      software,
+      listener: { address: advertise, port: this.#listener?.port ?? listen.port },
+      mode,
+      profiles: [...this.#profiles],
+    }
+  }
+}
+
+function pauseMs(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs))
+}
+
+function describeProfiles(profiles: readonly Profile[]): string {
+  if (profiles.length === 0) return 'no vrrp_instance'
+  return profiles
+    .map(({ instance, priority, vips }) => `${instance} (priority ${priority}; ${vips.join(', ')})`)
+    .join(', ')
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,69 @@
+/** agent.yaml: what the admin of a node says. docs/OPERATING.md lists the options. */
+import { z } from 'zod'
+import { logLevels } from '../shared/log.ts'
+import { clusterName, nodeName } from '../shared/protocol.ts'
+
+const path = z.string().regex(/^\/[^\0\n]*$/, 'an absolute path is expected')
+/** Run without a shell: program first, one entry for each argument. */
+const command = z
+  .array(
+    z.string().min(1),
+    'a list is expected: the program, then each argument, like [systemctl, stop, keepalived]',
+  )
+  .min(1)
+
+const endpoint = z
+  .string()
+  .regex(
+    /^(\[[0-9A-Fa-f:.]+\]|[^[\]:\s]+):\d{1,5}$/,
+    'ADDRESS:PORT is expected, like 0.0.0.0:7401 or [::]:7401',
+  )
+  .transform((text) => {
+    const colon = text.lastIndexOf(':')
+    return { address: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
+  })
+  .refine(({ port }) => port <= 65_535, 'a port is at most 65535')
+
+const witnessUrl = z
+  .string()
+  .refine(isWitnessUrl, 'http://HOST:PORT of the witness is expected, like http://10.0.0.20:7400')
+  .transform((text) => text.replace(/\/+$/, ''))
+
+function isWitnessUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, pathname, search, username } = new URL(text)
+  return protocol === 'http:' && pathname === '/' && search === '' && username === ''
+}
+
+const keepalivedSchema = z.strictObject({
+  config: path.default('/etc/keepalived/keepalived.conf'),
+  pidFile: path.default('/run/keepalived.pid'),
+  /** Null: the usual names beside pidFile. */
+  vrrpPidFile: path.nullable().default(null),
+  program: z.string().min(1).default('keepalived'),
+  dumpFile: path.default('/tmp/keepalived.json'),
+  statsFile: path.default('/tmp/keepalived.stats'),
+  stopCommand: command.default(['systemctl', 'stop', 'keepalived']),
+  startCommand: command.default(['systemctl', 'start', 'keepalived']),
+  lastResortCommand: command.nullable().default(null),
+})
+
+export const agentConfigSchema = z.strictObject({
+  cluster: clusterName,
+  node: nodeName,
+  witness: witnessUrl,
+  tokenFile: path.default('/etc/keepalived-witness/token'),
+  listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
+  /** Null: the witness takes the address that it sees. */
+  advertise: z.string().min(1).max(253).nullable().default(null),
+  mode: z.enum(['enforce', 'observe']).default('enforce'),
+  fence: z.enum(['stop', 'fault']).default('stop'),
+  alone: z.enum(['stop', 'keep']).default('stop'),
+  rejoin: z.enum(['auto', 'manual']).default('auto'),
+  gateway: z.string().min(1).max(253).nullable().default(null),
+  stateDir: path.default('/var/lib/keepalived-witness-agent'),
+  runDir: path.default('/run/keepalived-witness'),
+  logLevel: z.enum(logLevels).default('info'),
+  keepalived: keepalivedSchema.prefault({}),
+})
+export type AgentConfig = z.infer<typeof agentConfigSchema>

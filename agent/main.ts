@@ -1,0 +1,82 @@
+/** witness-agent: the daemon on each keepalived node. Reads the clocks; everything else is handed them. */
+import { randomUUID } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { Command } from 'commander'
+import { bootClockMs, bootId } from '../shared/boot-clock.ts'
+import { ConfigError, loadConfig } from '../shared/config-file.ts'
+import { echo } from '../shared/icmp.ts'
+import { createLog } from '../shared/log.ts'
+import { readToken, TokenError } from '../shared/token.ts'
+import { Agent } from './agent.ts'
+import { agentConfigSchema, type AgentConfig } from './config.ts'
+import { KeepalivedConfError } from './keepalived-conf.ts'
+import { NotifyFifoError } from './notify-fifo.ts'
+import { PeerListenerError } from './peer-listener.ts'
+import { RunFolderError } from './run-folder.ts'
+
+/** Something that the admin can put right; the message says what. */
+const exitConfiguration = 2
+/** A fault of this program (sysexits(3): EX_SOFTWARE). */
+const exitFault = 70
+
+const version = process.env.KEEPALIVED_WITNESS_VERSION ?? 'development'
+
+async function run(config: AgentConfig): Promise<void> {
+  const log = createLog('witness-agent', config.logLevel)
+  const end = (cause: unknown): void => {
+    log.fatal('fault', cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))
+    process.exit(exitFault)
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+
+  const agent = await Agent.start(config, {
+    log,
+    token: readToken(config.tokenFile),
+    incarnation: randomUUID(),
+    bootId: bootId(),
+    software: `witness-agent ${version}`,
+    nowMs: bootClockMs,
+    monotonicMs: () => performance.now(),
+    jitter: () => Math.random(),
+    echo,
+  })
+
+  const stop = (signal: string): void => {
+    agent.close()
+    log.info('end', `ended by ${signal}; bar and permit stay as they are`)
+    log.flush()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('SIGHUP', () => agent.reread())
+}
+
+function isForAdmin(cause: unknown): cause is Error {
+  return [
+    ConfigError,
+    TokenError,
+    RunFolderError,
+    KeepalivedConfError,
+    NotifyFifoError,
+    PeerListenerError,
+  ].some((kind) => cause instanceof kind)
+}
+
+const program = new Command('witness-agent')
+  .description('Keeps keepalived on this node from holding a VIP without a lease.')
+  .version(version)
+  .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
+  .action(async ({ config }: { config: string }) => {
+    await run(loadConfig(config, agentConfigSchema))
+  })
+
+program.parseAsync().catch((cause: unknown) => {
+  if (isForAdmin(cause)) {
+    process.stderr.write(`${cause.message}\n`)
+    process.exit(exitConfiguration)
+  }
+  process.stderr.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`)
+  process.exit(exitFault)
+})

@@ -1,0 +1,342 @@
+/**
+ * Runs the guards of a node: one event at a time in, effects out in their order, one timer for the next deadline.
+ * All waiting is outside: what takes time comes back as an event.
+ */
+import { assertNever } from '../shared/assert-never.ts'
+import type { NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
+import type { Timing } from '../shared/timing.ts'
+import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
+import {
+  createGuard,
+  decide,
+  nextDeadlineMs,
+  reportOf,
+  type FenceMemory,
+  type Guard,
+  type GuardEffect,
+  type GuardEvent,
+  type GuardPolicy,
+  type Rung,
+  type TellLevel,
+} from './guard.ts'
+import type { Permit } from './permit-file.ts'
+
+/** The world, as the guards' effects reach it. What returns a promise must not throw before it. */
+export interface RuntimeOutlets {
+  /** @throws when it cannot be written. */
+  readonly bar: (instance: string, on: boolean) => void
+  /** @throws when it cannot be written. */
+  readonly permit: (instance: string, permit: Permit) => void
+  readonly record: (instance: string, ballot: Ballot) => Promise<void>
+  readonly mark: (instance: string, mark: Mark) => void
+  readonly answerPeer: (beat: number, verdict: Verdict) => void
+  readonly beat: (beat: { seq: number; leaseMs: number; reports: Report[] }) => void
+  /** @returns what went wrong, or null. */
+  readonly carryOut: (
+    instance: string,
+    rung: Exclude<Rung, 'bar'>,
+    vips: readonly string[],
+  ) => Promise<string | null>
+  readonly start: () => Promise<string | null>
+  /** Looks, and feeds `observed`. */
+  readonly observe: (instance: string) => Promise<void>
+  readonly announce: (instance: string, vips: readonly string[]) => void
+  readonly countAdverts: (instance: string) => Promise<number | null>
+  readonly remember: (instance: string, memory: FenceMemory) => void
+  /** The periodic look around, before each renewal. */
+  readonly look: () => void
+  readonly tell: (told: { instance: string | null; event: string; level: TellLevel; text: string }) => void
+}
+
+export interface RuntimeOptions {
+  readonly node: NodeName
+  readonly policy: GuardPolicy
+  readonly nowMs: () => number
+  /** A clock that stands still while the host sleeps, to find out that it slept. */
+  readonly monotonicMs: () => number
+  readonly recovered: (instance: string) => RecoveredBallot
+  readonly memory: (instance: string) => FenceMemory
+  readonly outlets: RuntimeOutlets
+}
+
+export interface NodePlan {
+  readonly peer: NodeName | null
+  readonly timing: Timing
+}
+
+/** Without its `atMs`, which the runtime adds. */
+export type TimelessEvent = GuardEvent extends infer E
+  ? E extends GuardEvent
+    ? Omit<E, 'atMs'>
+    : never
+  : never
+
+const heartbeatMs = 100
+
+export class NodeRuntime {
+  readonly #options: RuntimeOptions
+  readonly #guards = new Map<string, Guard>()
+  #plan: NodePlan
+  #seq = 0
+  #queue: { instance: string; event: GuardEvent }[] = []
+  #running = false
+  #beatWanted = false
+  #deadlineTimer: NodeJS.Timeout | null = null
+  #renewTimer: NodeJS.Timeout | null = null
+  #tickedForMs: number | null = null
+  readonly #heartbeatTimer: NodeJS.Timeout
+  #ranAt: { bootMs: number; monotonicMs: number }
+  #closed = false
+
+  constructor(options: RuntimeOptions, plan: NodePlan) {
+    this.#options = options
+    this.#plan = plan
+    this.#ranAt = { bootMs: options.nowMs(), monotonicMs: options.monotonicMs() }
+    this.#heartbeatTimer = setInterval(() => this.#noteGap(), heartbeatMs)
+    this.#armRenewal()
+  }
+
+  get instances(): string[] {
+    return [...this.#guards.keys()]
+  }
+
+  /** keepalived.conf was read: guards come and go with its instances. */
+  setProfiles(profiles: readonly Profile[]): void {
+    const names = new Set(profiles.map(({ instance }) => instance))
+    for (const name of this.#guards.keys()) if (!names.has(name)) this.#guards.delete(name)
+    for (const profile of profiles) {
+      if (this.#guards.has(profile.instance)) this.feed(profile.instance, { type: 'profile', profile })
+      else this.#guards.set(profile.instance, this.#newGuard(profile))
+    }
+    this.#armDeadline()
+  }
+
+  setPlan(plan: NodePlan): void {
+    this.#plan = plan
+    this.feedAll({ type: 'plan', peer: plan.peer, timing: plan.timing })
+    this.#armRenewal()
+  }
+
+  /** What happened, to the guard of the instance; an instance without a guard is nobody's. */
+  feed(instance: string, event: TimelessEvent): void {
+    this.#noteGap()
+    this.#enqueue(instance, event)
+    this.#drain()
+  }
+
+  feedAll(event: TimelessEvent): void {
+    this.#noteGap()
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, event)
+    this.#drain()
+  }
+
+  /** Several events as one turn: one heartbeat at its end at most. */
+  feedTogether(events: readonly { readonly instance: string; readonly event: TimelessEvent }[]): void {
+    this.#noteGap()
+    for (const { instance, event } of events) this.#enqueue(instance, event)
+    this.#drain()
+  }
+
+  /** Renews and sends a heartbeat now, as each renewMs. */
+  renew(): void {
+    this.#noteGap()
+    this.#options.outlets.look()
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'renew' })
+    this.#beatWanted = true
+    this.#drain()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#heartbeatTimer)
+    if (this.#renewTimer !== null) clearInterval(this.#renewTimer)
+    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
+  }
+
+  #newGuard(profile: Profile): Guard {
+    const { node, policy, recovered, memory, nowMs } = this.#options
+    return createGuard({
+      node,
+      peer: this.#plan.peer,
+      profile,
+      timing: this.#plan.timing,
+      policy,
+      recovered: recovered(profile.instance),
+      memory: memory(profile.instance),
+      atMs: nowMs(),
+    })
+  }
+
+  #enqueue(instance: string, event: TimelessEvent): void {
+    this.#queue.push({ instance, event: { ...event, atMs: this.#options.nowMs() } })
+  }
+
+  /** To the end of the queue; an effect that feeds at once is taken in this same run. */
+  #drain(): void {
+    if (this.#running || this.#closed) return
+    this.#running = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+        this.#turn(next.instance, next.event)
+      if (this.#beatWanted) this.#beat()
+    } finally {
+      this.#running = false
+    }
+    this.#armDeadline()
+  }
+
+  #turn(instance: string, event: GuardEvent): void {
+    const before = this.#guards.get(instance)
+    if (before === undefined) return
+    const { guard, effects } = decide(before, event)
+    this.#guards.set(instance, guard)
+    for (const effect of effects) this.#execute(instance, guard, effect)
+  }
+
+  #execute(instance: string, guard: Guard, effect: GuardEffect): void {
+    const { outlets } = this.#options
+    switch (effect.type) {
+      case 'bar':
+        return this.#bar(instance, effect.on)
+      case 'permit':
+        return this.#permit(instance, effect)
+      case 'record':
+        return this.#record(instance, effect.ballot)
+      case 'mark':
+        return outlets.mark(instance, effect.mark)
+      case 'answer-peer':
+        return outlets.answerPeer(effect.beat, effect.verdict)
+      case 'beat':
+        this.#beatWanted = true
+        return
+      case 'fence':
+        return this.#fence(instance, effect.rung, guard.profile.vips)
+      case 'observe':
+        return this.#later(instance, outlets.observe(instance), () => null)
+      case 'start-keepalived':
+        return this.#later(instance, outlets.start(), (error) => ({ type: 'start-ended', error }))
+      case 'announce':
+        return outlets.announce(instance, guard.profile.vips)
+      case 'count-adverts':
+        return this.#later(instance, outlets.countAdverts(instance), (received) => ({
+          type: 'adverts',
+          received,
+        }))
+      case 'remember':
+        return outlets.remember(instance, effect.memory)
+      case 'tell':
+        return outlets.tell({ instance, event: effect.event, level: effect.level, text: effect.text })
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  /** Where the bar cannot be written the ladder goes on at once. */
+  #bar(instance: string, on: boolean): void {
+    try {
+      this.#options.outlets.bar(instance, on)
+    } catch (cause) {
+      const error = messageOf(cause)
+      this.#options.outlets.tell({ instance, event: 'bar-not-written', level: 'critical', text: error })
+      if (on) this.#enqueue(instance, { type: 'rung-ended', rung: 'bar', error })
+    }
+  }
+
+  #permit(instance: string, permit: Permit): void {
+    // In observe mode nothing may ever come between keepalived and the VIP, not even this agent's own death.
+    const written: Permit =
+      this.#options.policy.mode === 'observe'
+        ? { word: 'permit', untilMs: Number.MAX_SAFE_INTEGER, why: 'observe mode' }
+        : { word: permit.word, untilMs: permit.untilMs, why: permit.why }
+    try {
+      this.#options.outlets.permit(instance, written)
+    } catch (cause) {
+      this.#options.outlets.tell({
+        instance,
+        event: 'permit-not-written',
+        level: 'critical',
+        text: messageOf(cause),
+      })
+    }
+  }
+
+  #record(instance: string, ballot: Ballot): void {
+    const { outlets, nowMs } = this.#options
+    const startedAtMs = nowMs()
+    outlets.record(instance, ballot).then(
+      () => this.feed(instance, { type: 'recorded', ballot, tookMs: nowMs() - startedAtMs }),
+      (cause: unknown) => this.feed(instance, { type: 'record-failed', ballot, error: messageOf(cause) }),
+    )
+  }
+
+  #fence(instance: string, rung: Exclude<Rung, 'bar'>, vips: readonly string[]): void {
+    const { outlets } = this.#options
+    const carriedOut = outlets.carryOut(instance, rung, vips)
+    this.#later(instance, carriedOut, (error) => ({ type: 'rung-ended', rung, error }))
+    this.#later(
+      instance,
+      carriedOut.then(() => outlets.observe(instance)),
+      () => null,
+    )
+  }
+
+  /** Feeds the event that `promise` comes back with. A rejection is a fault of this program, and ends it. */
+  #later<T>(instance: string, promise: Promise<T>, eventOf: (value: T) => TimelessEvent | null): void {
+    void promise.then((value) => {
+      const event = eventOf(value)
+      if (event !== null) this.feed(instance, event)
+    })
+  }
+
+  #beat(): void {
+    this.#beatWanted = false
+    this.#seq += 1
+    const atMs = this.#options.nowMs()
+    this.#options.outlets.beat({
+      seq: this.#seq,
+      leaseMs: this.#plan.timing.leaseMs,
+      reports: [...this.#guards.values()].map((guard) => reportOf(guard, atMs)),
+    })
+  }
+
+  /** Whether this process stood still, or the host slept, since it last ran. */
+  #noteGap(): void {
+    const bootMs = this.#options.nowMs()
+    const monotonicMs = this.#options.monotonicMs()
+    const stoodMs = bootMs - this.#ranAt.bootMs
+    const partedMs = Math.abs(stoodMs - (monotonicMs - this.#ranAt.monotonicMs))
+    this.#ranAt = { bootMs, monotonicMs }
+    const gapMs = Math.round(Math.max(stoodMs, partedMs))
+    if (gapMs <= 2 * this.#plan.timing.renewMs) return
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'resumed', gapMs })
+    this.#drain()
+  }
+
+  #armRenewal(): void {
+    if (this.#renewTimer !== null) clearInterval(this.#renewTimer)
+    this.#renewTimer = setInterval(() => this.renew(), this.#plan.timing.renewMs)
+  }
+
+  #armDeadline(): void {
+    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
+    this.#deadlineTimer = null
+    const deadlineMs = this.#nextDeadlineMs()
+    if (deadlineMs === null || this.#closed) return
+    const leftMs = Math.max(1, deadlineMs - this.#options.nowMs())
+    // A deadline that stays in the past though it was served must not become a busy loop.
+    const delayMs = deadlineMs === this.#tickedForMs ? Math.max(leftMs, this.#plan.timing.grainMs) : leftMs
+    this.#deadlineTimer = setTimeout(() => {
+      if (this.#options.nowMs() >= deadlineMs) this.#tickedForMs = deadlineMs
+      this.feedAll({ type: 'tick' })
+    }, delayMs)
+  }
+
+  #nextDeadlineMs(): number | null {
+    const deadlines = [...this.#guards.values()].map(nextDeadlineMs).filter((deadline) => deadline !== null)
+    return deadlines.length === 0 ? null : Math.min(...deadlines)
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,211 @@
+/**
+ * This agent as a voter for its peer: accepts the peer's connection, and nobody else's.
+ */
+import { createServer, type Server } from 'node:http'
+import {
+  parseFromAgent,
+  protocolVersion,
+  type Answer,
+  type Beat,
+  type Hello,
+  type NodeName,
+  type Verdict,
+  type Welcome,
+} from '../shared/protocol.ts'
+import { assertNever } from '../shared/assert-never.ts'
+import { acceptAgents, type Connection } from '../shared/transport.ts'
+
+export interface PeerListenerOptions {
+  readonly cluster: string
+  readonly node: NodeName
+  readonly listen: { readonly address: string; readonly port: number }
+  readonly token: string
+  readonly nowMs: () => number
+  /** Called for each beat; `answer` for this beat is collected until it returns. */
+  readonly onBeat: (beat: Beat) => void
+  /** `reason` is stable, for counters. */
+  readonly onRefused: (reason: string, text: string) => void
+}
+
+export class PeerListenerError extends Error {
+  readonly code = 'peer-listener'
+}
+
+interface Incarnation {
+  readonly id: string
+  connection: Connection | null
+  lastSeq: number
+}
+
+/** The peer dials one connection; a second comes while the first is dying. */
+const maxConnections = 8
+/** A connection that says no hello by then is closed. */
+const helloTimeoutMs = 2000
+const incarnationsRemembered = 64
+
+export class PeerListener {
+  readonly #options: PeerListenerOptions
+  readonly #server: Server
+  #acceptor: { close(): void } | null = null
+  #peer: NodeName | null = null
+  #incarnation: Incarnation | null = null
+  /** Those that were replaced: a message of theirs is a ghost's. */
+  #past: string[] = []
+  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+
+  private constructor(options: PeerListenerOptions) {
+    this.#options = options
+    this.#server = createServer((_request, response) => {
+      response.writeHead(404, { connection: 'close' }).end()
+    })
+    this.#server.requestTimeout = 5000
+    this.#server.headersTimeout = 5000
+  }
+
+  /** @throws PeerListenerError when the address is in use or not of this host. */
+  static async listen(options: PeerListenerOptions): Promise<PeerListener> {
+    const listener = new PeerListener(options)
+    const { address, port } = options.listen
+    await new Promise<void>((resolve, reject) => {
+      listener.#server.once('error', (cause) =>
+        reject(
+          new PeerListenerError(
+            `cannot listen on ${address}:${port}: ${cause.message}: change "listen" in agent.yaml`,
+            {
+              cause,
+            },
+          ),
+        ),
+      )
+      listener.#server.listen({ host: address, port }, resolve)
+    })
+    listener.#accept()
+    return listener
+  }
+
+  /** Where it listens; differs from the options where those say port 0. */
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : this.#options.listen.port
+  }
+
+  /** Who may connect; null: nobody yet. */
+  setPeer(peer: NodeName | null): void {
+    if (peer === this.#peer) return
+    this.#peer = peer
+    this.#incarnation?.connection?.close('another plan')
+    this.#incarnation = null
+  }
+
+  /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
+  answer(beat: number, verdict: Verdict): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
+    else this.#send(beat, [verdict])
+  }
+
+  close(): void {
+    this.#acceptor?.close()
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
+  #accept(): void {
+    const said = new Map<number, NodeJS.Timeout>()
+    this.#acceptor = acceptAgents(this.#server, {
+      token: this.#options.token,
+      maxConnections,
+      onRefused: (reason) => this.#options.onRefused(reason, 'a connection was refused before its hello'),
+      onOpen: (connection) => {
+        const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
+        said.set(connection.id, timer)
+      },
+      onMessage: (connection, data) => {
+        clearTimeout(said.get(connection.id))
+        this.#take(connection, data)
+      },
+      onClose: (connection) => {
+        clearTimeout(said.get(connection.id))
+        said.delete(connection.id)
+        if (this.#incarnation?.connection === connection) this.#incarnation.connection = null
+      },
+    })
+  }
+
+  #take(connection: Connection, data: string): void {
+    let message: ReturnType<typeof parseFromAgent>
+    try {
+      message = parseFromAgent(data)
+    } catch (cause) {
+      this.#refuse(connection, 'malformed', cause instanceof Error ? cause.message : 'malformed')
+      return
+    }
+    switch (message.type) {
+      case 'hello':
+        return this.#takeHello(connection, message)
+      case 'beat':
+        return this.#takeBeat(connection, message)
+      case 'tell':
+        // For the witness only.
+        return this.#options.onRefused('tell', 'the peer told what only the witness is told')
+      default:
+        return assertNever(message)
+    }
+  }
+
+  #takeHello(connection: Connection, hello: Hello): void {
+    const { cluster, node } = this.#options
+    if (hello.cluster !== cluster)
+      return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
+    if (hello.node !== this.#peer)
+      return this.#refuse(
+        connection,
+        'foreign-node',
+        this.#peer === null
+          ? 'no plan names a peer yet'
+          : `node "${hello.node}", the peer is "${this.#peer}"`,
+      )
+    if (this.#past.includes(hello.incarnation))
+      return this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
+    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello.incarnation)
+    const incarnation = this.#incarnation
+    if (incarnation === null) return
+    const old = incarnation.connection
+    incarnation.connection = connection
+    if (old !== null && old !== connection) old.close('replaced by a newer connection')
+    const welcome: Welcome = { type: 'welcome', protocol: protocolVersion, voter: node, plan: null }
+    connection.send(welcome)
+  }
+
+  #replaceIncarnation(id: string): void {
+    const old = this.#incarnation
+    if (old !== null) {
+      this.#past = [...this.#past, old.id].slice(-incarnationsRemembered)
+      old.connection?.close('the peer started anew')
+    }
+    this.#incarnation = { id, connection: null, lastSeq: 0 }
+  }
+
+  #takeBeat(connection: Connection, beat: Beat): void {
+    const incarnation = this.#incarnation
+    if (incarnation?.connection !== connection)
+      return this.#refuse(connection, 'no-hello', 'a beat without a hello that was accepted')
+    if (beat.seq <= incarnation.lastSeq)
+      return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
+    incarnation.lastSeq = beat.seq
+    const collecting = { beat: beat.seq, verdicts: [] }
+    this.#collecting = collecting
+    this.#options.onBeat(beat)
+    this.#collecting = null
+    this.#send(beat.seq, collecting.verdicts)
+  }
+
+  #send(seq: number, verdicts: Verdict[]): void {
+    const answer: Answer = { type: 'answer', seq, atMs: this.#options.nowMs(), verdicts }
+    this.#incarnation?.connection?.send(answer)
+  }
+
+  #refuse(connection: Connection, reason: string, text: string): void {
+    this.#options.onRefused(reason, text)
+    connection.close(text)
+  }
+}
