@@ -28,6 +28,8 @@ const clocks = [
 const pureFiles = [
   'server/arbiter.ts',
   'server/situation.ts',
+  'server/roster.ts',
+  'server/cluster-view.ts',
   'agent/guard.ts',
   'agent/guard-state.ts',
   'agent/guard-report.ts',

@@ -1,5 +1,18 @@
 /** What `/api/v1/clusters/:cluster` answers and `witnessctl status` prints. */
-import type { FenceReport, GuardPhase, KeepalivedState, ProcessState, VipState } from '../shared/protocol.ts'
+import { assertNever } from '../shared/assert-never.ts'
+import type {
+  FenceReport,
+  GuardPhase,
+  KeepalivedState,
+  ProcessState,
+  Report,
+  VipState,
+} from '../shared/protocol.ts'
+import { silenceMs } from '../shared/timing.ts'
+import { promisedTo } from '../shared/vote.ts'
+import type { Arbiter, InstanceState } from './arbiter.ts'
+import { isLive, type NodeState } from './roster.ts'
+import { judge } from './situation.ts'
 
 export const situations = [
   'normal',
@@ -76,4 +89,162 @@ export interface EventView {
   readonly text: string
   readonly evidence: Readonly<Record<string, unknown>>
   readonly decision: string | null
+}
+
+/** The arbiter's state as operators see it. Pure. */
+export function viewOf(arbiter: Arbiter, atMs: number): ClusterView {
+  const instances = [...arbiter.instances.entries()].map(([name, state]) =>
+    viewInstance(arbiter, name, state, atMs),
+  )
+  const nodes = [...arbiter.nodes.values()].map((node) => viewNode(arbiter, node, atMs))
+  return {
+    cluster: arbiter.cluster,
+    verdict: verdictOn(instances, nodes),
+    instances,
+    nodes,
+    refusedMessages: arbiter.refusedMessages,
+  }
+}
+
+function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, atMs: number): InstanceView {
+  const { situation, text } = judge(arbiter, instance, atMs)
+  const promise = promisedTo(state.voter, atMs)
+  const profiles = [...arbiter.nodes.values()].flatMap((node) => node.session?.hello.profiles ?? [])
+  const vips = profiles.filter((profile) => profile.instance === instance).flatMap((profile) => profile.vips)
+  const { pledge } = state.voter
+  return {
+    instance,
+    vips: [...new Set(vips)],
+    situation,
+    text,
+    holder: promise?.node ?? holderByWord(arbiter, instance, atMs),
+    epoch: state.voter.epoch,
+    promiseLeftMs: pledge.phase === 'promised' ? Math.max(0, Math.round(pledge.untilMs - atMs)) : null,
+  }
+}
+
+/** While the witness's own vote is not in use (it has just started), the lease may rest on the peer's vote. */
+function holderByWord(arbiter: Arbiter, instance: string, atMs: number): string | null {
+  const silence = silenceMs(arbiter.timing)
+  const node = [...arbiter.nodes.values()].find(
+    (one) => isLive(one, atMs, silence) && one.reports.get(instance)?.phase === 'holding',
+  )
+  return node?.member.name ?? null
+}
+
+function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): NodeView {
+  const { member, session, reports, echoes } = node
+  const connected = isLive(node, atMs, silenceMs(arbiter.timing))
+  const answered = echoes.filter((roundTripMs) => roundTripMs !== null)
+  const lost = echoes.length - answered.length
+  const warnings = connected ? [...reports.values()].flatMap((report) => report.warnings) : []
+  if (node.double !== null) warnings.push(`two live agents call themselves ${member.name}`)
+  return {
+    node: member.name,
+    address: member.address,
+    connected,
+    mode: session?.hello.mode ?? null,
+    software: session?.hello.software ?? null,
+    heartbeatAgeMs: session?.beatAtMs == null ? null : Math.max(0, atMs - session.beatAtMs),
+    icmp: {
+      roundTripMs: answered.at(-1) ?? null,
+      lossPercent: echoes.length === 0 ? null : Math.round((100 * lost) / echoes.length),
+    },
+    instances: [...reports.values()].map((report) => viewReport(report, connected)),
+    warnings: [...new Set(warnings)],
+  }
+}
+
+function viewReport(report: Report, connected: boolean): NodeInstanceView {
+  const {
+    instance,
+    keepalived,
+    process,
+    vips,
+    phase,
+    why,
+    priority,
+    epoch,
+    checkSilentMs,
+    peerSilentMs,
+    fence,
+  } = report
+  const allowed = connected ? allowedIn(phase) : 'unknown'
+  return {
+    instance,
+    keepalived,
+    process,
+    vips,
+    phase,
+    why,
+    allowed,
+    priority,
+    epoch,
+    checkSilentMs,
+    peerSilentMs,
+    fence,
+  }
+}
+
+function allowedIn(phase: GuardPhase): NodeInstanceView['allowed'] {
+  switch (phase) {
+    case 'holding':
+      return 'holds the lease'
+    case 'standby':
+    case 'probation':
+    case 'claiming':
+    case 'unprotected':
+    case 'overruled':
+    case 'rejoining':
+      return 'may become MASTER'
+    case 'barred':
+      return 'barred'
+    case 'fencing':
+    case 'fenced':
+      return 'fenced'
+    default:
+      return assertNever(phase)
+  }
+}
+
+function verdictOn(instances: readonly InstanceView[], nodes: readonly NodeView[]): ClusterView['verdict'] {
+  const critical = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'critical')
+  if (critical !== undefined) return { level: 'critical', text: critical.text }
+  const failedFence = nodes
+    .flatMap((node) => node.instances.map((instance) => ({ node: node.node, ...instance })))
+    .find(({ fence, phase }) => phase === 'fencing' && fence?.result === 'failed')
+  if (failedFence !== undefined)
+    return { level: 'critical', text: `${failedFence.node} cannot give the VIP up: ${failedFence.why}` }
+  const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
+  if (warning !== undefined) return { level: 'warning', text: warning.text }
+  const held = nodes.find((node) =>
+    node.instances.some(({ allowed }) => allowed === 'barred' || allowed === 'fenced'),
+  )
+  if (held !== undefined) {
+    const why = held.instances.find(({ allowed }) => allowed === 'barred' || allowed === 'fenced')?.why ?? ''
+    return { level: 'warning', text: `${held.node} cannot take over now: ${why}` }
+  }
+  const warned = nodes.find((node) => node.warnings.length > 0)
+  if (warned !== undefined) return { level: 'warning', text: `${warned.node}: ${warned.warnings[0] ?? ''}` }
+  if (instances.length === 0) return { level: 'warning', text: 'No agent has reported a vrrp_instance yet.' }
+  return { level: 'ok', text: instances.map(({ instance, text }) => `${instance}: ${text}`).join(' ') }
+}
+
+function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {
+  switch (situation) {
+    case 'normal':
+      return 'ok'
+    case 'dual-master':
+    case 'id-conflict':
+      return 'critical'
+    case 'no-master':
+    case 'host-down':
+      return holder === null ? 'critical' : 'warning'
+    case 'agent-down':
+    case 'contested':
+    case 'starting':
+      return 'warning'
+    default:
+      return assertNever(situation)
+  }
 }

@@ -1,0 +1,152 @@
+/**
+ * The nodes of a cluster as the witness knows them: which start of which agent speaks for a node, what it last said,
+ * whether the host answers ICMP, and whether two live agents go by one name. Pure.
+ */
+import type { Beat, Hello, Member, NodeName, Report } from '../shared/protocol.ts'
+import type { ConnectionId } from './arbiter.ts'
+
+/** One start of an agent, on its present connection. */
+export interface Session {
+  readonly connection: ConnectionId
+  readonly open: boolean
+  readonly hello: Hello
+  readonly lastSeq: number
+  /** When its newest beat came; null: none yet. */
+  readonly beatAtMs: number | null
+  /** `atMs` of our newest answer that this agent has read: its newest beat is newer than that. */
+  readonly echoMs: number
+}
+
+export interface NodeState {
+  readonly member: Member
+  readonly session: Session | null
+  /** A second live agent with this node's name. */
+  readonly double: Session | null
+  readonly reports: ReadonlyMap<string, Report>
+  /** Round trips of the newest ICMP echoes, newest last; null: lost. */
+  readonly echoes: readonly (number | null)[]
+}
+
+const echoesKept = 20
+
+export function newNode(member: Member): NodeState {
+  return { member, session: null, double: null, reports: new Map(), echoes: [] }
+}
+
+/** The agent is connected and its newest beat is at most `silenceMs` old. */
+export function isLive(node: NodeState, atMs: number, silenceMs: number): boolean {
+  return node.session !== null && sessionIsLive(node.session, atMs, silenceMs)
+}
+
+function sessionIsLive(session: Session, atMs: number, silenceMs: number): boolean {
+  return session.open && session.beatAtMs !== null && atMs - session.beatAtMs < silenceMs
+}
+
+export type Greeting =
+  /** The connection now speaks for the node; `replaced` is to be closed. */
+  | {
+      readonly kind: 'accepted'
+      readonly node: NodeState
+      readonly replaced: ConnectionId | null
+      readonly isNew: boolean
+    }
+  /** Another live agent has this name: this one is kept, but gets no vote. */
+  | { readonly kind: 'double'; readonly node: NodeState }
+
+/** An agent says who it is. A newer start replaces an older one that is gone or silent; it never displaces a live one. */
+export function greet(
+  node: NodeState,
+  arrival: { connection: ConnectionId; hello: Hello; atMs: number; silenceMs: number },
+): Greeting {
+  const { connection, hello, atMs, silenceMs } = arrival
+  const { session } = node
+  const sameStart = session?.hello.incarnation === hello.incarnation
+  if (session !== null && !sameStart && sessionIsLive(session, atMs, silenceMs))
+    return { kind: 'double', node: { ...node, double: newSession(connection, hello) } }
+  const kept = session !== null && sameStart ? { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs } : {}
+  return {
+    kind: 'accepted',
+    node: { ...node, session: { ...newSession(connection, hello), ...kept } },
+    replaced:
+      session !== null && session.connection !== connection && session.open ? session.connection : null,
+    isNew: !sameStart,
+  }
+}
+
+function newSession(connection: ConnectionId, hello: Hello): Session {
+  return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, echoMs: -Infinity }
+}
+
+export type BeatReceipt =
+  | { readonly kind: 'accepted'; readonly node: NodeState }
+  /** From the second agent of this name. */
+  | { readonly kind: 'double'; readonly node: NodeState }
+  /** Replayed, out of order, or from a connection that no longer speaks for the node. */
+  | { readonly kind: 'stale' }
+
+export function receiveBeat(
+  node: NodeState,
+  arrival: { connection: ConnectionId; beat: Beat; atMs: number },
+): BeatReceipt {
+  const { connection, beat, atMs } = arrival
+  const heard = (session: Session): Session => ({
+    ...session,
+    lastSeq: beat.seq,
+    beatAtMs: atMs,
+    echoMs: beat.echoMs ?? session.echoMs,
+  })
+  if (node.double?.connection === connection) {
+    if (beat.seq <= node.double.lastSeq) return { kind: 'stale' }
+    return { kind: 'double', node: { ...node, double: heard(node.double) } }
+  }
+  const { session } = node
+  if (session?.connection !== connection || beat.seq <= session.lastSeq) return { kind: 'stale' }
+  const reports = new Map(beat.reports.map((report) => [report.instance, report]))
+  return { kind: 'accepted', node: { ...node, session: heard(session), reports } }
+}
+
+/** The connection is gone. The second agent of a name takes the first one's place when that is the one that left. */
+export function hangUp(node: NodeState, connection: ConnectionId): NodeState {
+  if (node.double?.connection === connection) return { ...node, double: null }
+  if (node.session?.connection !== connection) return node
+  if (node.double !== null) return { ...node, session: node.double, double: null }
+  return { ...node, session: { ...node.session, open: false } }
+}
+
+export function noteEcho(node: NodeState, roundTripMs: number | null): NodeState {
+  return { ...node, echoes: [...node.echoes, roundTripMs].slice(-echoesKept) }
+}
+
+/** Whether the host answered one of its two newest echoes; null: not known yet. */
+export function answersIcmp(node: NodeState): boolean | null {
+  const newest = node.echoes.slice(-2)
+  if (newest.length === 0) return null
+  return newest.some((roundTripMs) => roundTripMs !== null)
+}
+
+export function holdsVipBy(report: Report | undefined): boolean {
+  return report !== undefined && (report.vips === 'held' || report.keepalived === 'MASTER')
+}
+
+/** Nodes that are live and show a VIP of the instance. */
+export function mastersOf(
+  nodes: ReadonlyMap<NodeName, NodeState>,
+  instance: string,
+  at: { atMs: number; silenceMs: number },
+): NodeName[] {
+  return [...nodes.values()]
+    .filter((node) => isLive(node, at.atMs, at.silenceMs) && holdsVipBy(node.reports.get(instance)))
+    .map((node) => node.member.name)
+    .sort()
+}
+
+/** Time passes: of two agents with one name, the one that has fallen silent is forgotten. */
+export function forgetSilentDouble(node: NodeState, at: { atMs: number; silenceMs: number }): NodeState {
+  const { session, double } = node
+  if (double === null) return node
+  if (double.beatAtMs !== null && !sessionIsLive(double, at.atMs, at.silenceMs))
+    return { ...node, double: null }
+  if (session === null || !sessionIsLive(session, at.atMs, at.silenceMs))
+    return { ...node, session: double, double: null }
+  return node
+}
