@@ -59,13 +59,9 @@ export class Switch {
     await this.#mend('cut')
   }
 
-  /** Loses this share of the frames at every port, in each direction. */
-  async loseFrames(percent: number, hostNames: readonly string[]): Promise<void> {
-    const lost = `numgen random mod 100 < ${percent} drop`
-    await this.#rules(
-      'loss',
-      hostNames.flatMap((name) => [`iifname "${name}" ${lost}`, `oifname "${name}" ${lost}`]),
-    )
+  /** Loses this share of the frames, each once, wherever they come from and go. */
+  async loseFrames(percent: number): Promise<void> {
+    await this.#rules('loss', [`numgen random mod 100 < ${percent} drop`])
   }
 
   async endLoss(): Promise<void> {

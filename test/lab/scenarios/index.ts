@@ -1,8 +1,33 @@
 /** Every scenario of the lab, in the order of the table that asked for them. */
 import { type Scenario } from '../scenario.ts'
+import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
+import { coldStarts } from './cold-start.ts'
+import { cutAb, isolateHolder, isolateStandby, isolateWitness, loss, unplugHolder } from './cut-links.ts'
+import { killHost, witnessRestarts } from './dying-hosts.ts'
+import { fenceFailures } from './fence-fails.ts'
 import { holderDeaf, standbyDeaf, vrrpBlock, witnessDeadThenBlock } from './vrrp-block.ts'
 
-export const scenarios: readonly Scenario[] = [vrrpBlock, standbyDeaf, holderDeaf, witnessDeadThenBlock]
+export const scenarios: readonly Scenario[] = [
+  vrrpBlock,
+  standbyDeaf,
+  holderDeaf,
+  cutAb,
+  isolateHolder,
+  unplugHolder,
+  isolateStandby,
+  isolateWitness,
+  killHost,
+  witnessDeadThenBlock,
+  ...witnessRestarts,
+  killKeepalived,
+  freezeKeepalived,
+  ...agentFaults,
+  cleanStop,
+  preempt,
+  loss,
+  ...coldStarts,
+  ...fenceFailures,
+]
 
 /** `all`, a family or a variant. @throws Error for a name that is none of these. */
 export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {

@@ -1,0 +1,179 @@
+/** Faults of one daemon on one node. */
+import { nodes, type LabNode } from '../address-plan.ts'
+import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import { signalKeepalived, startKeepalived, stopKeepalived } from '../keepalived-service.ts'
+import {
+  benchBound,
+  bothKeepalivedRunAtEnd,
+  fencesAtMost,
+  holderChangesAtMost,
+  keepalivedLeftStoppedOn,
+  nobodyFenced,
+  noOutage,
+  notDarkAfterHeal,
+  oneOwnerThroughout,
+  outageRatioAtMost,
+  overlapAtMost,
+  overlapBoundMs,
+  overlapWithoutAgentMs,
+  ownerAfterHeal,
+  ownerDuringFault,
+} from '../musts.ts'
+import { type Scenario } from '../scenario.ts'
+import { untilOwner } from '../steady-state.ts'
+import { admitVrrp, dropVrrp } from './vrrp-block.ts'
+
+/** What keepalived itself needs to take over at the priorities of the lab: 3.61 s, and the time to notice. */
+const takeoverMs = 3800
+
+export const killKeepalived: Scenario = {
+  name: 'kill-keepalived',
+  fault: 'SIGKILL to all of keepalived on the holder; its VIP stays in the kernel',
+  comparable: true,
+  begin: (cluster) => signalKeepalived(cluster.host('lb01'), 'KILL'),
+  faultMs: 8000,
+  heal: (cluster) => startKeepalived(cluster.host('lb01')),
+  healedMs: 30_000,
+  rightful: null,
+  musts: [...oneOwnerThroughout(), overlapAtMost(0), holderChangesAtMost(1), bothKeepalivedRunAtEnd()],
+  benchMusts: [benchBound('outageMs', 'whole', { maxMs: takeoverMs }), notDarkAfterHeal],
+}
+
+export const freezeKeepalived: Scenario = {
+  name: 'freeze-keepalived',
+  fault: 'SIGSTOP to all of keepalived on the holder, SIGCONT ten seconds later',
+  comparable: true,
+  begin: (cluster) => signalKeepalived(cluster.host('lb01'), 'STOP'),
+  faultMs: 10_000,
+  heal: async (cluster) => {
+    await signalKeepalived(cluster.host('lb01'), 'CONT')
+    await startKeepalived(cluster.host('lb01'))
+  },
+  healedMs: 30_000,
+  rightful: null,
+  musts: [
+    ...oneOwnerThroughout(),
+    overlapAtMost(overlapBoundMs),
+    fencesAtMost(1, 'lb01'),
+    fencesAtMost(1, 'lb02'),
+    holderChangesAtMost(1),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [benchBound('overlapMs', 'whole', { maxMs: 60 }), notDarkAfterHeal],
+}
+
+const holderUndisturbed = [
+  ownerDuringFault('lb01'),
+  ownerAfterHeal('lb01'),
+  holderChangesAtMost(0),
+  noOutage(),
+]
+
+interface AgentFault {
+  readonly family: 'kill-agent' | 'freeze-agent'
+  readonly what: string
+  readonly strike: (cluster: ClusterUnderTest, node: LabNode) => Promise<void>
+  readonly undo: (cluster: ClusterUnderTest, node: LabNode) => Promise<void>
+}
+
+const killedAgent: AgentFault = {
+  family: 'kill-agent',
+  what: 'SIGKILL to the agent',
+  strike: (cluster, node) => cluster.host(node).signal('witness-agent', 'KILL'),
+  undo: (cluster, node) => cluster.startAgent(node),
+}
+
+const frozenAgent: AgentFault = {
+  family: 'freeze-agent',
+  what: 'SIGSTOP to the agent, SIGCONT ten seconds later,',
+  strike: (cluster, node) => cluster.host(node).signal('witness-agent', 'STOP'),
+  undo: (cluster, node) => cluster.host(node).signal('witness-agent', 'CONT'),
+}
+
+function onHolder({ family, what, strike, undo }: AgentFault): Scenario {
+  return {
+    name: `${family}/holder`,
+    fault: `${what} on the holder`,
+    comparable: false,
+    begin: (cluster) => strike(cluster, 'lb01'),
+    faultMs: 10_000,
+    heal: (cluster) => undo(cluster, 'lb01'),
+    healedMs: 30_000,
+    rightful: 'lb01',
+    musts: [...holderUndisturbed, overlapAtMost(0), bothKeepalivedRunAtEnd()],
+    benchMusts: [notDarkAfterHeal],
+  }
+}
+
+/** Both at one moment: the permit is still fresh when keepalived begins to miss its adverts. */
+function onStandbyWhileBlocked({ family, what, strike, undo }: AgentFault): Scenario {
+  return {
+    name: `${family}/standby-blocked`,
+    fault: `${what} on the standby, and protocol 112 dropped both ways`,
+    comparable: false,
+    begin: async (cluster) => {
+      await Promise.all([strike(cluster, 'lb02'), dropVrrp(cluster, nodes)])
+    },
+    faultMs: 10_000,
+    heal: async (cluster) => {
+      await Promise.all([undo(cluster, 'lb02'), admitVrrp(cluster, nodes)])
+    },
+    healedMs: 30_000,
+    rightful: 'lb01',
+    musts: [...holderUndisturbed, overlapAtMost(overlapWithoutAgentMs), bothKeepalivedRunAtEnd()],
+    benchMusts: [notDarkAfterHeal],
+  }
+}
+
+export const agentFaults: readonly Scenario[] = [killedAgent, frozenAgent].flatMap((fault) => [
+  onHolder(fault),
+  onStandbyWhileBlocked(fault),
+])
+
+export const cleanStop: Scenario = {
+  name: 'clean-stop',
+  fault: 'the admin stops keepalived on the holder, and starts it again when he is done',
+  comparable: true,
+  begin: (cluster) => stopKeepalived(cluster.host('lb01')),
+  faultMs: 7000,
+  heal: (cluster) => startKeepalived(cluster.host('lb01')),
+  healedMs: 30_000,
+  rightful: 'lb02',
+  musts: [
+    ownerDuringFault('lb02'),
+    ownerAfterHeal('lb02'),
+    holderChangesAtMost(1),
+    overlapAtMost(overlapBoundMs),
+    keepalivedLeftStoppedOn('lb01'),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [outageRatioAtMost(1.05), notDarkAfterHeal],
+}
+
+export const preempt: Scenario = {
+  name: 'preempt',
+  fault: 'without nopreempt, keepalived of the higher priority comes back',
+  setup: { preempt: true },
+  comparable: true,
+  prepare: async (cluster) => {
+    await cluster.startWarm()
+    await untilOwner(cluster, 'lb01')
+    await stopKeepalived(cluster.host('lb01'))
+    await untilOwner(cluster, 'lb02')
+  },
+  begin: (cluster) => startKeepalived(cluster.host('lb01')),
+  faultMs: 7000,
+  heal: () => Promise.resolve(),
+  healedMs: 20_000,
+  rightful: 'lb01',
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(1),
+    overlapAtMost(overlapBoundMs),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [benchBound('overlapMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
+}

@@ -1,0 +1,125 @@
+/** Faults in the wires. */
+import { type LabHost } from '../address-plan.ts'
+import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import {
+  benchBound,
+  bothKeepalivedRunAtEnd,
+  fencesAtMost,
+  holderChangesAtMost,
+  nobodyFenced,
+  noOutage,
+  notDarkAfterHeal,
+  outageRatioAtMost,
+  overlapAtMost,
+  ownerAfterHeal,
+  ownerDuringFault,
+} from '../musts.ts'
+import { type Scenario } from '../scenario.ts'
+
+const holderKeepsVip = [
+  ownerDuringFault('lb01'),
+  ownerAfterHeal('lb01'),
+  holderChangesAtMost(0),
+  noOutage(),
+  overlapAtMost(0),
+]
+const standbyTakesVip = [
+  ownerDuringFault('lb02'),
+  ownerAfterHeal('lb02'),
+  holderChangesAtMost(1),
+  overlapAtMost(0),
+]
+
+export const cutAb: Scenario = {
+  name: 'cut-ab',
+  fault: 'all traffic between the nodes is dropped; both reach the witness',
+  comparable: true,
+  begin: (cluster) => cluster.wires.cut('lb01', 'lb02'),
+  faultMs: 8000,
+  heal: (cluster) => cluster.wires.endCut(),
+  healedMs: 30_000,
+  rightful: 'lb01',
+  musts: [...holderKeepsVip, bothKeepalivedRunAtEnd()],
+  benchMusts: [benchBound('longestDarkMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
+}
+
+function isolation(host: LabHost): Pick<Scenario, 'begin' | 'heal'> {
+  return {
+    begin: (cluster: ClusterUnderTest) => cluster.wires.isolate(host),
+    heal: (cluster: ClusterUnderTest) => cluster.wires.endIsolation(host),
+  }
+}
+
+export const isolateHolder: Scenario = {
+  name: 'isolate-holder',
+  fault: 'every frame from and to the holder is dropped at the switch; its carrier stays up',
+  comparable: true,
+  ...isolation('lb01'),
+  faultMs: 8000,
+  healedMs: 30_000,
+  rightful: 'lb02',
+  musts: [...standbyTakesVip, fencesAtMost(1, 'lb01'), bothKeepalivedRunAtEnd()],
+  benchMusts: [benchBound('outageMs', 'whole', { maxMs: 4100 }), notDarkAfterHeal],
+}
+
+export const unplugHolder: Scenario = {
+  name: 'unplug-holder',
+  fault: "the holder's port at the switch goes down, its carrier is lost",
+  comparable: true,
+  begin: (cluster) => cluster.wires.setPort('lb01', 'down'),
+  faultMs: 8000,
+  heal: (cluster) => cluster.wires.setPort('lb01', 'up'),
+  healedMs: 30_000,
+  rightful: 'lb02',
+  musts: [...standbyTakesVip, bothKeepalivedRunAtEnd()],
+  benchMusts: [outageRatioAtMost(1.05), notDarkAfterHeal],
+}
+
+export const isolateStandby: Scenario = {
+  name: 'isolate-standby',
+  fault: 'every frame from and to the standby is dropped at the switch',
+  comparable: true,
+  ...isolation('lb02'),
+  faultMs: 8000,
+  healedMs: 30_000,
+  rightful: 'lb01',
+  musts: [...holderKeepsVip, bothKeepalivedRunAtEnd()],
+  benchMusts: [notDarkAfterHeal],
+}
+
+export const isolateWitness: Scenario = {
+  name: 'isolate-witness',
+  fault: 'every frame from and to the witness is dropped at the switch',
+  comparable: true,
+  ...isolation('witness'),
+  faultMs: 8000,
+  healedMs: 30_000,
+  rightful: 'lb01',
+  musts: [...holderKeepsVip, nobodyFenced(), bothKeepalivedRunAtEnd()],
+  benchMusts: [notDarkAfterHeal],
+}
+
+/**
+ * Each frame is lost with this probability on its way from host to host; the switch decides once for every frame and
+ * receiving port. Where three adverts in a row are lost (in one of 130 runs) keepalived itself takes over.
+ */
+const lossPercent = 5
+
+export const loss: Scenario = {
+  name: 'loss',
+  fault: `${lossPercent} % of all frames are lost everywhere`,
+  comparable: true,
+  begin: (cluster) => cluster.wires.loseFrames(lossPercent),
+  faultMs: 60_000,
+  heal: (cluster) => cluster.wires.endLoss(),
+  healedMs: 20_000,
+  rightful: 'lb01',
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(0),
+    noOutage(),
+    nobodyFenced(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
