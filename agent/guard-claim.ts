@@ -1,0 +1,165 @@
+/** A MASTER without a lease asks for the votes: it wins, is refused, or waits no longer. Pure. */
+import { assertNever } from '../shared/assert-never.ts'
+import { type VoterName, witness } from '../shared/protocol.ts'
+import { askVote, promisedTo } from '../shared/vote.ts'
+import { alone, peerSilent, witnessSilent } from './bar-evidence.ts'
+import { fenceOrphan, startFence } from './guard-fencing.ts'
+import { type Guard, holdsVip, type Phase } from './guard-state.ts'
+import {
+  isOrphaned,
+  leaseEndsAtMs,
+  peerName,
+  pushVoteEffects,
+  release,
+  set,
+  setBar,
+  tell,
+  type Turn,
+  votersOf,
+  writePermit,
+} from './guard-turn.ts'
+import { isHopeless, leaseUntilMs, withGrant, withRefusal } from './lease.ts'
+
+/** How soon a claim that may still turn asks again. */
+const claimRetryMs = 10
+
+/** @param grounds `adopt`: the VIP is here since before this agent (re)started or stood still, so it may already be ours. */
+export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
+  const { guard, atMs } = turn
+  const { voter, timing, node, profile } = guard
+  const promise = promisedTo(voter, atMs)
+  const heldByPeer = promise !== null && promise.node !== node
+  const handover = heldByPeer && preempts(guard)
+  if (heldByPeer && !handover)
+    return startFence(turn, {
+      reason: `${promise.node} has the lease (epoch ${voter.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
+      first: 'bar',
+    })
+
+  const ownRecordIsNewest = voter.record?.to === node && voter.record.epoch === voter.epoch
+  const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1
+  const waitMs = handover ? timing.handoverMs : grounds === 'adopt' ? timing.checkMs : timing.claimMs
+  set(turn, {
+    candidacy: { epoch, grantedSentAtMs: {}, refusals: {}, ownAskedAtMs: atMs, carriedUntilMs: -Infinity },
+    phase: {
+      name: 'claiming',
+      sinceMs: atMs,
+      deadlineMs: atMs + waitMs,
+      retryAtMs: atMs + claimRetryMs,
+      handover,
+    },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+  const how = grounds === 'adopt' ? 'was MASTER already when this agent looked' : 'became MASTER'
+  tell(
+    turn,
+    'claiming',
+    'info',
+    `keepalived ${how} (${profile.instance}, epoch ${epoch}); asking for the votes.`,
+  )
+}
+
+/** keepalived takes the VIP from a living holder on purpose: higher priority and no nopreempt. */
+function preempts(guard: Guard): boolean {
+  const { profile, peerReport } = guard
+  return !profile.nopreempt && peerReport !== null && profile.priority > peerReport.priority
+}
+
+export function askOwnVote(turn: Turn): void {
+  const { guard, atMs } = turn
+  if (guard.candidacy === null) return
+  const { node, candidacy, timing } = guard
+  const ask = { from: node, epoch: candidacy.epoch, leaseMs: timing.leaseMs, atMs }
+  const { voter, effects, decision } = askVote(guard.voter, ask, timing)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
+  switch (decision.kind) {
+    case 'granted':
+      return set(turn, { candidacy: withGrant(candidacy, node, atMs) })
+    case 'pending':
+      // Asked again while the disk is busy: the grant counts from the first time.
+      if (effects.length > 0) set(turn, { candidacy: { ...candidacy, ownAskedAtMs: atMs } })
+      return
+    case 'refused':
+      return set(turn, { candidacy: withRefusal(candidacy, node, decision) })
+    default:
+      return assertNever(decision)
+  }
+}
+
+export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): void {
+  const { guard, atMs } = turn
+  const { candidacy, policy } = guard
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (!holdsVip(guard) || candidacy === null) return release(turn)
+
+  if (leaseEndsAtMs(guard) > atMs) {
+    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
+    setBar(turn, false)
+    writePermit(turn)
+    const voters = Object.keys(candidacy.grantedSentAtMs).sort().join(' and ')
+    return tell(
+      turn,
+      'lease-won',
+      'info',
+      `This node holds the lease (epoch ${candidacy.epoch}) by the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked.`,
+    )
+  }
+
+  const refusals = Object.entries(candidacy.refusals).map(([voter, { text }]) => `${voter} refused: ${text}`)
+  const present = (voter: VoterName): boolean =>
+    voter === guard.node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
+    return startFence(turn, {
+      reason: `the claim cannot win: ${refusals.join('; ') || 'nobody is there to vote'}`,
+      first: 'bar',
+    })
+
+  if (atMs >= phase.deadlineMs) {
+    if (policy.alone === 'keep' && alone(guard, atMs)) return enterUnprotected(turn)
+    const waitedMs = Math.round(atMs - phase.sinceMs)
+    return startFence(turn, {
+      reason: `no majority within ${waitedMs} ms: ${refusals.join('; ') || 'no answer'}`,
+      first: 'bar',
+    })
+  }
+
+  const mayTurn = phase.handover || refusals.length > 0
+  if (atMs < phase.retryAtMs || !mayTurn) {
+    if (!mayTurn) set(turn, { phase: { ...phase, retryAtMs: phase.deadlineMs } })
+    return
+  }
+  set(turn, { phase: { ...phase, retryAtMs: atMs + claimRetryMs } })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+/** A voter knows of a higher epoch: ask all again under a new one. A lease in use stays good as long as it was. */
+export function raiseEpoch(turn: Turn): void {
+  const { candidacy, voter, phase, timing } = turn.guard
+  if (candidacy === null) return
+  const inUse = phase.name === 'holding'
+  set(turn, {
+    candidacy: {
+      epoch: voter.epoch + 1,
+      grantedSentAtMs: {},
+      refusals: {},
+      ownAskedAtMs: turn.atMs,
+      carriedUntilMs: inUse ? leaseUntilMs(candidacy, votersOf(turn.guard), timing.leaseMs) : -Infinity,
+    },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+export function enterUnprotected(turn: Turn): void {
+  set(turn, { phase: { name: 'unprotected', sinceMs: turn.atMs }, candidacy: null })
+  writePermit(turn)
+  tell(
+    turn,
+    'unprotected',
+    'critical',
+    `Neither the witness nor ${peerName(turn.guard)} is heard. "alone: keep" keeps the VIP here as keepalived alone would: a second MASTER is possible.`,
+  )
+}

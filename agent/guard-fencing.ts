@@ -1,0 +1,207 @@
+/** Giving the VIP up and coming back: the fence with its proof, the hold-down, the rejoin. Pure. */
+import { assertNever } from '../shared/assert-never.ts'
+import type { Report } from '../shared/protocol.ts'
+import { alone, heardSomebody, peerHolds } from './bar-evidence.ts'
+import { climb, type LadderPolicy, startLadder } from './fence-ladder.ts'
+import { type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
+import {
+  giveBackOwnVote,
+  isOrphaned,
+  release,
+  set,
+  setBar,
+  tell,
+  toStandby,
+  type Turn,
+  writePermit,
+} from './guard-turn.ts'
+
+/** keepalived must be up this long after its start command at the latest. */
+const startPatienceMs = 15_000
+const holdDownFirstMs = 5000
+
+const holdDownMostMs = 300_000
+const fenceHistoryMs = 3_600_000
+
+export function fenceOrphan(turn: Turn): void {
+  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
+}
+
+export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill' }): void {
+  const { guard, atMs } = turn
+  const { reason, first } = why
+  if (guard.policy.mode === 'observe') {
+    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
+    return tell(
+      turn,
+      'would-fence',
+      'warning',
+      `Observe mode: this node would give the VIP up now: ${reason}.`,
+    )
+  }
+  const number = guard.memory.number + 1
+  const ladder = startLadder(first, atMs, ladderPolicy(guard))
+  set(turn, {
+    phase: { name: 'fencing', reason, ladder },
+    candidacy: null,
+    memory: { ...guard.memory, number, recentAtMs: [...recentFences(guard.memory.recentAtMs, atMs), atMs] },
+    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
+  })
+  setBar(turn, true)
+  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
+  writePermit(turn)
+  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
+}
+
+function ladderPolicy(guard: Guard): LadderPolicy {
+  const { fence, hasLastResort } = guard.policy
+  return { fence, hasLastResort, releaseMs: guard.timing.releaseMs }
+}
+
+export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): void {
+  const { guard, atMs, commandFailed } = turn
+  turn.commandFailed = false
+  const next = climb(phase.ladder, guard.seen, { atMs, policy: ladderPolicy(guard), commandFailed })
+  const { ladder } = next
+  const tookMs = Math.round(atMs - ladder.startedAtMs)
+  set(turn, { phase: { ...phase, ladder } })
+  switch (next.type) {
+    case 'wait':
+      return
+    case 'proved':
+      noteFence(turn, { result: 'proved', rung: ladder.rung, tookMs })
+      giveBackOwnVote(turn)
+      turn.effects.push({ type: 'beat' })
+      tell(
+        turn,
+        'fenced',
+        'warning',
+        `The VIP is gone after ${tookMs} ms (rung "${ladder.rung}"), proved by the kernel's address list; keepalived is ${guard.seen.process === 'absent' ? 'gone' : guard.seen.keepalived}. Reason: ${phase.reason}.`,
+      )
+      return stepFencing(turn, { ...phase, ladder })
+    case 'climb':
+      if (guard.seen.process !== 'absent') rememberStopped(turn, true)
+      turn.effects.push({ type: 'fence', rung: next.to })
+      return
+    case 'failed':
+      noteFence(turn, { result: 'failed', rung: ladder.rung, tookMs })
+      turn.effects.push({ type: 'beat' })
+      tell(
+        turn,
+        'fence-failed',
+        'critical',
+        `The VIP is STILL here ${tookMs} ms after the order to give it up (${guard.profile.vips.join(', ')}; keepalived ${guard.seen.keepalived}, process ${guard.seen.process}). Take it off by hand or power this host off. Reason: ${phase.reason}.`,
+      )
+      return stepFencing(turn, { ...phase, ladder })
+    case 'done':
+      return ladder.provedBy === 'kill' && !guard.memory.stopped
+        ? release(turn)
+        : enterFenced(turn, phase.reason)
+    default:
+      return assertNever(next)
+  }
+}
+
+function noteFence(
+  turn: Turn,
+  outcome: Pick<NonNullable<Report['fence']>, 'result' | 'rung' | 'tookMs'>,
+): void {
+  const { lastFence } = turn.guard
+  if (lastFence !== null) set(turn, { lastFence: { ...lastFence, ...outcome } })
+}
+
+export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ended' }): void {
+  const { phase } = turn.guard
+  if (event.error === null || phase.name !== 'fencing') return
+  turn.commandFailed = event.rung === phase.ladder.rung
+  tell(turn, 'fence-rung-failed', 'warning', `Fence rung "${event.rung}" failed: ${event.error}`)
+}
+
+function enterFenced(turn: Turn, reason: string): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    phase: {
+      name: 'fenced',
+      sinceMs: atMs,
+      reason,
+      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
+      sawAbsent: guard.seen.process === 'absent',
+    },
+  })
+  writePermit(turn)
+}
+
+function recentFences(atMs: readonly number[], nowMs: number): readonly number[] {
+  return atMs.filter((fencedAtMs) => fencedAtMs <= nowMs && nowMs - fencedAtMs < fenceHistoryMs)
+}
+
+export function holdDownMs(fencedAtMs: readonly number[], nowMs: number): number {
+  const fences = Math.max(1, recentFences(fencedAtMs, nowMs).length)
+  return Math.min(holdDownFirstMs * 2 ** (fences - 1), holdDownMostMs)
+}
+
+export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void {
+  const { guard, atMs } = turn
+  const { policy, seen, memory } = guard
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  // MASTER in spite of the bar: it has to win the votes like any other.
+  if (holdsVip(guard)) return toStandby(turn)
+  const sawAbsent = phase.sawAbsent || seen.process === 'absent'
+  if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
+
+  const startedByOperator = phase.sawAbsent && seen.process === 'running'
+  // Nobody holds: the first fence within the hour need not wait, later ones wait less.
+  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : phase.holdUntilMs - holdDownFirstMs
+  const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
+  const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
+  if (!due || !couldWin) return
+
+  setBar(turn, false)
+  if (seen.process !== 'absent' || !memory.stopped) {
+    rememberStopped(turn, false)
+    tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)
+    return toStandby(turn)
+  }
+  set(turn, {
+    phase: { name: 'rejoining', sinceMs: atMs, deadlineMs: atMs + startPatienceMs, reason: phase.reason },
+  })
+  writePermit(turn)
+  turn.effects.push({ type: 'start-keepalived' })
+  tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${phase.reason}).`)
+}
+
+export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }): void {
+  const { guard, atMs } = turn
+  const { seen } = guard
+  if (seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP') {
+    rememberStopped(turn, false)
+    return toStandby(turn)
+  }
+  if (atMs >= phase.deadlineMs)
+    returnToFenced(
+      turn,
+      `keepalived was not up ${Math.round(atMs - phase.sinceMs)} ms after its start command`,
+    )
+}
+
+export function bookStartEnded(turn: Turn, error: string | null): void {
+  if (error === null) return rememberStopped(turn, false)
+  if (turn.guard.phase.name !== 'rejoining') return
+  returnToFenced(turn, `keepalived could not be started: ${error}`)
+}
+
+/** keepalived would not start: tried again later, each time after a longer wait. */
+function returnToFenced(turn: Turn, problem: string): void {
+  const { memory } = turn.guard
+  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
+  enterFenced(turn, problem)
+}
+
+function rememberStopped(turn: Turn, stopped: boolean): void {
+  if (turn.guard.memory.stopped === stopped) return
+  set(turn, { memory: { ...turn.guard.memory, stopped } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+}

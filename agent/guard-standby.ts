@@ -1,0 +1,99 @@
+/** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
+import { barCause, peerHolds } from './bar-evidence.ts'
+import { enterClaim } from './guard-claim.ts'
+import { fenceOrphan } from './guard-fencing.ts'
+import { holdsVip, type Phase } from './guard-state.ts'
+import {
+  isOrphaned,
+  mayPermit,
+  peerName,
+  set,
+  setBar,
+  tell,
+  toStandby,
+  type Turn,
+  writePermit,
+} from './guard-turn.ts'
+
+const probationRetryFirstMs = 5000
+
+const probationRetryMostMs = 60_000
+
+export function stepNotMaster(turn: Turn): void {
+  const { guard, atMs } = turn
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
+
+  const cause = barCause(guard, atMs)
+  if (cause !== null) return enterBarred(turn, cause)
+  if (guard.phase.name === 'barred') {
+    tell(
+      turn,
+      'bar-lifted',
+      'info',
+      `keepalived may become MASTER again here (it was barred: ${guard.phase.cause.text}).`,
+    )
+    toStandby(turn)
+  }
+  if (mayPermit(guard)) setBar(turn, false)
+  if (turn.guard.phase.name === 'probation') return stepProbation(turn)
+  if (turn.enteredBackup && peerHolds(guard, atMs)) enterProbation(turn)
+}
+
+/**
+ * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
+ * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
+ */
+function enterProbation(turn: Turn): void {
+  const { advertIntMs } = turn.guard.profile
+  turn.enteredBackup = false
+  set(turn, {
+    phase: {
+      name: 'probation',
+      sinceMs: turn.atMs,
+      untilMs: turn.atMs + 2.2 * advertIntMs,
+      baseline: null,
+      counting: true,
+    },
+  })
+  turn.effects.push({ type: 'count-adverts' })
+}
+
+function stepProbation(turn: Turn): void {
+  const { phase, seen } = turn.guard
+  if (phase.name !== 'probation') return
+  if (seen.keepalived !== 'BACKUP' || !peerHolds(turn.guard, turn.atMs)) return toStandby(turn)
+  if (phase.counting || turn.atMs < phase.untilMs) return
+  set(turn, { phase: { ...phase, counting: true } })
+  turn.effects.push({ type: 'count-adverts' })
+}
+
+export function bookAdverts(turn: Turn, received: number | null): void {
+  const { phase, timing, profile, failedProbations } = turn.guard
+  if (phase.name !== 'probation') return
+  if (received === null) return toStandby(turn)
+  if (phase.baseline === null) return set(turn, { phase: { ...phase, baseline: received, counting: false } })
+  if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
+    set(turn, { failedProbations: 0 })
+    return toStandby(turn)
+  }
+  const retryMs = Math.min(probationRetryFirstMs * 2 ** failedProbations, probationRetryMostMs)
+  set(turn, { failedProbations: failedProbations + 1 })
+  enterBarred(turn, {
+    kind: 'no-adverts',
+    text: `${peerName(turn.guard)} holds the lease and lives, but none of its VRRP adverts arrived here in ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms): is protocol 112 blocked? Tried again in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
+    retryAtMs: turn.atMs + retryMs,
+  })
+}
+
+function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
+  const { phase, policy } = turn.guard
+  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
+  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
+  set(turn, { phase: { name: 'barred', sinceMs, cause } })
+  setBar(turn, true)
+  if (!isNews) return
+  writePermit(turn)
+  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
+  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
+}

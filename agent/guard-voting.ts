@@ -1,0 +1,130 @@
+/** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
+import { compareCandidates } from '../shared/preference.ts'
+import type { Report, Verdict, Vote } from '../shared/protocol.ts'
+import { askVote, ballotLost, ballotRecorded, learnEpoch, promisedTo, releaseVote } from '../shared/vote.ts'
+import { startFence } from './guard-fencing.ts'
+import type { GuardEvent } from './guard-state.ts'
+import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
+import { withGrant, withRefusal } from './lease.ts'
+
+export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
+  const { report, beat, leaseMs, atMs } = event
+  const before = turn.guard.peerReport
+  const peer = turn.guard.peer
+  if (peer === null) return
+  set(turn, {
+    peerHeardAtMs: atMs,
+    peerReport: report,
+    voter: learnEpoch(turn.guard.voter, report.epoch),
+  })
+
+  if (report.release) {
+    const { voter, effects } = releaseVote(turn.guard.voter, peer)
+    set(turn, { voter })
+    turn.effects.push(...effects)
+  }
+
+  const rivalled = before !== null && showsVip(before)
+  if (turn.guard.phase.name === 'holding') {
+    if (rivalled && !showsVip(report)) {
+      turn.effects.push({ type: 'announce' })
+      tell(turn, 'rival-gone', 'info', `${peer} gave the VIP up; this node announces it again.`)
+    } else if (report.ask !== null && before?.ask == null) {
+      turn.effects.push({ type: 'announce' })
+      tell(
+        turn,
+        'rival',
+        'warning',
+        `${peer} became MASTER too (${report.why}); this node has the lease and keeps the VIP.`,
+      )
+    }
+  }
+
+  const vote: Vote =
+    report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
+  if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
+  turn.effects.push({ type: 'answer-peer', beat, verdict: verdictOf(turn, vote) })
+}
+
+function showsVip(report: Report): boolean {
+  return report.vips === 'held' || report.keepalived === 'MASTER'
+}
+
+function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {
+  const { guard, atMs } = turn
+  const own = promisedTo(guard.voter, atMs)
+  if (guard.phase.name === 'claiming' && own?.node !== ask.peer) return settleContest(turn, ask.peer)
+  const { voter, effects, decision } = askVote(guard.voter, { ...ask, from: ask.peer, atMs }, guard.timing)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
+  return decision
+}
+
+/** Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. */
+function settleContest(turn: Turn, peer: string): Vote {
+  const { node, profile, gateway, peerReport } = turn.guard
+  const rank = compareCandidates(
+    { node, priority: profile.priority, gateway },
+    { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
+    null,
+  )
+  if (rank < 0)
+    return {
+      kind: 'refused',
+      reason: 'outranked',
+      text: `${node} claims at the same moment and is preferred`,
+    }
+  startFence(turn, { reason: `${peer} claims at the same moment and is preferred`, first: 'bar' })
+  return { kind: 'refused', reason: 'recording', text: `${node} is giving way` }
+}
+
+function verdictOf(turn: Turn, vote: Vote): Verdict {
+  const { voter, profile } = turn.guard
+  const promise = promisedTo(voter, turn.atMs)
+  return {
+    instance: profile.instance,
+    vote,
+    holder: promise?.node ?? null,
+    renewedAgoMs: promise === null ? null : Math.max(0, turn.atMs - promise.renewedAtMs),
+    epoch: voter.epoch,
+  }
+}
+
+export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
+  const { guard, atMs } = turn
+  set(turn, { recordTookMs: event.tookMs })
+  const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
+  if (result === null) return
+  set(turn, { voter: result.voter })
+  pushVoteEffects(turn, result.effects)
+  if (event.ballot.to !== guard.node)
+    return answerPendingPeer(turn, { kind: 'granted', epoch: event.ballot.epoch })
+  const { candidacy } = guard
+  if (candidacy?.epoch === event.ballot.epoch)
+    return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
+  // The claim was given up while the disk was busy.
+  if (candidacy === null) giveBackOwnVote(turn)
+}
+
+export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {
+  const { guard } = turn
+  const text = `a promise to ${event.ballot.to} cannot be written to disk: ${event.error}`
+  set(turn, { voter: ballotLost(guard.voter, event.ballot) })
+  tell(
+    turn,
+    'promise-not-written',
+    'critical',
+    `${text}. This node cannot vote for a new holder until that is mended.`,
+  )
+  if (event.ballot.to !== guard.node)
+    return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
+  if (guard.candidacy?.epoch === event.ballot.epoch)
+    set(turn, { candidacy: withRefusal(guard.candidacy, guard.node, { reason: 'ledger', text }) })
+}
+
+function answerPendingPeer(turn: Turn, vote: Vote): void {
+  const { peerBeatPending } = turn.guard
+  if (peerBeatPending === null) return
+  set(turn, { peerBeatPending: null })
+  turn.effects.push({ type: 'answer-peer', beat: peerBeatPending, verdict: verdictOf(turn, vote) })
+}
