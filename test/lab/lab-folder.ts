@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const prefix = 'keepalived-witness-lab-'
+export const folderPrefix = 'keepalived-witness-lab-'
 const alive = new Set<LabFolder>()
 
 export class LabFolder {
@@ -11,7 +11,7 @@ export class LabFolder {
   #kept = false
 
   constructor() {
-    this.path = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`))
+    this.path = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`))
     alive.add(this)
   }
 
@@ -40,7 +40,7 @@ process.on('exit', () => {
 /** Removes what runners that were killed without warning left behind (their namespaces end by themselves). */
 export function sweepAbandonedFolders(): void {
   for (const name of readdirSync(tmpdir())) {
-    const owner = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1]
+    const owner = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1]
     if (owner !== undefined && !isRunning(Number(owner)))
       rmSync(join(tmpdir(), name), { recursive: true, force: true })
   }

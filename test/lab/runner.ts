@@ -35,7 +35,7 @@ export interface RunnerOptions {
   readonly linger?: (cluster: ClusterUnderTest) => Promise<void>
 }
 
-interface Judged {
+export interface Judged {
   readonly run: MeasuredRun
   readonly broken: readonly Broken[]
 }

@@ -79,9 +79,10 @@ async function measure(
     fault: { fromMs: faultAtMs, toMs: healAtMs },
     healed: { fromMs: healAtMs, toMs: endMs },
   }
+  const winner = soleOwner(ownershipFigures(changes, spans.healed).ownersAtEnd)
   const figures = (span: Span): PhaseFigures => {
     const ownership = ownershipFigures(changes, span)
-    const rightful = scenario.rightful ?? soleOwner(ownership.ownersAtEnd)
+    const rightful = scenario.rightful ?? soleOwner(ownership.ownersAtEnd) ?? winner
     return { ...ownership, ...clientFigures(cluster.client.attempts(), span, { changes, rightful }) }
   }
   return {

@@ -35,7 +35,10 @@ export interface Scenario {
   readonly heal: (cluster: ClusterUnderTest) => Promise<void>
   /** How long to watch after the heal; ends early in a quick run, once all is settled. */
   readonly healedMs: number
-  /** Who should serve during the fault and after it; null: whoever has the VIP at the end of the phase. */
+  /**
+   * Whose answers are right while both nodes have the VIP; null: those of the node that alone has it at the end of
+   * the phase, or else at the end of the run.
+   */
   readonly rightful: LabNode | null
   readonly musts: readonly Must[]
   readonly benchMusts: readonly BenchMust[]

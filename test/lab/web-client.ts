@@ -11,8 +11,8 @@ export interface Attempt {
 }
 
 export const attemptIntervalMs = 20
-/** Longer than a connection takes in a lab under load, shorter than TCP's first retransmission. */
-export const attemptTimeoutMs = 400
+/** A page takes 2 ms. Much longer, and an attempt that waits for ARP would hide the dark it waits in. */
+export const attemptTimeoutMs = 150
 
 export class WebClient {
   readonly #attempts: Attempt[] = []

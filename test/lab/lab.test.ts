@@ -1,0 +1,81 @@
+/** Every scenario once on real keepalived, several side by side; bounds on time are the bench's. Needs root. */
+import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
+import { type Arbiter } from './arbiter.ts'
+import { sweepAbandonedFolders } from './lab-folder.ts'
+import { buildProduct } from './lab-programs.ts'
+import { type MeasuredRun } from './measured-run.ts'
+import { Pool } from './pool.ts'
+import { assertPrerequisites } from './prerequisites.ts'
+import { type Judged, runOnce } from './runner.ts'
+import { runStory } from './run-story.ts'
+import { scenarios } from './scenarios/index.ts'
+import { type Scenario } from './scenario.ts'
+
+/** Runs mostly wait for keepalived's timers: two a core disturb nobody, more would. */
+const width = Math.min(8, Math.max(3, 2 * availableParallelism()))
+
+/** keepalived alone, as proof that the lab breaks what it says it breaks. */
+const alone: Readonly<Record<string, (run: MeasuredRun) => void>> = {
+  'vrrp-block': ({ fault }) => {
+    assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02'])
+    assert.ok(fault.overlapMs > 3000, `two owners for ${fault.overlapMs} ms only`)
+    assert.ok(fault.wrongAnswers > 0, 'the client saw nothing of it')
+  },
+  'isolate-holder': ({ fault }) => {
+    assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02'])
+    assert.ok(fault.longestDarkMs > 2000, `the client was in the dark for ${fault.longestDarkMs} ms only`)
+  },
+  'kill-keepalived': ({ fault }) => assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02']),
+  'kill-host': ({ fault }) => {
+    assert.deepEqual(fault.ownersAtEnd, ['lb02'])
+    assert.ok(fault.outageMs > 2000 && fault.outageMs < 4500, `nobody had it for ${fault.outageMs} ms`)
+  },
+}
+
+describe('lab', function () {
+  this.timeout(9 * 60_000)
+  const started = new Map<string, Promise<Judged>>()
+  const key = (scenario: Scenario, arbiter: Arbiter): string => `${arbiter} ${scenario.name}`
+
+  before(async () => {
+    assertPrerequisites()
+    sweepAbandonedFolders()
+    await buildProduct()
+    const pool = new Pool(width)
+    const start = (scenario: Scenario, arbiter: Arbiter): void => {
+      const judged = pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', number: 1 }))
+      judged.catch(() => undefined) // Reported by the test that awaits it.
+      started.set(key(scenario, arbiter), judged)
+    }
+    const longestFirst = [...scenarios].sort((one, other) => other.faultMs - one.faultMs)
+    for (const scenario of longestFirst) start(scenario, 'witness')
+    for (const scenario of scenarios) if (alone[scenario.name] !== undefined) start(scenario, 'none')
+  })
+
+  async function judgedRun(scenario: Scenario, arbiter: Arbiter): Promise<Judged> {
+    const judged = await started.get(key(scenario, arbiter))
+    if (judged === undefined) throw new Error(`${scenario.name} was not started`)
+    return judged
+  }
+
+  describe('with the witness', () => {
+    for (const scenario of scenarios)
+      it(`${scenario.name}: ${scenario.musts.map(({ says }) => says).join('; ')}`, async () => {
+        const { run, broken } = await judgedRun(scenario, 'witness')
+        const complaints = broken.map(({ must, seen, logs }) => `${must}: ${seen} (logs in ${logs ?? '-'})`)
+        assert.deepEqual(complaints, [], `${complaints.join('\n')}\n${runStory(run)}`)
+      })
+  })
+
+  describe('with keepalived alone', () => {
+    for (const scenario of scenarios) {
+      const proof = alone[scenario.name]
+      if (proof === undefined) continue
+      it(`${scenario.name} does its harm`, async () => {
+        const { run } = await judgedRun(scenario, 'none')
+        proof(run)
+      })
+    }
+  })
+})
