@@ -5,6 +5,7 @@ import { askVote, ballotLost, ballotRecorded, learnEpoch, promisedTo, releaseVot
 import { startFence } from './guard-fencing.ts'
 import type { GuardEvent } from './guard-state.ts'
 import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
+import { askOwnVote } from './guard-claim.ts'
 import { withGrant, withRefusal } from './lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
@@ -15,7 +16,6 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   set(turn, {
     peerHeardAtMs: atMs,
     peerReport: report,
-    voter: learnEpoch(turn.guard.voter, report.epoch),
   })
 
   if (report.release) {
@@ -42,6 +42,8 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
 
   const vote: Vote =
     report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
+  // Only now: the candidate knows the epoch it asks under, which must not make its own ask stale.
+  set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   turn.effects.push({ type: 'answer-peer', beat, verdict: verdictOf(turn, vote) })
 }
@@ -102,8 +104,9 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   const { candidacy } = guard
   if (candidacy?.epoch === event.ballot.epoch)
     return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
-  // The claim was given up while the disk was busy.
+  // The claim was given up, or raised to a higher epoch, while the disk was busy.
   if (candidacy === null) giveBackOwnVote(turn)
+  else askOwnVote(turn)
 }
 
 export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {

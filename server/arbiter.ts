@@ -512,8 +512,6 @@ function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Ve
     return []
   }
   distrustRolledBackLedger(turn, node, report)
-  const state = instanceOf(turn, instance)
-  change(turn, instance, { voter: learnEpoch(state.voter, report.epoch) })
   if (report.release) {
     const { voter, effects } = releaseVote(instanceOf(turn, instance).voter, node.member.name)
     change(turn, instance, { voter })
@@ -526,6 +524,8 @@ function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Ve
     seq: beat.seq,
   }
   const vote: Vote = claim === null ? { kind: 'none' } : voteOn(turn, instance, claim)
+  // Only now: the candidate knows the epoch it asks under, which must not make its own ask stale.
+  change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
   return [verdictOf(turn, instance, vote)]
 }
 
