@@ -1,0 +1,285 @@
+/**
+ * Runs one cluster's arbiter: one event at a time goes in, its effects are carried out in their order. A mark is
+ * written before the next effect; a ballot goes to the disk on the side and comes back as an event.
+ */
+import { assertNever } from '../shared/assert-never.ts'
+import type { Log } from '../shared/log.ts'
+import type { MarkFile } from '../shared/mark-file.ts'
+import type { FromVoter, Member } from '../shared/protocol.ts'
+import type { Ballot } from '../shared/vote.ts'
+import {
+  arbitrate,
+  nextDeadlineMs,
+  viewOf,
+  type Arbiter,
+  type ArbiterEffect,
+  type ArbiterEvent,
+  type ConnectionId,
+  type Occurrence,
+} from './arbiter.ts'
+import type { ClusterView, EventView } from './cluster-view.ts'
+import type { EventLog } from './event-log.ts'
+import type { Ledger } from './ledger.ts'
+
+/** The pure core; tests put a small one of their own in its place. */
+export interface Core {
+  arbitrate: typeof arbitrate
+  nextDeadlineMs: typeof nextDeadlineMs
+  viewOf: typeof viewOf
+}
+
+/** Where messages to agents go. */
+export interface Outbound {
+  send(connection: ConnectionId, message: FromVoter): void
+  close(connection: ConnectionId, reason: string): void
+}
+
+/** What happened, before the runtime adds when. */
+export type Happening = ArbiterEvent extends infer Event
+  ? Event extends ArbiterEvent
+    ? Omit<Event, 'atMs' | 'type'> & { readonly type: Event['type'] }
+    : never
+  : never
+
+export interface CheckAnswer {
+  readonly permit: boolean
+  readonly text: string
+}
+
+export interface RuntimeOptions {
+  readonly cluster: string
+  readonly arbiter: Arbiter
+  readonly members: readonly Member[]
+  /** A pause longer than this is told to the arbiter as `resumed`. */
+  readonly longestPauseMs: number
+  readonly ledger: Ledger
+  readonly marks: MarkFile
+  readonly events: EventLog
+  readonly outbound: Outbound
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly core?: Core
+}
+
+/** A check that got no answer by then is answered "no": keepalived's own deadline for it is one second. */
+export const checkTimeoutMs = 600
+/** The boot clock has a grain of 10 ms; a shorter timer would only run twice. */
+const shortestTimerMs = 5
+const longestTimerMs = 60_000
+/** Writing a ballot takes part of the time in which a takeover is decided. */
+const slowWriteMs = 250
+
+export class ClusterRuntime {
+  readonly cluster: string
+  readonly #options: RuntimeOptions
+  readonly #core: Core
+  #arbiter: Arbiter
+  #members: readonly Member[]
+  #queue: ArbiterEvent[] = []
+  #running = false
+  #ended = false
+  #lastRanAtMs: number
+  #deadline: NodeJS.Timeout | undefined
+  #checks = new Map<number, (answer: CheckAnswer) => void>()
+  #lastCheck = 0
+  #marksFail = false
+  #slowWriteTold = false
+
+  constructor(options: RuntimeOptions) {
+    this.cluster = options.cluster
+    this.#options = options
+    this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
+    this.#arbiter = options.arbiter
+    this.#members = options.members
+    this.#lastRanAtMs = options.nowMs()
+    this.#arm()
+  }
+
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  view(): ClusterView {
+    return this.#core.viewOf(this.#arbiter, this.#options.nowMs())
+  }
+
+  listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
+    return this.#options.events.list(range)
+  }
+
+  /** Hands one event to the arbiter and carries out what it decides. */
+  handle(happening: Happening): void {
+    if (this.#ended) return
+    const atMs = this.#noteRun()
+    this.#queue.push({ ...happening, atMs })
+    this.#drain()
+  }
+
+  /** Called often while the process runs, so that a pause shows. */
+  pulse(): void {
+    if (this.#ended) return
+    this.#noteRun()
+    this.#drain()
+  }
+
+  /** The question of a check without an agent; silence for `checkTimeoutMs` is "no". */
+  check(question: { node: string; instance: string }): Promise<CheckAnswer> {
+    this.#lastCheck += 1
+    const check = this.#lastCheck
+    return new Promise((resolve) => {
+      const timeout = setTimeout(() => {
+        this.#checks.delete(check)
+        resolve({ permit: false, text: `the witness did not decide within ${checkTimeoutMs} ms` })
+      }, checkTimeoutMs)
+      this.#checks.set(check, (answer) => {
+        clearTimeout(timeout)
+        this.#checks.delete(check)
+        resolve(answer)
+      })
+      this.handle({ type: 'check', check, ...question })
+    })
+  }
+
+  /** Keeps an event that the shell itself has to tell. */
+  tell(occurrence: Occurrence): void {
+    const { log, events } = this.#options
+    const { event, level, text, ...facts } = occurrence
+    events.append(occurrence)
+    const line = { cluster: this.cluster, ...facts }
+    switch (level) {
+      case 'info':
+        return log.info(event, text, line)
+      case 'warning':
+        return log.warn(event, text, line)
+      case 'critical':
+        return log.error(event, text, line)
+      default:
+        return assertNever(level)
+    }
+  }
+
+  /** Decides nothing any more; settles when its events are on disk. */
+  async close(): Promise<void> {
+    this.#ended = true
+    clearTimeout(this.#deadline)
+    for (const answer of [...this.#checks.values()])
+      answer({ permit: false, text: 'the witness is shutting down' })
+    await this.#options.events.flush()
+  }
+
+  /** A process that did not run must not decide on what it heard before its pause. */
+  #noteRun(): number {
+    const atMs = this.#options.nowMs()
+    const gapMs = atMs - this.#lastRanAtMs
+    this.#lastRanAtMs = atMs
+    if (gapMs > this.#options.longestPauseMs) this.#queue.push({ type: 'resumed', atMs, gapMs })
+    return atMs
+  }
+
+  #drain(): void {
+    if (this.#running || this.#queue.length === 0) return
+    this.#running = true
+    try {
+      for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+        const { arbiter, effects } = this.#core.arbitrate(this.#arbiter, event)
+        this.#arbiter = arbiter
+        for (const effect of effects) this.#carryOut(effect)
+      }
+    } finally {
+      this.#running = false
+    }
+    this.#arm()
+  }
+
+  #arm(): void {
+    clearTimeout(this.#deadline)
+    if (this.#ended) return
+    const deadlineMs = this.#core.nextDeadlineMs(this.#arbiter)
+    if (deadlineMs === null) return
+    const delayMs = Math.min(longestTimerMs, Math.max(shortestTimerMs, deadlineMs - this.#options.nowMs()))
+    this.#deadline = setTimeout(() => this.handle({ type: 'tick' }), delayMs)
+  }
+
+  #carryOut(effect: ArbiterEffect): void {
+    switch (effect.type) {
+      case 'send':
+        return this.#options.outbound.send(effect.connection, effect.message)
+      case 'close':
+        return this.#options.outbound.close(effect.connection, effect.reason)
+      case 'record':
+        return void this.#record(effect.instance, effect.ballot)
+      case 'mark':
+        return this.#noteMark(this.#options.marks.set(effect.instance, effect.mark))
+      case 'answer-check':
+        return this.#checks.get(effect.check)?.({ permit: effect.permit, text: effect.text })
+      case 'occurred':
+        return this.tell(effect.occurrence)
+      case 'members':
+        this.#members = effect.members
+        return void this.#remember(effect.members)
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  async #record(instance: string, ballot: Ballot): Promise<void> {
+    const { ledger } = this.#options
+    try {
+      await ledger.record(instance, ballot)
+    } catch (error) {
+      this.handle({ type: 'record-failed', instance, ballot, error: messageOf(error) })
+      return
+    }
+    this.handle({ type: 'recorded', instance, ballot })
+    this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
+  }
+
+  async #remember(members: readonly Member[]): Promise<void> {
+    try {
+      await this.#options.ledger.remember(members)
+    } catch (error) {
+      this.tell({
+        event: 'members-not-kept',
+        level: 'warning',
+        instance: null,
+        node: null,
+        text: `The nodes of ${this.cluster} could not be written down; after a restart they are unknown until they say hello again.`,
+        evidence: { error: messageOf(error), members: members.map(({ name }) => name) },
+        decision: null,
+      })
+    }
+  }
+
+  #tellSlowWrite(instance: string, tookMs: number): void {
+    if (tookMs < slowWriteMs) {
+      this.#slowWriteTold = false
+      return
+    }
+    if (this.#slowWriteTold) return
+    this.#slowWriteTold = true
+    this.tell({
+      event: 'ledger-slow',
+      level: 'warning',
+      instance,
+      node: null,
+      text: `The ledger's disk took ${tookMs} ms for one write: takeovers wait for it. Move dataDir to a faster disk, or find what keeps this one busy.`,
+      evidence: { tookMs, slowWriteMs },
+      decision: null,
+    })
+  }
+
+  #noteMark(kept: boolean): void {
+    if (kept === !this.#marksFail) return
+    this.#marksFail = !kept
+    if (kept) return
+    this.#options.log.warn(
+      'marks-not-kept',
+      'the run folder cannot be written: after a restart of the witness everybody waits for the longest promise',
+      { cluster: this.cluster },
+    )
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

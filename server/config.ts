@@ -1,0 +1,170 @@
+/** witness.yaml, and what the witness does without one. */
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { loadConfig } from '../shared/config-file.ts'
+import { logLevels, type LogLevel } from '../shared/log.ts'
+import { clusterName, nodeName, timingSchema, type Member } from '../shared/protocol.ts'
+import { assertTiming, defaultTiming, TimingError, type Timing } from '../shared/timing.ts'
+
+export interface ClusterConfig {
+  readonly timing: Timing
+  readonly members: readonly Member[]
+}
+
+export interface WitnessConfig {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Ledger and events: survives the boot. */
+  readonly dataDir: string
+  /** Marks: on tmpfs, does not survive the boot. */
+  readonly runDir: string
+  readonly tokenFile: string
+  /** Whether a missing token file is made. */
+  readonly makeToken: boolean
+  /** Whether clusters and nodes become known by their agents' first hello. */
+  readonly admit: boolean
+  readonly icmpIntervalMs: number
+  readonly logLevel: LogLevel
+  readonly clusters: ReadonlyMap<string, ClusterConfig>
+}
+
+const defaultAgentPort = 7401
+const defaults = {
+  listen: '0.0.0.0:7400',
+  dataDir: '/var/lib/keepalived-witness',
+  runDir: '/run/keepalived-witness',
+} as const
+
+const listenSchema = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text)
+  const [, bracketed, plain, digits] = match ?? []
+  const port = Number(digits)
+  if (match === null || port > 65_535) {
+    context.addIssue({
+      code: 'custom',
+      message: `"${text}" is not address:port: write for example 0.0.0.0:7400 or "[::]:7400"`,
+    })
+    return z.NEVER
+  }
+  return { host: bracketed ?? plain ?? '', port }
+})
+
+const folder = z.string().regex(/^\//, 'an absolute path is expected')
+
+const clusterSchema = z
+  .strictObject({
+    timing: timingSchema.partial().prefault({}),
+    nodes: z
+      .record(
+        nodeName,
+        z.strictObject({
+          address: z.string().min(1).max(253),
+          port: z.number().int().min(1).max(65_535).default(defaultAgentPort),
+        }),
+      )
+      .default({}),
+  })
+  .transform((cluster, context): ClusterConfig => {
+    const members = Object.entries(cluster.nodes).map(([name, at]) => ({ name, ...at }))
+    if (members.length > 2)
+      context.addIssue({
+        code: 'custom',
+        path: ['nodes'],
+        message: `${members.length} nodes: a cluster has two at most: remove ${members.slice(2).map(nameOf).join(', ')}`,
+      })
+    const timing = mergeTiming(cluster.timing)
+    try {
+      assertTiming(timing)
+    } catch (error) {
+      if (!(error instanceof TimingError)) throw error
+      context.addIssue({ code: 'custom', path: ['timing'], message: error.message })
+    }
+    return { timing, members }
+  })
+
+const configSchema = z.strictObject({
+  listen: listenSchema.prefault(defaults.listen),
+  dataDir: folder.default(defaults.dataDir),
+  runDir: folder.default(defaults.runDir),
+  tokenFile: folder.optional(),
+  admit: z.boolean().default(false),
+  icmpIntervalMs: z.number().int().min(100).max(60_000).default(1000),
+  logLevel: z.enum(logLevels).default('info'),
+  clusters: z.record(clusterName, clusterSchema).prefault({}),
+})
+
+const fileSchema = configSchema.transform((file, context): WitnessConfig => {
+  if (!file.admit)
+    for (const [name, { members }] of Object.entries(file.clusters))
+      if (members.length === 0)
+        context.addIssue({
+          code: 'custom',
+          path: ['clusters', name],
+          message: 'no nodes: list them under "nodes", or set "admit: true" to learn them from their agents',
+        })
+  return {
+    ...file,
+    tokenFile: file.tokenFile ?? join(file.dataDir, 'token'),
+    makeToken: false,
+    clusters: new Map(Object.entries(file.clusters)),
+  }
+})
+
+/**
+ * Reads witness.yaml.
+ * @throws ConfigError (shared/config-file.ts) with all mistakes
+ */
+export function loadWitnessConfig(path: string): WitnessConfig {
+  return loadConfig(path, fileSchema)
+}
+
+/**
+ * What the witness does when it is started without a configuration: everything in one folder that this user can
+ * write, a token made at first start, every agent that has the token admitted.
+ */
+export function embeddedConfig(env: Readonly<Record<string, string | undefined>>): WitnessConfig {
+  const stateHome = env.XDG_STATE_HOME ?? join(env.HOME ?? '/', '.local/state')
+  const dataDir = isUsable(defaults.dataDir) ? defaults.dataDir : join(stateHome, 'keepalived-witness')
+  const runtime = env.XDG_RUNTIME_DIR ?? dataDir
+  const runDir = isUsable(defaults.runDir) ? defaults.runDir : join(runtime, 'keepalived-witness.run')
+  return {
+    listen: { host: '0.0.0.0', port: 7400 },
+    dataDir,
+    runDir,
+    tokenFile: join(dataDir, 'token'),
+    makeToken: true,
+    admit: true,
+    icmpIntervalMs: 1000,
+    logLevel: 'info',
+    clusters: new Map(),
+  }
+}
+
+/** Whether this user can write there; makes the folder where its parent allows it. */
+function isUsable(path: string): boolean {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function mergeTiming(given: Partial<Record<keyof Timing, number | undefined>>): Timing {
+  return {
+    renewMs: given.renewMs ?? defaultTiming.renewMs,
+    leaseMs: given.leaseMs ?? defaultTiming.leaseMs,
+    releaseMs: given.releaseMs ?? defaultTiming.releaseMs,
+    grainMs: given.grainMs ?? defaultTiming.grainMs,
+    checkMs: given.checkMs ?? defaultTiming.checkMs,
+    reserveMs: given.reserveMs ?? defaultTiming.reserveMs,
+    claimMs: given.claimMs ?? defaultTiming.claimMs,
+    handoverMs: given.handoverMs ?? defaultTiming.handoverMs,
+    driftPpm: given.driftPpm ?? defaultTiming.driftPpm,
+  }
+}
+
+function nameOf(member: Member): string {
+  return member.name
+}

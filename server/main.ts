@@ -1,0 +1,140 @@
+/** witnessd: reads the command line and the configuration, hands the clocks to the witness, and ends it on a signal. */
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { bootClockMs, bootId } from '../shared/boot-clock.ts'
+import { ConfigError } from '../shared/config-file.ts'
+import { echo } from '../shared/icmp.ts'
+import { createLog, type Log } from '../shared/log.ts'
+import { makeToken, readToken, TokenError } from '../shared/token.ts'
+import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
+import { exitCodes, parseOptions } from './options.ts'
+import { startWitness, type Witness } from './witness.ts'
+
+/** What of the events is not on disk by then is lost; nothing else waits. */
+const longestStopMs = 800
+
+async function main(): Promise<void> {
+  const version = process.env.KEEPALIVED_WITNESS_VERSION ?? 'from source'
+  const options = parseOptions(process.argv.slice(2), version)
+  if (options.kind === 'end') process.exit(options.code)
+
+  let config: WitnessConfig
+  try {
+    config = options.config === null ? embeddedConfig(process.env) : loadWitnessConfig(options.config)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    endWith(exitCodes.usage, error.message)
+  }
+  const log = createLog('witnessd', config.logLevel)
+  endOnFault(log)
+  prepareDataFolder(config.dataDir)
+  const token = obtainToken(config, log)
+
+  let witness: Witness
+  try {
+    witness = await startWitness({
+      config,
+      token,
+      version,
+      bootId: bootId(),
+      log,
+      nowMs: bootClockMs,
+      now: () => new Date(),
+      echo,
+    })
+  } catch (error) {
+    endWith(exitCodes.unavailable, listenFailure(config, error))
+  }
+  const { address, port } = witness.address
+  log.info('listening', `witness ${version} listens on ${address} port ${port}`, {
+    address,
+    port,
+    config: options.config,
+    dataDir: config.dataDir,
+    clusters: [...config.clusters.keys()],
+    admit: config.admit,
+  })
+  endOnSignal(witness, log)
+}
+
+function prepareDataFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    endWith(
+      exitCodes.unavailable,
+      `${dataDir}: the ledger must be written there and cannot be (${String(error)}): make it writable for this user, or name another folder with dataDir`,
+    )
+  }
+}
+
+function obtainToken({ tokenFile, makeToken: mayMake }: WitnessConfig, log: Log): string {
+  try {
+    if (mayMake && !existsSync(tokenFile)) {
+      const token = makeToken(tokenFile)
+      log.info(
+        'token-made',
+        `the token for agents, checks and witnessctl is in ${tokenFile}: copy it to the nodes`,
+        {
+          tokenFile,
+        },
+      )
+      return token
+    }
+    return readToken(tokenFile)
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    endWith(exitCodes.usage, error.message)
+  }
+}
+
+function listenFailure({ listen }: WitnessConfig, error: unknown): string {
+  const at = `${listen.host} port ${listen.port}`
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${at}: another program listens there already: end it, or choose another address with listen`
+    case 'EADDRNOTAVAIL':
+      return `${at}: no interface of this host has that address: correct listen`
+    case 'EACCES':
+      return `${at}: this user may not listen there: choose a port above 1023 with listen`
+    default:
+      return `${at}: the witness cannot start: ${String(error)}`
+  }
+}
+
+/** A state that nobody foresaw must not decide who holds a virtual IP. */
+function endOnFault(log: Log): void {
+  const end = (error: unknown): never => {
+    log.fatal('fault', `internal fault, the witness ends: ${String(error)}`, {
+      stack: error instanceof Error ? error.stack : undefined,
+    })
+    process.exit(exitCodes.fault)
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}
+
+function endOnSignal(witness: Witness, log: Log): void {
+  let ending = false
+  const end = (signal: NodeJS.Signals): void => {
+    if (ending) process.exit(exitCodes.ok)
+    ending = true
+    log.info('ending', `${signal}: the witness ends`, { signal })
+    const finish = (): never => {
+      log.flush()
+      process.exit(exitCodes.ok)
+    }
+    setTimeout(finish, longestStopMs).unref()
+    void witness.stop().then(() => setTimeout(finish, 50))
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+}
+
+function endWith(code: number, message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(code)
+}
+
+void main()

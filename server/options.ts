@@ -1,0 +1,44 @@
+/** The command line of witnessd. */
+import { Command, CommanderError } from 'commander'
+
+export const exitCodes = {
+  /** Ended because it was asked to. */
+  ok: 0,
+  /** The port or the folders cannot be had. */
+  unavailable: 1,
+  /** A mistake in the command line, the configuration or the token file. */
+  usage: 2,
+  /** A fault of the program itself: it ends rather than decide on a broken state. */
+  fault: 70,
+} as const
+
+export type Options =
+  | { readonly kind: 'run'; readonly config: string | null }
+  /** Help or version is printed, or the mistake is told: end with this code. */
+  | { readonly kind: 'end'; readonly code: number }
+
+export function parseOptions(args: readonly string[], version: string): Options {
+  const command = new Command('witnessd')
+    .description(
+      'The witness of keepalived pairs: one vote per vrrp_instance, so that never two nodes hold the virtual IP.',
+    )
+    .version(version)
+    .option('--config <file>', 'witness.yaml; without it: port 7400, a data folder and a token of its own')
+    .allowExcessArguments(false)
+    .addHelpText(
+      'after',
+      `
+Exit codes: ${exitCodes.ok} ended on request, ${exitCodes.unavailable} port or folder not to be had,
+  ${exitCodes.usage} mistake in command line, configuration or token file, ${exitCodes.fault} internal fault.
+The log is JSON lines on stdout.`,
+    )
+    .exitOverride()
+  try {
+    command.parse(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return { kind: 'end', code: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage }
+  }
+  const { config } = command.opts<{ config?: string }>()
+  return { kind: 'run', config: config ?? null }
+}

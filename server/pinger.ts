@@ -1,0 +1,92 @@
+/** ICMP echoes to every node, one each `intervalMs`, spread over the interval. */
+import type { Echo } from '../shared/icmp.ts'
+import type { Log } from '../shared/log.ts'
+import type { Member } from '../shared/protocol.ts'
+
+/** A cluster, as far as its nodes are pinged. */
+export interface Pinged {
+  readonly cluster: string
+  readonly members: readonly Member[]
+  handle(event: { readonly type: 'echo'; readonly node: string; readonly roundTripMs: number | null }): void
+}
+
+export class Pinger {
+  readonly #clusters: () => readonly Pinged[]
+  readonly #echo: (address: string) => Promise<Echo>
+  readonly #intervalMs: number
+  readonly #log: Log
+  /** Why a node cannot be pinged, as last told. */
+  readonly #told = new Map<string, string>()
+  #timers = new Set<NodeJS.Timeout>()
+  #round: NodeJS.Timeout | undefined
+
+  constructor(options: {
+    clusters: () => readonly Pinged[]
+    echo: (address: string) => Promise<Echo>
+    intervalMs: number
+    log: Log
+  }) {
+    this.#clusters = options.clusters
+    this.#echo = options.echo
+    this.#intervalMs = options.intervalMs
+    this.#log = options.log
+  }
+
+  start(): void {
+    this.#round = setInterval(() => this.#startRound(), this.#intervalMs)
+    this.#startRound()
+  }
+
+  stop(): void {
+    clearInterval(this.#round)
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** Each round reads the members anew: nodes join and move. */
+  #startRound(): void {
+    const targets = this.#clusters().flatMap((cluster) =>
+      cluster.members.map((member) => ({ cluster, member })),
+    )
+    for (const [index, { cluster, member }] of targets.entries()) {
+      const timer = setTimeout(
+        () => {
+          this.#timers.delete(timer)
+          void this.#pingOne(cluster, member)
+        },
+        (index * this.#intervalMs) / targets.length,
+      )
+      this.#timers.add(timer)
+    }
+  }
+
+  async #pingOne(cluster: Pinged, { name, address }: Member): Promise<void> {
+    const result = await this.#echo(address)
+    const key = `${cluster.cluster}/${name}`
+    switch (result.kind) {
+      case 'answered':
+        this.#told.delete(key)
+        {
+          cluster.handle({ type: 'echo', node: name, roundTripMs: result.roundTripMs })
+          return
+        }
+      case 'silent':
+        this.#told.delete(key)
+        {
+          cluster.handle({ type: 'echo', node: name, roundTripMs: null })
+          return
+        }
+      case 'impossible':
+        // No echo left this host: to call the node silent would be a lie.
+        if (this.#told.get(key) === result.why) return
+        this.#told.set(key, result.why)
+        {
+          this.#log.warn('icmp-impossible', `${key} (${address}) cannot be pinged: ${result.why}`, {
+            cluster: cluster.cluster,
+            node: name,
+          })
+          return
+        }
+    }
+  }
+}
