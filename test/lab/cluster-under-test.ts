@@ -78,6 +78,12 @@ export class ClusterUnderTest {
     return host
   }
 
+  /** @throws Error when a host ended that nobody killed: the lab is broken then, not the product. */
+  assertAlive(): void {
+    for (const host of this.#hosts.values())
+      if (!host.isAlive) throw new Error(`host ${host.name} ended although nobody killed it`)
+  }
+
   hasPower(name: LabHost): boolean {
     return this.#hosts.has(name)
   }

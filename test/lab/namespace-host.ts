@@ -138,6 +138,11 @@ export class NamespaceHost {
     await this.shell(`kill -${signal} "$(cat /run/${daemon}.pid)" 2>/dev/null || true`)
   }
 
+  /** False when its init ended, asked or unasked. */
+  get isAlive(): boolean {
+    return this.#parent.exitCode === null && this.#parent.signalCode === null
+  }
+
   /** Pulls the power: every process of the host is gone when this returns to the kernel. */
   kill(): void {
     running.delete(this)
