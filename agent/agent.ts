@@ -173,6 +173,8 @@ export class Agent {
   async #open(warnings: readonly string[]): Promise<void> {
     const { config, around } = { config: this.#config, around: this.#around }
     const problem = (what: string, text: string): void => this.#tells.problem(what, text)
+    // The observer knows its instances before the first line comes.
+    this.#takeProfiles()
     this.#fifo = await NotifyFifo.open(`${config.runDir}/notify.fifo`, {
       event: (event) => this.#observer.take(event),
       problem: (text) => problem('notify-fifo', text),
@@ -193,7 +195,6 @@ export class Agent {
       onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
     })
     this.#logStart(warnings)
-    this.#takeProfiles()
     this.#witnessLink = this.#link(witness, config.witness)
     if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
     this.#rereadTimer = setInterval(() => this.reread(), rereadMs)

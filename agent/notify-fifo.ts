@@ -83,17 +83,9 @@ export class NotifyFifo {
 
   /** The periodic look: was the FIFO unlinked or replaced? keepalived unlinks one that it made itself. */
   look(): void {
-    if (this.#closed || this.#making) return
+    if (this.#closed) return
     const stat = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
-    if (stat !== undefined) {
-      if (stat.ino !== this.#open?.inode) this.#tryReopen()
-      return
-    }
-    this.#making = true
-    makeFifo(this.#path)
-      .then(() => this.#tryReopen())
-      .catch((cause: unknown) => this.#onProblem(cause instanceof Error ? cause.message : 'mkfifo failed'))
-      .finally(() => (this.#making = false))
+    if (stat?.ino !== this.#open?.inode) this.#follow()
   }
 
   close(): void {
@@ -102,13 +94,26 @@ export class NotifyFifo {
     this.#open = null
   }
 
-  #tryReopen(): void {
-    if (this.#closed) return
-    try {
-      this.#reopen()
-    } catch (cause) {
-      this.#onProblem(cause instanceof Error ? cause.message : 'the FIFO cannot be opened')
+  /** Opens what is at the path now; makes it where nothing is. */
+  #follow(): void {
+    if (this.#closed || this.#making) return
+    const problem = (cause: unknown): void =>
+      this.#onProblem(cause instanceof Error ? cause.message : `${this.#path} cannot be opened`)
+    if (statSync(this.#path, { throwIfNoEntry: false }) !== undefined) {
+      try {
+        this.#reopen()
+      } catch (cause) {
+        problem(cause)
+      }
+      return
     }
+    this.#making = true
+    makeFifo(this.#path)
+      .then(() => {
+        if (!this.#closed) this.#reopen()
+      })
+      .catch(problem)
+      .finally(() => (this.#making = false))
   }
 
   /** The new descriptor is open before the old one closes: while any reader is there, no line is thrown away. */
@@ -139,7 +144,7 @@ export class NotifyFifo {
     })
     socket.on('end', () => {
       if (this.#open?.socket !== socket) return
-      this.#tryReopen()
+      this.#follow()
       this.#onEvent({ type: 'writer-gone' })
     })
   }
