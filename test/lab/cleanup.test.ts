@@ -25,9 +25,7 @@ describe('the end of a lab', function () {
       )
       runner.kill(signal)
       await once(runner, 'exit')
-      await until('all namespaces are gone', { withinMs: 5000, everyMs: 50 }, () =>
-        Promise.resolve(processesIn(namespaces).length === 0 ? true : null),
-      )
+      await untilEmpty(namespaces)
       if (signal === 'SIGKILL') sweepAbandonedFolders()
       assert.deepEqual(foldersOf(runner), [])
     })
@@ -44,7 +42,7 @@ describe('the end of a lab', function () {
     rmSync(folder, { recursive: true })
     assert.equal(code, 1)
     assert.ok(logs, 'no logs are kept')
-    assert.deepEqual(processesIn(namespaces), [])
+    await untilEmpty(namespaces)
   })
 })
 
@@ -74,6 +72,14 @@ function standingLab(runner: ChildProcess): ReadonlySet<string> | null {
 /** The hosts' first processes, and the `unshare` before each. */
 function initsOf(folder: string): string[] {
   return processes().filter((pid) => readOr(`/proc/${pid}/environ`, '').includes(`LAB_FOLDER=${folder}\0`))
+}
+
+/** The kernel takes a moment to end what a host was running. */
+async function untilEmpty(namespaces: ReadonlySet<string>): Promise<void> {
+  assert.ok(namespaces.size > 0)
+  await until('all namespaces are gone', { withinMs: 5000, everyMs: 50 }, () =>
+    Promise.resolve(processesIn(namespaces).length === 0 ? true : null),
+  )
 }
 
 function foldersOf(runner: ChildProcess): string[] {
