@@ -16,7 +16,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { agentConfigSchema } from '../../../agent/config.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf.ts'
+import { loadWitnessConfig } from '../../../server/config.ts'
 
 const deploy = new URL('../../../deploy', import.meta.url).pathname
 
@@ -153,12 +155,11 @@ describe('deploy/examples', () => {
     )
   })
 
-  it('has configurations in YAML that name the same cluster and node', () => {
-    const witness = parse(readFileSync(example('witness.yaml'), 'utf8')) as {
-      clusters: Record<string, { nodes: object }>
-    }
-    const agent = parse(readFileSync(example('agent.yaml'), 'utf8')) as { cluster: string; node: string }
-    assert.ok(agent.node in witness.clusters[agent.cluster]!.nodes)
+  it('has configurations that the programs take, for the same cluster and node', () => {
+    const agent = agentConfigSchema.parse(parse(readFileSync(example('agent.yaml'), 'utf8')))
+    const witness = loadWitnessConfig(example('witness.yaml'))
+    const cluster = witness.clusters.get(agent.cluster)
+    assert.ok(cluster?.members.some((node) => node.name === agent.node))
   })
 })
 
