@@ -58,7 +58,7 @@ export function parseDump(json: string): InstanceSnapshot[] {
 
 /**
  * The advert counts of keepalived's text statistics.
- * @throws when it is not whole: each instance ends with its "Released master" line.
+ * @throws when it is not whole: each instance ends with its "Priority Zero" counts.
  */
 export function parseStats(text: string): InstanceSnapshot[] {
   const sections = text.split(/^\s*VRRP Instance:\s*/m).slice(1)
@@ -95,11 +95,6 @@ export class KeepalivedDump {
     })
     this.#running = { pid, result }
     return result
-  }
-
-  /** Whether dumps tell states; else only advert counts. */
-  async tellsStates(): Promise<boolean> {
-    return (await this.#findMethod())?.kind === 'json'
   }
 
   async #take(pid: number): Promise<InstanceSnapshot[] | null> {

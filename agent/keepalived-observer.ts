@@ -74,7 +74,8 @@ export class KeepalivedObserver {
   #dumping = false
   /** Instances that wait for a proof, and whether it is told even without a change. */
   #unproved = new Map<string, { force: boolean }>()
-  #proving: Promise<void> | null = null
+  #isProving = false
+  #proving: Promise<void> = Promise.resolve()
 
   constructor(sources: ObserverSources, on: ObserverEvents) {
     this.#sources = sources
@@ -213,35 +214,43 @@ export class KeepalivedObserver {
   #prove(instance: string, { force = false } = {}): void {
     const waiting = this.#unproved.get(instance)
     this.#unproved.set(instance, { force: force || waiting?.force === true })
-    this.#proving ??= this.#runProofs().finally(() => (this.#proving = null))
+    if (!this.#isProving) this.#proving = this.#runProofs()
   }
 
   async #runProofs(): Promise<void> {
-    while (this.#unproved.size > 0) {
-      const batch = [...this.#unproved].map(([name, { force }]) => ({
-        name,
-        force,
-        news: this.#watched.get(name)?.news,
-      }))
-      this.#unproved = new Map()
-      const listed = await this.#sources.list()
-      this.#noteProcess()
-      if ('error' in listed)
-        this.#on.problem(
-          'address-list',
-          `the kernel's addresses cannot be read, nothing is proved: ${listed.error}`,
-        )
-      for (const { name, force, news } of batch) {
-        const watched = this.#watched.get(name)
-        if (watched === undefined) continue
-        if (watched.news !== news) this.#unproved.set(name, { force })
-        else {
-          if ('addresses' in listed)
-            watched.vipState = held(listed.addresses, watched.vips).length > 0 ? 'held' : 'gone'
-          // Without a list the last belief stays, and nothing believed yet counts as held: "gone" is never guessed.
-          else watched.vipState ??= 'held'
-          this.#tell(name, watched, force)
-        }
+    this.#isProving = true
+    try {
+      while (this.#unproved.size > 0) await this.#runProof()
+    } finally {
+      this.#isProving = false
+    }
+  }
+
+  /** One look at the kernel for all that wait; who comes meanwhile gets the next one, for this may have begun too early. */
+  async #runProof(): Promise<void> {
+    const batch = [...this.#unproved].map(([name, { force }]) => ({
+      name,
+      force,
+      news: this.#watched.get(name)?.news,
+    }))
+    this.#unproved = new Map()
+    const listed = await this.#sources.list()
+    this.#noteProcess()
+    if ('error' in listed)
+      this.#on.problem(
+        'address-list',
+        `the kernel's addresses cannot be read, nothing is proved: ${listed.error}`,
+      )
+    for (const { name, force, news } of batch) {
+      const watched = this.#watched.get(name)
+      if (watched === undefined) continue
+      if (watched.news !== news) this.#unproved.set(name, { force })
+      else {
+        if ('addresses' in listed)
+          watched.vipState = held(listed.addresses, watched.vips).length > 0 ? 'held' : 'gone'
+        // Without a list the last belief stays, and nothing believed yet counts as held: "gone" is never guessed.
+        else watched.vipState ??= 'held'
+        this.#tell(name, watched, force)
       }
     }
   }
