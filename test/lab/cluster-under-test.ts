@@ -7,7 +7,7 @@ import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
 import { startKeepalived, writeKeepalivedScripts, type StopCommand } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
-import { buildLabPrograms, copyProduct } from './lab-programs.ts'
+import { buildLabPrograms, copyPrograms } from './lab-programs.ts'
 import { labMount, NamespaceHost } from './namespace-host.ts'
 import { pause, until } from './pause.ts'
 import { Switch } from './switch.ts'
@@ -20,6 +20,8 @@ const productPath = `${labMount}/product`
 
 export interface ClusterSetup {
   readonly arbiter: Arbiter
+  /** The folder of the built programs; null: the lab runs without them. */
+  readonly product: string | null
   /** Without `nopreempt` in keepalived.conf. */
   readonly preempt: boolean
   readonly stopCommand: StopCommand
@@ -53,7 +55,7 @@ export class ClusterUnderTest {
 
   async #install(): Promise<void> {
     this.#writeFiles()
-    if (this.#hasWitness) copyProduct(this.#folder.folder('product'))
+    if (this.setup.product !== null) copyPrograms(this.setup.product, this.#folder.folder('product'))
     await buildLabPrograms(this.#folder.folder('programs'))
     this.#switchHost = await this.#boot('switch')
     this.#wires = await Switch.install(this.#switchHost)

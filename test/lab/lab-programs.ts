@@ -1,26 +1,39 @@
 /** The programs that run inside the hosts: the product, built once, and the lab's own page and client. */
 import { build } from 'esbuild'
-import { copyFileSync, readdirSync, statSync } from 'node:fs'
+import { cpSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { command } from './command.ts'
+import { LabFolder } from './lab-folder.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const productFolder = join(root, 'dist')
-const products = ['witnessd.cjs', 'witness-agent.cjs', 'witnessctl.cjs', 'witness-check']
+const distFolder = join(root, 'dist')
+/** Without these there is nothing to test. */
+const products = ['witnessd.cjs', 'witness-agent.cjs', 'witness-check']
 
-/** Builds the product unless what is there is newer than every source. */
-export async function buildProduct(): Promise<void> {
+/**
+ * Builds the product unless what is there is newer than every source.
+ * @returns a folder with a copy of it, so that a later build does not pull the programs from under a running lab.
+ */
+export async function buildProduct(): Promise<string> {
   const sources = ['server', 'agent', 'shared', 'build.mjs', 'package.json'].map((name) =>
     newestChangeMs(join(root, name)),
   )
   if (oldestProductMs() < Math.max(...sources))
     await command('npm', ['--prefix', root, 'run', '--silent', 'build'], { timeoutMs: 120_000 })
+  const copy = new LabFolder()
+  copyPrograms(distFolder, copy.path)
+  return copy.path
+}
+
+/** Copies the programs into a lab. */
+export function copyPrograms(from: string, to: string): void {
+  cpSync(from, to, { recursive: true })
 }
 
 function oldestProductMs(): number {
   const changes = products.map(
-    (name) => statSync(join(productFolder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+    (name) => statSync(join(distFolder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
   )
   return Math.min(...changes)
 }
@@ -29,11 +42,6 @@ function newestChangeMs(path: string): number {
   const status = statSync(path)
   if (!status.isDirectory()) return status.mtimeMs
   return Math.max(status.mtimeMs, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))))
-}
-
-/** A copy, so that a new build does not pull the programs from under a running lab. */
-export function copyProduct(folder: string): void {
-  for (const name of products) copyFileSync(join(productFolder, name), join(folder, name))
 }
 
 /** Bundles the lab's own programs into `folder`: plain JavaScript starts several times faster than tsx. */

@@ -41,10 +41,10 @@ describe('lab', function () {
   before(async () => {
     assertPrerequisites()
     sweepAbandonedFolders()
-    await buildProduct()
+    const product = await buildProduct()
     const pool = new Pool(width)
     const start = (scenario: Scenario, arbiter: Arbiter): void => {
-      const judged = pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', number: 1 }))
+      const judged = pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', product, number: 1 }))
       judged.catch(() => undefined) // Reported by the test that awaits it.
       started.set(key(scenario, arbiter), judged)
     }

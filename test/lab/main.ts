@@ -8,7 +8,7 @@ import { sweepAbandonedFolders } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
 import { Pool } from './pool.ts'
 import { assertPrerequisites } from './prerequisites.ts'
-import { judgeTiming, runScenarioOften, type ScenarioResult } from './runner.ts'
+import { judgeTiming, type RunnerOptions, runScenarioOften, type ScenarioResult } from './runner.ts'
 import { scenarios, scenariosNamed } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
 
@@ -41,9 +41,11 @@ async function run(names: readonly string[], options: RunArguments): Promise<voi
   const chosen = scenariosNamed(names)
   assertPrerequisites()
   sweepAbandonedFolders()
-  if (options.arbiter !== 'none') await buildProduct()
+  const product = options.arbiter === 'none' ? null : await buildProduct()
   const pool = new Pool(options.keep ? 1 : options.jobs)
-  const results = await Promise.all(chosen.map((scenario) => compare(scenario, options, pool)))
+  const results = await Promise.all(
+    chosen.map((scenario) => compare(scenario, { ...options, product, pool })),
+  )
   const all = results.flat()
   if (options.json) process.stdout.write(`${JSON.stringify(all.map(publicResult), null, 2)}\n`)
   process.exitCode = all.some(({ broken }) => broken.length > 0) ? 1 : 0
@@ -51,11 +53,11 @@ async function run(names: readonly string[], options: RunArguments): Promise<voi
 
 async function compare(
   scenario: Scenario,
-  options: RunArguments,
-  pool: Pool,
+  options: RunArguments & Pick<RunnerOptions, 'product' | 'pool'>,
 ): Promise<readonly ScenarioResult[]> {
   const runner = {
-    pool,
+    pool: options.pool,
+    product: options.product,
     pace: options.quick ? 'quick' : 'full',
     runs: options.runs,
     tell,

@@ -28,6 +28,8 @@ export interface ScenarioResult {
 
 export interface RunnerOptions {
   readonly pace: Pace
+  /** The built programs; `arbiter: none` does without. */
+  readonly product: string | null
   readonly pool: Pool
   /** Runs per scenario. */
   readonly runs: number
@@ -46,14 +48,15 @@ export interface Judged {
  */
 export async function runOnce(
   scenario: Scenario,
-  options: { arbiter: Arbiter; pace: Pace; number: number; linger?: RunnerOptions['linger'] },
+  options: Pick<RunnerOptions, 'pace' | 'product' | 'linger'> & { arbiter: Arbiter; number: number },
 ): Promise<Judged> {
   const folder = new LabFolder()
-  const { arbiter, pace, linger, number } = options
+  const { arbiter, pace, product, linger, number } = options
   const run = await runScenario({
     scenario,
     arbiter,
     pace,
+    product,
     folder,
     ...(linger === undefined ? {} : { linger }),
     settle: (measured) => {
@@ -77,13 +80,14 @@ export async function runScenarioOften(
   arbiter: Arbiter,
   options: RunnerOptions,
 ): Promise<ScenarioResult> {
-  const { pool, pace, tell, linger } = options
+  const { pool, pace, product, tell, linger } = options
   const judged = await Promise.all(
     Array.from({ length: options.runs }, (_, index) =>
       pool.run(async () => {
         const result = await runOnce(scenario, {
           arbiter,
           pace,
+          product,
           number: index + 1,
           ...(linger === undefined ? {} : { linger }),
         })

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly scenario: Scenario
   readonly arbiter: Arbiter
   readonly pace: Pace
+  /** The built programs; `arbiter: none` does without. */
+  readonly product: string | null
   readonly folder: LabFolder
   /** Called with the result while the lab still stands: to keep its folder, for example. */
   readonly settle?: (measured: MeasuredRun) => void
@@ -36,7 +38,8 @@ export interface RunOptions {
 /** @throws Error where the lab itself fails; what the product does wrong is in the result. */
 export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
   const { scenario, arbiter, folder } = options
-  const setup = { preempt: false, stopCommand: 'works', ...scenario.setup, arbiter } as const
+  const product = arbiter === 'none' ? null : options.product
+  const setup = { preempt: false, stopCommand: 'works', ...scenario.setup, arbiter, product } as const
   const cluster = await ClusterUnderTest.install(setup, folder)
   try {
     const measured = await measure(cluster, options)

@@ -24,7 +24,7 @@ export interface Scenario {
   readonly name: string
   /** The fault, in a sentence. */
   readonly fault: string
-  readonly setup?: Partial<Omit<ClusterSetup, 'arbiter'>>
+  readonly setup?: Partial<Omit<ClusterSetup, 'arbiter' | 'product'>>
   /** Whether the same fault can be put to keepalived alone. */
   readonly comparable: boolean
   /** Brings the cluster up to the moment before the fault; default: `startWarm` and lb01 as MASTER. */
