@@ -48,6 +48,9 @@ const longestRedialMs = 1000
 /** A pending vote is answered twice, and the second time late: so many beats are remembered. */
 const beatsRemembered = 64
 
+/** How often it looks whether the connection still lives. */
+const watchMs = 100
+
 interface Session {
   readonly connection: Connection
   welcomed: boolean
@@ -71,7 +74,7 @@ export class VoterLink {
   constructor(options: VoterLinkOptions) {
     this.#options = options
     this.#watchedAtMs = options.nowMs()
-    this.#watchTimer = setInterval(() => this.#watch(), 100)
+    this.#watchTimer = setInterval(() => this.#watch(), watchMs)
     this.#dial()
   }
 
@@ -192,7 +195,7 @@ export class VoterLink {
     const session = this.#session
     if (session === null) return
     // Where this process itself did not run, the silence is its own.
-    if (gapMs > 2 * renewMs()) session.heardAtMs = atMs
+    if (gapMs > Math.max(2 * renewMs(), 3 * watchMs)) session.heardAtMs = atMs
     const silentMs = atMs - session.heardAtMs
     if (silentMs > 3 * renewMs()) this.#giveUp(session, `silent for ${Math.round(silentMs)} ms`)
   }

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { mock } from 'node:test'
+import { NodeRuntime, type RuntimeOutlets } from '../../../agent/node-runtime.ts'
+import type { Permit } from '../../../agent/permit-file.ts'
+import type { Profile, Report } from '../../../shared/protocol.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
+
+const profile: Profile = {
+  instance: 'VI_1',
+  virtualRouterId: 51,
+  interface: 'eth0',
+  version: 2,
+  priority: 150,
+  nopreempt: false,
+  advertIntMs: 1000,
+  vips: ['10.77.0.100/24'],
+}
+
+async function settled(): Promise<void> {
+  for (let round = 0; round < 10; round += 1) await Promise.resolve()
+}
+
+describe('NodeRuntime', () => {
+  let nowMs: number
+  let monotonicMs: number
+  let done: string[]
+  let beats: { seq: number; leaseMs: number; reports: Report[] }[]
+  let permits: Permit[]
+  let barError: string | null
+  let recordError: Error | null
+  let runtime: NodeRuntime
+
+  const start = (mode: 'enforce' | 'observe' = 'enforce'): void => {
+    const outlets: RuntimeOutlets = {
+      bar: (instance, on) => {
+        done.push(`bar ${instance} ${on ? 'on' : 'off'}`)
+        if (barError !== null) throw new Error(barError)
+      },
+      permit: (_instance, permit) => permits.push(permit),
+      record: async (_instance, { to, epoch }) => {
+        done.push(`record ${to} ${epoch}`)
+        await Promise.resolve()
+        if (recordError !== null) throw recordError
+      },
+      mark: (_instance, { epoch }) => done.push(`mark ${epoch}`),
+      answerPeer: (beat, { vote }) => done.push(`answer ${beat} ${vote.kind}`),
+      beat: (beat) => {
+        beats.push(beat)
+        done.push('beat')
+      },
+      carryOut: (_instance, rung) => {
+        done.push(`rung ${rung}`)
+        return Promise.resolve(null)
+      },
+      start: () => Promise.resolve(null),
+      observe: () => {
+        done.push('observe')
+        return Promise.resolve()
+      },
+      announce: () => done.push('announce'),
+      countAdverts: () => Promise.resolve(0),
+      remember: () => undefined,
+      look: () => done.push('look'),
+      tell: ({ event }) => done.push(`tell ${event}`),
+    }
+    runtime = new NodeRuntime(
+      {
+        node: 'lb01',
+        policy: { mode, fence: 'stop', alone: 'stop', rejoin: 'auto', hasLastResort: false },
+        nowMs: () => nowMs,
+        monotonicMs: () => monotonicMs,
+        recovered: () => ({
+          kind: 'valid',
+          ballot: { to: 'lb01', epoch: 3 },
+          mark: { epoch: 3, untilMs: 0 },
+        }),
+        memory: () => ({ stopped: false, number: 0, recentAtMs: [] }),
+        outlets,
+      },
+      { peer: 'lb02', timing: defaultTiming },
+    )
+    runtime.setProfiles([profile])
+  }
+  const pass = (durationMs: number): void => {
+    for (let leftMs = durationMs; leftMs > 0; leftMs -= 10) {
+      nowMs += 10
+      monotonicMs += 10
+      mock.timers.tick(10)
+    }
+  }
+  const becomeMaster = (): void =>
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'MASTER', process: 'running', vips: 'held' })
+
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+    nowMs = 100_000
+    monotonicMs = 0
+    done = []
+    beats = []
+    permits = []
+    barError = null
+    recordError = null
+  })
+  afterEach(() => {
+    runtime.close()
+    mock.timers.reset()
+  })
+
+  it('runs what the guard orders before it returns, and sends one heartbeat at the end', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    done.length = 0
+    becomeMaster()
+    assert.deepEqual(done, ['record lb01 4', 'tell claiming', 'beat'])
+    assert.deepEqual(beats.at(-1)?.reports[0]?.ask, { epoch: 4 })
+  })
+
+  it('tells the guard when the ballot is on disk', async () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    becomeMaster()
+    await settled()
+    assert.ok(done.includes('mark 4'))
+  })
+
+  it('tells the guard when the ballot cannot be written', async () => {
+    start()
+    recordError = new Error('disk full')
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    becomeMaster()
+    await settled()
+    assert.ok(done.includes('tell promise-not-written'))
+    assert.ok(!done.some((what) => what.startsWith('mark')))
+  })
+
+  it('serves the deadline of a claim, and goes to the next rung at once where the bar cannot be written', async () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    becomeMaster()
+    barError = 'no such folder'
+    pass(defaultTiming.claimMs + 10)
+    await settled()
+    assert.ok(done.includes('bar VI_1 on'))
+    assert.ok(done.includes('tell bar-not-written'))
+    assert.ok(done.includes('rung stop'))
+    assert.ok(done.indexOf('rung stop') < done.indexOf('observe'))
+  })
+
+  it('looks around, renews and sends a heartbeat each renewMs, with growing numbers', () => {
+    start()
+    pass(2 * defaultTiming.renewMs)
+    assert.deepEqual(
+      beats.map(({ seq }) => seq),
+      [1, 2],
+    )
+    assert.equal(done.filter((what) => what === 'look').length, 2)
+    assert.equal(beats[0]?.leaseMs, defaultTiming.leaseMs)
+  })
+
+  it('takes a new rhythm from a new plan', () => {
+    start()
+    runtime.setPlan({ peer: 'lb02', timing: { ...defaultTiming, renewMs: 100, leaseMs: 1000 } })
+    beats.length = 0
+    pass(300)
+    assert.equal(beats.length, 3)
+    assert.equal(beats[0]?.leaseMs, 1000)
+  })
+
+  it('notices that it stood still before it takes the next event', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    done.length = 0
+    nowMs += 10_000
+    monotonicMs += 10_000
+    runtime.feed('VI_1', { type: 'tick' })
+    assert.ok(done.includes('tell '))
+  })
+
+  it('always permits in observe mode, for as long as there is time', () => {
+    start('observe')
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    pass(4000)
+    assert.ok(permits.length > 0)
+    for (const permit of permits) {
+      assert.equal(permit.word, 'permit')
+      assert.equal(permit.untilMs, Number.MAX_SAFE_INTEGER)
+    }
+  })
+
+  it('drops the guard of an instance that is gone from keepalived.conf', () => {
+    start()
+    runtime.setProfiles([{ ...profile, instance: 'VI_2' }])
+    assert.deepEqual(runtime.instances, ['VI_2'])
+    runtime.feed('VI_1', { type: 'tick' })
+    runtime.renew()
+    assert.deepEqual(
+      beats.at(-1)?.reports.map(({ instance }) => instance),
+      ['VI_2'],
+    )
+  })
+
+  it('sends one heartbeat for the answers of one message', () => {
+    start()
+    runtime.setProfiles([profile, { ...profile, instance: 'VI_2' }])
+    for (const instance of ['VI_1', 'VI_2'])
+      runtime.feed(instance, { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    beats.length = 0
+    runtime.feedTogether(
+      ['VI_1', 'VI_2'].map((instance) => ({
+        instance,
+        event: { type: 'observed', keepalived: 'MASTER', process: 'running', vips: 'held' },
+      })),
+    )
+    assert.equal(beats.length, 1)
+    assert.equal(beats[0]?.reports.length, 2)
+  })
+})

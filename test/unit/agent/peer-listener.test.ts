@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { PeerListener } from '../../../agent/peer-listener.ts'
+import { parseFromVoter, type FromVoter, type Verdict } from '../../../shared/protocol.ts'
+import { dialVoter, type Connection } from '../../../shared/transport.ts'
+import { eventually } from './eventually.ts'
+
+const token = 'a-token-of-the-test-suite'
+const hello = {
+  type: 'hello',
+  protocol: 1,
+  cluster: 'web',
+  node: 'lb02',
+  incarnation: 'incarnation-1',
+  bootId: 'boot-id-1',
+  software: 'test',
+  listener: { address: null, port: 7401 },
+  mode: 'enforce',
+  profiles: [],
+}
+const verdict: Verdict = {
+  instance: 'VI_1',
+  vote: { kind: 'none' },
+  holder: null,
+  renewedAgoMs: null,
+  epoch: 1,
+}
+const beat = (seq: number): object => ({ type: 'beat', seq, echoMs: null, leaseMs: 1800, reports: [] })
+
+/** The peer's side of one connection. */
+interface Peer {
+  connection: Connection | null
+  closed: string | null
+  readonly received: FromVoter[]
+}
+
+describe('PeerListener', () => {
+  let listener: PeerListener
+  let beats: number[]
+  let refused: string[]
+  const handles: { close(): void }[] = []
+
+  beforeEach(async () => {
+    beats = []
+    refused = []
+    listener = await PeerListener.listen({
+      cluster: 'web',
+      node: 'lb01',
+      listen: { address: '127.0.0.1', port: 0 },
+      token,
+      nowMs: () => 1000,
+      onBeat: ({ seq }) => {
+        beats.push(seq)
+        listener.answer(seq, verdict)
+      },
+      onRefused: (reason) => refused.push(reason),
+    })
+    listener.setPeer('lb02')
+  })
+  afterEach(() => {
+    for (const handle of handles.splice(0)) handle.close()
+    listener.close()
+  })
+
+  const dial = async (first: object): Promise<Peer> => {
+    const peer: Peer = { connection: null, closed: null, received: [] }
+    handles.push(
+      dialVoter({
+        url: `http://127.0.0.1:${listener.port}`,
+        token,
+        connectTimeoutMs: 2000,
+        onOpen: (connection) => {
+          peer.connection = connection
+          connection.send(first)
+        },
+        onMessage: (_connection, data) => peer.received.push(parseFromVoter(data)),
+        onClose: (_connection, reason) => (peer.closed = reason),
+      }),
+    )
+    await eventually('a word or the end', () => peer.received.length > 0 || peer.closed !== null)
+    return peer
+  }
+
+  it('welcomes the peer, without a plan, and answers each beat with what was decided on it', async () => {
+    const peer = await dial(hello)
+    assert.deepEqual(peer.received, [{ type: 'welcome', protocol: 1, voter: 'lb01', plan: null }])
+    peer.connection!.send(beat(5))
+    await eventually('the answer', () => peer.received.length === 2)
+    assert.deepEqual(peer.received[1], { type: 'answer', seq: 5, atMs: 1000, verdicts: [verdict] })
+  })
+
+  it('answers a pending vote a second time', async () => {
+    const peer = await dial(hello)
+    peer.connection!.send(beat(5))
+    await eventually('the answer', () => peer.received.length === 2)
+    listener.answer(5, { ...verdict, vote: { kind: 'granted', epoch: 1 } })
+    await eventually('the second answer', () => peer.received.length === 3)
+    const second = peer.received[2]
+    assert.ok(second?.type === 'answer' && second.seq === 5)
+    assert.equal(second.verdicts[0]?.vote.kind, 'granted')
+  })
+
+  for (const [what, change, reason] of [
+    ['another cluster', { cluster: 'other' }, 'foreign-cluster'],
+    ['another node', { node: 'lb07' }, 'foreign-node'],
+    ['a malformed hello', { node: '' }, 'malformed'],
+  ] as const)
+    it(`refuses ${what}, and counts it`, async () => {
+      const peer = await dial({ ...hello, ...change })
+      assert.deepEqual(peer.received, [])
+      assert.deepEqual(refused, [reason])
+    })
+
+  it('refuses everybody while no plan names a peer', async () => {
+    listener.setPeer(null)
+    await dial(hello)
+    assert.deepEqual(refused, ['foreign-node'])
+  })
+
+  it('refuses a beat before a hello', async () => {
+    await dial(beat(1))
+    assert.deepEqual([refused, beats], [['no-hello'], []])
+  })
+
+  it('passes over a beat that is not newer, also on another connection', async () => {
+    const peer = await dial(hello)
+    peer.connection!.send(beat(5))
+    await eventually('the answer', () => peer.received.length === 2)
+    const again = await dial(hello)
+    again.connection!.send(beat(5))
+    await eventually('the refusal', () => refused.length === 1)
+    again.connection!.send(beat(6))
+    await eventually('the answer', () => again.received.length === 2)
+    assert.deepEqual([beats, refused], [[5, 6], ['replayed']])
+  })
+
+  it('lets a new start of the peer replace the old one, which then changes nothing any more', async () => {
+    const old = await dial(hello)
+    const next = await dial({ ...hello, incarnation: 'incarnation-2' })
+    await eventually('the old one closed', () => old.closed !== null)
+    next.connection!.send(beat(1))
+    await eventually('the answer', () => next.received.length === 2)
+    await dial(hello)
+    assert.deepEqual([beats, refused], [[1], ['old-incarnation']])
+    assert.equal(next.closed, null)
+  })
+
+  it('says which address is in use', async () => {
+    await assert.rejects(
+      PeerListener.listen({
+        cluster: 'web',
+        node: 'lb01',
+        listen: { address: '127.0.0.1', port: listener.port },
+        token,
+        nowMs: () => 0,
+        onBeat: () => undefined,
+        onRefused: () => undefined,
+      }),
+      /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*change "listen" in agent\.yaml/,
+    )
+  })
+})

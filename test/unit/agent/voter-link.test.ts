@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { VoterLink } from '../../../agent/voter-link.ts'
+import { bootClockMs } from '../../../shared/boot-clock.ts'
+import { parseFromAgent, type FromAgent, type Hello, type Plan } from '../../../shared/protocol.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
+import { acceptAgents, type Connection } from '../../../shared/transport.ts'
+import { eventually } from './eventually.ts'
+
+const token = 'a-token-of-the-test-suite'
+const plan: Plan = { cluster: 'web', timing: defaultTiming, nodes: [] }
+const hello: Hello = {
+  type: 'hello',
+  protocol: 1,
+  cluster: 'web',
+  node: 'lb01',
+  incarnation: 'incarnation-1',
+  bootId: 'boot-id-1',
+  software: 'test',
+  listener: { address: null, port: 7401 },
+  mode: 'enforce',
+  profiles: [],
+}
+
+describe('VoterLink', () => {
+  let server: Server
+  let acceptor: { close(): void }
+  let connections: Connection[]
+  let received: FromAgent[]
+  let happened: string[]
+  let link: VoterLink
+  let renewMs: number
+  let nowMs: () => number
+  /** What the voter says to a hello. */
+  let voter: string
+
+  beforeEach(async () => {
+    connections = []
+    received = []
+    happened = []
+    renewMs = 400
+    nowMs = bootClockMs
+    voter = 'witness'
+    server = createServer()
+    acceptor = acceptAgents(server, {
+      token,
+      maxConnections: 10,
+      onRefused: () => undefined,
+      onOpen: (connection) => connections.push(connection),
+      onMessage: (connection, data) => {
+        const message = parseFromAgent(data)
+        received.push(message)
+        if (message.type === 'hello') connection.send({ type: 'welcome', protocol: 1, voter, plan })
+      },
+      onClose: () => undefined,
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  })
+  afterEach(() => {
+    link.close()
+    acceptor.close()
+    server.closeAllConnections()
+    server.close()
+  })
+
+  const dial = (options: { token?: string } = {}): void => {
+    link = new VoterLink({
+      voter: 'witness',
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      token: options.token ?? token,
+      hello: () => hello,
+      renewMs: () => renewMs,
+      nowMs: () => nowMs(),
+      jitter: () => 0,
+      on: {
+        up: (handed) => happened.push(`up ${handed?.cluster ?? 'without a plan'}`),
+        down: (reason) => happened.push(`down ${reason}`),
+        answer: ({ sentAtMs, answer }) => happened.push(`answer ${answer.seq} to ${sentAtMs}`),
+        order: (order) => happened.push(`order ${order.what}`),
+        plan: () => happened.push('plan'),
+      },
+    })
+  }
+  const up = (): Promise<void> => eventually('up', () => link.up)
+
+  it('says hello, and is up with the plan of the welcome', async () => {
+    dial()
+    await up()
+    assert.deepEqual(received, [hello])
+    assert.deepEqual(happened, ['up web'])
+  })
+
+  it('tells of an answer when its beat left, also the second time', async () => {
+    dial()
+    await up()
+    nowMs = () => 5000
+    link.beat({ seq: 7, leaseMs: 1800, reports: [] })
+    nowMs = () => 5100
+    await eventually('the beat', () => received.length === 2)
+    const answer = { type: 'answer', seq: 7, atMs: 99, verdicts: [] }
+    connections[0]!.send(answer)
+    connections[0]!.send(answer)
+    await eventually('both answers', () => happened.length === 3)
+    assert.deepEqual(happened.slice(1), ['answer 7 to 5000', 'answer 7 to 5000'])
+  })
+
+  it('echoes the last answer in the next beat', async () => {
+    dial()
+    await up()
+    link.beat({ seq: 1, leaseMs: 1800, reports: [] })
+    connections[0]!.send({ type: 'answer', seq: 1, atMs: 4711, verdicts: [] })
+    await eventually('the answer', () => happened.length === 2)
+    link.beat({ seq: 2, leaseMs: 1800, reports: [] })
+    await eventually('the second beat', () => received.length === 3)
+    assert.deepEqual(
+      received.map((message) => (message.type === 'beat' ? message.echoMs : message.type)),
+      ['hello', null, 4711],
+    )
+  })
+
+  it('passes over an answer to a beat that it never sent', async () => {
+    dial()
+    await up()
+    connections[0]!.send({ type: 'answer', seq: 99, atMs: 1, verdicts: [] })
+    connections[0]!.send({ type: 'plan', plan })
+    await eventually('the plan', () => happened.includes('plan'))
+    assert.deepEqual(happened, ['up web', 'plan'])
+  })
+
+  it('passes orders on', async () => {
+    dial()
+    await up()
+    connections[0]!.send({ type: 'order', instance: 'VI_1', what: 'fence', epoch: 1, reason: 'test' })
+    await eventually('the order', () => happened.includes('order fence'))
+  })
+
+  it('dials again when the connection ends', async () => {
+    dial()
+    await up()
+    connections[0]!.close('restarting')
+    await eventually('the second hello', () => received.length === 2 && link.up)
+    assert.match(happened[1] ?? '', /^down .*restarting/)
+    assert.equal(happened[2], 'up web')
+  })
+
+  it('gives up a connection on which nothing comes, and dials again', async () => {
+    renewMs = 40
+    dial()
+    await up()
+    await eventually('the second hello', () => received.length >= 2)
+    assert.match(happened[1] ?? '', /^down silent for \d+ ms/)
+  })
+
+  it('closes a connection that brings what is not of the protocol', async () => {
+    dial()
+    await up()
+    connections[0]!.send({ type: 'nonsense' })
+    await eventually('down', () => happened.length >= 2)
+    assert.match(happened[1] ?? '', /^down not of the protocol/)
+  })
+
+  it('does not take another voter for the right one', async () => {
+    voter = 'lb09'
+    dial()
+    await eventually('down', () => happened.length === 1)
+    assert.match(happened[0] ?? '', /is "lb09" and not "witness": wrong address/)
+    assert.equal(link.up, false)
+  })
+
+  it('says once that the token is wrong, however often it tries', async () => {
+    dial({ token: 'another-token-entirely' })
+    await eventually('down', () => happened.length === 1)
+    assert.match(happened[0] ?? '', /token here is not the token there/)
+  })
+
+  it('keeps what it cannot tell', async () => {
+    dial()
+    const tell = { type: 'tell', instance: null, event: 'x', level: 'info', text: 'y' } as const
+    assert.equal(link.tell(tell), false)
+    await up()
+    assert.equal(link.tell(tell), true)
+    await eventually('the tell', () => received.at(-1)?.type === 'tell')
+  })
+})
