@@ -53,7 +53,7 @@ describe('the lease', () => {
   })
 
   it('does not shrink by an old answer that arrives late', () => {
-    assert.equal(withGrant(grants({ witness: 5400 }), 'witness', 5000).grantedSentAtMs['witness'], 5400)
+    assert.equal(withGrant(grants({ witness: 5400 }), 'witness', 5000).grantedSentAtMs.witness, 5400)
   })
 
   it('forgets a refusal once the same voter grants', () => {
