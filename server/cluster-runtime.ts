@@ -195,7 +195,6 @@ export class ClusterRuntime {
     clearTimeout(this.#deadline)
     if (this.#ended) return
     const deadlineMs = this.#core.nextDeadlineMs(this.#arbiter)
-    if (deadlineMs === null) return
     const delayMs = Math.min(longestTimerMs, Math.max(shortestTimerMs, deadlineMs - this.#options.nowMs()))
     this.#deadline = setTimeout(() => this.handle({ type: 'tick' }), delayMs)
   }

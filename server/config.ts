@@ -122,7 +122,10 @@ export function loadWitnessConfig(path: string): WitnessConfig {
  * What the witness does when it is started without a configuration: everything in one folder that this user can
  * write, a token made at first start, every agent that has the token admitted.
  */
-export function embeddedConfig(env: Readonly<Record<string, string | undefined>>): WitnessConfig {
+export function embeddedConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  isUsable: (folder: string) => boolean = makeUsable,
+): WitnessConfig {
   const stateHome = env.XDG_STATE_HOME ?? join(env.HOME ?? '/', '.local/state')
   const dataDir = isUsable(defaults.dataDir) ? defaults.dataDir : join(stateHome, 'keepalived-witness')
   const runtime = env.XDG_RUNTIME_DIR ?? dataDir
@@ -141,7 +144,7 @@ export function embeddedConfig(env: Readonly<Record<string, string | undefined>>
 }
 
 /** Whether this user can write there; makes the folder where its parent allows it. */
-function isUsable(path: string): boolean {
+function makeUsable(path: string): boolean {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
     accessSync(path, constants.W_OK | constants.X_OK)

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { AgentGateway, helloTimeoutMs, type Receiver } from '../../../server/agent-gateway.ts'
+import type { Happening } from '../../../server/cluster-runtime.ts'
+import { Refusals } from '../../../server/refusals.ts'
+import type { Beat, Hello, Tell } from '../../../shared/protocol.ts'
+import type { Connection } from '../../../shared/transport.ts'
+import { recordingLog } from './recording-log.ts'
+
+const hello: Hello = {
+  type: 'hello',
+  protocol: 1,
+  cluster: 'web',
+  node: 'lb01',
+  incarnation: 'incarnation-1',
+  bootId: 'boot-of-lb01',
+  software: 'test',
+  listener: { address: null, port: 7401 },
+  mode: 'enforce',
+  profiles: [],
+}
+const beat: Beat = { type: 'beat', seq: 1, echoMs: null, leaseMs: 1800, reports: [] }
+const tell: Tell = {
+  type: 'tell',
+  instance: null,
+  event: 'started',
+  level: 'info',
+  text: 'The agent started.',
+}
+
+class FakeConnection implements Connection {
+  readonly remoteAddress = '10.0.0.11'
+  readonly sent: object[] = []
+  closed: string | null = null
+  readonly id: number
+  constructor(id: number) {
+    this.id = id
+  }
+  send(message: object): void {
+    this.sent.push(message)
+  }
+  close(reason: string): void {
+    this.closed = reason
+  }
+}
+
+describe('agent-gateway', () => {
+  const happened: Happening[] = []
+  const web: Receiver = { handle: (happening) => void happened.push(happening) }
+  let refusals: Refusals
+  let gateway: AgentGateway
+  let connection: FakeConnection
+  const open: FakeConnection[] = []
+  beforeEach(() => {
+    happened.length = 0
+    refusals = new Refusals(recordingLog(), () => 0)
+    gateway = new AgentGateway({ join: (name) => Promise.resolve(name === 'web' ? web : null), refusals })
+    connection = connect(1)
+  })
+  afterEach(() => {
+    for (const one of open.splice(0)) gateway.onClose(one)
+  })
+
+  function connect(id: number): FakeConnection {
+    const one = new FakeConnection(id)
+    open.push(one)
+    gateway.onOpen(one)
+    return one
+  }
+  const say = (message: object, from = connection): void => gateway.onMessage(from, JSON.stringify(message))
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  it('hands the messages of an agent to its cluster in their order', async () => {
+    say(hello)
+    say(beat)
+    say(tell)
+    await settle()
+    say({ ...beat, seq: 2 })
+    gateway.onClose(connection)
+    assert.deepEqual(happened, [
+      { type: 'hello', connection: 1, hello, remoteAddress: '10.0.0.11' },
+      { type: 'beat', connection: 1, beat },
+      { type: 'tell', connection: 1, tell },
+      { type: 'beat', connection: 1, beat: { ...beat, seq: 2 } },
+      { type: 'closed', connection: 1 },
+    ])
+  })
+
+  it('carries messages and closes back to the right connection', async () => {
+    const other = connect(2)
+    say(hello)
+    await settle()
+    gateway.send(1, { type: 'plan' })
+    gateway.close(2, 'replaced')
+    gateway.send(99, { type: 'plan' })
+    assert.deepEqual(connection.sent, [{ type: 'plan' }])
+    assert.equal(connection.closed, null)
+    assert.equal(other.closed, 'replaced')
+  })
+
+  it('closes and counts what is malformed, without telling the cluster', async () => {
+    gateway.onMessage(connection, 'not json')
+    const other = connect(2)
+    say({ ...hello, extra: 1 }, other)
+    await settle()
+    assert.equal(connection.closed, 'malformed message: not JSON')
+    assert.match(other.closed ?? '', /^malformed message: /)
+    assert.deepEqual(refusals.counts, { malformed: 2 })
+    assert.deepEqual(happened, [])
+  })
+
+  it('closes a connection that does not begin with hello', () => {
+    say(beat)
+    assert.equal(connection.closed, 'beat before hello')
+    assert.deepEqual(refusals.counts, { 'no-hello': 1 })
+  })
+
+  it('closes a connection that says nothing for two seconds', function () {
+    const timers: [() => void, number][] = []
+    const real = globalThis.setTimeout
+    globalThis.setTimeout = ((go: () => void, ms: number) => timers.push([go, ms])) as never
+    try {
+      connect(3)
+    } finally {
+      globalThis.setTimeout = real
+    }
+    assert.deepEqual(
+      timers.map(([, ms]) => ms),
+      [helloTimeoutMs],
+    )
+    timers[0]![0]()
+    assert.equal(open.at(-1)?.closed, 'no hello within 2000 ms')
+  })
+
+  it('refuses a cluster that it does not know', async () => {
+    say({ ...hello, cluster: 'mail' })
+    await settle()
+    assert.equal(connection.closed, 'this witness knows no cluster "mail"')
+    assert.deepEqual(refusals.counts, { 'unknown-cluster': 1 })
+  })
+
+  it('refuses a second hello under another name, and takes one with new profiles', async () => {
+    say(hello)
+    await settle()
+    say({ ...hello, software: 'after a reload' })
+    say({ ...hello, node: 'lb02' })
+    assert.equal(happened.length, 2)
+    assert.match(connection.closed ?? '', /a second hello as web\/lb02 on the connection of web\/lb01/)
+    assert.deepEqual(refusals.counts, { foreign: 1 })
+  })
+
+  it('forgets an agent that hung up while its cluster was being opened', async () => {
+    say(hello)
+    gateway.onClose(connection)
+    await settle()
+    assert.deepEqual(happened, [])
+  })
+})

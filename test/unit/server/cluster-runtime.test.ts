@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Arbiter, ArbiterEffect, ArbiterEvent } from '../../../server/arbiter.ts'
+import { ClusterRuntime, type Core } from '../../../server/cluster-runtime.ts'
+import { EventLog } from '../../../server/event-log.ts'
+import { Ledger, ledgerPath } from '../../../server/ledger.ts'
+import { MarkFile } from '../../../shared/mark-file.ts'
+import { recordingLog } from './recording-log.ts'
+
+/** An arbiter that writes down what it is told, and does what a test says. */
+class Script {
+  readonly heard: ArbiterEvent[] = []
+  respond: (event: ArbiterEvent) => readonly ArbiterEffect[] = () => []
+  deadlineMs = Number.MAX_SAFE_INTEGER
+  readonly core: Core = {
+    arbitrate: (arbiter, event) => {
+      this.heard.push(event)
+      return { arbiter, effects: this.respond(event) }
+    },
+    nextDeadlineMs: () => this.deadlineMs,
+    viewOf: () => {
+      throw new Error('not asked for here')
+    },
+  }
+}
+
+const ballot = { to: 'lb01', epoch: 7 }
+const occurrence = {
+  event: 'took-over',
+  level: 'warning',
+  instance: 'VI_1',
+  node: 'lb01',
+  text: 'lb01 took over',
+  evidence: {},
+  decision: null,
+} as const
+
+describe('cluster-runtime', () => {
+  let folder = ''
+  let nowMs = 1000
+  let script: Script
+  let done: string[]
+  let ledger: Ledger
+  let events: EventLog
+  let runtime: ClusterRuntime
+  const log = recordingLog()
+  const marksPath = (): string => join(folder, 'web.marks')
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'cluster-runtime-'))
+    nowMs = 1000
+    done = []
+    script = new Script()
+    ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
+    events = new EventLog({
+      dataDir: folder,
+      cluster: 'web',
+      now: () => new Date(0),
+      onError: () => undefined,
+    })
+    start()
+  })
+  afterEach(async () => {
+    await runtime.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  function start(): void {
+    runtime = new ClusterRuntime({
+      cluster: 'web',
+      arbiter: {} as Arbiter,
+      members: [],
+      longestPauseMs: 800,
+      ledger,
+      marks: new MarkFile(marksPath(), 'boot'),
+      events,
+      outbound: {
+        send: (connection, message) =>
+          done.push(
+            `send ${connection} ${message.type}, mark ${existsSync(marksPath()) ? readFileSync(marksPath(), 'utf8') : 'none'}`,
+          ),
+        close: (connection, reason) => done.push(`close ${connection} ${reason}`),
+      },
+      log,
+      nowMs: () => nowMs,
+      core: script.core,
+    })
+  }
+  /** Waits until the arbiter was told something of this type. */
+  async function heard<Type extends ArbiterEvent['type']>(
+    type: Type,
+  ): Promise<ArbiterEvent & { type: Type }> {
+    for (;;) {
+      const event = script.heard.find((one): one is ArbiterEvent & { type: Type } => one.type === type)
+      if (event !== undefined) return event
+      await new Promise(setImmediate)
+    }
+  }
+
+  it('gives each event its instant, and carries effects out in their order', () => {
+    script.respond = () => [
+      { type: 'mark', instance: 'VI_1', mark: { epoch: 7, untilMs: 2900 } },
+      {
+        type: 'send',
+        connection: 4,
+        message: { type: 'order', instance: 'VI_1', what: 'fence', epoch: 7, reason: 'r' },
+      },
+      { type: 'close', connection: 5, reason: 'replaced' },
+    ]
+    nowMs = 1250
+    runtime.handle({ type: 'closed', connection: 3 })
+    assert.deepEqual(script.heard, [{ type: 'closed', connection: 3, atMs: 1250 }])
+    assert.deepEqual(done, [
+      'send 4 order, mark {"bootId":"boot","marks":{"VI_1":{"epoch":7,"untilMs":2900}}}',
+      'close 5 replaced',
+    ])
+  })
+
+  it('has a ballot on disk before it tells the arbiter that it is', async () => {
+    script.respond = (event) => (event.type === 'tick' ? [{ type: 'record', instance: 'VI_1', ballot }] : [])
+    runtime.handle({ type: 'tick' })
+    assert.deepEqual(script.heard.length, 1, 'the arbiter goes on meanwhile')
+    assert.deepEqual(await heard('recorded'), { type: 'recorded', instance: 'VI_1', ballot, atMs: 1000 })
+    assert.match(readFileSync(ledgerPath(folder, 'web'), 'utf8'), /"VI_1":\{"to":"lb01","epoch":7\}/)
+  })
+
+  it('tells the arbiter when a ballot cannot be written, and goes on', async () => {
+    writeFileSync(join(folder, 'ledger'), 'a file where the folder should be')
+    script.respond = (event) => (event.type === 'tick' ? [{ type: 'record', instance: 'VI_1', ballot }] : [])
+    runtime.handle({ type: 'tick' })
+    const failed = await heard('record-failed')
+    assert.match(failed.error, /ledger\/web\.json: cannot be written: /)
+    runtime.handle({ type: 'closed', connection: 1 })
+    assert.equal(script.heard.at(-1)?.type, 'closed')
+  })
+
+  it('tells of a pause of the process before anything else', () => {
+    nowMs += 800
+    runtime.handle({ type: 'closed', connection: 1 })
+    nowMs += 801
+    runtime.handle({ type: 'closed', connection: 2 })
+    nowMs += 5000
+    runtime.pulse()
+    assert.deepEqual(
+      script.heard.map((event) => (event.type === 'resumed' ? `resumed ${event.gapMs}` : event.type)),
+      ['closed', 'resumed 801', 'closed', 'resumed 5000'],
+    )
+  })
+
+  it('sees no pause while its pulse runs', () => {
+    for (let beat = 0; beat < 100; beat += 1) {
+      nowMs += 100
+      runtime.pulse()
+    }
+    assert.deepEqual(script.heard, [])
+  })
+
+  it('wakes the arbiter at the deadline that it named', async () => {
+    script.deadlineMs = 1010
+    runtime.handle({ type: 'closed', connection: 1 })
+    nowMs = 1010
+    script.deadlineMs = Number.MAX_SAFE_INTEGER
+    assert.equal((await heard('tick')).atMs, 1010)
+  })
+
+  it('answers a check with what the arbiter says', async () => {
+    script.respond = (event) =>
+      event.type === 'check'
+        ? [
+            {
+              type: 'answer-check',
+              check: event.check,
+              permit: event.node === 'lb01',
+              text: `because ${event.instance}`,
+            },
+          ]
+        : []
+    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1' }), {
+      permit: true,
+      text: 'because VI_1',
+    })
+    assert.deepEqual(await runtime.check({ node: 'lb02', instance: 'VI_1' }), {
+      permit: false,
+      text: 'because VI_1',
+    })
+  })
+
+  it('says no to a check that the arbiter leaves open', async () => {
+    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1' }), {
+      permit: false,
+      text: 'the witness did not decide within 600 ms',
+    })
+  })
+
+  it('keeps what occurred, and logs it at its level', () => {
+    script.respond = () => [{ type: 'occurred', occurrence }]
+    runtime.handle({ type: 'tick' })
+    assert.equal(runtime.listEvents({ limit: 1, after: null })[0]?.text, 'lb01 took over')
+    assert.equal(log.lines.at(-1), 'warn took-over: lb01 took over')
+  })
+
+  it('remembers the nodes that joined', async () => {
+    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
+    script.respond = () => [{ type: 'members', members }]
+    runtime.handle({ type: 'tick' })
+    assert.deepEqual(runtime.members, members)
+    while (!existsSync(ledgerPath(folder, 'web'))) await new Promise(setImmediate)
+    const next = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: true, nowMs: () => 0 })
+    assert.deepEqual(next.members, members)
+  })
+
+  it('handles an event that an effect causes after the one at hand', () => {
+    script.respond = (event) => {
+      if (event.type !== 'tick') return []
+      return [
+        { type: 'close', connection: 1, reason: 'first' },
+        { type: 'close', connection: 2, reason: 'second' },
+      ]
+    }
+    const { arbitrate } = script.core
+    let depth = 0
+    script.core.arbitrate = (arbiter, event) => {
+      depth += 1
+      assert.equal(depth, 1, 'one event at a time')
+      const result = arbitrate(arbiter, event)
+      depth -= 1
+      return result
+    }
+    runtime.handle({ type: 'tick' })
+    assert.deepEqual(done, ['close 1 first', 'close 2 second'])
+  })
+
+  it('decides nothing after it was closed', async () => {
+    const open = runtime.check({ node: 'lb01', instance: 'VI_1' })
+    await runtime.close()
+    assert.deepEqual(await open, { permit: false, text: 'the witness is shutting down' })
+    script.heard.length = 0
+    runtime.handle({ type: 'tick' })
+    runtime.pulse()
+    assert.deepEqual(script.heard, [])
+  })
+})

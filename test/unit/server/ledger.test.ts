@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Ledger, ledgerPath } from '../../../server/ledger.ts'
+
+describe('ledger', () => {
+  let dataDir = ''
+  beforeEach(() => (dataDir = mkdtempSync(join(tmpdir(), 'ledger-'))))
+  afterEach(() => rmSync(dataDir, { recursive: true }))
+  const open = (seenBefore: boolean, cluster = 'web'): Promise<Ledger> =>
+    Ledger.open({ dataDir, cluster, seenBefore, nowMs: () => 0 })
+
+  it('begins empty for a cluster that was never seen', async () => {
+    const ledger = await open(false)
+    assert.deepEqual(ledger.state, { kind: 'new' })
+    assert.deepEqual(ledger.recovered(null), new Map())
+    assert.deepEqual(ledger.members, [])
+  })
+
+  it('remembers ballots and nodes', async () => {
+    const ledger = await open(false)
+    await ledger.record('VI_1', { to: 'lb01', epoch: 7 })
+    await ledger.record('VI_2', { to: 'lb02', epoch: 1 })
+    await ledger.remember([{ name: 'lb01', address: '10.0.0.11', port: 7401 }])
+    const next = await open(true)
+    assert.deepEqual(next.state, { kind: 'valid' })
+    assert.deepEqual(next.members, [{ name: 'lb01', address: '10.0.0.11', port: 7401 }])
+    assert.deepEqual(
+      next.recovered({ VI_1: { epoch: 7, untilMs: 500 } }),
+      new Map([
+        ['VI_1', { kind: 'valid', ballot: { to: 'lb01', epoch: 7 }, mark: { epoch: 7, untilMs: 500 } }],
+        ['VI_2', { kind: 'valid', ballot: { to: 'lb02', epoch: 1 }, mark: null }],
+      ]),
+    )
+  })
+
+  it('is lost when it is missing for a cluster that was seen before', async () => {
+    const ledger = await open(true)
+    assert.match(
+      JSON.stringify(ledger.state),
+      /lost.*is missing, though this witness has known the cluster before/,
+    )
+    assert.equal(ledger.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), 'lost')
+  })
+
+  it('is lost, and kept aside, when it is torn, empty, alien or of another cluster', async () => {
+    const path = ledgerPath(dataDir, 'web')
+    const other = await open(false, 'mail')
+    await other.record('VI_1', { to: 'mx01', epoch: 3 })
+    const alien = readFileSync(ledgerPath(dataDir, 'mail'), 'utf8')
+    await (await open(false)).record('VI_1', { to: 'lb01', epoch: 7 })
+    const good = readFileSync(path, 'utf8')
+    for (const [index, text] of [good.slice(0, 50), '', '{}', alien].entries()) {
+      writeFileSync(path, text)
+      const { state } = await open(true)
+      assert.equal(state.kind === 'lost' && state.keptAs, `${path}.torn-${index + 1}`)
+      assert.equal(readFileSync(`${path}.torn-${index + 1}`, 'utf8'), text)
+    }
+  })
+
+  it('notices that it is missing once it was founded', async () => {
+    await (await open(false)).found()
+    assert.equal((await open(true)).state.kind, 'valid')
+    rmSync(ledgerPath(dataDir, 'web'))
+    assert.equal((await open(true)).state.kind, 'lost')
+  })
+})

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** A real witnessd, from source. */
+class Daemon {
+  stdout = ''
+  stderr = ''
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+  #wake: () => void = () => undefined
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child.stdout?.on('data', (data) => {
+      this.stdout += String(data)
+      this.#wake()
+    })
+    this.#child.stderr?.on('data', (data) => {
+      this.stderr += String(data)
+    })
+    this.#closed = once(this.#child, 'close').then(() => this.#wake())
+  }
+
+  async logged(event: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      for (const line of this.stdout.split('\n').slice(0, -1)) {
+        const parsed = JSON.parse(line) as Record<string, unknown>
+        if (parsed.event === event) return parsed
+      }
+      assert.equal(this.#child.exitCode, null, `ended early: ${this.stdout}${this.stderr}`)
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  async ended(): Promise<Ended> {
+    await this.#closed
+    return { code: this.#child.exitCode, stdout: this.stdout, stderr: this.stderr }
+  }
+}
+
+describe('witnessd', function () {
+  this.timeout(20_000)
+  let folder = ''
+  const started: Daemon[] = []
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'witnessd-'))
+    writeFileSync(join(folder, 'token'), 'a-token-of-the-test-suite\n', { mode: 0o600 })
+  })
+  afterEach(async () => {
+    for (const daemon of started.splice(0)) {
+      daemon.kill('SIGKILL')
+      await daemon.ended()
+    }
+    rmSync(folder, { recursive: true })
+  })
+
+  function run(...args: string[]): Daemon {
+    const daemon = new Daemon(args)
+    started.push(daemon)
+    return daemon
+  }
+  function configFile(text: string): string {
+    const path = join(folder, 'witness.yaml')
+    writeFileSync(path, text)
+    return path
+  }
+  const usual = (): string =>
+    `listen: 127.0.0.1:0\ndataDir: ${folder}/data\nrunDir: ${folder}/run\ntokenFile: ${folder}/token\nadmit: true\n`
+
+  it('serves, logs JSON, keeps the token to itself, and ends within a second when asked', async () => {
+    const daemon = run('--config', configFile(usual()))
+    const { port } = await daemon.logged('listening')
+    const answer = await fetch(`http://127.0.0.1:${Number(port)}/readyz`)
+    assert.equal(await answer.text(), 'ready\n')
+    const before = performance.now()
+    daemon.kill('SIGTERM')
+    const { code, stdout, stderr } = await daemon.ended()
+    assert.ok(performance.now() - before < 1000)
+    assert.equal(code, 0)
+    assert.equal(stderr, '')
+    assert.doesNotMatch(stdout, /a-token-of-the-test-suite/)
+  })
+
+  it('ends with 2 and the places of all mistakes when its configuration is wrong', async () => {
+    const path = configFile('listn: 0.0.0.0:7400\nicmpIntervalMs: fast\n')
+    const { code, stdout, stderr } = await run('--config', path).ended()
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.deepEqual(stderr.split('\n'), [
+      `${path}:1:1: listn: unknown option; did you mean listen?`,
+      `${path}:2:17: icmpIntervalMs: "fast" is not a number`,
+      '',
+    ])
+  })
+
+  it('ends with 2 when the token file is open to others or missing', async () => {
+    const path = configFile(usual())
+    chmodSync(join(folder, 'token'), 0o644)
+    const open = await run('--config', path).ended()
+    assert.equal(open.code, 2)
+    assert.match(open.stderr, /mode 0644 lets others read the token: run "chmod 600/)
+    rmSync(join(folder, 'token'))
+    const missing = await run('--config', path).ended()
+    assert.equal(missing.code, 2)
+    assert.match(missing.stderr, /token: no such file/)
+  })
+
+  it('ends with 2 on an unknown option, and with 0 after help', async () => {
+    assert.equal((await run('--confg', 'x').ended()).code, 2)
+    const help = await run('--help').ended()
+    assert.equal(help.code, 0)
+    assert.match(help.stdout, /Exit codes: 0 ended on request/)
+  })
+
+  it('ends with 1 and says so when its port is taken', async () => {
+    const other = createServer()
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const path = configFile(usual().replace('127.0.0.1:0', `127.0.0.1:${port}`))
+    const { code, stderr } = await run('--config', path).ended()
+    other.close()
+    assert.equal(code, 1)
+    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1 port ${port}: another program listens there already`))
+  })
+
+  it('ends with 1 when its data folder cannot be written', async () => {
+    writeFileSync(join(folder, 'data'), 'a file')
+    const { code, stderr } = await run('--config', configFile(usual())).ended()
+    assert.equal(code, 1)
+    assert.match(stderr, /data: the ledger must be written there and cannot be/)
+  })
+
+  it('leaves a ledger that the next process trusts after SIGKILL', async () => {
+    const path = configFile(`${usual()}clusters:\n  web:\n    nodes: { lb01: { address: 127.0.0.1 } }\n`)
+    const first = run('--config', path)
+    await first.logged('listening')
+    first.kill('SIGKILL')
+    await first.ended()
+    assert.ok(existsSync(join(folder, 'data/ledger/web.json')))
+    assert.equal(statSync(join(folder, 'data/ledger/web.json')).mode & 0o777, 0o600)
+    const second = run('--config', path)
+    await second.logged('witness-started')
+    assert.match(
+      readFileSync(join(folder, 'data/events/web.jsonl'), 'utf8'),
+      /cluster-new[^]*witness-started|cluster-new/,
+    )
+  })
+})

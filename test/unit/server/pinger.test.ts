@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { Pinger, type Pinged } from '../../../server/pinger.ts'
+import type { Echo } from '../../../shared/icmp.ts'
+import { recordingLog } from './recording-log.ts'
+
+describe('pinger', () => {
+  it('pings every node in each round, tells what came back, and never calls silent what it could not ask', async () => {
+    const answers: Record<string, Echo> = {
+      '10.0.0.11': { kind: 'answered', roundTripMs: 0.3 },
+      '10.0.0.12': { kind: 'silent' },
+      '10.0.1.11': { kind: 'impossible', why: 'no ping program' },
+    }
+    const echoed: unknown[] = []
+    const asked: string[] = []
+    const cluster = (name: string, addresses: string[]): Pinged => ({
+      cluster: name,
+      members: addresses.map((address, index) => ({ name: `lb0${index + 1}`, address, port: 7401 })),
+      handle: ({ node, roundTripMs }) => void echoed.push([name, node, roundTripMs]),
+    })
+    const log = recordingLog()
+    const clusters = [cluster('web', ['10.0.0.11', '10.0.0.12']), cluster('mail', ['10.0.1.11'])]
+    await new Promise<void>((resolve) => {
+      const pinger = new Pinger({
+        clusters: () => clusters,
+        echo: (address) => {
+          asked.push(address)
+          if (asked.length === 6) {
+            pinger.stop()
+            setImmediate(resolve)
+          }
+          return Promise.resolve(answers[address]!)
+        },
+        intervalMs: 30,
+        log,
+      })
+      pinger.start()
+    })
+    assert.deepEqual(asked, ['10.0.0.11', '10.0.0.12', '10.0.1.11', '10.0.0.11', '10.0.0.12', '10.0.1.11'])
+    assert.deepEqual(echoed, [
+      ['web', 'lb01', 0.3],
+      ['web', 'lb02', null],
+      ['web', 'lb01', 0.3],
+      ['web', 'lb02', null],
+    ])
+    assert.deepEqual(log.lines, [
+      'warn icmp-impossible: mail/lb01 (10.0.1.11) cannot be pinged: no ping program',
+    ])
+  })
+})
