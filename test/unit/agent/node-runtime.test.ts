@@ -173,7 +173,7 @@ describe('NodeRuntime', () => {
     nowMs += 10_000
     monotonicMs += 10_000
     runtime.feed('VI_1', { type: 'tick' })
-    assert.ok(done.includes('tell '))
+    assert.ok(done.includes('tell paused'))
   })
 
   it('always permits in observe mode, for as long as there is time', () => {
