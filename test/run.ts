@@ -110,7 +110,10 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     state.interruptedBy = signal
-    if (state.running !== null) signalGroup(state.running, 'SIGINT')
+    const part = state.running
+    if (part === null) return
+    signalGroup(part, 'SIGINT')
+    setTimeout(() => signalGroup(part, 'SIGKILL'), graceMs).unref()
   })
 }
 
