@@ -1,0 +1,533 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/timing.ts'
+import {
+  askVote,
+  ballotLost,
+  ballotRecorded,
+  distrustLedger,
+  expireVote,
+  learnEpoch,
+  promisedTo,
+  recoverVoter,
+  releaseVote,
+  type Ballot,
+  type Mark,
+  type RecoveredBallot,
+  type VoteDecision,
+  type VoteEffect,
+  type Voter,
+  type VoteResult,
+} from '../../../shared/vote.ts'
+
+const timing = defaultTiming
+const { reserveMs, leaseMs } = timing
+const free: Voter = { pledge: { phase: 'free' }, record: null, epoch: 0 }
+
+const ask = (voter: Voter, from: string, epoch: number, atMs: number): VoteResult =>
+  askVote(voter, { from, epoch, leaseMs, atMs }, timing)
+const reasonOf = (decision: VoteDecision): string =>
+  decision.kind === 'refused' ? decision.reason : decision.kind
+const recorded = (voter: Voter, ballot: Ballot, atMs: number): VoteResult => {
+  const result = ballotRecorded(voter, ballot, { atMs, timing })
+  assert.ok(result !== null)
+  return result
+}
+/** The voter after `to` asked and the disk answered, both at `atMs`. */
+const promised = (to: string, epoch: number, atMs: number, voter = free): Voter =>
+  recorded(ask(voter, to, epoch, atMs).voter, { to, epoch }, atMs).voter
+const valid = (ballot: Ballot | null, mark: Mark | null = null): RecoveredBallot => ({
+  kind: 'valid',
+  ballot,
+  mark,
+})
+
+describe('vote', () => {
+  describe('a free vote', () => {
+    it('is promised only once the ballot is on disk', () => {
+      const asked = ask(free, 'a', 1, 1000)
+      assert.deepEqual(asked.effects, [{ type: 'record', ballot: { to: 'a', epoch: 1 } }])
+      assert.deepEqual(asked.decision, { kind: 'pending', epoch: 1 })
+      assert.equal(promisedTo(asked.voter, 1000), null)
+      const after = recorded(asked.voter, { to: 'a', epoch: 1 }, 1020)
+      assert.deepEqual(after.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 1020 + reserveMs } }])
+      assert.deepEqual(after.decision, { kind: 'granted', epoch: 1 })
+      assert.deepEqual(promisedTo(after.voter, 1020), { node: 'a', renewedAtMs: 1020 })
+    })
+
+    it('needs an epoch above every epoch it has heard of', () => {
+      const voter = learnEpoch(free, 7)
+      assert.equal(reasonOf(ask(voter, 'a', 7, 0).decision), 'stale-epoch')
+      assert.equal(reasonOf(ask(voter, 'a', 8, 0).decision), 'pending')
+      assert.equal(learnEpoch(voter, 3).epoch, 7)
+    })
+
+    it('is refused to a candidate that would count it for longer than the promise lasts', () => {
+      const longest = { from: 'a', epoch: 1, atMs: 0, leaseMs: 1841 }
+      assert.ok(reserveNeededMs(longest.leaseMs, timing.driftPpm) <= reserveMs)
+      assert.equal(reasonOf(askVote(free, longest, timing).decision), 'pending')
+      const tooLong = askVote(free, { ...longest, leaseMs: 1850 }, timing)
+      assert.equal(reasonOf(tooLong.decision), 'lease-too-long')
+      assert.deepEqual(tooLong.effects, [])
+    })
+
+    it('goes back to whom the record names, under the recorded epoch, without a write', () => {
+      const expired = expireVote(promised('a', 1, 0), reserveMs)
+      const again = ask(expired, 'a', 1, 5000)
+      assert.deepEqual(
+        again.effects.map(({ type }) => type),
+        ['mark'],
+      )
+      assert.equal(again.decision.kind, 'granted')
+    })
+  })
+
+  describe('while the ballot is on its way to the disk', () => {
+    const recording = ask(free, 'a', 1, 0).voter
+
+    it('is refused to everybody else', () => {
+      assert.equal(reasonOf(ask(recording, 'b', 2, 1).decision), 'recording')
+      assert.equal(reasonOf(ask(recording, 'a', 2, 1).decision), 'recording')
+    })
+
+    it('tells the same candidate again that it is pending, and writes only once', () => {
+      const again = ask(recording, 'a', 1, 5)
+      assert.equal(again.decision.kind, 'pending')
+      assert.deepEqual(again.effects, [])
+    })
+
+    it('does not run out however slow the disk is', () =>
+      assert.equal(expireVote(recording, 60_000).pledge.phase, 'recording'))
+
+    it('takes no notice of a ballot that it does not record', () => {
+      assert.equal(ballotRecorded(recording, { to: 'b', epoch: 1 }, { atMs: 1, timing }), null)
+      assert.equal(ballotRecorded(recording, { to: 'a', epoch: 2 }, { atMs: 1, timing }), null)
+      assert.equal(ballotRecorded(free, { to: 'a', epoch: 1 }, { atMs: 1, timing }), null)
+      assert.equal(ballotLost(recording, { to: 'b', epoch: 1 }), recording)
+    })
+
+    it('counts the promise from when the disk answered', () =>
+      assert.notEqual(
+        promisedTo(recorded(recording, { to: 'a', epoch: 1 }, 900).voter, 899 + reserveMs),
+        null,
+      ))
+  })
+
+  describe('a promised vote', () => {
+    const voter = promised('a', 1, 0)
+
+    it('refuses the peer until the old holder must have dropped the VIP', () => {
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs - 1).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs).decision), 'pending')
+    })
+
+    it('is renewed without a write, with the mark before the answer', () => {
+      const renewal = ask(voter, 'a', 1, 400)
+      assert.deepEqual(renewal.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 400 + reserveMs } }])
+      assert.equal(renewal.decision.kind, 'granted')
+      assert.equal(reasonOf(ask(renewal.voter, 'b', 2, reserveMs).decision), 'promised')
+    })
+
+    it('is renewed under its own epoch although a higher one was heard of', () => {
+      const renewal = ask(learnEpoch(voter, 9), 'a', 1, 400)
+      assert.deepEqual(renewal.decision, { kind: 'granted', epoch: 1 })
+    })
+
+    it('moves to a higher epoch of the same holder only through the disk', () => {
+      const raised = ask(voter, 'a', 2, 400)
+      assert.deepEqual(raised.effects, [{ type: 'record', ballot: { to: 'a', epoch: 2 } }])
+      assert.equal(reasonOf(ask(raised.voter, 'b', 3, 500).decision), 'recording')
+    })
+
+    it('outlives a failed write of its own next epoch', () => {
+      const raised = ask(voter, 'a', 2, 400).voter
+      const lost = ballotLost(raised, { to: 'a', epoch: 2 })
+      assert.equal(reasonOf(ask(lost, 'b', 3, reserveMs - 1).decision), 'waiting')
+      assert.equal(reasonOf(ask(lost, 'b', 3, reserveMs).decision), 'pending')
+    })
+
+    it('is given back by its holder only', () => {
+      assert.equal(releaseVote(voter, 'b').voter, voter)
+      const released = releaseVote(voter, 'a')
+      assert.deepEqual(released.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 0 } }])
+      assert.equal(reasonOf(ask(released.voter, 'b', 2, 1).decision), 'pending')
+    })
+  })
+
+  describe('a failed write', () => {
+    const lost = ballotLost(ask(promised('a', 1, 0), 'b', 2, reserveMs).voter, { to: 'b', epoch: 2 })
+
+    it('leaves the vote ungiven and its epoch spent', () => {
+      assert.equal(promisedTo(lost, reserveMs), null)
+      assert.equal(reasonOf(ask(lost, 'b', 2, reserveMs + 1).decision), 'stale-epoch')
+      assert.equal(reasonOf(ask(lost, 'b', 3, reserveMs + 1).decision), 'pending')
+    })
+
+    it('lets nobody renew on the strength of the old record', () =>
+      assert.equal(reasonOf(ask(lost, 'a', 1, reserveMs + 1).decision), 'stale-epoch'))
+  })
+
+  describe('after a restart', () => {
+    const at = { atMs: 10_000, reserveMs }
+
+    it('without a mark makes everybody but the recorded holder wait', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }), at)
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_000 + reserveMs - 1).decision), 'waiting')
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_000 + reserveMs).decision), 'pending')
+      assert.deepEqual(ask(voter, 'a', 4, 10_001).decision, { kind: 'granted', epoch: 4 })
+    })
+
+    it('lets the recorded holder raise its epoch through the disk', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }), at)
+      assert.equal(reasonOf(ask(voter, 'a', 5, 10_001).decision), 'pending')
+    })
+
+    it('with the mark of a promise that has ended is free at once', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: 9000 }), at)
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_000).decision), 'pending')
+    })
+
+    it('with the mark of a live promise waits just as long as that', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: 10_500 }), at)
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_499).decision), 'waiting')
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_500).decision), 'pending')
+    })
+
+    it('does not trust a mark that is older than the ballot', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 3, untilMs: 0 }), at)
+      assert.equal(reasonOf(ask(voter, 'b', 5, 10_000 + reserveMs - 1).decision), 'waiting')
+    })
+
+    it('lets nobody renew on a ballot that is older than the mark: the ledger was rolled back', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 6, untilMs: 11_900 }), at)
+      // Epoch 6 may be promised to b until 11 900.
+      assert.equal(reasonOf(ask(voter, 'a', 7, 10_001).decision), 'waiting')
+      assert.ok(voter.epoch >= 6, `epoch ${voter.epoch} falls below the marked one`)
+    })
+
+    it('does not begin its epochs anew when the mark shows that there was a ballot', () => {
+      const voter = recoverVoter(valid(null, { epoch: 6, untilMs: 11_900 }), at)
+      assert.ok(voter.epoch >= 6, `epoch ${voter.epoch} falls below the marked one`)
+    })
+
+    it('keeps a promise that was made under a longer timing', () => {
+      const long: Timing = { ...timing, leaseMs: 5000, reserveMs: 5200 }
+      const asked = askVote(free, { from: 'a', epoch: 1, leaseMs: 5000, atMs: 0 }, long)
+      const given = ballotRecorded(asked.voter, { to: 'a', epoch: 1 }, { atMs: 0, timing: long })
+      const mark = given?.effects.find((effect) => effect.type === 'mark')?.mark ?? null
+      assert.equal(mark?.untilMs, 5200)
+      // Restarted at once with a shorter timing; a counts its vote until 5000.
+      const voter = recoverVoter(valid({ to: 'a', epoch: 1 }, mark), { atMs: 100, reserveMs })
+      assert.equal(reasonOf(ask(voter, 'b', 2, 4999).decision), 'waiting')
+      assert.equal(reasonOf(ask(voter, 'b', 2, 5200).decision), 'pending')
+    })
+
+    it('with a lost ledger makes everybody wait, and goes on above what was granted unseen', () => {
+      const voter = recoverVoter({ kind: 'lost' }, at)
+      for (const node of ['a', 'b'])
+        assert.equal(reasonOf(ask(voter, node, 5000, 10_000 + reserveMs - 1).decision), 'waiting')
+      assert.equal(reasonOf(ask(voter, 'a', 999, 10_000 + reserveMs).decision), 'stale-epoch')
+      assert.equal(reasonOf(ask(voter, 'a', 5000, 10_000 + reserveMs).decision), 'pending')
+    })
+
+    it('without any ballot makes everybody wait: a grant may have left before the first record was lost', () =>
+      assert.equal(reasonOf(ask(recoverVoter(valid(null), at), 'a', 1, 10_001).decision), 'waiting'))
+
+    it('ends the wait when the recorded holder proves that its VIP is gone', () => {
+      const voter = recoverVoter(valid({ to: 'a', epoch: 4 }), at)
+      assert.equal(reasonOf(ask(releaseVote(voter, 'b').voter, 'b', 5, 10_001).decision), 'waiting')
+      assert.equal(reasonOf(ask(releaseVote(voter, 'a').voter, 'b', 5, 10_001).decision), 'pending')
+    })
+
+    it('ends no wait of a lost ledger by anybody’s release', () => {
+      const voter = recoverVoter({ kind: 'lost' }, at)
+      const released = releaseVote(releaseVote(voter, 'a').voter, 'b').voter
+      assert.equal(reasonOf(ask(released, 'a', 5000, 10_001).decision), 'waiting')
+    })
+  })
+
+  it('makes everybody wait, the holder too, when the ledger proves older than its promises', () => {
+    const voter = distrustLedger(promised('a', 4, 0), { seenEpoch: 9, atMs: 100, reserveMs })
+    assert.equal(reasonOf(ask(voter, 'a', 4, 101).decision), 'waiting')
+    assert.equal(reasonOf(ask(voter, 'b', 5000, 99 + reserveMs).decision), 'waiting')
+    assert.ok(voter.epoch > 9)
+  })
+
+  describe('over any interleaving of asks, releases, slow and failing disks, crashes and drift', () => {
+    it('never lets two candidates have an unexpired promise, and never repeats or lowers an epoch', function () {
+      this.timeout(60_000)
+      fc.assert(
+        fc.property(worlds(), (run) => {
+          new World(run).play()
+        }),
+        { numRuns: 3000 },
+      )
+    })
+
+    it('is a test that notices promises which are too short for the drift', () => {
+      const details = fc.check(
+        fc.property(worlds(), (run) => {
+          new World({ ...run, promiseMs: 1500 }).play()
+        }),
+        { numRuns: 3000 },
+      )
+      assert.equal(details.failed, true)
+    })
+  })
+})
+
+type Name = 'a' | 'b'
+
+type Step =
+  | { do: 'pass'; ms: number }
+  | { do: 'ask'; from: Name; raise: number }
+  | { do: 'release'; from: Name }
+  | { do: 'deliver'; from: Name }
+  | { do: 'written' }
+  | { do: 'write-failed'; landed: boolean }
+  | { do: 'crash'; landed: boolean; mark: boolean; lost: boolean; downMs: number }
+
+interface Run {
+  steps: readonly Step[]
+  /** Parts per million by which each clock runs fast. */
+  drift: { voter: number; a: number; b: number }
+  promiseMs?: number
+}
+
+const driftPpm = 20_000
+
+function worlds(): fc.Arbitrary<Run> {
+  const from = fc.constantFrom<Name>('a', 'b')
+  const yes = fc.boolean()
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: passingMs() }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constant('ask' as const),
+        from,
+        raise: fc.constantFrom(0, 0, 1, 1, 3),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), from }) },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('deliver' as const), from }) },
+    { weight: 5, arbitrary: fc.record({ do: fc.constant('written' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('write-failed' as const), landed: yes }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('crash' as const),
+        landed: yes,
+        mark: yes,
+        lost: fc.constantFrom(false, false, false, true),
+        downMs: fc.integer({ min: 0, max: 2500 }),
+      }),
+    },
+  )
+  const ppm = fc.integer({ min: -driftPpm, max: driftPpm })
+  const extreme = fc.oneof(fc.constantFrom(-driftPpm, driftPpm), ppm)
+  return fc.record({
+    steps: fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
+    drift: fc.record({ voter: extreme, a: extreme, b: extreme }),
+  })
+}
+
+/** Short steps, and long ones that end near the instants at which leases and promises end. */
+function passingMs(): fc.Arbitrary<number> {
+  return fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 100, max: 2200 }))
+}
+
+interface Message {
+  kind: 'ask' | 'release'
+  number: number
+  epoch: number
+  sentAtMs: number
+}
+
+/** One voter with a disk and a mark, and two candidates that count their leases by clocks of their own. */
+class World {
+  readonly #run: Run
+  readonly #timing: Timing
+  #trueMs = 100_000
+  #voter: Voter
+  #disk: Ballot | null | 'lost' = null
+  #mark: Mark | null = null
+  #ledgerWasLost = false
+  readonly #candidates = {
+    a: { epoch: 0, known: 0, leaseUntilMs: -Infinity, releasedNumber: 0, outbox: new Array<Message>() },
+    b: { epoch: 0, known: 0, leaseUntilMs: -Infinity, releasedNumber: 0, outbox: new Array<Message>() },
+  }
+  #messages = 0
+  /** The ask whose grant waits for the disk: the newest of its candidate. */
+  #pending: { from: Name; message: Message } | null = null
+  readonly #granted = new Map<number, Name>()
+  #highestGranted = 0
+
+  constructor(run: Run) {
+    this.#run = run
+    this.#timing = {
+      ...defaultTiming,
+      driftPpm,
+      // The bound of E1, to the millisecond.
+      reserveMs: reserveNeededMs(leaseMs, driftPpm) + 1,
+    }
+    this.#voter = free
+  }
+
+  play(): void {
+    for (const step of this.#run.steps) {
+      this.#take(step)
+      const holders = (['a', 'b'] as const).filter(
+        (name) => this.#clock(name) < this.#candidates[name].leaseUntilMs,
+      )
+      assert.ok(holders.length < 2, `both count the vote as theirs at ${this.#trueMs}`)
+    }
+  }
+
+  /** What a host's clock shows, in its steps of 10 ms. */
+  #clock(of: Name | 'voter'): number {
+    return Math.floor((this.#trueMs * (1 + this.#run.drift[of] / 1e6)) / 10) * 10
+  }
+
+  /** What the voter promises with; a test of the test makes its promises shorter than it should. */
+  get #kept(): Timing {
+    return { ...this.#timing, reserveMs: this.#run.promiseMs ?? this.#timing.reserveMs }
+  }
+
+  #take(step: Step): void {
+    switch (step.do) {
+      case 'pass':
+        this.#trueMs += step.ms
+        return
+      case 'ask':
+        return this.#ask(step.from, step.raise)
+      case 'release': {
+        const candidate = this.#candidates[step.from]
+        this.#messages++
+        candidate.leaseUntilMs = -Infinity
+        candidate.releasedNumber = this.#messages
+        candidate.outbox.push({ kind: 'release', number: this.#messages, epoch: 0, sentAtMs: 0 })
+        return
+      }
+      case 'deliver':
+        return this.#deliver(step.from)
+      case 'written': {
+        const { pledge } = this.#voter
+        if (pledge.phase !== 'recording') return
+        this.#disk = pledge.ballot
+        const result = ballotRecorded(this.#voter, pledge.ballot, {
+          atMs: this.#clock('voter'),
+          timing: this.#kept,
+        })
+        assert.ok(result !== null)
+        return this.#decided(result)
+      }
+      case 'write-failed': {
+        const { pledge } = this.#voter
+        if (pledge.phase !== 'recording') return
+        if (step.landed) this.#disk = pledge.ballot
+        this.#voter = ballotLost(this.#voter, pledge.ballot)
+        this.#pending = null
+        return
+      }
+      case 'crash':
+        return this.#crash(step)
+    }
+  }
+
+  #ask(from: Name, raise: number): void {
+    const candidate = this.#candidates[from]
+    if (raise > 0 || candidate.epoch === 0)
+      candidate.epoch = Math.max(candidate.epoch, candidate.known) + raise
+    this.#messages++
+    candidate.outbox.push({
+      kind: 'ask',
+      number: this.#messages,
+      epoch: candidate.epoch,
+      sentAtMs: this.#clock(from),
+    })
+  }
+
+  #deliver(from: Name): void {
+    const candidate = this.#candidates[from]
+    const message = candidate.outbox.shift()
+    if (message === undefined) return
+    const atMs = this.#clock('voter')
+    this.#voter = expireVote(this.#voter, atMs)
+    if (message.kind === 'release') {
+      const { voter, effects } = releaseVote(this.#voter, from)
+      this.#voter = voter
+      return this.#execute(effects)
+    }
+    // E1 is asserted against the timing that the voter claims to keep; what it keeps is the same but in the test's test.
+    const { voter, effects, decision } = askVote(
+      this.#voter,
+      { from, epoch: message.epoch, leaseMs: this.#run.promiseMs === undefined ? leaseMs : 1, atMs },
+      this.#kept,
+    )
+    this.#voter = voter
+    candidate.known = Math.max(candidate.known, this.#voter.epoch)
+    switch (decision.kind) {
+      case 'pending':
+        this.#pending = { from, message }
+        return this.#execute(effects)
+      case 'granted':
+        this.#pending = { from, message }
+        return this.#decided({ voter, effects, decision })
+      case 'refused':
+        return this.#execute(effects)
+    }
+  }
+
+  #decided(result: VoteResult): void {
+    const { voter, effects, decision } = result
+    const atMs = this.#clock('voter')
+    this.#voter = voter
+    assert.equal(decision.kind, 'granted')
+    const pledge = voter.pledge
+    assert.ok(pledge.phase === 'promised')
+    assert.deepEqual(this.#disk, { to: pledge.to, epoch: pledge.epoch }, 'promised before it was on disk')
+    assert.deepEqual(
+      effects,
+      [{ type: 'mark', mark: { epoch: pledge.epoch, untilMs: atMs + this.#kept.reserveMs } }],
+      'granted without its mark',
+    )
+    this.#execute(effects)
+
+    const before = this.#granted.get(pledge.epoch)
+    assert.ok(before === undefined || before === pledge.to, `epoch ${pledge.epoch} granted to both`)
+    assert.ok(pledge.epoch >= this.#highestGranted, `epoch ${pledge.epoch} after ${this.#highestGranted}`)
+    this.#granted.set(pledge.epoch, pledge.to as Name)
+    this.#highestGranted = pledge.epoch
+
+    const pending = this.#pending
+    this.#pending = null
+    if (pending === null) return
+    assert.equal(pending.from, pledge.to)
+    const candidate = this.#candidates[pending.from]
+    candidate.known = Math.max(candidate.known, pledge.epoch)
+    if (pending.message.number > candidate.releasedNumber)
+      candidate.leaseUntilMs = Math.max(candidate.leaseUntilMs, pending.message.sentAtMs + leaseMs)
+  }
+
+  #execute(effects: readonly VoteEffect[]): void {
+    for (const effect of effects) if (effect.type === 'mark') this.#mark = effect.mark
+  }
+
+  #crash(step: Step & { do: 'crash' }): void {
+    const { pledge } = this.#voter
+    if (pledge.phase === 'recording' && step.landed) this.#disk = pledge.ballot
+    if (!step.mark) this.#mark = null
+    this.#trueMs += step.downMs
+    this.#pending = null
+    // A ledger that is lost a second time may repeat the epochs since the first: the vote remembers no losses.
+    if (step.lost && !this.#ledgerWasLost) {
+      this.#ledgerWasLost = true
+      this.#disk = 'lost'
+    }
+    this.#voter = recoverVoter(
+      this.#disk === 'lost' ? { kind: 'lost' } : { kind: 'valid', ballot: this.#disk, mark: this.#mark },
+      { atMs: this.#clock('voter'), reserveMs: this.#kept.reserveMs },
+    )
+  }
+}
