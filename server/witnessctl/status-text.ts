@@ -1,0 +1,130 @@
+/** `witnessctl status`: one verdict line, a row for each node and instance, then what needs attention. */
+import type { ClusterView, InstanceView, NodeInstanceView, NodeView } from '../cluster-view.ts'
+import { printable, type Colour, type Paint } from './paint.ts'
+import { renderTable, type Cell } from './table.ts'
+
+const head = ['NODE', 'INSTANCE', 'STATE', 'ALLOWED', 'VIP', 'HEARTBEAT', 'ICMP', 'EPOCH']
+const levelColours = { ok: 'green', warning: 'yellow', critical: 'red' } as const
+
+export function renderStatus(view: ClusterView, paint: Paint): string {
+  const { cluster, verdict, nodes } = view
+  const rows = nodes.flatMap((node) =>
+    node.instances.length === 0
+      ? [nodeRow(node, null)]
+      : node.instances.map((instance) => nodeRow(node, instance)),
+  )
+  const attention = [...instanceNotes(view), ...nodes.flatMap(nodeNotes)]
+  return [
+    `${paint(verdict.level.toUpperCase(), levelColours[verdict.level])}  ${paint(cluster, 'bold')}: ${printable(verdict.text)}`,
+    ...(rows.length === 0 ? [] : ['', ...renderTable(head, rows, paint)]),
+    ...(attention.length === 0
+      ? []
+      : ['', ...attention.map((note) => `${paint('!', 'yellow')} ${printable(note)}`)]),
+    ...refusedNote(view),
+    '',
+  ].join('\n')
+}
+
+function nodeRow(node: NodeView, instance: NodeInstanceView | null): Cell[] {
+  return [
+    { text: node.node },
+    { text: instance?.instance ?? '-' },
+    stateCell(node, instance),
+    allowedCell(node, instance),
+    vipCell(node, instance),
+    heartbeatCell(node),
+    icmpCell(node),
+    { text: instance === null ? '-' : `${instance.epoch}` },
+  ].map((cell) => ({ ...cell, text: printable(cell.text) }))
+}
+
+/** What a silent agent said last is history, and is marked as such. */
+function stateCell(node: NodeView, instance: NodeInstanceView | null): Cell {
+  if (instance === null) return { text: '-' }
+  if (!node.connected) return { text: `was ${instance.keepalived}`, colour: 'yellow' }
+  if (instance.process !== 'running')
+    return { text: `${instance.keepalived} (${instance.process})`, colour: 'yellow' }
+  return { text: instance.keepalived }
+}
+
+function allowedCell(node: NodeView, instance: NodeInstanceView | null): Cell {
+  if (instance === null) return { text: 'unknown', colour: 'yellow' }
+  const text = node.mode === 'observe' ? `${instance.allowed} (only observed)` : instance.allowed
+  const colour = allowedColour(instance.allowed)
+  return colour === null ? { text } : { text, colour }
+}
+
+function allowedColour(allowed: NodeInstanceView['allowed']): Colour | null {
+  switch (allowed) {
+    case 'holds the lease':
+      return 'green'
+    case 'may become MASTER':
+      return null
+    case 'barred':
+    case 'unknown':
+      return 'yellow'
+    case 'fenced':
+      return 'red'
+  }
+}
+
+function vipCell(node: NodeView, instance: NodeInstanceView | null): Cell {
+  if (instance === null) return { text: '-' }
+  const held = instance.vips === 'held'
+  if (!node.connected) return { text: held ? 'was held' : '-', colour: 'yellow' }
+  return { text: held ? 'held' : '-' }
+}
+
+function heartbeatCell({ heartbeatAgeMs, connected }: NodeView): Cell {
+  if (heartbeatAgeMs === null) return { text: 'never', colour: 'red' }
+  const text = `${duration(heartbeatAgeMs)} ago`
+  return connected ? { text } : { text, colour: 'red' }
+}
+
+function icmpCell({ icmp: { roundTripMs, lossPercent } }: NodeView): Cell {
+  if (lossPercent === null) return { text: 'not asked yet' }
+  const loss = `${Math.round(lossPercent)} % lost`
+  if (roundTripMs === null) return { text: `no answer, ${loss}`, colour: 'red' }
+  const text = `${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms, ${loss}`
+  return lossPercent > 0 ? { text, colour: 'yellow' } : { text }
+}
+
+/** The verdict names the worst instance; the others that are not normal follow here. */
+function instanceNotes({ instances, verdict }: ClusterView): string[] {
+  return instances
+    .filter(({ situation, text }) => situation !== 'normal' && !verdict.text.includes(text))
+    .map(({ instance, situation, text }: InstanceView) => `${instance}: ${situation}: ${text}`)
+}
+
+function nodeNotes(node: NodeView): string[] {
+  const held = node.instances
+    .filter(({ allowed }) => allowed === 'barred' || allowed === 'fenced')
+    .map(({ instance, allowed, why }) => `${node.node} is ${allowed} for ${instance}: ${why}`)
+  const failed = node.instances.flatMap(({ instance, fence }) =>
+    fence?.result === 'failed'
+      ? [
+          `${node.node} could not give ${instance} up (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
+        ]
+      : [],
+  )
+  return [...held, ...failed, ...node.warnings.map((warning) => `${node.node}: ${warning}`)]
+}
+
+function refusedNote({ refusedMessages }: ClusterView): string[] {
+  const counts = Object.entries(refusedMessages).filter(([, count]) => count > 0)
+  if (counts.length === 0) return []
+  return [
+    '',
+    `Refused messages: ${counts.map(([reason, count]) => `${printable(reason)} ${count}`).join(', ')}`,
+  ]
+}
+
+/** 0.3 s, 12 s, 4 min, 3 h, 5 d */
+function duration(ms: number): string {
+  const seconds = ms / 1000
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  if (seconds < 120) return `${Math.round(seconds)} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}
