@@ -3,10 +3,9 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { folderPrefix, sweepAbandonedFolders } from './lab-folder.ts'
+import { labFolders, sweepAbandonedFolders } from './lab-folder.ts'
 import { until } from './pause.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 
@@ -83,9 +82,7 @@ async function untilEmpty(namespaces: ReadonlySet<string>): Promise<void> {
 }
 
 function foldersOf(runner: ChildProcess): string[] {
-  return readdirSync(tmpdir())
-    .filter((name) => name.startsWith(`${folderPrefix}${runner.pid ?? 0}-`))
-    .map((name) => join(tmpdir(), name))
+  return labFolders().filter((path) => path.includes(`-lab-${runner.pid ?? 0}-`))
 }
 
 function processesIn(namespaces: ReadonlySet<string>): string[] {

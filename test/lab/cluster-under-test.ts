@@ -7,16 +7,13 @@ import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
 import { startKeepalived, writeKeepalivedScripts, type StopCommand } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
-import { buildLabPrograms, copyPrograms } from './lab-programs.ts'
-import { labMount, NamespaceHost } from './namespace-host.ts'
+import { buildLabPrograms } from './lab-programs.ts'
+import { labMount, NamespaceHost, productMount } from './namespace-host.ts'
 import { pause, until } from './pause.ts'
 import { Switch } from './switch.ts'
 import { VipObserver } from './vip-observer.ts'
 import { WebClient } from './web-client.ts'
 import { clusterView, isHealthy } from './witness-api.ts'
-
-/** Where the hosts see the product. */
-const productPath = `${labMount}/product`
 
 export interface ClusterSetup {
   readonly arbiter: Arbiter
@@ -55,7 +52,6 @@ export class ClusterUnderTest {
 
   async #install(): Promise<void> {
     this.#writeFiles()
-    if (this.setup.product !== null) copyPrograms(this.setup.product, this.#folder.folder('product'))
     await buildLabPrograms(this.#folder.folder('programs'))
     this.#switchHost = await this.#boot('switch')
     this.#wires = await Switch.install(this.#switchHost)
@@ -98,7 +94,7 @@ export class ClusterUnderTest {
     const node = nodes.find((each) => each === name)
     if (node === undefined) return
     await host.shell(`mkdir -p ${runFolder}`)
-    if (this.#hasWitness) await host.shell(`install -D -m 755 ${productPath}/witness-check ${checkPath}`)
+    if (this.#hasWitness) await host.shell(`install -D -m 755 ${productMount}/witness-check ${checkPath}`)
     await this.observer.watch(node, host)
     await host.daemon({
       name: 'web-page',
@@ -125,7 +121,7 @@ export class ClusterUnderTest {
       log: `${labMount}/witness/witnessd.log`,
       command: [
         process.execPath,
-        `${productPath}/witnessd.cjs`,
+        `${productMount}/witnessd.cjs`,
         '--config',
         `${labMount}/witness/witness.yaml`,
       ],
@@ -139,7 +135,7 @@ export class ClusterUnderTest {
       log: `${labMount}/${node}/witness-agent.log`,
       command: [
         process.execPath,
-        `${productPath}/witness-agent.cjs`,
+        `${productMount}/witness-agent.cjs`,
         ...['--config', `${labMount}/${node}/agent.yaml`],
       ],
     })
@@ -155,19 +151,17 @@ export class ClusterUnderTest {
     await this.host('witness').signal('witnessd', 'KILL')
   }
 
-  /** The everyday start: witness and agents know each other before keepalived starts; lb01 becomes MASTER. */
-  async startWarm(): Promise<void> {
-    if (this.#hasWitness) {
-      await this.startWitness()
-      await until('the witness answers /healthz', { withinMs: 20_000, everyMs: 50 }, async () =>
-        (await isHealthy(this.host('witness'))) ? true : null,
-      )
-      await Promise.all(nodes.map((node) => this.startAgent(node)))
-      await until('both agents are connected to the witness', { withinMs: 20_000, everyMs: 100 }, async () =>
-        (await this.#connectedAgents()) === nodes.length ? true : null,
-      )
-    }
-    await Promise.all(nodes.map((node) => startKeepalived(this.host(node))))
+  /** Witness and agents, in the everyday order: they know each other before keepalived starts. */
+  async startProduct(): Promise<void> {
+    if (!this.#hasWitness) return
+    await this.startWitness()
+    await until('the witness answers /healthz', { withinMs: 20_000, everyMs: 50 }, async () =>
+      (await isHealthy(this.host('witness'))) ? true : null,
+    )
+    await Promise.all(nodes.map((node) => this.startAgent(node)))
+    await until('both agents are connected to the witness', { withinMs: 20_000, everyMs: 100 }, async () =>
+      (await this.#connectedAgents()) === nodes.length ? true : null,
+    )
   }
 
   /** Pulls every plug and removes the lab's folder, unless that is to be kept. */
@@ -189,7 +183,11 @@ export class ClusterUnderTest {
   }
 
   async #boot(name: string): Promise<NamespaceHost> {
-    return NamespaceHost.boot({ name, labFolder: this.#folder.path })
+    return NamespaceHost.boot({
+      name,
+      labFolder: this.#folder.path,
+      productFolder: this.setup.product,
+    })
   }
 
   #writeFiles(): void {

@@ -1,17 +1,32 @@
 /** The one folder a lab has on the real machine: configurations, "disks" of its hosts, logs. Gone when the lab ends. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export const folderPrefix = 'keepalived-witness-lab-'
+const folderPrefix = 'keepalived-witness-lab-'
 const alive = new Set<LabFolder>()
+
+/**
+ * `disk` is what the figures are measured on: a vote waits for it. `memory` keeps the disk of a busy test machine,
+ * shared by many labs, out of the question who wins.
+ */
+export type LabMedium = 'disk' | 'memory'
+const memoryFolder = '/dev/shm'
+
+function placeOf(medium: LabMedium): string {
+  return medium === 'memory' && isFolder(memoryFolder) ? memoryFolder : tmpdir()
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
 
 export class LabFolder {
   readonly path: string
   #kept = false
 
-  constructor() {
-    this.path = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`))
+  constructor(medium: LabMedium) {
+    this.path = mkdtempSync(join(placeOf(medium), `${folderPrefix}${process.pid}-`))
     alive.add(this)
   }
 
@@ -39,11 +54,20 @@ process.on('exit', () => {
 
 /** Removes what runners that were killed without warning left behind (their namespaces end by themselves). */
 export function sweepAbandonedFolders(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const owner = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1]
-    if (owner !== undefined && !isRunning(Number(owner)))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  for (const path of labFolders()) {
+    const owner = new RegExp(`/${folderPrefix}(\\d+)-`).exec(path)?.[1]
+    if (owner !== undefined && !isRunning(Number(owner))) rmSync(path, { recursive: true, force: true })
   }
+}
+
+/** The folders of every lab on this machine. */
+export function labFolders(): string[] {
+  const places = new Set([placeOf('disk'), placeOf('memory')])
+  return [...places].flatMap((place) =>
+    readdirSync(place)
+      .filter((name) => name.startsWith(folderPrefix))
+      .map((name) => join(place, name)),
+  )
 }
 
 function isRunning(pid: number): boolean {

@@ -21,14 +21,9 @@ export async function buildProduct(): Promise<string> {
   )
   if (oldestProductMs() < Math.max(...sources))
     await command('npm', ['--prefix', root, 'run', '--silent', 'build'], { timeoutMs: 120_000 })
-  const copy = new LabFolder()
-  copyPrograms(distFolder, copy.path)
+  const copy = new LabFolder('disk')
+  cpSync(distFolder, copy.path, { recursive: true })
   return copy.path
-}
-
-/** Copies the programs into a lab. */
-export function copyPrograms(from: string, to: string): void {
-  cpSync(from, to, { recursive: true })
 }
 
 function oldestProductMs(): number {

@@ -11,6 +11,8 @@ import { command, tryCommand, type CommandResult } from './command.ts'
 
 /** Where a host sees the lab's folder, whatever hides /tmp there. */
 export const labMount = '/run/lab'
+/** Where a host sees the built programs. */
+export const productMount = '/run/product'
 
 /**
  * Private /run and /tmp let two keepalived use the same pid files and the same dump file; a boot id of its own makes
@@ -20,8 +22,9 @@ const initScript = `
 set -e
 umask 022
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p ${labMount} /run/boot
+mkdir -p ${labMount} ${productMount} /run/boot
 mount --bind "$LAB_FOLDER" ${labMount}
+[ -z "$PRODUCT_FOLDER" ] || mount --bind "$PRODUCT_FOLDER" ${productMount}
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 cat /proc/sys/kernel/random/uuid > /run/boot/id
 mount --bind /run/boot/id /proc/sys/kernel/random/boot_id
@@ -47,6 +50,8 @@ export interface HostOptions {
   readonly name: string
   /** Seen inside as `labMount`. */
   readonly labFolder: string
+  /** Seen inside as `productMount`; null: there is none. */
+  readonly productFolder: string | null
 }
 
 export class NamespaceHost {
@@ -76,6 +81,7 @@ export class NamespaceHost {
         env: {
           ...process.env,
           LAB_FOLDER: options.labFolder,
+          PRODUCT_FOLDER: options.productFolder ?? '',
           HOST_NAME: options.name,
         },
       },

@@ -50,7 +50,7 @@ export async function runOnce(
   scenario: Scenario,
   options: Pick<RunnerOptions, 'pace' | 'product' | 'linger'> & { arbiter: Arbiter; number: number },
 ): Promise<Judged> {
-  const folder = new LabFolder()
+  const folder = new LabFolder(options.pace === 'quick' ? 'memory' : 'disk')
   const { arbiter, pace, product, linger, number } = options
   const run = await runScenario({
     scenario,

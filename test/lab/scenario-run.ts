@@ -7,7 +7,7 @@ import { type LabFolder } from './lab-folder.ts'
 import { type MeasuredRun, type PhaseFigures, type Snapshot } from './measured-run.ts'
 import { pause, pauseUntil } from './pause.ts'
 import { type Scenario } from './scenario.ts'
-import { isSettled, untilOwner } from './steady-state.ts'
+import { isSettled, startWarm } from './steady-state.ts'
 import { ownershipFigures, type Span } from './vip-ownership.ts'
 import { attemptTimeoutMs, clientFigures } from './web-client.ts'
 import { clusterEvents, clusterView } from './witness-api.ts'
@@ -60,7 +60,7 @@ async function measure(
   cluster: ClusterUnderTest,
   { scenario, arbiter, pace }: RunOptions,
 ): Promise<MeasuredRun> {
-  await (scenario.prepare ?? startWithFirstNode)(cluster)
+  await (scenario.prepare ?? startWarm)(cluster)
   await pause(calmBeforeMs[pace])
   const before = await snapshot(cluster)
 
@@ -101,11 +101,6 @@ async function measure(
     end,
     events,
   }
-}
-
-async function startWithFirstNode(cluster: ClusterUnderTest): Promise<void> {
-  await cluster.startWarm()
-  await untilOwner(cluster, 'lb01')
 }
 
 async function watch(cluster: ClusterUnderTest, options: { untilMs: number; pace: Pace }): Promise<void> {

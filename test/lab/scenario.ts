@@ -27,7 +27,7 @@ export interface Scenario {
   readonly setup?: Partial<Omit<ClusterSetup, 'arbiter' | 'product'>>
   /** Whether the same fault can be put to keepalived alone. */
   readonly comparable: boolean
-  /** Brings the cluster up to the moment before the fault; default: `startWarm` and lb01 as MASTER. */
+  /** Brings the cluster up to the moment before the fault; default: `startWarm`. */
   readonly prepare?: (cluster: ClusterUnderTest) => Promise<void>
   /** May take its time: the phase is counted from the moment it is called. */
   readonly begin: (cluster: ClusterUnderTest) => Promise<void>

@@ -1,7 +1,7 @@
 /** When the lab is quiet enough to begin, and when it is quiet again. */
 import { instance, nodes, type LabNode } from './address-plan.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
-import { keepalivedRuns } from './keepalived-service.ts'
+import { keepalivedRuns, startKeepalived } from './keepalived-service.ts'
 import { until } from './pause.ts'
 import { ownershipFigures } from './vip-ownership.ts'
 import { clusterView, nodeInstance } from './witness-api.ts'
@@ -24,6 +24,17 @@ export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Prom
       const view = await clusterView(cluster.host('witness'))
       return view?.instances.find((each) => each.instance === instance)?.holder === node ? true : null
     },
+  )
+}
+
+/** The everyday start: lb01 is MASTER, lb02 BACKUP, and everybody knows. */
+export async function startWarm(cluster: ClusterUnderTest): Promise<void> {
+  await cluster.startProduct()
+  await startKeepalived(cluster.host('lb01'))
+  await untilOwner(cluster, 'lb01')
+  await startKeepalived(cluster.host('lb02'))
+  await until('the cluster is settled', { withinMs: 30_000, everyMs: 100 }, async () =>
+    (await isSettled(cluster)) ? true : null,
   )
 }
 

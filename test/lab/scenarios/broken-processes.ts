@@ -20,7 +20,7 @@ import {
   ownerDuringFault,
 } from '../musts.ts'
 import { type Scenario } from '../scenario.ts'
-import { untilOwner } from '../steady-state.ts'
+import { startWarm, untilOwner } from '../steady-state.ts'
 import { admitVrrp, dropVrrp } from './vrrp-block.ts'
 
 /** What keepalived itself needs to take over at the priorities of the lab: 3.61 s, and the time to notice. */
@@ -157,8 +157,7 @@ export const preempt: Scenario = {
   setup: { preempt: true },
   comparable: true,
   prepare: async (cluster) => {
-    await cluster.startWarm()
-    await untilOwner(cluster, 'lb01')
+    await startWarm(cluster)
     await stopKeepalived(cluster.host('lb01'))
     await untilOwner(cluster, 'lb02')
   },

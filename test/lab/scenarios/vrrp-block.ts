@@ -16,7 +16,7 @@ import {
 import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
 import { pause } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
-import { untilOwner } from '../steady-state.ts'
+import { startWarm } from '../steady-state.ts'
 
 /** Nodes that no longer hear VRRP. */
 export async function dropVrrp(cluster: ClusterUnderTest, deaf: readonly LabNode[]): Promise<void> {
@@ -75,8 +75,7 @@ export const witnessDeadThenBlock: Scenario = {
   fault: 'the witness is killed; three seconds later protocol 112 is dropped both ways',
   comparable: false,
   prepare: async (cluster) => {
-    await cluster.startWarm()
-    await untilOwner(cluster, 'lb01')
+    await startWarm(cluster)
     await cluster.killWitness()
     await pause(3000)
   },
