@@ -47,7 +47,7 @@ export class TimingError extends Error {
 /** How long a promise must last so that it outlives, on any allowed clock, a lease of `leaseMs`. */
 export function reserveNeededMs(leaseMs: number, driftPpm: number): number {
   const drift = driftPpm / 1e6
-  return Math.ceil(leaseMs * ((1 + drift) / (1 - drift))) + 2 * clockGrainMs
+  return Math.ceil((leaseMs + clockGrainMs) * ((1 + drift) / (1 - drift)) + clockGrainMs)
 }
 
 /** The instant (boot clock of the holder) at which a holder without renewal starts to fence: E2. */
@@ -70,7 +70,7 @@ export function assertTiming(timing: Timing): void {
   if (reserveMs < needed)
     throw new TimingError(
       `timing breaks E1: reserveMs ${reserveMs} must be at least ${needed} ` +
-        `(leaseMs ${leaseMs} × (1+ρ)/(1−ρ) with driftPpm ${driftPpm}, plus ${2 * clockGrainMs} for two clock readings): ` +
+        `(leaseMs ${leaseMs} × (1+ρ)/(1−ρ) with driftPpm ${driftPpm}, each read in steps of ${clockGrainMs} ms): ` +
         `raise reserveMs or lower leaseMs`,
     )
   const fenceAfterMs = fenceAtMs(leaseMs, timing)
