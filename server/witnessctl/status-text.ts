@@ -85,7 +85,7 @@ function icmpCell({ icmp: { roundTripMs, lossPercent } }: NodeView): Cell {
   if (lossPercent === null) return { text: 'not asked yet' }
   const loss = `${Math.round(lossPercent)} % lost`
   if (roundTripMs === null) return { text: `no answer, ${loss}`, colour: 'red' }
-  const text = `${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms, ${loss}`
+  const text = `${roundTripMs.toFixed(roundTripMs < 10 ? 2 : 0)} ms, ${loss}`
   return lossPercent > 0 ? { text, colour: 'yellow' } : { text }
 }
 

@@ -10,9 +10,9 @@ describe('status-text', () => {
     assert.deepEqual(renderStatus(cluster(), plain).split('\n'), [
       'OK  web: VI_1: lb01 is MASTER and has the lease.',
       '',
-      'NODE  INSTANCE  STATE   ALLOWED            VIP   HEARTBEAT  ICMP              EPOCH',
-      'lb01  VI_1      MASTER  holds the lease    held  0.2 s ago  0.3 ms, 0 % lost  7',
-      'lb02  VI_1      BACKUP  may become MASTER  -     0.2 s ago  0.3 ms, 0 % lost  7',
+      'NODE  INSTANCE  STATE   ALLOWED            VIP   HEARTBEAT  ICMP               EPOCH',
+      'lb01  VI_1      MASTER  holds the lease    held  0.2 s ago  0.31 ms, 0 % lost  7',
+      'lb02  VI_1      BACKUP  may become MASTER  -     0.2 s ago  0.31 ms, 0 % lost  7',
       '',
     ])
   })

@@ -73,7 +73,11 @@ describe('witnessctl', () => {
   }
   async function run(
     args: string[],
-    { env = {}, stopped = new AbortController().signal, onOut = (text: string): void => void text } = {},
+    {
+      env = {},
+      stopped = new AbortController().signal,
+      onOut = null as ((text: string) => void) | null,
+    } = {},
   ): Promise<Run> {
     const result: Run = { code: -1, out: '', err: '' }
     result.code = await witnessctl(args, {
@@ -82,7 +86,7 @@ describe('witnessctl', () => {
       terminal: {
         out: (text) => {
           result.out += text
-          onOut(result.out)
+          onOut?.(result.out)
         },
         err: (text) => void (result.err += text),
         isTty: false,
