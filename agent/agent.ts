@@ -32,6 +32,7 @@ import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
 import { PeerListener } from './peer-listener.ts'
 import { writePermit } from './permit-file.ts'
+import { rehearseFence } from './rehearsal.ts'
 import { assertRunFolder } from './run-folder.ts'
 import { TellLine } from './tell-line.ts'
 import { VoterLink } from './voter-link.ts'
@@ -173,6 +174,7 @@ export class Agent {
   async #open(warnings: readonly string[]): Promise<void> {
     const { config, around } = { config: this.#config, around: this.#around }
     const problem = (what: string, text: string): void => this.#tells.problem(what, text)
+    rehearseFence(config.runDir, around.nowMs())
     // The observer knows its instances before the first line comes.
     this.#takeProfiles()
     this.#fifo = await NotifyFifo.open(`${config.runDir}/notify.fifo`, {
