@@ -21,6 +21,8 @@ export interface ClusterSetup {
   readonly product: string | null
   /** Without `nopreempt` in keepalived.conf. */
   readonly preempt: boolean
+  /** Whether keepalived.conf has the `track_file` and `track_script` lines that an admin adds. */
+  readonly tracked: boolean
   readonly stopCommand: StopCommand
 }
 
@@ -191,7 +193,7 @@ export class ClusterUnderTest {
   }
 
   #writeFiles(): void {
-    const { arbiter, preempt, stopCommand } = this.setup
+    const { arbiter, preempt, tracked, stopCommand } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     const token = 'only-for-the-lab-0123456789abcdef'
     writeFileSync(file('token'), `${token}\n`, { mode: 0o600 })
@@ -204,7 +206,7 @@ export class ClusterUnderTest {
       writeFileSync(file(`${node}/agent.yaml`), agentConfig(node))
       writeFileSync(
         file(`${node}/keepalived.conf`),
-        keepalivedConfig({ node, arbiter, preempt, stateFolder: stateFolderOf(node) }),
+        keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),
       )
     }
   }

@@ -14,6 +14,8 @@ export function keepalivedConfig(options: {
   node: LabNode
   arbiter: Arbiter
   preempt: boolean
+  /** Without `track_file` and `track_script` in the instance, the bar and the check have no effect. */
+  tracked: boolean
   stateFolder: string
 }): string {
   const witness = options.arbiter === 'witness'
@@ -35,14 +37,15 @@ vrrp_script witness_${instance} {
     rise 1
 }`
     : ''
-  const tracked = witness
-    ? `    track_file {
+  const tracked =
+    witness && options.tracked
+      ? `    track_file {
         bar_${instance}
     }
     track_script {
         witness_${instance}
     }`
-    : ''
+      : ''
   return `global_defs {
     router_id ${options.node}
 ${globals}

@@ -1,7 +1,7 @@
 /** Puts one scenario to one fresh lab, and measures. */
 import { nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
-import { ClusterUnderTest } from './cluster-under-test.ts'
+import { type ClusterSetup, ClusterUnderTest } from './cluster-under-test.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { type MeasuredRun, type PhaseFigures, type Snapshot } from './measured-run.ts'
@@ -39,7 +39,14 @@ export interface RunOptions {
 export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
   const { scenario, arbiter, folder } = options
   const product = arbiter === 'none' ? null : options.product
-  const setup = { preempt: false, stopCommand: 'works', ...scenario.setup, arbiter, product } as const
+  const setup: ClusterSetup = {
+    preempt: false,
+    tracked: true,
+    stopCommand: 'works',
+    ...scenario.setup,
+    arbiter,
+    product,
+  }
   const cluster = await ClusterUnderTest.install(setup, folder)
   try {
     const measured = await measure(cluster, options)

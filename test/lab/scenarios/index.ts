@@ -5,10 +5,11 @@ import { coldStarts } from './cold-start.ts'
 import { cutAb, isolateHolder, isolateStandby, isolateWitness, loss, unplugHolder } from './cut-links.ts'
 import { killHost, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
-import { holderDeaf, standbyDeaf, vrrpBlock, witnessDeadThenBlock } from './vrrp-block.ts'
+import { holderDeaf, lastingBlock, standbyDeaf, vrrpBlock, witnessDeadThenBlock } from './vrrp-block.ts'
 
 export const scenarios: readonly Scenario[] = [
   vrrpBlock,
+  lastingBlock,
   standbyDeaf,
   holderDeaf,
   cutAb,

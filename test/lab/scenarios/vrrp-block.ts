@@ -51,6 +51,17 @@ export const vrrpBlock: Scenario = {
   benchMusts: [shortOverlap, neverDark, notDarkAfterHeal],
 }
 
+/** Long enough for a loser that rejoins too early to be fenced again and again; the waits must grow. */
+export const lastingBlock: Scenario = {
+  ...vrrpBlock,
+  name: 'vrrp-block-lasting',
+  fault: 'protocol 112 is dropped both ways for as long as it takes somebody to notice',
+  faultMs: 45_000,
+  healedMs: 60_000,
+  musts: [...holderKeepsVip, keepalivedBackOn('lb02'), fencesAtMost(3, 'lb02')],
+  benchMusts: [neverDark, notDarkAfterHeal],
+}
+
 export const standbyDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/standby-deaf',
