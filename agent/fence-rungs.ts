@@ -4,7 +4,7 @@
  */
 import { runCommand } from './command.ts'
 import { killKeepalived, lookAtKeepalived, type PidFiles } from './keepalived-process.ts'
-import { held, listAddresses, type KernelAddress } from './kernel-addresses.ts'
+import { glanceAtAddresses, held, listAddresses, type KernelAddress } from './kernel-addresses.ts'
 
 export interface FenceRungsOptions {
   readonly stopCommand: readonly string[]
@@ -49,6 +49,8 @@ export class FenceRungs {
     const unkilled = killKeepalived(this.#options.pidFiles)
     if (unkilled !== null) failures.push(unkilled)
     await this.#awaitDeath()
+    // What a glance shows goes at once; the whole list, which costs a program more, then finds the rest.
+    await Promise.all(held(glanceAtAddresses(), vips).map(removeAddress))
     const listed = await listAddresses()
     if ('error' in listed) return [...failures, listed.error].join('; ')
     const removals = await Promise.all(held(listed.addresses, vips).map(removeAddress))
