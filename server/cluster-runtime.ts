@@ -103,6 +103,10 @@ export class ClusterRuntime {
     return this.#core.viewOf(this.#arbiter, this.#options.nowMs())
   }
 
+  hears(node: string): boolean {
+    return this.view().nodes.some((one) => one.node === node && one.connected)
+  }
+
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
     return this.#options.events.list(range)
   }

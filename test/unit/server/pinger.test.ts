@@ -15,6 +15,7 @@ describe('pinger', () => {
     const cluster = (name: string, addresses: string[]): Pinged => ({
       cluster: name,
       members: addresses.map((address, index) => ({ name: `lb0${index + 1}`, address, port: 7401 })),
+      hears: () => false,
       handle: ({ node, roundTripMs }) => void echoed.push([name, node, roundTripMs]),
     })
     const log = recordingLog()
@@ -45,5 +46,38 @@ describe('pinger', () => {
     assert.deepEqual(log.lines, [
       'warn icmp-impossible: mail/lb01 (10.0.1.11) cannot be pinged: no ping program',
     ])
+  })
+
+  it('asks a node whose agent is heard less often, and at once when it falls silent', async () => {
+    let heard = true
+    let rounds = 0
+    const asked: number[] = []
+    const cluster: Pinged = {
+      cluster: 'web',
+      get members() {
+        rounds += 1
+        return [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
+      },
+      hears: () => heard,
+      handle: () => undefined,
+    }
+    await new Promise<void>((resolve) => {
+      const pinger = new Pinger({
+        clusters: () => [cluster],
+        echo: () => {
+          asked.push(rounds)
+          if (rounds >= 6) heard = false
+          if (rounds >= 8) {
+            pinger.stop()
+            resolve()
+          }
+          return Promise.resolve({ kind: 'silent' })
+        },
+        intervalMs: 5,
+        log: recordingLog(),
+      })
+      pinger.start()
+    })
+    assert.deepEqual(asked, [1, 6, 7, 8])
   })
 })
