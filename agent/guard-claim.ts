@@ -32,7 +32,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const handover = heldByPeer && preempts(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
-      reason: `${promise.node} has the lease (epoch ${voter.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
+      reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
       first: 'bar',
     })
 

@@ -82,6 +82,13 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
       return stepFencing(turn, { ...phase, ladder })
     case 'climb':
       if (guard.seen.process !== 'absent') rememberStopped(turn, true)
+      if (atMs >= phase.ladder.deadlineMs)
+        tell(
+          turn,
+          'fence-climbs',
+          'warning',
+          `Fence rung "${phase.ladder.rung}" did not do its work in ${tookMs} ms (VIP ${guard.seen.vips}, keepalived ${guard.seen.process}); "${next.to}" follows.`,
+        )
       turn.effects.push({ type: 'fence', rung: next.to })
       return
     case 'failed':

@@ -98,7 +98,7 @@ export function writePermit(turn: Turn): void {
       if (mayPermit(guard)) line('permit', atMs + standardMs, `${phase.name}: may become MASTER`)
       return
     case 'holding':
-      return line('permit', leaseEndsAtMs(guard), `holds the lease (epoch ${guard.voter.epoch})`)
+      return line('permit', leaseEndsAtMs(guard), `holds the lease (epoch ${guard.candidacy?.epoch ?? 0})`)
     case 'unprotected':
     case 'overruled':
       return line('permit', atMs + standardMs, phase.name)

@@ -42,8 +42,8 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
 
   const vote: Vote =
     report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
-  // Only now: the candidate knows the epoch it asks under, which must not make its own ask stale.
-  set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
+  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   turn.effects.push({ type: 'answer-peer', beat, verdict: verdictOf(turn, vote) })
 }

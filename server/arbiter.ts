@@ -38,7 +38,7 @@ import {
   type Voter,
 } from '../shared/vote.ts'
 import {
-  forgetSilentDouble,
+  settleDouble,
   greet,
   hangUp,
   holdsVipBy,
@@ -48,6 +48,7 @@ import {
   noteEcho,
   receiveBeat,
   type NodeState,
+  type Patience,
 } from './roster.ts'
 import { judge, type Judgement } from './situation.ts'
 
@@ -125,14 +126,20 @@ export type ArbiterEffect =
   /** The members of the cluster changed (a cluster that admits its nodes at their first hello). */
   | { readonly type: 'members'; readonly members: readonly Member[] }
 
+/** What the ledger told at start. */
+export interface RecoveredLedger {
+  readonly ballots: ReadonlyMap<string, RecoveredBallot>
+  /** Of an instance that is not in it: `lost` where an earlier ledger was lost that may have had it. */
+  readonly others: 'new' | 'lost'
+}
+
 export interface ArbiterOptions {
   readonly cluster: string
   readonly timing: Timing
   readonly members: readonly Member[]
   /** Whether unknown nodes join at their first hello, up to two. */
   readonly admit: boolean
-  /** Per instance of the ledger; 'lost' when the ledger was not to be trusted. */
-  readonly recovered: ReadonlyMap<string, RecoveredBallot> | 'lost'
+  readonly recovered: RecoveredLedger
   readonly atMs: number
 }
 
@@ -186,7 +193,6 @@ const mostNodes = 2
 /** The arbiter of a witness that starts at `atMs`. */
 export function createArbiter(options: ArbiterOptions): Arbiter {
   const { cluster, timing, members, admit, recovered, atMs } = options
-  const known = recovered === 'lost' ? [] : [...recovered.keys()]
   const arbiter: Arbiter = {
     cluster,
     timing,
@@ -201,7 +207,9 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
   }
   return {
     ...arbiter,
-    instances: new Map(known.map((instance) => [instance, newInstance(arbiter, instance)])),
+    instances: new Map(
+      [...recovered.ballots.keys()].map((instance) => [instance, newInstance(arbiter, instance)]),
+    ),
   }
 }
 
@@ -237,10 +245,9 @@ interface Turn {
 
 function newInstance(arbiter: Arbiter, instance: string): InstanceState {
   const { recovered, startedAtMs, timing } = arbiter
-  const found: RecoveredBallot =
-    recovered === 'lost'
-      ? { kind: 'lost' }
-      : (recovered.get(instance) ?? { kind: 'valid', ballot: null, mark: null })
+  const unknown: RecoveredBallot =
+    recovered.others === 'lost' ? { kind: 'lost' } : { kind: 'valid', ballot: null, mark: null }
+  const found = recovered.ballots.get(instance) ?? unknown
   const voter = recoverVoter(found, { atMs: startedAtMs, reserveMs: timing.reserveMs })
   return {
     voter,
@@ -284,13 +291,15 @@ function liveNode(turn: Turn, node: NodeState | undefined): boolean {
   return node !== undefined && isLive(node, turn.atMs, silenceMs(turn.arbiter.timing))
 }
 
+function patienceOf({ atMs, arbiter: { timing } }: Turn): Patience {
+  return { atMs, silenceMs: silenceMs(timing), reserveMs: timing.reserveMs }
+}
+
 function passTime(turn: Turn): void {
   const { atMs } = turn
-  const silence = silenceMs(turn.arbiter.timing)
   for (const [instance, state] of turn.instances)
     turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
-  for (const [name, node] of turn.nodes)
-    turn.nodes.set(name, forgetSilentDouble(node, { atMs, silenceMs: silence }))
+  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceOf(turn)))
   for (const [instance, { contest }] of turn.instances)
     if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
 }
@@ -339,7 +348,7 @@ function book(turn: Turn, event: ArbiterEvent): void {
 }
 
 function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
-  const { connection, hello, atMs, remoteAddress } = event
+  const { connection, hello, remoteAddress } = event
   const refuse = (kind: string, reason: string): void => {
     refuseMessage(turn, kind)
     turn.effects.push({ type: 'close', connection, reason })
@@ -353,7 +362,7 @@ function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
       `${hello.node} is not a node of cluster ${hello.cluster} (${[...turn.nodes.keys()].join(', ')})`,
     )
 
-  const greeting = greet(known, { connection, hello, atMs, silenceMs: silenceMs(turn.arbiter.timing) })
+  const greeting = greet(known, { connection, hello, ...patienceOf(turn) })
   turn.nodes.set(hello.node, greeting.node)
   turn.effects.push({
     type: 'send',
@@ -524,8 +533,9 @@ function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Ve
     seq: beat.seq,
   }
   const vote: Vote = claim === null ? { kind: 'none' } : voteOn(turn, instance, claim)
-  // Only now: the candidate knows the epoch it asks under, which must not make its own ask stale.
-  change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
+  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  if (claim === null)
+    change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
   return [verdictOf(turn, instance, vote)]
 }
 
@@ -540,7 +550,10 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
     atMs: turn.atMs,
     reserveMs: timing.reserveMs,
   })
-  change(turn, instance, { voter: distrusted, recordedEpoch: witnessEpoch, contest: null, pendingBeat: null })
+  const text = 'the ledger proved to be older than its promises: everyone waits'
+  answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
+  answerPendingChecks(turn, instance, { permit: false, text })
+  change(turn, instance, { voter: distrusted, recordedEpoch: witnessEpoch, contest: null })
   occurred(turn, {
     event: 'ledger-rolled-back',
     level: 'critical',
@@ -727,8 +740,7 @@ function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
     const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
     if (refusal !== null) return reply(false, refusal)
   }
-  const epoch =
-    voter.record?.to === name && voter.record.epoch === voter.epoch ? voter.epoch : voter.epoch + 1
+  const epoch = epochForCheck(voter, name)
   const { timing } = turn.arbiter
   const result = askVote(voter, { from: name, epoch, leaseMs: timing.leaseMs, atMs }, timing)
   change(turn, instance, { voter: result.voter })
@@ -742,6 +754,22 @@ function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
       return reply(false, result.decision.text)
     default:
       return assertNever(result.decision)
+  }
+}
+
+/** A check speaks for the node's standing promise, or for one that is on its way to the disk; else it asks anew. */
+function epochForCheck(voter: Voter, name: NodeName): Epoch {
+  const { pledge, record, epoch } = voter
+  switch (pledge.phase) {
+    case 'promised':
+      return pledge.to === name ? pledge.epoch : epoch + 1
+    case 'recording':
+      return pledge.ballot.to === name ? pledge.ballot.epoch : epoch + 1
+    case 'free':
+    case 'waiting':
+      return record?.to === name && record.epoch === epoch ? epoch : epoch + 1
+    default:
+      return assertNever(pledge)
   }
 }
 
@@ -791,11 +819,12 @@ function watchForDualMaster(turn: Turn, instance: string): void {
   const masters = mastersOf(nodes, instance, { atMs, silenceMs: silenceMs(timing) })
   const { dualSinceMs, orderedAtMs, voter } = instanceOf(turn, instance)
   const holder = leaseHolder(turn, instance)
+  const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
   if (masters.length < 2) {
     if (dualSinceMs === null) return
     change(turn, instance, { dualSinceMs: null })
     if (holder !== null)
-      order(turn, holder, { instance, what: 'announce', epoch: voter.epoch, reason: 'its rival is gone' })
+      order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
     return
   }
   if (dualSinceMs === null) change(turn, instance, { dualSinceMs: atMs })
@@ -808,8 +837,8 @@ function watchForDualMaster(turn: Turn, instance: string): void {
       order(turn, name, {
         instance,
         what: 'fence',
-        epoch: voter.epoch,
-        reason: `${holder} holds the lease (epoch ${voter.epoch})`,
+        epoch,
+        reason: `${holder} holds the lease (epoch ${epoch})`,
       })
 }
 

@@ -118,7 +118,7 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
     situation,
     text,
     holder: promise?.node ?? holderByWord(arbiter, instance, atMs),
-    epoch: state.voter.epoch,
+    epoch: promise?.epoch ?? state.voter.epoch,
     promiseLeftMs: pledge.phase === 'promised' ? Math.max(0, Math.round(pledge.untilMs - atMs)) : null,
   }
 }

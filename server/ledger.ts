@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { DurableStore, type FileSystem } from '../shared/durable-file.ts'
 import { clusterName, instanceName, nodeName, type Member } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
+import type { RecoveredLedger } from './arbiter.ts'
 
 const memberSchema = z.strictObject({
   name: nodeName,
@@ -20,6 +21,8 @@ const contentSchema = z.strictObject({
     z.strictObject({ to: nodeName, epoch: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }),
   ),
   members: z.array(memberSchema).max(2),
+  /** An earlier ledger of this cluster was lost: an instance without a ballot here may have had one there. */
+  lostBefore: z.boolean(),
 })
 type Content = z.infer<typeof contentSchema>
 
@@ -60,9 +63,11 @@ export class Ledger {
         nowMs,
         ...(fileSystem === undefined ? {} : { fileSystem }),
       },
-      { cluster, ballots: {}, members: [] },
+      { cluster, ballots: {}, members: [], lostBefore: false },
     )
-    return new Ledger(store, stateOf(store.found, path, seenBefore))
+    const state = stateOf(store.found, path, seenBefore)
+    if (state.kind === 'lost') store.data.lostBefore = true
+    return new Ledger(store, state)
   }
 
   get members(): readonly Member[] {
@@ -74,15 +79,16 @@ export class Ledger {
     return this.#store.lastWriteMs
   }
 
-  /** What the arbiter starts from. */
-  recovered(marks: Readonly<Record<string, Mark>> | null): ReadonlyMap<string, RecoveredBallot> | 'lost' {
-    if (this.state.kind === 'lost') return 'lost'
-    return new Map(
-      Object.entries(this.#store.data.ballots).map(([instance, ballot]) => [
-        instance,
-        { kind: 'valid', ballot, mark: marks?.[instance] ?? null },
-      ]),
-    )
+  /** What the arbiter starts from. A mark without a ballot is handed on too: it shows a ledger that was rolled back. */
+  recovered(marks: Readonly<Record<string, Mark>> | null): RecoveredLedger {
+    const { ballots, lostBefore } = this.#store.data
+    const instances = new Set([...Object.keys(ballots), ...Object.keys(marks ?? {})])
+    const found = [...instances].map((instance): [string, RecoveredBallot] => {
+      const ballot = ballots[instance] ?? null
+      if (ballot === null && lostBefore) return [instance, { kind: 'lost' }]
+      return [instance, { kind: 'valid', ballot, mark: marks?.[instance] ?? null }]
+    })
+    return { ballots: new Map(found), others: lostBefore ? 'lost' : 'new' }
   }
 
   /**

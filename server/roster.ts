@@ -13,6 +13,8 @@ export interface Session {
   readonly lastSeq: number
   /** When its newest beat came; null: none yet. */
   readonly beatAtMs: number | null
+  /** When its hello or its newest beat came. */
+  readonly heardAtMs: number
   /** `atMs` of our newest answer that this agent has read: its newest beat is newer than that. */
   readonly echoMs: number
 }
@@ -42,6 +44,23 @@ function sessionIsLive(session: Session, atMs: number, silenceMs: number): boole
   return session.open && session.beatAtMs !== null && atMs - session.beatAtMs < silenceMs
 }
 
+/** How long silence is, and how long a promise may be in use after its last renewal. */
+export interface Patience {
+  readonly atMs: number
+  readonly silenceMs: number
+  readonly reserveMs: number
+}
+
+/**
+ * Whether another start of an agent may speak for the node. On the same boot of the host: as soon as the old one is
+ * gone. From another host or boot, which may be a clone of a host that lives: only when no promise to the old one can
+ * be in use, because whoever speaks for the node may give its votes back.
+ */
+function mayReplace(session: Session, bootId: string, { atMs, silenceMs, reserveMs }: Patience): boolean {
+  if (sessionIsLive(session, atMs, silenceMs)) return false
+  return session.hello.bootId === bootId || atMs - session.heardAtMs >= reserveMs
+}
+
 export type Greeting =
   /** The connection now speaks for the node; `replaced` is to be closed. */
   | {
@@ -56,25 +75,25 @@ export type Greeting =
 /** An agent says who it is. A newer start replaces an older one that is gone or silent; it never displaces a live one. */
 export function greet(
   node: NodeState,
-  arrival: { connection: ConnectionId; hello: Hello; atMs: number; silenceMs: number },
+  arrival: Patience & { connection: ConnectionId; hello: Hello },
 ): Greeting {
-  const { connection, hello, atMs, silenceMs } = arrival
+  const { connection, hello, atMs } = arrival
   const { session } = node
   const sameStart = session?.hello.incarnation === hello.incarnation
-  if (session !== null && !sameStart && sessionIsLive(session, atMs, silenceMs))
-    return { kind: 'double', node: { ...node, double: newSession(connection, hello) } }
+  if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))
+    return { kind: 'double', node: { ...node, double: newSession(connection, hello, atMs) } }
   const kept = session !== null && sameStart ? { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs } : {}
   return {
     kind: 'accepted',
-    node: { ...node, session: { ...newSession(connection, hello), ...kept } },
+    node: { ...node, session: { ...newSession(connection, hello, atMs), ...kept } },
     replaced:
       session !== null && session.connection !== connection && session.open ? session.connection : null,
     isNew: !sameStart,
   }
 }
 
-function newSession(connection: ConnectionId, hello: Hello): Session {
-  return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, echoMs: -Infinity }
+function newSession(connection: ConnectionId, hello: Hello, atMs: number): Session {
+  return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, heardAtMs: atMs, echoMs: -Infinity }
 }
 
 export type BeatReceipt =
@@ -93,6 +112,7 @@ export function receiveBeat(
     ...session,
     lastSeq: beat.seq,
     beatAtMs: atMs,
+    heardAtMs: atMs,
     echoMs: beat.echoMs ?? session.echoMs,
   })
   if (node.double?.connection === connection) {
@@ -105,11 +125,10 @@ export function receiveBeat(
   return { kind: 'accepted', node: { ...node, session: heard(session), reports } }
 }
 
-/** The connection is gone. The second agent of a name takes the first one's place when that is the one that left. */
+/** The connection is gone. */
 export function hangUp(node: NodeState, connection: ConnectionId): NodeState {
   if (node.double?.connection === connection) return { ...node, double: null }
   if (node.session?.connection !== connection) return node
-  if (node.double !== null) return { ...node, session: node.double, double: null }
   return { ...node, session: { ...node.session, open: false } }
 }
 
@@ -141,12 +160,10 @@ export function mastersOf(
 }
 
 /** Time passes: of two agents with one name, the one that has fallen silent is forgotten. */
-export function forgetSilentDouble(node: NodeState, at: { atMs: number; silenceMs: number }): NodeState {
+export function settleDouble(node: NodeState, patience: Patience): NodeState {
   const { session, double } = node
   if (double === null) return node
-  if (double.beatAtMs !== null && !sessionIsLive(double, at.atMs, at.silenceMs))
-    return { ...node, double: null }
-  if (session === null || !sessionIsLive(session, at.atMs, at.silenceMs))
-    return { ...node, session: double, double: null }
-  return node
+  if (patience.atMs - double.heardAtMs >= patience.silenceMs) return { ...node, double: null }
+  if (session !== null && !mayReplace(session, double.hello.bootId, patience)) return node
+  return { ...node, session: double, double: null }
 }

@@ -31,7 +31,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
   const holding =
     holder === null
       ? 'Nobody holds the lease.'
-      : `${holder} holds the lease (epoch ${state?.voter.epoch ?? 0}).`
+      : `${holder} holds the lease (epoch ${promise?.epoch ?? state?.voter.epoch ?? 0}).`
 
   const doubled = nodes.find((node) => node.double !== null)
   if (doubled !== undefined) {
@@ -89,7 +89,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
   return {
     situation: 'normal',
     level: 'info',
-    subject: holder,
+    subject: masters[0] ?? null,
     text: `${masters.join(', ')} is MASTER. ${holding}`,
     evidence: { masters, holder },
     decision: null,
@@ -97,7 +97,9 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
 }
 
 function isOverdue(arbiter: Arbiter, node: NodeState, atMs: number): boolean {
-  return node.session !== null || atMs - arbiter.startedAtMs > bootPatienceMs
+  return (
+    (node.session !== null && node.session.beatAtMs !== null) || atMs - arbiter.startedAtMs > bootPatienceMs
+  )
 }
 
 function judgeMissing(

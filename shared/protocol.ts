@@ -6,7 +6,7 @@ import { z } from 'zod'
 
 export const protocolVersion = 1
 /** The largest message either side accepts, in bytes. */
-export const maxMessageBytes = 16 * 1024
+export const maxMessageBytes = 64 * 1024
 /** The most vrrp_instances of one cluster. */
 export const maxInstances = 32
 

@@ -43,7 +43,9 @@ export interface Voter {
   readonly pledge: Pledge
   /** The ballot that is surely on disk; null: none, or not known. */
   readonly record: Ballot | null
-  /** The highest epoch this voter has promised or heard of. */
+  /** The highest epoch that a ballot of this voter used up, written or not: never given again. */
+  readonly spentEpoch: Epoch
+  /** The highest epoch this voter has spent or heard of. */
   readonly epoch: Epoch
 }
 
@@ -72,13 +74,23 @@ const epochGapAfterLoss = 1000
 /** The voter of a process that starts at `atMs`. */
 export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserveMs: number }): Voter {
   const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }
-  if (found.kind === 'lost') return { pledge: waiting, record: null, epoch: epochGapAfterLoss }
+  if (found.kind === 'lost') return { pledge: waiting, record: null, ...spent(epochGapAfterLoss) }
   const { ballot, mark } = found
-  if (ballot === null) return { pledge: waiting, record: null, epoch: 0 }
-  const recovered = { record: ballot, epoch: ballot.epoch }
+  // A mark follows its ballot: one without, or with an older one, shows that the ledger is older than the promise.
+  if (mark !== null && mark.epoch > (ballot?.epoch ?? 0)) {
+    const untilMs = Math.max(mark.untilMs, waiting.untilMs)
+    return { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(mark.epoch + epochGapAfterLoss) }
+  }
+  if (ballot === null) return { pledge: waiting, record: null, ...spent(0) }
+  const recovered = { record: ballot, ...spent(ballot.epoch) }
   if (mark?.epoch !== ballot.epoch) return { ...recovered, pledge: waiting }
+  // The mark, and not today's timing, says how long the promise was given for.
   if (mark.untilMs <= at.atMs) return { ...recovered, pledge: { phase: 'free' } }
-  return { ...recovered, pledge: { phase: 'waiting', untilMs: Math.min(mark.untilMs, waiting.untilMs) } }
+  return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }
+}
+
+function spent(epoch: Epoch): Pick<Voter, 'spentEpoch' | 'epoch'> {
+  return { spentEpoch: epoch, epoch }
 }
 
 /** The voter whose ledger proved to be older than its promises: everyone waits, epochs go beyond what was seen. */
@@ -89,7 +101,7 @@ export function distrustLedger(
   return {
     pledge: { phase: 'waiting', untilMs: at.atMs + at.reserveMs },
     record: null,
-    epoch: Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss,
+    ...spent(Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss),
   }
 }
 
@@ -181,12 +193,13 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   // From here the vote is free or already the candidate's.
   if (voter.record?.to === ask.from && voter.record.epoch === ask.epoch)
     return grant(voter, voter.record, ask.atMs, timing)
-  if (ask.epoch <= voter.epoch)
-    return refuse('stale-epoch', `epoch ${ask.epoch} is not above ${voter.epoch}, the highest known here`)
+  // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
+  if (ask.epoch <= voter.spentEpoch || ask.epoch < voter.epoch)
+    return refuse('stale-epoch', `epoch ${ask.epoch} is not new here; the highest known is ${voter.epoch}`)
   const ballot: Ballot = { to: ask.from, epoch: ask.epoch }
   const boundUntilMs = pledge.phase === 'free' ? ask.atMs : pledge.untilMs
   return {
-    voter: { ...voter, epoch: ask.epoch, pledge: { phase: 'recording', ballot, boundUntilMs } },
+    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },
     effects: [{ type: 'record', ballot }],
     decision: { kind: 'pending', epoch: ask.epoch },
   }
@@ -244,8 +257,12 @@ export function releaseVote(voter: Voter, from: NodeName): { voter: Voter; effec
   }
 }
 
-/** To whom the vote is promised at `atMs`, and since when it was last renewed. */
-export function promisedTo(voter: Voter, atMs: number): { node: NodeName; renewedAtMs: number } | null {
+/** To whom the vote is promised at `atMs`, under which epoch, and when it was last renewed. */
+export function promisedTo(
+  voter: Voter,
+  atMs: number,
+): { node: NodeName; epoch: Epoch; renewedAtMs: number } | null {
   const { pledge } = expireVote(voter, atMs)
-  return pledge.phase === 'promised' ? { node: pledge.to, renewedAtMs: pledge.grantedAtMs } : null
+  if (pledge.phase !== 'promised') return null
+  return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.grantedAtMs }
 }
