@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { eventually } from './eventually.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const command = ['--import', 'tsx', 'agent/main.ts', '--config']
+
+describe('witness-agent', () => {
+  const folder = temporaryFolder()
+  const configure = (more = ''): string => {
+    mkdirSync(folder('run'), { recursive: true })
+    writeFileSync(folder('token'), '0123456789abcdef\n', { mode: 0o600 })
+    writeFileSync(
+      folder('keepalived.conf'),
+      'vrrp_instance VI_1 {\n interface lo\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.100/24\n }\n}\n',
+    )
+    writeFileSync(
+      folder('agent.yaml'),
+      `cluster: web
+node: lb01
+witness: http://127.0.0.1:9
+listen: 127.0.0.1:0
+tokenFile: ${folder('token')}
+stateDir: ${folder('state')}
+runDir: ${folder('run')}
+keepalived:
+  config: ${folder('keepalived.conf')}
+  pidFile: ${folder('run/keepalived.pid')}
+${more}`,
+    )
+    return folder('agent.yaml')
+  }
+
+  it('ends with 2 and the place of a mistake in its configuration', () => {
+    const file = configure('  pidfile: /x\n')
+    const { status, stderr } = spawnSync('node', [...command, file], { encoding: 'utf8' })
+    assert.equal(status, 2)
+    assert.match(stderr, /agent\.yaml:11:3: keepalived\.pidfile: unknown option; did you mean pidFile\?/)
+  }).timeout(20_000)
+
+  it('waits without a plan and without a witness, permits nothing meanwhile, and ends at once when told', async () => {
+    const child = spawn('node', [...command, configure()], { stdio: 'ignore' })
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    await eventually('its FIFO', () => existsSync(folder('run/notify.fifo')), 15_000)
+    await eventually('the settings of the check', () => existsSync(folder('state/check.conf')))
+    assert.equal(existsSync(folder('run/VI_1.permit')), false)
+    // The signal handlers come with the end of the start.
+    await eventually('it to end', () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      return child.exitCode !== null || child.signalCode !== null
+    })
+    await ended
+    assert.equal(existsSync(folder('run/VI_1.permit')), false)
+  }).timeout(30_000)
+})
