@@ -62,6 +62,7 @@ describe('silence', () => {
 
 describe('whether the peer holds the lease', () => {
   const promisedToPeer: Guard['voter'] = {
+    ...new GuardDriver().guard.voter,
     pledge: { phase: 'promised', to: peer, epoch: 8, grantedAtMs: nowMs, untilMs: nowMs + timing.reserveMs },
     record: { to: peer, epoch: 8 },
     epoch: 8,

@@ -46,6 +46,7 @@ const options: fc.Arbitrary<PairOptions> = fc.record({
   rates: fc.tuple(rate, rate, rate),
   lossPercent: fc.constantFrom(0, 0, 5, 30),
   longestDelayMs: fc.constantFrom(2, 20, 200),
+  slowestDiskMs: fc.constantFrom(3, 40, 300),
 })
 const schedule = fc.array(fc.tuple(fc.integer({ min: 0, max: 20_000 }), fault), { maxLength: 25 })
 
@@ -56,7 +57,7 @@ function pairAfter(options: PairOptions, faults: readonly (readonly [number, Fau
   return pair
 }
 
-const calm: PairOptions = { seed: 1, rates: [1, 1, 1], lossPercent: 0, longestDelayMs: 2 }
+const calm: PairOptions = { seed: 1, rates: [1, 1, 1], lossPercent: 0, longestDelayMs: 2, slowestDiskMs: 3 }
 
 describe('two guards and a witness', () => {
   it('come to one holder when nothing fails', () => {
@@ -77,6 +78,34 @@ describe('two guards and a witness', () => {
       [11_500, { kind: 'promote', node: 'lb02' }],
     ])
     assert.equal(nodes.filter((name) => pair.hosts[name].guard?.phase.name === 'holding').length, 1)
+  })
+
+  it('come to one holder without fencing both where both claim at once and the witness is dead', () => {
+    const pair = pairAfter(calm, [
+      [9000, { kind: 'crash-witness', forMs: 20_000 }],
+      [10_000, { kind: 'demote', node: 'lb01' }],
+      [10_100, { kind: 'promote', node: 'lb01' }],
+      [10_100, { kind: 'promote', node: 'lb02' }],
+    ])
+    assert.deepEqual(
+      nodes.map((name) => pair.hosts[name].memory.number),
+      [0, 1],
+    )
+  })
+
+  it('hand over to a preempting node without fencing either', () => {
+    const pair = pairAfter(calm, [
+      [8000, { kind: 'crash-host', node: 'lb01' }],
+      [16_000, { kind: 'promote', node: 'lb01' }],
+      [16_004, { kind: 'demote', node: 'lb02' }],
+    ])
+    assert.deepEqual(
+      nodes.map((name) => [pair.hosts[name].memory.number, pair.hosts[name].guard?.phase.name]),
+      [
+        [0, 'holding'],
+        [0, 'standby'],
+      ],
+    )
   })
 
   it('would be caught here if the witness forgot its promises too early', () => {

@@ -47,6 +47,7 @@ export interface PairOptions {
   readonly rates: readonly [number, number, number]
   readonly lossPercent: number
   readonly longestDelayMs: number
+  readonly slowestDiskMs: number
   /** A broken witness, which forgets its promises after this long: to prove that this model would notice. */
   readonly witnessForgetsAfterMs?: number
 }
@@ -87,6 +88,12 @@ interface Beat {
   readonly report: Report
 }
 
+interface Happening {
+  readonly atMs: number
+  readonly order: number
+  readonly run: () => void
+}
+
 /** Small deterministic generator (mulberry32): the schedule's seed decides every delay and loss. */
 function diceOf(seed: number): () => number {
   let state = seed | 0
@@ -107,7 +114,7 @@ export class GuardPair {
   readonly hosts: Readonly<Record<NodeName, Host>>
   readonly #options: PairOptions
   readonly #dice: () => number
-  #queue: { atMs: number; order: number; run: () => void }[] = []
+  #queue: Happening[] = []
   #order = 0
   readonly #linkFreeAtMs = new Map<string, number>()
   readonly #cutUntilMs = [0, 0, 0]
@@ -140,7 +147,8 @@ export class GuardPair {
   run(untilMs: number): void {
     for (;;) {
       const next = this.#pop()
-      if (next === undefined || next.atMs > untilMs) return
+      if (next === undefined) return
+      if (next.atMs > untilMs) return void this.#queue.push(next)
       this.nowMs = next.atMs
       next.run()
       this.#assertOneHolder()
@@ -199,7 +207,7 @@ export class GuardPair {
     this.#at(this.nowMs + delayMs, run)
   }
 
-  #pop(): { atMs: number; run: () => void } | undefined {
+  #pop(): Happening | undefined {
     let best = 0
     for (let index = 1; index < this.#queue.length; index++) {
       const one = this.#queue[index]!
@@ -334,7 +342,7 @@ export class GuardPair {
   /** A crash or a failure in between leaves the old ballot or the new one: nobody knows which. */
   #writeBallot(host: Host, ballot: Ballot): void {
     const { incarnation } = host
-    const tookMs = 1 + this.#dice() * 40
+    const tookMs = 0.5 + this.#dice() * this.#options.slowestDiskMs
     const fails = this.nowMs < host.diskWorksFromMs
     const reachesDisk = !fails || this.#dice() < 0.5
     this.#in(tookMs * 0.8, () => {
@@ -433,7 +441,7 @@ export class GuardPair {
 
   #writeAtWitness(ballot: Ballot): void {
     const incarnation = this.#witnessIncarnation
-    const tookMs = 1 + this.#dice() * 30
+    const tookMs = 0.5 + this.#dice() * this.#options.slowestDiskMs
     const fails = this.#dice() < 0.02
     const reachesDisk = !fails || this.#dice() < 0.5
     this.#in(tookMs * 0.8, () => {
