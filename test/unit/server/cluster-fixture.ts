@@ -10,6 +10,7 @@ import {
   type ArbiterOptions,
   type InstanceState,
   type Occurrence,
+  type RecoveredLedger,
 } from '../../../server/arbiter.ts'
 import type {
   Answer,
@@ -99,6 +100,11 @@ export const holding = (epoch: number): Partial<Report> => ({
 export const released: Partial<Report> = { release: true }
 export const peerUnheard: Partial<Report> = { peerSilentMs: null }
 
+/** What a ledger in order hands on: these ballots, and nothing of any other instance. */
+export function recoveredLedger(ballots: Iterable<[string, RecoveredBallot]> = []): RecoveredLedger {
+  return { ballots: new Map(ballots), others: 'new' }
+}
+
 export class Witness {
   arbiter: Arbiter
   atMs: number
@@ -119,7 +125,7 @@ export class Witness {
       timing: defaultTiming,
       members: pair,
       admit: false,
-      recovered: new Map(),
+      recovered: recoveredLedger(),
       atMs: this.atMs,
       ...options,
     })
@@ -232,7 +238,7 @@ export class Witness {
         { kind: 'valid', ballot, mark: how.marks ? (this.marks.get(of) ?? null) : null },
       ]),
     )
-    return new Witness({ recovered, atMs: this.atMs + (how.downMs ?? 0) })
+    return new Witness({ recovered: recoveredLedger(recovered), atMs: this.atMs + (how.downMs ?? 0) })
   }
 }
 

@@ -14,7 +14,7 @@ describe('ledger', () => {
   it('begins empty for a cluster that was never seen', async () => {
     const ledger = await open(false)
     assert.deepEqual(ledger.state, { kind: 'new' })
-    assert.deepEqual(ledger.recovered(null), new Map())
+    assert.deepEqual(ledger.recovered(null), { ballots: new Map(), others: 'new' })
     assert.deepEqual(ledger.members, [])
   })
 
@@ -26,13 +26,13 @@ describe('ledger', () => {
     const next = await open(true)
     assert.deepEqual(next.state, { kind: 'valid' })
     assert.deepEqual(next.members, [{ name: 'lb01', address: '10.0.0.11', port: 7401 }])
-    assert.deepEqual(
-      next.recovered({ VI_1: { epoch: 7, untilMs: 500 } }),
-      new Map([
+    assert.deepEqual(next.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), {
+      ballots: new Map([
         ['VI_1', { kind: 'valid', ballot: { to: 'lb01', epoch: 7 }, mark: { epoch: 7, untilMs: 500 } }],
         ['VI_2', { kind: 'valid', ballot: { to: 'lb02', epoch: 1 }, mark: null }],
       ]),
-    )
+      others: 'new',
+    })
   })
 
   it('is lost when it is missing for a cluster that was seen before', async () => {
@@ -41,7 +41,10 @@ describe('ledger', () => {
       JSON.stringify(ledger.state),
       /lost.*is missing, though this witness has known the cluster before/,
     )
-    assert.equal(ledger.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), 'lost')
+    assert.deepEqual(ledger.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), {
+      ballots: new Map([['VI_1', { kind: 'lost' }]]),
+      others: 'lost',
+    })
   })
 
   it('is lost, and kept aside, when it is torn, empty, alien or of another cluster', async () => {
@@ -64,5 +67,24 @@ describe('ledger', () => {
     assert.equal((await open(true)).state.kind, 'valid')
     rmSync(ledgerPath(dataDir, 'web'))
     assert.equal((await open(true)).state.kind, 'lost')
+  })
+
+  it('hands on a mark without a ballot: it shows a ledger that was rolled back', async () => {
+    const ledger = await open(false)
+    assert.deepEqual(
+      ledger.recovered({ VI_1: { epoch: 7, untilMs: 500 } }).ballots,
+      new Map([['VI_1', { kind: 'valid', ballot: null, mark: { epoch: 7, untilMs: 500 } }]]),
+    )
+  })
+
+  it('does not forget over later restarts that an earlier ledger was lost', async () => {
+    const lost = await open(true)
+    await lost.record('VI_1', { to: 'lb01', epoch: 1001 })
+    const next = await open(true)
+    assert.equal(next.state.kind, 'valid')
+    assert.deepEqual(next.recovered(null), {
+      ballots: new Map([['VI_1', { kind: 'valid', ballot: { to: 'lb01', epoch: 1001 }, mark: null }]]),
+      others: 'lost',
+    })
   })
 })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, request, type Server } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import WebSocket from 'ws'
+import { maxMessageBytes } from '../../../shared/protocol.ts'
 import { acceptAgents, dialVoter, type Connection } from '../../../shared/transport.ts'
 
 const token = 'a-token-of-the-test-suite'
@@ -156,9 +157,9 @@ describe('transport', () => {
     assert.ok(there.happened.includes('refused too-many-connections'))
   })
 
-  it('closes a connection that sends a message beyond 16 KiB', async () => {
+  it('closes a connection that sends a message beyond the longest allowed', async () => {
     const client = await stranger()
-    client.send('x'.repeat(16 * 1024 + 1))
+    client.send('x'.repeat(maxMessageBytes + 1))
     assert.match(await there.until(/close/), /max payload/i)
     assert.ok(!there.happened.some((what) => what.startsWith('message')))
   })

@@ -22,7 +22,7 @@ import {
 
 const timing = defaultTiming
 const { reserveMs, leaseMs } = timing
-const free: Voter = { pledge: { phase: 'free' }, record: null, epoch: 0 }
+const free: Voter = { pledge: { phase: 'free' }, record: null, spentEpoch: 0, epoch: 0 }
 
 const ask = (voter: Voter, from: string, epoch: number, atMs: number): VoteResult =>
   askVote(voter, { from, epoch, leaseMs, atMs }, timing)
@@ -52,7 +52,7 @@ describe('vote', () => {
       const after = recorded(asked.voter, { to: 'a', epoch: 1 }, 1020)
       assert.deepEqual(after.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 1020 + reserveMs } }])
       assert.deepEqual(after.decision, { kind: 'granted', epoch: 1 })
-      assert.deepEqual(promisedTo(after.voter, 1020), { node: 'a', renewedAtMs: 1020 })
+      assert.deepEqual(promisedTo(after.voter, 1020), { node: 'a', epoch: 1, renewedAtMs: 1020 })
     })
 
     it('is refused below an epoch that it has heard of, and given above it', () => {
