@@ -37,9 +37,12 @@ export type UpgradeRefusal = 'unauthenticated' | 'too-many-connections' | 'unkno
 const messagesPerSecond = 100
 const messageBurst = 200
 /** A reader this far behind does not come back in time for any lease. */
-const longestBacklogBytes = 256 * 1024
+const longestBacklogBytes = 8 * maxMessageBytes
 /** How long the other side may take to agree to a close. */
 const closeTimeoutMs = 500
+
+/** A host that vanished without a word costs a socket until the kernel has asked it in vain. */
+const keepAliveMs = 5000
 
 const socketLimits = {
   maxPayload: maxMessageBytes,
@@ -92,6 +95,7 @@ export function acceptAgents(
     }
     acceptor.handleUpgrade(request, socket, head, (webSocket) => {
       const remoteAddress = plainAddress(request.socket.remoteAddress)
+      request.socket.setKeepAlive(true, keepAliveMs)
       const line = new Line(webSocket, options, () => remoteAddress, options.nowMs ?? bootClockMs)
       options.onOpen(line)
     })
