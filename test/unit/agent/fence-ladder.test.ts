@@ -70,34 +70,34 @@ describe('the proof of a fence', () => {
 
 describe('the fence ladder', () => {
   it('reaches SIGKILL within releaseMs where neither bar nor stop command help', () => {
-    assert.deepEqual(walk(stillMaster, stopPolicy, 200), [
+    assert.deepEqual(walk(stillMaster, stopPolicy, 350), [
       { atMs: 50, step: 'stop' },
       { atMs: 150, step: 'kill' },
-      { atMs: 200, step: 'failed' },
-      { atMs: 200, step: 'kill' },
+      { atMs: 350, step: 'failed' },
+      { atMs: 350, step: 'kill' },
     ])
   })
 
   it('goes on to kill each second after it has failed, and says only once that it failed', () => {
-    const story = walk(stillMaster, stopPolicy, 3200)
+    const story = walk(stillMaster, stopPolicy, 3350)
     assert.deepEqual(
       story.filter(({ step }) => step === 'failed').map(({ atMs }) => atMs),
-      [200],
+      [350],
     )
     assert.deepEqual(
       story.filter(({ step }) => step === 'kill').map(({ atMs }) => atMs),
-      [150, 200, 1200, 2200, 3200],
+      [150, 350, 1350, 2350, 3350],
     )
   })
 
   it('tries the last resort once, after SIGKILL and before it admits failure', () => {
-    assert.deepEqual(walk(stillMaster, lastResortPolicy, 2300), [
+    assert.deepEqual(walk(stillMaster, lastResortPolicy, 2400), [
       { atMs: 50, step: 'stop' },
       { atMs: 150, step: 'kill' },
-      { atMs: 200, step: 'last-resort' },
-      { atMs: 1200, step: 'failed' },
-      { atMs: 1200, step: 'kill' },
-      { atMs: 2200, step: 'kill' },
+      { atMs: 350, step: 'last-resort' },
+      { atMs: 1350, step: 'failed' },
+      { atMs: 1350, step: 'kill' },
+      { atMs: 2350, step: 'kill' },
     ])
   })
 
@@ -156,7 +156,7 @@ describe('the fence ladder', () => {
 
   it('takes a late proof back from failed', () => {
     let ladder = startLadder('bar', 0, stopPolicy)
-    for (const atMs of [50, 150, 200]) ladder = step(ladder, stillMaster, { atMs }).ladder
+    for (const atMs of [50, 150, 350]) ladder = step(ladder, stillMaster, { atMs }).ladder
     assert.equal(ladder.failed, true)
     const proved = step(ladder, gone, { atMs: 700 })
     assert.equal(proved.type, 'proved')
