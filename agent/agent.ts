@@ -14,7 +14,7 @@ import {
   type Profile,
   type VoterName,
 } from '../shared/protocol.ts'
-import { assertTiming } from '../shared/timing.ts'
+import { assertTiming, defaultTiming } from '../shared/timing.ts'
 import { AgentStore } from './agent-store.ts'
 import { Announcer, findAnnounceCommand, sendAnnouncement } from './announcer.ts'
 import { writeBar } from './bar-file.ts'
@@ -51,8 +51,6 @@ export interface AgentSurroundings {
   readonly echo: (address: string) => Promise<Echo>
 }
 
-/** The renewal rhythm while no plan has come yet. */
-const renewMsBeforePlan = 400
 /** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
 const rereadMs = 5000
 
@@ -193,6 +191,7 @@ export class Agent {
       listen: config.listen,
       token: around.token,
       nowMs: around.nowMs,
+      timing: () => this.#plan?.timing ?? defaultTiming,
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
     })
@@ -311,7 +310,7 @@ export class Agent {
       url,
       token,
       hello: () => this.#hello(),
-      renewMs: () => this.#plan?.timing.renewMs ?? renewMsBeforePlan,
+      renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
       jitter,
       on: {

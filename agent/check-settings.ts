@@ -9,6 +9,7 @@ export interface CheckSettings {
   readonly witness: string
   readonly cluster: string
   readonly node: string
+  readonly mode: 'enforce' | 'observe'
   readonly alone: 'stop' | 'keep'
   readonly runDir: string
   readonly token: string
@@ -21,6 +22,7 @@ export function writeCheckSettings(stateDir: string, settings: CheckSettings): v
     `WITNESS=${settings.witness}`,
     `CLUSTER=${settings.cluster}`,
     `NODE=${settings.node}`,
+    `MODE=${settings.mode}`,
     `ALONE=${settings.alone}`,
     `RUN_DIR=${settings.runDir}`,
   ]

@@ -60,6 +60,11 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   )
 }
 
+/** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
+export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
+  return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
+}
+
 /** keepalived takes the VIP from a living holder on purpose: higher priority and no nopreempt. */
 function preempts(guard: Guard): boolean {
   const { profile, peerReport } = guard
@@ -125,11 +130,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
     })
   }
 
-  const mayTurn = phase.handover || refusals.length > 0
-  if (atMs < phase.retryAtMs || !mayTurn) {
-    if (!mayTurn) set(turn, { phase: { ...phase, retryAtMs: phase.deadlineMs } })
-    return
-  }
+  if (atMs < phase.retryAtMs || !mayTurn(guard, phase)) return
   set(turn, { phase: { ...phase, retryAtMs: atMs + claimRetryMs } })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })

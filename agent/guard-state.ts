@@ -103,8 +103,6 @@ export type GuardEffect =
   | { readonly type: 'beat' }
   /** Carry out this rung (the bar has its own effect), look at kernel and processes, report `rung-ended` and `observed`. */
   | { readonly type: 'fence'; readonly rung: Exclude<Rung, 'bar'> }
-  /** Look at the kernel's whole address list and the process table now, and report `observed`. */
-  | { readonly type: 'observe' }
   | { readonly type: 'start-keepalived' }
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }

@@ -75,9 +75,9 @@ export function mayPermit(guard: Guard): boolean {
   return heardSomebody(guard) || guard.policy.alone === 'keep'
 }
 
-/** In observe mode nothing is ever barred. */
+/** In observe mode nothing is ever barred, and a bar that was left behind is lifted. */
 export function setBar(turn: Turn, on: boolean): void {
-  if (turn.guard.policy.mode === 'observe' || turn.guard.barOn === on) return
+  if (turn.guard.barOn === on || (on && turn.guard.policy.mode === 'observe')) return
   set(turn, { barOn: on })
   turn.effects.push({ type: 'bar', on })
 }

@@ -8,7 +8,7 @@ import { assertNever } from '../shared/assert-never.ts'
 import { witness } from '../shared/protocol.ts'
 import { expireVote, learnEpoch, recoverVoter } from '../shared/vote.ts'
 import { peerHolds } from './bar-evidence.ts'
-import { askOwnVote, enterClaim, raiseEpoch, stepClaiming } from './guard-claim.ts'
+import { askOwnVote, enterClaim, mayTurn, raiseEpoch, stepClaiming } from './guard-claim.ts'
 import {
   bookRungEnded,
   bookStartEnded,
@@ -104,7 +104,7 @@ export function nextDeadlineMs(guard: Guard): number | null {
     case 'barred':
       return phase.cause.kind === 'no-adverts' ? phase.cause.retryAtMs : null
     case 'claiming':
-      return Math.min(phase.deadlineMs, phase.retryAtMs)
+      return mayTurn(guard, phase) ? Math.min(phase.deadlineMs, phase.retryAtMs) : phase.deadlineMs
     case 'holding':
       return leaseEndsAtMs(guard)
     case 'fencing':

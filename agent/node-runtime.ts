@@ -211,8 +211,6 @@ export class NodeRuntime {
         return
       case 'fence':
         return this.#fence(instance, effect.rung, guard.profile.vips)
-      case 'observe':
-        return this.#later(instance, outlets.observe(instance), () => null)
       case 'start-keepalived':
         return this.#later(instance, outlets.start(), (error) => ({ type: 'start-ended', error }))
       case 'announce':
@@ -243,13 +241,8 @@ export class NodeRuntime {
   }
 
   #permit(instance: string, permit: Permit): void {
-    // In observe mode nothing may ever come between keepalived and the VIP, not even this agent's own death.
-    const written: Permit =
-      this.#options.policy.mode === 'observe'
-        ? { word: 'permit', untilMs: Number.MAX_SAFE_INTEGER, why: 'observe mode' }
-        : { word: permit.word, untilMs: permit.untilMs, why: permit.why }
     try {
-      this.#options.outlets.permit(instance, written)
+      this.#options.outlets.permit(instance, { word: permit.word, untilMs: permit.untilMs, why: permit.why })
     } catch (cause) {
       this.#options.outlets.tell({
         instance,

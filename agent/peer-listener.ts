@@ -13,6 +13,7 @@ import {
   type Welcome,
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
+import { silenceMs, type Timing } from '../shared/timing.ts'
 import { acceptAgents, type Connection } from '../shared/transport.ts'
 
 export interface PeerListenerOptions {
@@ -21,6 +22,7 @@ export interface PeerListenerOptions {
   readonly listen: { readonly address: string; readonly port: number }
   readonly token: string
   readonly nowMs: () => number
+  readonly timing: () => Timing
   /** Called for each beat; `answer` for this beat is collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
@@ -33,8 +35,10 @@ export class PeerListenerError extends Error {
 
 interface Incarnation {
   readonly id: string
+  readonly bootId: string
   connection: Connection | null
   lastSeq: number
+  heardAtMs: number
 }
 
 /** The peer dials one connection; a second comes while the first is dying. */
@@ -156,17 +160,19 @@ export class PeerListener {
     const { cluster, node } = this.#options
     if (hello.cluster !== cluster)
       return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
+    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
+    if (this.#peer === null) return connection.close('no plan names a peer yet')
     if (hello.node !== this.#peer)
+      return this.#refuse(connection, 'foreign-node', `node "${hello.node}", the peer is "${this.#peer}"`)
+    if (!this.#mayReplace(hello))
       return this.#refuse(
         connection,
-        'foreign-node',
-        this.#peer === null
-          ? 'no plan names a peer yet'
-          : `node "${hello.node}", the peer is "${this.#peer}"`,
+        'double',
+        `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
       )
     if (this.#past.includes(hello.incarnation))
       return this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
-    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello.incarnation)
+    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello)
     const incarnation = this.#incarnation
     if (incarnation === null) return
     const old = incarnation.connection
@@ -176,13 +182,26 @@ export class PeerListener {
     connection.send(welcome)
   }
 
-  #replaceIncarnation(id: string): void {
+  /**
+   * Whether this start of the peer's agent may speak for it: not beside a live one, and from another boot, which may be
+   * a clone of a host that lives, only when no promise to the old one can be in use any more.
+   */
+  #mayReplace({ incarnation, bootId }: Hello): boolean {
+    const { timing, nowMs } = this.#options
+    const known = this.#incarnation
+    if (known === null || known.id === incarnation) return true
+    const silentMs = nowMs() - known.heardAtMs
+    if (known.connection !== null && silentMs < silenceMs(timing())) return false
+    return known.bootId === bootId || silentMs >= timing().reserveMs
+  }
+
+  #replaceIncarnation({ incarnation: id, bootId }: Hello): void {
     const old = this.#incarnation
     if (old !== null) {
       this.#past = [...this.#past, old.id].slice(-incarnationsRemembered)
       old.connection?.close('the peer started anew')
     }
-    this.#incarnation = { id, connection: null, lastSeq: 0 }
+    this.#incarnation = { id, bootId, connection: null, lastSeq: 0, heardAtMs: this.#options.nowMs() }
   }
 
   #takeBeat(connection: Connection, beat: Beat): void {
@@ -192,6 +211,7 @@ export class PeerListener {
     if (beat.seq <= incarnation.lastSeq)
       return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
     incarnation.lastSeq = beat.seq
+    incarnation.heardAtMs = this.#options.nowMs()
     const collecting = { beat: beat.seq, verdicts: [] }
     this.#collecting = collecting
     this.#options.onBeat(beat)

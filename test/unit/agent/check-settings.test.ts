@@ -9,6 +9,7 @@ describe('writeCheckSettings', () => {
     witness: 'http://10.0.0.20:7400',
     cluster: 'web',
     node: 'lb01',
+    mode: 'enforce' as const,
     alone: 'stop' as const,
     runDir: '/run/keepalived-witness',
     token: 'secret-token',
@@ -18,7 +19,7 @@ describe('writeCheckSettings', () => {
     writeCheckSettings(folder('state'), settings)
     assert.equal(
       readFileSync(folder('state/check.conf'), 'utf8'),
-      'WITNESS=http://10.0.0.20:7400\nCLUSTER=web\nNODE=lb01\nALONE=stop\nRUN_DIR=/run/keepalived-witness\n',
+      'WITNESS=http://10.0.0.20:7400\nCLUSTER=web\nNODE=lb01\nMODE=enforce\nALONE=stop\nRUN_DIR=/run/keepalived-witness\n',
     )
     assert.equal(readFileSync(folder('state/check.header'), 'utf8'), 'Authorization: Bearer secret-token\n')
     assert.equal(statSync(folder('state/check.conf')).mode & 0o777, 0o644)

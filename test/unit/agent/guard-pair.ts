@@ -329,9 +329,6 @@ export class GuardPair {
       case 'count-adverts':
         this.#in(5, () => this.#feed(host.name, { type: 'adverts', received: Math.round(this.nowMs) }))
         return
-      case 'observe':
-        this.#in(2, () => this.#look(host.name))
-        return
       case 'announce':
       case 'permit':
       case 'tell':

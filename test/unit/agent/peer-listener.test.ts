@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { PeerListener } from '../../../agent/peer-listener.ts'
 import { parseFromVoter, type FromVoter, type Verdict } from '../../../shared/protocol.ts'
 import { dialVoter, type Connection } from '../../../shared/transport.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
 import { eventually } from './eventually.ts'
 
 const token = 'a-token-of-the-test-suite'
@@ -37,17 +38,20 @@ describe('PeerListener', () => {
   let listener: PeerListener
   let beats: number[]
   let refused: string[]
+  let nowMs: number
   const handles: { close(): void }[] = []
 
   beforeEach(async () => {
     beats = []
     refused = []
+    nowMs = 1000
     listener = await PeerListener.listen({
       cluster: 'web',
       node: 'lb01',
       listen: { address: '127.0.0.1', port: 0 },
       token,
-      nowMs: () => 1000,
+      nowMs: () => nowMs,
+      timing: () => defaultTiming,
       onBeat: ({ seq }) => {
         beats.push(seq)
         listener.answer(seq, verdict)
@@ -110,10 +114,11 @@ describe('PeerListener', () => {
       assert.deepEqual(refused, [reason])
     })
 
-  it('refuses everybody while no plan names a peer', async () => {
+  it('sends everybody away while no plan names a peer, without a word to the operator', async () => {
     listener.setPeer(null)
-    await dial(hello)
-    assert.deepEqual(refused, ['foreign-node'])
+    const early = await dial(hello)
+    assert.match(early.closed ?? '', /no plan/)
+    assert.deepEqual([refused, beats], [[], []])
   })
 
   it('refuses a beat before a hello', async () => {
@@ -133,15 +138,36 @@ describe('PeerListener', () => {
     assert.deepEqual([beats, refused], [[5, 6], ['replayed']])
   })
 
-  it('lets a new start of the peer replace the old one, which then changes nothing any more', async () => {
+  it('lets a new start of the peer take the place of one that is gone, which then changes nothing any more', async () => {
     const old = await dial(hello)
-    const next = await dial({ ...hello, incarnation: 'incarnation-2' })
+    old.connection!.close('the agent is restarted')
     await eventually('the old one closed', () => old.closed !== null)
+    nowMs += 1200
+    const next = await dial({ ...hello, incarnation: 'incarnation-2' })
     next.connection!.send(beat(1))
     await eventually('the answer', () => next.received.length === 2)
+    nowMs += 1200
     await dial(hello)
     assert.deepEqual([beats, refused], [[1], ['old-incarnation']])
     assert.equal(next.closed, null)
+  })
+
+  it('refuses a second live agent of the name of the peer', async () => {
+    const peer = await dial(hello)
+    const clone = await dial({ ...hello, incarnation: 'incarnation-2', bootId: 'another-boot' })
+    assert.match(clone.closed ?? '', /cloned host/)
+    assert.deepEqual([refused, peer.closed], [['double'], null])
+  })
+
+  it('waits for the end of every promise before another boot may speak for the peer', async () => {
+    await dial(hello)
+    const reboot = { ...hello, incarnation: 'incarnation-2', bootId: 'another-boot' }
+    nowMs += defaultTiming.reserveMs - 1
+    await dial(reboot)
+    assert.deepEqual(refused, ['double'])
+    nowMs += 1
+    const later = await dial(reboot)
+    assert.deepEqual([refused, later.closed], [['double'], null])
   })
 
   it('says which address is in use', async () => {
@@ -152,6 +178,7 @@ describe('PeerListener', () => {
         listen: { address: '127.0.0.1', port: listener.port },
         token,
         nowMs: () => 0,
+        timing: () => defaultTiming,
         onBeat: () => undefined,
         onRefused: () => undefined,
       }),
