@@ -82,6 +82,8 @@ export class ClusterRuntime {
   #deadline: NodeJS.Timeout | undefined
   #checks = new Map<number, (answer: CheckAnswer) => void>()
   #lastCheck = 0
+  /** Ledger writes under way. */
+  readonly #writes = new Set<Promise<void>>()
   #marksFail = false
   #slowWriteTold = false
 
@@ -162,12 +164,13 @@ export class ClusterRuntime {
     }
   }
 
-  /** Decides nothing any more; settles when its events are on disk. */
+  /** Decides nothing any more; settles when its ledger and its events are on disk. */
   async close(): Promise<void> {
     this.#ended = true
     clearTimeout(this.#deadline)
     for (const answer of [...this.#checks.values()])
       answer({ permit: false, text: 'the witness is shutting down' })
+    await Promise.all(this.#writes)
     await this.#options.events.flush()
   }
 
@@ -210,7 +213,7 @@ export class ClusterRuntime {
       case 'close':
         return this.#options.outbound.close(effect.connection, effect.reason)
       case 'record':
-        return void this.#record(effect.instance, effect.ballot)
+        return this.#onTheSide(this.#record(effect.instance, effect.ballot))
       case 'mark':
         return this.#noteMark(this.#options.marks.set(effect.instance, effect.mark))
       case 'answer-check':
@@ -219,10 +222,15 @@ export class ClusterRuntime {
         return this.tell(effect.occurrence)
       case 'members':
         this.#members = effect.members
-        return void this.#remember(effect.members)
+        return this.#onTheSide(this.#remember(effect.members))
       default:
         return assertNever(effect)
     }
+  }
+
+  #onTheSide(write: Promise<void>): void {
+    this.#writes.add(write)
+    void write.finally(() => this.#writes.delete(write))
   }
 
   async #record(instance: string, ballot: Ballot): Promise<void> {

@@ -31,6 +31,7 @@ export class Clusters {
   readonly #open = new Map<string, Promise<ClusterRuntime>>()
   readonly #ready = new Map<string, ClusterRuntime>()
   #started = false
+  #ended = false
 
   constructor(options: ClustersOptions) {
     this.#options = options
@@ -62,6 +63,7 @@ export class Clusters {
 
   /** The cluster that an agent names; null where it is unknown and may not join. */
   async join(name: string): Promise<ClusterRuntime | null> {
+    if (this.#ended) return null
     const { config } = this.#options
     const known = config.clusters.get(name)
     if (known !== undefined) return this.#openOnce(name, known)
@@ -71,7 +73,9 @@ export class Clusters {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.all.map((runtime) => runtime.close()))
+    this.#ended = true
+    const opened = await Promise.all(this.#open.values())
+    await Promise.all(opened.map((runtime) => runtime.close()))
   }
 
   #openOnce(name: string, config: ClusterConfig): Promise<ClusterRuntime> {
