@@ -4,6 +4,9 @@ import { type Arbiter } from './arbiter.ts'
 /** lb01 is the one that keepalived prefers. */
 const priorities: Readonly<Record<LabNode, number>> = { lb01: 150, lb02: 100 }
 
+/** advert_int: keepalived begins with the first advert when it takes the VIP. */
+export const advertIntervalMs = 1000
+
 /** Where the agent and keepalived meet; as on a real host. */
 export const runFolder = '/run/keepalived-witness'
 /** Root-owned in every component, as `enable_script_security` wants it. */
@@ -57,7 +60,7 @@ vrrp_instance ${instance} {
     virtual_router_id 51
     priority ${priorities[options.node]}
     ${options.preempt ? '' : 'nopreempt'}
-    advert_int 1
+    advert_int ${advertIntervalMs / 1000}
     virtual_ipaddress {
         ${vip}/24
     }

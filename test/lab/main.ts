@@ -1,15 +1,17 @@
 /** `npm run lab`: real keepalived, real faults, real numbers. Results on stdout, messages on stderr. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { availableParallelism } from 'node:os'
 import { type Arbiter, arbiters } from './arbiter.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
+import { tokenFile } from './daemon-config.ts'
 import { figuresTable } from './figures.ts'
 import { sweepAbandonedFolders } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
+import { productMount } from './namespace-host.ts'
 import { Pool } from './pool.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { judgeTiming, type RunnerOptions, runScenarioOften, type ScenarioResult } from './runner.ts'
-import { scenarios, scenariosNamed } from './scenarios/index.ts'
+import { scenarios, scenariosNamed, UnknownScenarioError } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
 
 interface RunArguments {
@@ -97,6 +99,10 @@ async function untilInterrupted(cluster: ClusterUnderTest): Promise<void> {
   tell(`The lab stays up until Ctrl-C; its files are in ${cluster.folderPath}. To look inside a host:`)
   for (const name of ['lb01', 'lb02', 'witness', 'client'] as const)
     if (cluster.hasPower(name)) tell(`  nsenter -t ${cluster.host(name).initPid} -a    # ${name}`)
+  if (cluster.setup.arbiter === 'witness') {
+    const control = `node ${productMount}/witnessctl.cjs --token-file ${tokenFile}`
+    tell(`To ask the witness: nsenter -t ${cluster.host('witness').initPid} -a ${control} status`)
+  }
   await new Promise(() => setInterval(() => undefined, 60_000))
 }
 
@@ -108,9 +114,11 @@ for (const [signal, code] of [
 ] as const)
   process.on(signal, () => process.exit(code))
 
-const program = new Command('lab').description(
-  'A keepalived pair, a witness and a client in network namespaces, and the faults that break such pairs.',
-)
+const program = new Command('lab')
+  .description(
+    'A keepalived pair, a witness and a client in network namespaces, and the faults that break such pairs.',
+  )
+  .exitOverride()
 program.command('list').description('the scenarios and their faults').action(list)
 program
   .command('run')
@@ -139,15 +147,15 @@ program
     '\nExit code: 0 everything held, 1 a must is broken or the lab failed, 2 wrong usage.',
   )
   .action(run)
-program.exitOverride()
 
 try {
   await program.parseAsync()
 } catch (error) {
-  const usage = error instanceof Error && 'exitCode' in error
-  if (usage) process.exitCode = error.exitCode === 0 ? 0 : 2
-  else {
-    tell(error instanceof Error ? error.message : String(error))
-    process.exitCode = 1
-  }
+  process.exitCode = exitCodeOf(error)
+  if (!(error instanceof CommanderError)) tell(error instanceof Error ? error.message : String(error))
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  return error instanceof UnknownScenarioError ? 2 : 1
 }

@@ -58,6 +58,7 @@ export async function runOnce(
     pace,
     product,
     folder,
+    number,
     ...(linger === undefined ? {} : { linger }),
     settle: (measured) => {
       if (arbiter === 'witness' && scenario.musts.some((must) => must.broken(measured) !== null))

@@ -2,6 +2,7 @@
 import { nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type ClusterSetup, ClusterUnderTest } from './cluster-under-test.ts'
+import { advertIntervalMs } from './keepalived-config.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { type MeasuredRun, type PhaseFigures, type Snapshot } from './measured-run.ts'
@@ -29,6 +30,8 @@ export interface RunOptions {
   /** The built programs; `arbiter: none` does without. */
   readonly product: string | null
   readonly folder: LabFolder
+  /** Which run of the scenario this is, counted from one: sets when, between two adverts, the fault strikes. */
+  readonly number: number
   /** Called with the result while the lab still stands: to keep its folder, for example. */
   readonly settle?: (measured: MeasuredRun) => void
   /** Called with the lab as the run leaves it, before its plugs are pulled. */
@@ -65,11 +68,12 @@ export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
 
 async function measure(
   cluster: ClusterUnderTest,
-  { scenario, arbiter, pace }: RunOptions,
+  { scenario, arbiter, pace, number }: RunOptions,
 ): Promise<MeasuredRun> {
   await (scenario.prepare ?? startWarm)(cluster)
   await pause(calmBeforeMs[pace])
   const before = await snapshot(cluster)
+  await pauseUntilAdvertPhase(cluster, advertPhaseMs(number))
 
   const faultAtMs = Date.now()
   await scenario.begin(cluster)
@@ -108,6 +112,22 @@ async function measure(
     end,
     events,
   }
+}
+
+/**
+ * How long a takeover lasts depends on how old the last advert is when the fault strikes. Runs spread over the second
+ * between two adverts, in the same way for every arbiter, so that medians compare.
+ */
+function advertPhaseMs(run: number): number {
+  const goldenRatio = 0.618_034
+  return ((run * goldenRatio) % 1) * advertIntervalMs
+}
+
+async function pauseUntilAdvertPhase(cluster: ClusterUnderTest, phaseMs: number): Promise<void> {
+  const tookVip = cluster.observer.changes().findLast(({ has }) => has)
+  if (tookVip === undefined) return
+  const sinceMs = (Date.now() - tookVip.atMs) % advertIntervalMs
+  await pause((phaseMs - sinceMs + advertIntervalMs) % advertIntervalMs)
 }
 
 async function watch(cluster: ClusterUnderTest, options: { untilMs: number; pace: Pace }): Promise<void> {

@@ -30,7 +30,11 @@ export const scenarios: readonly Scenario[] = [
   ...fenceFailures,
 ]
 
-/** `all`, a family or a variant. @throws Error for a name that is none of these. */
+export class UnknownScenarioError extends Error {
+  readonly code = 'unknown-scenario'
+}
+
+/** `all`, a family or a variant. @throws UnknownScenarioError for a name that is none of these. */
 export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
   const known = (name: string): readonly Scenario[] =>
     scenarios.filter(
@@ -38,7 +42,7 @@ export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
     )
   for (const name of wanted)
     if (known(name).length === 0)
-      throw new Error(`unknown scenario "${name}"; npm run lab -- list shows the names`)
+      throw new UnknownScenarioError(`unknown scenario "${name}"; npm run lab -- list shows the names`)
   const chosen = new Set(wanted.flatMap(known))
   return scenarios.filter((scenario) => chosen.has(scenario))
 }
