@@ -24,6 +24,11 @@ export function alone(guard: Guard, atMs: number): boolean {
   return witnessSilent(guard, atMs) && peerSilent(guard, atMs)
 }
 
+/** Nobody is heard, or nobody has been heard yet. */
+export function hearsNobody(guard: Guard, atMs: number): boolean {
+  return alone(guard, atMs) || !heardSomebody(guard)
+}
+
 /** Whether anybody was heard since this agent began to listen. */
 export function heardSomebody(guard: Guard): boolean {
   return (

@@ -2,7 +2,7 @@
 import { assertNever } from '../shared/assert-never.ts'
 import { type VoterName, witness } from '../shared/protocol.ts'
 import { askVote, promisedTo } from '../shared/vote.ts'
-import { alone, peerSilent, witnessSilent } from './bar-evidence.ts'
+import { hearsNobody, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
 import { type Guard, holdsVip, type Phase } from './guard-state.ts'
 import {
@@ -47,6 +47,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
       deadlineMs: atMs + waitMs,
       retryAtMs: atMs + claimRetryMs,
       handover,
+      adopts: grounds === 'adopt',
     },
   })
   askOwnVote(turn)
@@ -112,22 +113,10 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
     )
   }
 
-  const refusals = Object.entries(candidacy.refusals).map(([voter, { text }]) => `${voter} refused: ${text}`)
-  const present = (voter: VoterName): boolean =>
-    voter === guard.node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
-  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
-    return startFence(turn, {
-      reason: `the claim cannot win: ${refusals.join('; ') || 'nobody is there to vote'}`,
-      first: 'bar',
-    })
-
-  if (atMs >= phase.deadlineMs) {
-    if (policy.alone === 'keep' && alone(guard, atMs)) return enterUnprotected(turn)
-    const waitedMs = Math.round(atMs - phase.sinceMs)
-    return startFence(turn, {
-      reason: `no majority within ${waitedMs} ms: ${refusals.join('; ') || 'no answer'}`,
-      first: 'bar',
-    })
+  const lost = whyLost(guard, phase, atMs)
+  if (lost !== null) {
+    if (policy.alone === 'keep' && hearsNobody(guard, atMs)) return enterUnprotected(turn)
+    return startFence(turn, { reason: lost, first: 'bar' })
   }
 
   if (atMs < phase.retryAtMs || !mayTurn(guard, phase)) return
@@ -136,18 +125,40 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
   turn.effects.push({ type: 'beat' })
 }
 
-/** A voter knows of a higher epoch: ask all again under a new one. A lease in use stays good as long as it was. */
-export function raiseEpoch(turn: Turn): void {
-  const { candidacy, voter, phase, timing } = turn.guard
+/** Why this claim has failed; null: it may still win. */
+function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number): string | null {
+  const { candidacy, node } = guard
+  if (candidacy === null) return 'it was given up'
+  const refusals = Object.entries(candidacy.refusals).map(([voter, { text }]) => `${voter} refused: ${text}`)
+  const present = (voter: VoterName): boolean =>
+    voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
+    return `the claim cannot win: ${refusals.join('; ') || 'nobody is there to vote'}`
+  if (atMs < phase.deadlineMs) return null
+  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals.join('; ') || 'no answer'}`
+}
+
+/** Until when the lease that this node uses is good; -Infinity: it uses none. */
+export function leaseInUseUntilMs(guard: Guard): number {
+  const { phase, candidacy, timing } = guard
+  if (phase.name !== 'holding' || candidacy === null) return -Infinity
+  return leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs)
+}
+
+/**
+ * Ask all again under a new epoch: a voter knows of a higher one, or the plan has another timing. A lease in use stays
+ * good for as long as it was.
+ */
+export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.guard)): void {
+  const { candidacy, voter } = turn.guard
   if (candidacy === null) return
-  const inUse = phase.name === 'holding'
   set(turn, {
     candidacy: {
       epoch: voter.epoch + 1,
       grantedSentAtMs: {},
       refusals: {},
       ownAskedAtMs: turn.atMs,
-      carriedUntilMs: inUse ? leaseUntilMs(candidacy, votersOf(turn.guard), timing.leaseMs) : -Infinity,
+      carriedUntilMs,
     },
   })
   askOwnVote(turn)

@@ -152,8 +152,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   const { guard, atMs } = turn
   const { policy, seen, memory } = guard
   if (isOrphaned(guard)) return fenceOrphan(turn)
-  // MASTER in spite of the bar: it has to win the votes like any other.
-  if (holdsVip(guard)) return toStandby(turn)
+  if (holdsVip(guard)) return toClaimant(turn)
   const sawAbsent = phase.sawAbsent || seen.process === 'absent'
   if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
 
@@ -178,9 +177,15 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${phase.reason}).`)
 }
 
+/** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */
+function toClaimant(turn: Turn): void {
+  set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+}
+
 export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }): void {
   const { guard, atMs } = turn
   const { seen } = guard
+  if (holdsVip(guard)) return toClaimant(turn)
   if (seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP') {
     rememberStopped(turn, false)
     return toStandby(turn)

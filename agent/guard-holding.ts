@@ -1,5 +1,5 @@
 /** A MASTER with the lease, and one that keeps the VIP without (`alone: keep`). Pure. */
-import { alone, peerSilent, witnessSilent } from './bar-evidence.ts'
+import { alone, hearsNobody, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { enterClaim, enterUnprotected } from './guard-claim.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
 import { holdsVip } from './guard-state.ts'
@@ -31,5 +31,5 @@ export function stepUnprotected(turn: Turn): void {
   const { guard } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (!holdsVip(guard)) return release(turn)
-  if (!alone(guard, turn.atMs)) enterClaim(turn, 'adopt')
+  if (!hearsNobody(guard, turn.atMs)) enterClaim(turn, 'adopt')
 }

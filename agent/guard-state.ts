@@ -141,6 +141,8 @@ export type Phase =
       readonly retryAtMs: number
       /** The old holder is expected to let go: a refusal is not the end yet. */
       readonly handover: boolean
+      /** The VIP is here since before this agent could know: the lease may be its own already. */
+      readonly adopts: boolean
     }
   | { readonly name: 'holding'; readonly sinceMs: number }
   /** `alone: keep`: MASTER without a lease, because nobody can be heard. */

@@ -3,7 +3,7 @@ import { compareCandidates } from '../shared/preference.ts'
 import type { Report, Verdict, Vote } from '../shared/protocol.ts'
 import { askVote, ballotLost, ballotRecorded, learnEpoch, promisedTo, releaseVote } from '../shared/vote.ts'
 import { startFence } from './guard-fencing.ts'
-import type { GuardEvent } from './guard-state.ts'
+import { type GuardEvent, holdsVip } from './guard-state.ts'
 import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
 import { askOwnVote } from './guard-claim.ts'
 import { withGrant, withRefusal } from './lease.ts'
@@ -62,9 +62,14 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
   return decision
 }
 
-/** Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. */
+/**
+ * Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. One that
+ * only confirms the VIP that it had before does not.
+ */
 function settleContest(turn: Turn, peer: string): Vote {
-  const { node, profile, gateway, peerReport } = turn.guard
+  const { node, profile, gateway, peerReport, phase } = turn.guard
+  if (phase.name === 'claiming' && phase.adopts)
+    return { kind: 'refused', reason: 'outranked', text: `${node} had the VIP before and confirms its lease` }
   const rank = compareCandidates(
     { node, priority: profile.priority, gateway },
     { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
@@ -105,8 +110,9 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   if (candidacy?.epoch === event.ballot.epoch)
     return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
   // The claim was given up, or raised to a higher epoch, while the disk was busy.
-  if (candidacy === null) giveBackOwnVote(turn)
-  else askOwnVote(turn)
+  if (candidacy !== null) askOwnVote(turn)
+  // While the VIP may still be here an older lease may be, too.
+  else if (!holdsVip(guard)) giveBackOwnVote(turn)
 }
 
 export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {

@@ -7,8 +7,15 @@
 import { assertNever } from '../shared/assert-never.ts'
 import { witness } from '../shared/protocol.ts'
 import { expireVote, learnEpoch, recoverVoter } from '../shared/vote.ts'
-import { peerHolds } from './bar-evidence.ts'
-import { askOwnVote, enterClaim, mayTurn, raiseEpoch, stepClaiming } from './guard-claim.ts'
+import { alone, peerHolds } from './bar-evidence.ts'
+import {
+  askOwnVote,
+  enterClaim,
+  leaseInUseUntilMs,
+  mayTurn,
+  raiseEpoch,
+  stepClaiming,
+} from './guard-claim.ts'
 import {
   bookRungEnded,
   bookStartEnded,
@@ -129,7 +136,7 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'profile':
       return set(turn, { profile: event.profile })
     case 'plan':
-      return set(turn, { peer: event.peer, timing: event.timing })
+      return bookPlan(turn, event)
     case 'answer':
       return bookAnswer(turn, event)
     case 'peer-report':
@@ -167,6 +174,15 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   turn.firstSight = !observed
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
   set(turn, { seen: { keepalived, process, vips }, observed: true })
+}
+
+/** Votes are worth what was asked for: under another timing all are asked for again. */
+function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
+  const { peer, timing } = event
+  const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
+  const carriedUntilMs = leaseInUseUntilMs(turn.guard)
+  set(turn, { peer, timing })
+  if (retimed) raiseEpoch(turn, carriedUntilMs)
 }
 
 function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
@@ -234,7 +250,8 @@ function bookGap(turn: Turn, gapMs: number): void {
 function renew(turn: Turn): void {
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') askOwnVote(turn)
-  if (phase.name === 'overruled' && !peerHolds(turn.guard, turn.atMs)) enterClaim(turn, 'adopt')
+  const mayWin = !peerHolds(turn.guard, turn.atMs) && !alone(turn.guard, turn.atMs)
+  if (phase.name === 'overruled' && mayWin) enterClaim(turn, 'adopt')
   writePermit(turn)
 }
 
