@@ -45,12 +45,16 @@ async function run(names: readonly string[], options: RunArguments): Promise<voi
   sweepAbandonedFolders()
   const product = options.arbiter === 'none' ? null : await buildProduct()
   const pool = new Pool(options.keep ? 1 : options.jobs)
-  const results = await Promise.all(
+  const outcomes = await Promise.allSettled(
     chosen.map((scenario) => compare(scenario, { ...options, product, pool })),
   )
-  const all = results.flat()
-  if (options.json) process.stdout.write(`${JSON.stringify(all.map(publicResult), null, 2)}\n`)
-  process.exitCode = all.some(({ broken }) => broken.length > 0) ? 1 : 0
+  const results = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+  if (options.json) process.stdout.write(`${JSON.stringify(results.map(publicResult), null, 2)}\n`)
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+  )
+  for (const failure of failures) tell(failure instanceof Error ? failure.message : String(failure))
+  process.exitCode = failures.length > 0 || results.some(({ broken }) => broken.length > 0) ? 1 : 0
 }
 
 async function compare(
@@ -80,7 +84,7 @@ async function compare(
 function resultText(result: ScenarioResult): string {
   const broken = result.broken.map(
     ({ must, seen, run: number, logs }) =>
-      `  BROKEN: ${must}: ${seen}${number === null ? '' : ` (run ${number}, logs in ${logs ?? ''})`}`,
+      `  BROKEN: ${must}: ${seen}${number === null ? '' : ` (run ${number}${logs === null ? '' : `, logs in ${logs}`})`}`,
   )
   const notJudged = result.notJudged.map((must) => `  not judged (needs --arbiter both): ${must}`)
   return [figuresTable(result.figures), ...broken, ...notJudged].join('\n')

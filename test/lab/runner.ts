@@ -75,35 +75,56 @@ export async function runOnce(
   return { run, broken }
 }
 
-/** All runs of a scenario, through the pool. */
+/**
+ * All runs of a scenario, through the pool. A run that fails is reported beside those that were measured.
+ * @throws Error where not one run could be measured.
+ */
 export async function runScenarioOften(
   scenario: Scenario,
   arbiter: Arbiter,
   options: RunnerOptions,
 ): Promise<ScenarioResult> {
   const { pool, pace, product, tell, linger } = options
-  const judged = await Promise.all(
+  const outcomes = await Promise.allSettled(
     Array.from({ length: options.runs }, (_, index) =>
       pool.run(async () => {
+        const number = index + 1
         const result = await runOnce(scenario, {
           arbiter,
           pace,
           product,
-          number: index + 1,
+          number,
           ...(linger === undefined ? {} : { linger }),
         })
-        tell(`${scenario.name} (arbiter ${arbiter}): run ${index + 1} of ${options.runs} done`)
+        tell(`${scenario.name} (arbiter ${arbiter}): run ${number} of ${options.runs} done`)
         return result
       }),
     ),
   )
+  const judged = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [{ error: asError(outcome.reason), number: index + 1 }] : [],
+  )
+  if (judged.length === 0 && failed[0] !== undefined) throw failed[0].error
   const runs = judged.map(({ run }) => run)
   return {
     figures: scenarioFigures(runs),
     runs,
-    broken: judged.flatMap(({ broken }) => broken),
+    broken: [
+      ...judged.flatMap(({ broken }) => broken),
+      ...failed.map(({ error, number }) => ({
+        must: 'the run can be measured',
+        seen: error.message,
+        run: number,
+        logs: null,
+      })),
+    ],
     notJudged: [],
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 /** Adds the bounds on time, which are judged over all runs. */
