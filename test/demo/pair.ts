@@ -52,6 +52,7 @@ export function startPair(options: {
     arbiter,
     product,
     pace: 'full',
+    number: 1,
     folder: new LabFolder('disk'),
     scenario: {
       ...vrrpBlock,

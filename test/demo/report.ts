@@ -51,7 +51,7 @@ export function reportOf(pairs: { alone: Shown; witness: Shown }, texts: Texts, 
 }
 
 function chapter(title: string, shown: Shown, texts: Texts, paint: Paint): string[] {
-  return [paint(title, 'bold'), ...timeline(shown, texts, paint), '', ...story(shown.run, texts, paint), '']
+  return [paint(title, 'bold'), ...timeline(shown, texts, paint), '', ...story(shown, texts, paint), '']
 }
 
 const ownerGlyphs: Readonly<Record<OwnerCell, string>> = { whole: '█', part: '▌', none: '·' }
@@ -123,9 +123,9 @@ function paintRow<Cell>(
   return runs.map((part) => (part.colour === null ? part.text : paint(part.text, part.colour))).join('')
 }
 
-function story(run: MeasuredRun, texts: Texts, paint: Paint): string[] {
+function story({ run, attempts }: Shown, texts: Texts, paint: Paint): string[] {
   const actorWidth = Math.max(...Object.values(texts.actors).map(displayWidth))
-  return storyOf(run).flatMap((line) => {
+  return storyOf(run, attempts).flatMap((line) => {
     const at = `+${((line.atMs - run.spans.fault.fromMs) / 1000).toFixed(3)} s`.padStart(10)
     const head = `${at}  ${padTo(texts.actors[line.actor], actorWidth)}  `
     const colour = colourOf(line)
@@ -141,11 +141,13 @@ function colourOf({ fact, actor }: StoryLine): Colour | null {
     case 'takes-vip':
       return fact.beside === null ? null : 'red'
     case 'still-split':
+    case 'dark':
     case 'event':
       return 'red'
     case 'loses-vip':
       return fact.settled ? null : 'green'
     case 'sees-two':
+    case 'other-answers':
       return 'yellow'
     case 'proof':
     case 'sees-one':

@@ -6,9 +6,10 @@ import type { EventView } from '../../server/cluster-view.ts'
 import { instance, nodes, peerOf, type LabNode } from '../lab/address-plan.ts'
 import { type MeasuredRun } from '../lab/measured-run.ts'
 import { type OwnershipChange } from '../lab/vip-ownership.ts'
+import { type Attempt } from '../lab/web-client.ts'
 
 /** Who does it. */
-export type Actor = 'firewall' | 'witness' | 'both' | LabNode | `${LabNode} agent`
+export type Actor = 'firewall' | 'client' | 'witness' | 'both' | LabNode | `${LabNode} agent`
 
 export type Fact =
   | { readonly kind: 'blocked' | 'admitted' }
@@ -30,6 +31,10 @@ export type Fact =
   | { readonly kind: 'announces'; readonly rival: LabNode }
   | { readonly kind: 'starts-again' }
   | { readonly kind: 'back-in' }
+  /** While two nodes have the VIP, answers come from the one that came second. */
+  | { readonly kind: 'other-answers'; readonly node: LabNode }
+  /** `toTheEnd`: nobody had answered when the watch ended. */
+  | { readonly kind: 'dark'; readonly forMs: number; readonly toTheEnd: boolean }
   /** Something else that the witness's operator should know, in its own words. */
   | { readonly kind: 'event'; readonly text: string }
 
@@ -39,13 +44,14 @@ export interface StoryLine {
   readonly fact: Fact
 }
 
-export function storyOf(run: MeasuredRun): StoryLine[] {
+export function storyOf(run: MeasuredRun, attempts: readonly Attempt[]): StoryLine[] {
   const { fault, healed } = run.spans
   return [
     { atMs: fault.fromMs, actor: 'firewall' as const, fact: { kind: 'blocked' as const } },
     ...ownershipLines(run),
     ...run.events.flatMap((event) => eventLine(event, run)),
     ...stillSplit(run),
+    ...clientLines(run, attempts),
     { atMs: healed.fromMs, actor: 'firewall' as const, fact: { kind: 'admitted' as const } },
   ]
     .filter(({ atMs }) => atMs >= fault.fromMs && atMs <= healed.toMs)
@@ -80,6 +86,36 @@ function stillSplit({ fault, spans, changes }: MeasuredRun): StoryLine[] {
   // Before the block's own end, so that the reader learns what state it finds.
   const atMs = spans.fault.toMs - 1
   return [{ atMs, actor: 'both', fact: { kind: 'still-split', forMs: spans.fault.toMs - splitAtMs } }]
+}
+
+/** A page takes 2 ms and is fetched every 20: shorter than this nobody notices. */
+const darkAtLeastMs = 100
+
+function clientLines({ spans }: MeasuredRun, attempts: readonly Attempt[]): StoryLine[] {
+  const within = attempts.filter(({ atMs }) => atMs >= spans.fault.fromMs && atMs < spans.healed.toMs)
+  const lines: StoryLine[] = []
+  let answers: string | null = 'lb01'
+  let darkSinceMs: number | null = null
+  const endDark = (atMs: number, toTheEnd: boolean): void => {
+    if (darkSinceMs === null) return
+    const forMs = atMs - darkSinceMs
+    if (forMs >= darkAtLeastMs)
+      lines.push({ atMs: darkSinceMs, actor: 'client', fact: { kind: 'dark', forMs, toTheEnd } })
+    darkSinceMs = null
+  }
+  for (const { atMs, answeredBy } of within) {
+    if (answeredBy === null) {
+      darkSinceMs ??= atMs
+      continue
+    }
+    endDark(atMs, false)
+    const node = nodes.find((each) => each === answeredBy)
+    if (node !== undefined && node !== answers)
+      lines.push({ atMs, actor: 'client', fact: { kind: 'other-answers', node } })
+    answers = answeredBy
+  }
+  endDark(spans.healed.toMs, true)
+  return lines
 }
 
 function eventLine(event: EventView, run: MeasuredRun): StoryLine[] {

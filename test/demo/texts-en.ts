@@ -37,6 +37,7 @@ export const en: Texts = {
   client: 'client',
   actors: {
     firewall: 'firewall',
+    client: 'client',
     both: 'both nodes',
     witness: 'witness',
     lb01: 'lb01',
@@ -107,6 +108,12 @@ function factText(fact: Fact): string {
       return 'starts keepalived again'
     case 'back-in':
       return 'lets keepalived take part again'
+    case 'other-answers':
+      return `is now answered by ${fact.node}`
+    case 'dark':
+      return fact.toTheEnd
+        ? `gets no answer any more, for ${durationText(fact.forMs)}, until the watch ends`
+        : `gets no answer for ${durationText(fact.forMs)}`
     case 'event':
       return fact.text
   }

@@ -37,6 +37,7 @@ export const zh: Texts = {
   client: '客户端',
   actors: {
     firewall: '防火墙',
+    client: '客户端',
     both: '两个节点',
     witness: 'witness',
     lb01: 'lb01',
@@ -106,6 +107,12 @@ function factText(fact: Fact): string {
       return '重新启动 keepalived'
     case 'back-in':
       return '允许 keepalived 重新参与'
+    case 'other-answers':
+      return `此时起由 ${fact.node} 应答`
+    case 'dark':
+      return fact.toTheEnd
+        ? `再也得不到应答，直到观察结束，共 ${durationText(fact.forMs)}`
+        : `有 ${durationText(fact.forMs)} 得不到应答`
     case 'event':
       return fact.text
   }
