@@ -19,7 +19,7 @@ export function wrap(text: string, width: number): string[] {
   let line = ''
   for (const unit of units(text)) {
     const fits = displayWidth(line + unit.trimEnd()) <= width
-    if (fits || line === '' || clingy.test(unit)) line += unit
+    if (fits || line === '') line += unit
     else {
       lines.push(line.trimEnd())
       line = unit.trimStart()
@@ -28,7 +28,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line.trimEnd()]
 }
 
-/** What must not be torn apart: a word with the space after it, or one Chinese character. */
+/** What must not be torn apart: a word with the space after it, or a Chinese character with its comma. */
 function units(text: string): string[] {
   const found: string[] = []
   let word = ''
@@ -37,7 +37,10 @@ function units(text: string): string[] {
     word = ''
   }
   for (const character of text) {
-    if (wide.test(character)) {
+    if (clingy.test(character)) {
+      close()
+      found.push((found.pop() ?? '') + character)
+    } else if (wide.test(character)) {
       close()
       found.push(character)
     } else {

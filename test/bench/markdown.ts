@@ -1,0 +1,109 @@
+/**
+ * docs/BENCH.md: one marked section per part of the bench, so that a run of some parts replaces these and leaves the
+ * others, each with the setting it was measured in. Pure.
+ */
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+export const sectionIds = ['idle', 'check', 'fence', 'programs', 'scenarios'] as const
+export type SectionId = (typeof sectionIds)[number]
+
+export interface Section {
+  readonly id: SectionId
+  readonly title: string
+  /** How it was measured, and with which command. */
+  readonly how: string
+  /** Date, machine, versions. */
+  readonly setting: string
+  readonly table: Table
+  /** Below the table. */
+  readonly notes: readonly string[]
+  /**
+   * How many first cells name a row: rows of the document that this run did not measure are kept. 0: the table is
+   * replaced as a whole.
+   */
+  readonly keyCells: number
+}
+
+export function tableText({ head, rows }: Table): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${head.map((_, column) => escaped(cells[column] ?? '')).join(' | ')} |`
+  return [line(head), `| ${head.map(() => '---').join(' | ')} |`, ...rows.map(line)].join('\n')
+}
+
+function escaped(cell: string): string {
+  return cell
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replaceAll(/\s*\n\s*/g, ' ')
+}
+
+export function sectionText({ title, how, setting, table, notes }: Section): string {
+  const list = notes.map((note) => `- ${note}`).join('\n')
+  return [`## ${title}`, how, tableText(table), ...(list === '' ? [] : [list]), setting].join('\n\n')
+}
+
+const heading = `# Measurements
+
+Written by \`npm run bench -- --write docs/BENCH.md\`; each section says how, when and on what it was measured. Figures
+are medians with the least and the most in brackets.`
+
+/** @param existing the document as it is; null: there is none. */
+export function documentText(existing: string | null, sections: readonly Section[]): string {
+  const parts = sectionIds.flatMap((id) => {
+    const before = existing === null ? null : bodyOf(existing, id)
+    const measured = sections.find((section) => section.id === id)
+    if (measured !== undefined) return [marked(id, sectionText(withKeptRows(measured, before)))]
+    return before === null ? [] : [marked(id, before)]
+  })
+  return `${[heading, ...parts].join('\n\n')}\n`
+}
+
+const opening = (id: SectionId): string => `<!-- bench: ${id} -->`
+const closing = (id: SectionId): string => `<!-- end: ${id} -->`
+
+function marked(id: SectionId, body: string): string {
+  return `${opening(id)}\n\n${body}\n\n${closing(id)}`
+}
+
+function bodyOf(document: string, id: SectionId): string | null {
+  const from = document.indexOf(opening(id))
+  const to = document.indexOf(closing(id))
+  return from < 0 || to < from ? null : document.slice(from + opening(id).length, to).trim()
+}
+
+/** Rows of a table with other columns are of another version: they are not kept. */
+function withKeptRows(section: Section, before: string | null): Section {
+  const { keyCells, table } = section
+  if (keyCells === 0 || before === null) return section
+  const old = readTable(before)
+  if (old?.head.join('|') !== table.head.join('|')) return section
+  const key = (row: readonly string[]): string => row.slice(0, keyCells).join('|')
+  const fresh = new Map(table.rows.map((row) => [key(row), row]))
+  const inPlace = old.rows.map((row) => fresh.get(key(row)) ?? row)
+  const known = new Set(old.rows.map(key))
+  const added = table.rows.filter((row) => !known.has(key(row)))
+  return { ...section, table: { head: table.head, rows: [...inPlace, ...added] } }
+}
+
+/** The first table of a text; null: there is none. */
+export function readTable(text: string): Table | null {
+  const lines = text.split('\n')
+  const from = lines.findIndex(
+    (line, at) => line.startsWith('|') && /^\|[\s|:-]+\|$/.test(lines[at + 1] ?? ''),
+  )
+  if (from < 0) return null
+  const length = lines.slice(from).findIndex((line) => !line.startsWith('|'))
+  const rows = lines.slice(from, length < 0 ? lines.length : from + length).map(cellsOf)
+  const [head = [], , ...body] = rows
+  return { head, rows: body }
+}
+
+function cellsOf(line: string): string[] {
+  return line
+    .slice(1, line.trimEnd().length - 1)
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replaceAll('\\|', '|').replaceAll('\\\\', '\\'))
+}
