@@ -18,7 +18,15 @@ import {
   votersOf,
   writePermit,
 } from './guard-turn.ts'
-import { isHopeless, leaseUntilMs, withGrant, withRefusal } from './lease.ts'
+import {
+  isHopeless,
+  isUnderWay,
+  leaseUntilMs,
+  newCandidacy,
+  withGrant,
+  withPending,
+  withRefusal,
+} from './lease.ts'
 
 /** How soon a claim that may still turn asks again. */
 const claimRetryMs = 10
@@ -40,7 +48,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1
   const waitMs = handover ? timing.handoverMs : grounds === 'adopt' ? timing.checkMs : timing.claimMs
   set(turn, {
-    candidacy: { epoch, grantedSentAtMs: {}, refusals: {}, ownAskedAtMs: atMs, carriedUntilMs: -Infinity },
+    candidacy: newCandidacy({ epoch, askedAtMs: atMs, carriedUntilMs: -Infinity }),
     phase: {
       name: 'claiming',
       sinceMs: atMs,
@@ -59,6 +67,13 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
     'info',
     `keepalived ${how} (${profile.instance}, epoch ${epoch}); asking for the votes.`,
   )
+}
+
+/** Silence ends a claim; waiting for the disks of a majority that has voted is not silence. */
+export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
+  const { candidacy, timing } = guard
+  if (candidacy === null || !isUnderWay(candidacy, votersOf(guard))) return phase.deadlineMs
+  return Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs)
 }
 
 /** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
@@ -85,8 +100,12 @@ export function askOwnVote(turn: Turn): void {
       return set(turn, { candidacy: withGrant(candidacy, node, atMs) })
     case 'pending':
       // Asked again while the disk is busy: the grant counts from the first time.
-      if (effects.length > 0) set(turn, { candidacy: { ...candidacy, ownAskedAtMs: atMs } })
-      return
+      return set(turn, {
+        candidacy: {
+          ...withPending(candidacy, node),
+          ownAskedAtMs: effects.length > 0 ? atMs : candidacy.ownAskedAtMs,
+        },
+      })
     case 'refused':
       return set(turn, { candidacy: withRefusal(candidacy, node, decision) })
     default:
@@ -134,7 +153,7 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
   if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
     return `the claim cannot win: ${refusals.join('; ') || 'nobody is there to vote'}`
-  if (atMs < phase.deadlineMs) return null
+  if (atMs < claimDeadlineMs(guard, phase)) return null
   return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals.join('; ') || 'no answer'}`
 }
 
@@ -153,13 +172,7 @@ export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.g
   const { candidacy, voter } = turn.guard
   if (candidacy === null) return
   set(turn, {
-    candidacy: {
-      epoch: voter.epoch + 1,
-      grantedSentAtMs: {},
-      refusals: {},
-      ownAskedAtMs: turn.atMs,
-      carriedUntilMs,
-    },
+    candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs }),
   })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })

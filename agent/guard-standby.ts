@@ -71,8 +71,11 @@ function stepProbation(turn: Turn): void {
 export function bookAdverts(turn: Turn, received: number | null): void {
   const { phase, timing, profile, failedProbations } = turn.guard
   if (phase.name !== 'probation') return
+  if (phase.baseline === null) {
+    // A keepalived that has only just started cannot be asked yet; it began to count at zero.
+    return set(turn, { phase: { ...phase, baseline: received ?? 0, counting: false } })
+  }
   if (received === null) return toStandby(turn)
-  if (phase.baseline === null) return set(turn, { phase: { ...phase, baseline: received, counting: false } })
   if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
     set(turn, { failedProbations: 0 })
     return toStandby(turn)

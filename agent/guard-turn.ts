@@ -98,7 +98,11 @@ export function writePermit(turn: Turn): void {
       if (mayPermit(guard)) line('permit', atMs + standardMs, `${phase.name}: may become MASTER`)
       return
     case 'holding':
-      return line('permit', leaseEndsAtMs(guard), `holds the lease (epoch ${guard.candidacy?.epoch ?? 0})`)
+      return line(
+        'permit',
+        Math.min(leaseEndsAtMs(guard), atMs + holderPermitMs(timing)),
+        `holds the lease (epoch ${guard.candidacy?.epoch ?? 0})`,
+      )
     case 'unprotected':
     case 'overruled':
       return line('permit', atMs + standardMs, phase.name)
@@ -120,4 +124,15 @@ export function writePermit(turn: Turn): void {
  */
 function permitMs(timing: Timing): number {
   return timing.reserveMs
+}
+
+/** What a check takes to ask the witness, with room to spare. */
+const askingMs = 100
+
+/**
+ * How long a line of the permit file is good after the holder's agent last wrote it. So short that the check of an
+ * agent that has died asks at least once while the witness still keeps its promise, and renews it.
+ */
+function holderPermitMs(timing: Timing): number {
+  return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)
 }

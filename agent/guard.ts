@@ -15,6 +15,7 @@ import {
   mayTurn,
   raiseEpoch,
   stepClaiming,
+  claimDeadlineMs,
 } from './guard-claim.ts'
 import {
   bookRungEnded,
@@ -37,7 +38,7 @@ import {
 } from './guard-state.ts'
 import { leaseEndsAtMs, release, set, tell, type Turn, writePermit } from './guard-turn.ts'
 import { bookPeerReport, bookRecorded, bookRecordFailed } from './guard-voting.ts'
-import { withGrant, withRefusal } from './lease.ts'
+import { withGrant, withPending, withRefusal } from './lease.ts'
 
 export type * from './guard-state.ts'
 export type { Rung } from './fence-ladder.ts'
@@ -111,7 +112,7 @@ export function nextDeadlineMs(guard: Guard): number | null {
     case 'barred':
       return phase.cause.kind === 'no-adverts' ? phase.cause.retryAtMs : null
     case 'claiming':
-      return mayTurn(guard, phase) ? Math.min(phase.deadlineMs, phase.retryAtMs) : phase.deadlineMs
+      return Math.min(claimDeadlineMs(guard, phase), mayTurn(guard, phase) ? phase.retryAtMs : Infinity)
     case 'holding':
       return leaseEndsAtMs(guard)
     case 'fencing':
@@ -202,7 +203,9 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   if (candidacy === null) return
   switch (vote.kind) {
     case 'none':
+      return
     case 'pending':
+      if (vote.epoch === candidacy.epoch) set(turn, { candidacy: withPending(candidacy, from) })
       return
     case 'granted':
       if (vote.epoch !== candidacy.epoch) return

@@ -10,10 +10,23 @@ export interface Candidacy {
   readonly grantedSentAtMs: Readonly<Record<VoterName, number>>
   /** Per voter: its last word, where that was a refusal. */
   readonly refusals: Readonly<Record<VoterName, { reason: RefusalReason; text: string }>>
+  /** Voters that would grant, and wait for their disk: they promise nothing to anybody else meanwhile. */
+  readonly pending: readonly VoterName[]
   /** When the own vote was asked for; its grant may follow only after the disk. */
   readonly ownAskedAtMs: number
   /** Until when a lease under an earlier epoch of the same ownership is still good. */
   readonly carriedUntilMs: number
+}
+
+export function newCandidacy(asked: { epoch: Epoch; askedAtMs: number; carriedUntilMs: number }): Candidacy {
+  return {
+    epoch: asked.epoch,
+    grantedSentAtMs: {},
+    refusals: {},
+    pending: [],
+    ownAskedAtMs: asked.askedAtMs,
+    carriedUntilMs: asked.carriedUntilMs,
+  }
 }
 
 export function majorityOf(voters: number): number {
@@ -49,6 +62,19 @@ export function isHopeless(
   return possible.length < majorityOf(voters.length)
 }
 
+/** Whether a majority has voted or is writing its vote down: nobody else can win, and only the disks are awaited. */
+export function isUnderWay(candidacy: Candidacy, voters: readonly VoterName[]): boolean {
+  const won = voters.filter(
+    (voter) => candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
+  )
+  return won.length >= majorityOf(voters.length)
+}
+
+export function withPending(candidacy: Candidacy, voter: VoterName): Candidacy {
+  const others = candidacy.pending.filter((other) => other !== voter)
+  return { ...candidacy, pending: [...others, voter] }
+}
+
 export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: number): Candidacy {
   const refusals = Object.fromEntries(Object.entries(candidacy.refusals).filter(([other]) => other !== voter))
   const before = candidacy.grantedSentAtMs[voter] ?? -Infinity
@@ -56,6 +82,7 @@ export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: numb
     ...candidacy,
     grantedSentAtMs: { ...candidacy.grantedSentAtMs, [voter]: Math.max(before, sentAtMs) },
     refusals,
+    pending: candidacy.pending.filter((other) => other !== voter),
   }
 }
 
@@ -64,5 +91,9 @@ export function withRefusal(
   voter: VoterName,
   refusal: { reason: RefusalReason; text: string },
 ): Candidacy {
-  return { ...candidacy, refusals: { ...candidacy.refusals, [voter]: refusal } }
+  return {
+    ...candidacy,
+    refusals: { ...candidacy.refusals, [voter]: refusal },
+    pending: candidacy.pending.filter((other) => other !== voter),
+  }
 }

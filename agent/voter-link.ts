@@ -44,7 +44,8 @@ export interface OutgoingBeat {
 }
 
 const firstRedialMs = 50
-const longestRedialMs = 1000
+/** A witness that is restarted must be back in use before a lease runs out. */
+const longestRedialMs = 250
 /** A pending vote is answered twice, and the second time late: so many beats are remembered. */
 const beatsRemembered = 64
 

@@ -830,7 +830,9 @@ function watchForDualMaster(turn: Turn, instance: string): void {
   if (dualSinceMs === null) change(turn, instance, { dualSinceMs: atMs })
   // After a pause of this process every input must be newer than the pause.
   const fresh = masters.every((name) => (nodes.get(name)?.session?.echoMs ?? -Infinity) >= runningSinceMs)
-  if (!fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
+  // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
+  const lasts = dualSinceMs !== null && atMs - dualSinceMs >= timing.handoverMs
+  if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
   change(turn, instance, { orderedAtMs: atMs })
   for (const name of masters)
     if (name !== holder)

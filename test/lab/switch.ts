@@ -59,9 +59,16 @@ export class Switch {
     await this.#mend('cut')
   }
 
-  /** Loses this share of the frames, each once, wherever they come from and go. */
+  /**
+   * Loses this share of the frames, each once, wherever they come from and go. VRRP adverts are lost evenly: three in a
+   * row make keepalived promote itself by its own rule, which would come about by chance in one run of 130.
+   */
   async loseFrames(percent: number): Promise<void> {
-    await this.#rules('loss', [`numgen random mod 100 < ${percent} drop`])
+    const evenly = Math.round(100 / percent)
+    await this.#rules('loss', [
+      `ip protocol 112 numgen inc mod ${evenly} 0 drop`,
+      `ip protocol != 112 numgen random mod 100 < ${percent} drop`,
+    ])
   }
 
   async endLoss(): Promise<void> {

@@ -15,6 +15,7 @@ const none: Candidacy = {
   epoch: 8,
   grantedSentAtMs: {},
   refusals: {},
+  pending: [],
   ownAskedAtMs: 0,
   carriedUntilMs: -Infinity,
 }
