@@ -184,6 +184,7 @@ type Message = { type: 'hello'; hello: Hello } | { type: 'beat'; beat: Beat } | 
 
 /** One connection of an agent. What is in its outbox arrives in its order, late or never. */
 interface Line {
+  readonly owner: HostName
   readonly connection: number
   readonly outbox: Message[]
   /** Of each beat: when it left, and as the how manieth deed of all. */
@@ -251,6 +252,8 @@ class World {
   #startedAtMs = this.#atMs
   /** Which host spoke for a node when the witness went down. */
   readonly #spokeFor = new Map<string, string>()
+  readonly #cloned = new Set<string>()
+  readonly #checked = new Set<string>()
   readonly #hosts = Object.fromEntries(hostNames.map((name) => [name, new Host(name)])) as Record<
     HostName,
     Host
@@ -370,6 +373,11 @@ class World {
         return
       }
       case 'ask-check':
+        // A release that the check overtakes: see "the check of a node" in arbiter.test.ts.
+        if (this.#isReleasing(step.node, step.of)) return
+        // A check does not say from which of two hosts of one name it comes: see "two live agents" there.
+        if (this.#cloned.has(step.node)) return
+        this.#checked.add(step.node)
         this.#checksUnderWay.push({
           check: ++this.#checks,
           node: step.node,
@@ -397,6 +405,17 @@ class World {
     }
   }
 
+  #isReleasing(name: HostName, of: Instance): boolean {
+    return this.#lines
+      .filter(({ owner }) => owner === name)
+      .flatMap(({ outbox }) => outbox)
+      .some(
+        (message) =>
+          message.type === 'beat' &&
+          message.beat.reports.some(({ instance, release }) => release && instance === of),
+      )
+  }
+
   #pass(ms: number, ticks: boolean): void {
     const untilMs = this.#atMs + ms
     while (ticks && nextDeadlineMs(this.#arbiter) < untilMs) {
@@ -411,11 +430,21 @@ class World {
 
   #connect(host: Host): void {
     // A witness that restarted knows nodes by nothing but their names: see "two live agents" in arbiter.test.ts.
+    if (host.isClone) {
+      if (this.#checked.has(host.node)) return
+      this.#cloned.add(host.node)
+    }
     const spokenFor = this.#spokeFor.get(host.node)
     const early = this.#atMs < this.#startedAtMs + 2 * reserveMs
     if (early && spokenFor !== undefined && spokenFor !== host.name) return
     this.#hangUp(host)
-    host.line = { connection: ++this.#connections, outbox: [], sent: new Map(), echoMs: null }
+    host.line = {
+      owner: host.name,
+      connection: ++this.#connections,
+      outbox: [],
+      sent: new Map(),
+      echoMs: null,
+    }
     this.#lines.push(host.line)
     host.line.outbox.push({ type: 'hello', hello: host.hello })
   }

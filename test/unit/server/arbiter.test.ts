@@ -220,6 +220,27 @@ describe('arbiter', () => {
       assert.ok(!witness.told().slice(-1).includes('ledger-rolled-back'))
     })
 
+    it('is told to operators when its marks show it', () => {
+      const ballot = { to: 'lb01', epoch: 3 }
+      const mark = { epoch: 6, untilMs: startedAtMs + 500 }
+      const witness = new Witness({
+        recovered: recoveredLedger([[instance, { kind: 'valid', ballot, mark }]]),
+      })
+      const [lb01] = witness.agents()
+      assert.equal(refusal(lb01.beat(claiming(4))), 'waiting')
+      assert.ok(witness.told().includes('ledger-rolled-back'), witness.told().join())
+    })
+
+    it('is not trusted again after another restart', () => {
+      const old = Witness.settled()
+      const [holder] = old.agents()
+      holder.win(3)
+      const lb02 = old.agent('lb02')
+      lb02.beat({ ...holding(8), ask: null })
+      const witness = old.restarted({ marks: true })
+      assert.equal(refusal(witness.agent('lb01').beat(claiming(4))), 'waiting')
+    })
+
     it('is noticed once, and the vote is given again after the wait', () => {
       const witness = Witness.settled()
       const [lb01, lb02] = witness.agents()
@@ -490,6 +511,29 @@ describe('arbiter', () => {
       witness.pass(100)
       const vote = second.beat(claiming(2))
       assert.equal(vote?.kind, 'refused', JSON.stringify(vote))
+    })
+
+    it('do not give the first one’s vote back when the witness restarts and hears the second before the first', () => {
+      const old = Witness.settled()
+      const [holder] = old.agents()
+      holder.win(1)
+      const witness = old.restarted({ marks: true })
+      const lb02 = witness.agent('lb02')
+      witness.agent('lb01', clone).beat(released)
+      assert.equal(refusal(lb02.beat({ ...claiming(2), ...peerUnheard })), 'waiting')
+    })
+
+    it('do not give back by the second what the check of the first was promised', () => {
+      const witness = Witness.settled()
+      const [lb01, lb02] = witness.agents()
+      lb01.win(1)
+      lb01.close()
+      witness.pass(1000, lb02)
+      assert.equal(witness.check('lb01')?.permit, true)
+      witness.pass(1000, lb02)
+      assert.equal(witness.check('lb01')?.permit, true)
+      witness.agent('lb01', clone).beat(released)
+      assert.equal(refusal(lb02.beat({ ...claiming(2), ...peerUnheard })), 'promised')
     })
 
     it('are one again when one of them is gone', () => {
@@ -793,6 +837,22 @@ describe('arbiter', () => {
 
     it('is refused to a node that the cluster does not know', () =>
       assert.equal(Witness.settled().check('lb03')?.permit, false))
+
+    it('keeps its yes when a release arrives that left before it was asked', () => {
+      const witness = Witness.settled()
+      const [lb01, lb02] = witness.agents()
+      lb02.beat({ phase: 'barred' })
+      const { echoMs } = lb01
+      witness.pass(silentAfterMs, lb02)
+      // The agent's newest beat, which says that the VIP is gone, is still on its way.
+      assert.equal(witness.check('lb01'), undefined)
+      witness.written()
+      assert.equal(witness.checkAnswer()?.permit, true)
+      witness.pass(1, lb02)
+      lb01.echoMs = echoMs
+      lb01.beat(released)
+      assert.equal(refusal(lb02.beat({ ...claiming(9), ...peerUnheard })), 'promised')
+    })
 
     it('is refused after a restart to all but the recorded holder', () => {
       const old = Witness.settled()
