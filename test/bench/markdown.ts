@@ -25,6 +25,8 @@ export interface Section {
    * replaced as a whole.
    */
   readonly keyCells: number
+  /** Where a row belongs among rows of several runs; without it, where it was or at the end. */
+  readonly rank?: (row: readonly string[]) => number
 }
 
 export function tableText({ head, rows }: Table): string {
@@ -76,7 +78,7 @@ function bodyOf(document: string, id: SectionId): string | null {
 
 /** Rows of a table with other columns are of another version: they are not kept. */
 function withKeptRows(section: Section, before: string | null): Section {
-  const { keyCells, table } = section
+  const { keyCells, table, rank } = section
   if (keyCells === 0 || before === null) return section
   const old = readTable(before)
   if (old?.head.join('|') !== table.head.join('|')) return section
@@ -85,7 +87,9 @@ function withKeptRows(section: Section, before: string | null): Section {
   const inPlace = old.rows.map((row) => fresh.get(key(row)) ?? row)
   const known = new Set(old.rows.map(key))
   const added = table.rows.filter((row) => !known.has(key(row)))
-  return { ...section, table: { head: table.head, rows: [...inPlace, ...added] } }
+  const rows = [...inPlace, ...added]
+  if (rank !== undefined) rows.sort((one, other) => rank(one) - rank(other))
+  return { ...section, table: { head: table.head, rows } }
 }
 
 /** The first table of a text; null: there is none. */
