@@ -27,6 +27,7 @@ import {
   ballotRecorded,
   distrustLedger,
   expireVote,
+  isRolledBack,
   learnEpoch,
   promisedTo,
   recoverVoter,
@@ -153,12 +154,16 @@ export interface Claim {
 
 export interface InstanceState {
   readonly voter: Voter
+  /** The ledger was found to be older than its marks, and no operator has read it yet. */
+  readonly rollbackUntold: boolean
   /** The highest epoch of a ballot that this ledger held, ever: an agent that was granted more shows a rollback. */
   readonly recordedEpoch: Epoch
   readonly lastHolder: NodeName | null
   /** The beat that waits for its ballot to be on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]
+  /** When a check last got a yes: a release that left its node before says nothing about what came of that. */
+  readonly checkPermittedAtMs: number
   readonly contest: { readonly claims: readonly Claim[]; readonly untilMs: number } | null
   /** Since when two live nodes show the VIP; null: at most one does. */
   readonly dualSinceMs: number | null
@@ -251,10 +256,12 @@ function newInstance(arbiter: Arbiter, instance: string): InstanceState {
   const voter = recoverVoter(found, { atMs: startedAtMs, reserveMs: timing.reserveMs })
   return {
     voter,
+    rollbackUntold: isRolledBack(found),
     recordedEpoch: voter.record?.epoch ?? 0,
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
     pendingChecks: [],
+    checkPermittedAtMs: -Infinity,
     contest: null,
     dualSinceMs: null,
     orderedAtMs: -Infinity,
@@ -291,15 +298,18 @@ function liveNode(turn: Turn, node: NodeState | undefined): boolean {
   return node !== undefined && isLive(node, turn.atMs, silenceMs(turn.arbiter.timing))
 }
 
-function patienceOf({ atMs, arbiter: { timing } }: Turn): Patience {
-  return { atMs, silenceMs: silenceMs(timing), reserveMs: timing.reserveMs }
+function patienceWith(turn: Turn, node: NodeName): Patience {
+  const { atMs, arbiter, instances } = turn
+  const { timing } = arbiter
+  const promised = [...instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
+  return { atMs, silenceMs: silenceMs(timing), reserveMs: timing.reserveMs, promised }
 }
 
 function passTime(turn: Turn): void {
   const { atMs } = turn
   for (const [instance, state] of turn.instances)
     turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
-  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceOf(turn)))
+  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
   for (const [instance, { contest }] of turn.instances)
     if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
 }
@@ -362,7 +372,7 @@ function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
       `${hello.node} is not a node of cluster ${hello.cluster} (${[...turn.nodes.keys()].join(', ')})`,
     )
 
-  const greeting = greet(known, { connection, hello, ...patienceOf(turn) })
+  const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
   turn.nodes.set(hello.node, greeting.node)
   turn.effects.push({
     type: 'send',
@@ -371,6 +381,16 @@ function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
   })
   switch (greeting.kind) {
     case 'double':
+      if (!liveNode(turn, known))
+        return occurred(turn, {
+          event: 'agent-waits',
+          level: 'info',
+          instance: null,
+          node: hello.node,
+          text: `The agent of ${hello.node} comes from another boot or host than before (${remoteAddress}); it speaks for the node as soon as no promise to the old one can be in use.`,
+          evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
+          decision: 'wait',
+        })
       return occurred(turn, {
         event: 'id-conflict',
         level: 'critical',
@@ -521,7 +541,8 @@ function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Ve
     return []
   }
   distrustRolledBackLedger(turn, node, report)
-  if (report.release) {
+  const { checkPermittedAtMs } = instanceOf(turn, instance)
+  if (report.release && (beat.echoMs ?? -Infinity) >= checkPermittedAtMs) {
     const { voter, effects } = releaseVote(instanceOf(turn, instance).voter, node.member.name)
     change(turn, instance, { voter })
     pushVoteEffects(turn, instance, effects)
@@ -553,13 +574,14 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
   const text = 'the ledger proved to be older than its promises: everyone waits'
   answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
   answerPendingChecks(turn, instance, { permit: false, text })
-  change(turn, instance, { voter: distrusted, recordedEpoch: witnessEpoch, contest: null })
+  change(turn, instance, { voter: distrusted.voter, recordedEpoch: witnessEpoch, contest: null })
+  pushVoteEffects(turn, instance, distrusted.effects)
   occurred(turn, {
     event: 'ledger-rolled-back',
     level: 'critical',
     instance,
     node: node.member.name,
-    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only of epoch ${recordedEpoch}: it was lost or rolled back. Everyone waits ${timing.reserveMs} ms; epochs go on above ${distrusted.epoch}.`,
+    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only of epoch ${recordedEpoch}: it was lost or rolled back. Everyone waits ${timing.reserveMs} ms; epochs go on above ${distrusted.voter.epoch}.`,
     evidence: { witnessEpoch, recordedEpoch },
     decision: 'everyone waits',
   })
@@ -674,7 +696,8 @@ function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {
 
 function answerPendingChecks(turn: Turn, instance: string, reply: { permit: boolean; text: string }): void {
   const { pendingChecks } = instanceOf(turn, instance)
-  change(turn, instance, { pendingChecks: [] })
+  const permitted = reply.permit && pendingChecks.length > 0
+  change(turn, instance, { pendingChecks: [], ...(permitted ? { checkPermittedAtMs: turn.atMs } : {}) })
   for (const check of pendingChecks) turn.effects.push({ type: 'answer-check', check, ...reply })
 }
 
@@ -747,6 +770,7 @@ function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
   pushVoteEffects(turn, instance, result.effects)
   switch (result.decision.kind) {
     case 'granted':
+      change(turn, instance, { checkPermittedAtMs: atMs })
       return reply(true, `${name} has the vote of the witness (epoch ${epoch})`)
     case 'pending':
       return change(turn, instance, { pendingChecks: [...pendingChecks, check] })
@@ -791,6 +815,7 @@ function refusalOfCheck(
 // Watching: what the reports show together.
 
 function watchOver(turn: Turn, instance: string): void {
+  tellOfRollback(turn, instance)
   watchForDualMaster(turn, instance)
   const { judgement: before } = instanceOf(turn, instance)
   const judgement = judge(
@@ -809,6 +834,21 @@ function watchOver(turn: Turn, instance: string): void {
     text: judgement.text,
     evidence: judgement.evidence,
     decision: judgement.decision,
+  })
+}
+
+function tellOfRollback(turn: Turn, instance: string): void {
+  const { rollbackUntold, voter } = instanceOf(turn, instance)
+  if (!rollbackUntold) return
+  change(turn, instance, { rollbackUntold: false })
+  occurred(turn, {
+    event: 'ledger-rolled-back',
+    level: 'critical',
+    instance,
+    node: null,
+    text: `The ledger is older than the promises that this witness gave on this boot: it was rolled back. Everyone waits; epochs go on above ${voter.epoch}.`,
+    evidence: { epoch: voter.epoch },
+    decision: 'everyone waits',
   })
 }
 

@@ -233,7 +233,8 @@ function verdictOn(instances: readonly InstanceView[], nodes: readonly NodeView[
 function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {
   switch (situation) {
     case 'normal':
-      return 'ok'
+      // MASTER without a lease: `alone: keep`, observe mode, or a claim of this very moment.
+      return holder === null ? 'warning' : 'ok'
     case 'dual-master':
     case 'id-conflict':
       return 'critical'

@@ -49,6 +49,8 @@ export interface Patience {
   readonly atMs: number
   readonly silenceMs: number
   readonly reserveMs: number
+  /** Whether a vote of the witness is promised to the node now, by its agent's renewals or by its check's. */
+  readonly promised: boolean
 }
 
 /**
@@ -56,9 +58,10 @@ export interface Patience {
  * gone. From another host or boot, which may be a clone of a host that lives: only when no promise to the old one can
  * be in use, because whoever speaks for the node may give its votes back.
  */
-function mayReplace(session: Session, bootId: string, { atMs, silenceMs, reserveMs }: Patience): boolean {
+function mayReplace(session: Session, bootId: string, patience: Patience): boolean {
+  const { atMs, silenceMs, reserveMs, promised } = patience
   if (sessionIsLive(session, atMs, silenceMs)) return false
-  return session.hello.bootId === bootId || atMs - session.heardAtMs >= reserveMs
+  return session.hello.bootId === bootId || (!promised && atMs - session.heardAtMs >= reserveMs)
 }
 
 export type Greeting =

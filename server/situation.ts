@@ -33,7 +33,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
       ? 'Nobody holds the lease.'
       : `${holder} holds the lease (epoch ${promise?.epoch ?? state?.voter.epoch ?? 0}).`
 
-  const doubled = nodes.find((node) => node.double !== null)
+  const doubled = nodes.find((node) => node.double !== null && isLive(node, atMs, silence))
   if (doubled !== undefined) {
     const { name } = doubled.member
     return {

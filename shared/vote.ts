@@ -76,8 +76,7 @@ export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserve
   const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }
   if (found.kind === 'lost') return { pledge: waiting, record: null, ...spent(epochGapAfterLoss) }
   const { ballot, mark } = found
-  // A mark follows its ballot: one without, or with an older one, shows that the ledger is older than the promise.
-  if (mark !== null && mark.epoch > (ballot?.epoch ?? 0)) {
+  if (mark !== null && isRolledBack(found)) {
     const untilMs = Math.max(mark.untilMs, waiting.untilMs)
     return { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(mark.epoch + epochGapAfterLoss) }
   }
@@ -93,16 +92,29 @@ function spent(epoch: Epoch): Pick<Voter, 'spentEpoch' | 'epoch'> {
   return { spentEpoch: epoch, epoch }
 }
 
-/** The voter whose ledger proved to be older than its promises: everyone waits, epochs go beyond what was seen. */
+/**
+ * The voter whose ledger proved to be older than its promises: everyone waits, epochs go beyond what was seen. The mark
+ * makes another restart see it, too.
+ */
 export function distrustLedger(
   voter: Voter,
   at: { seenEpoch: Epoch; atMs: number; reserveMs: number },
-): Voter {
+): { voter: Voter; effects: readonly VoteEffect[] } {
+  const untilMs = at.atMs + at.reserveMs
   return {
-    pledge: { phase: 'waiting', untilMs: at.atMs + at.reserveMs },
-    record: null,
-    ...spent(Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss),
+    voter: {
+      pledge: { phase: 'waiting', untilMs },
+      record: null,
+      ...spent(Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss),
+    },
+    effects: [{ type: 'mark', mark: { epoch: at.seenEpoch, untilMs } }],
   }
+}
+
+/** Whether what was found shows a ledger that is older than a promise given from it. */
+export function isRolledBack(found: RecoveredBallot): boolean {
+  // A mark follows its ballot: one without, or with an older one, was given by a ledger that is gone.
+  return found.kind === 'valid' && found.mark !== null && found.mark.epoch > (found.ballot?.epoch ?? 0)
 }
 
 /** Time passes: a promise or a wait that has ended leaves the vote free. */
@@ -242,18 +254,15 @@ function isRecording(voter: Voter, ballot: Ballot): boolean {
 }
 
 /**
- * A node gives the vote back; it has proved that its VIP is gone. While waiting after a restart this ends the wait
- * too: the record precedes every grant, so nobody but the recorded node can have a live promise.
+ * A node gives the vote back; it has proved that its VIP is gone. While waiting after a restart nothing is given back:
+ * this voter cannot tell yet who speaks for the node.
  */
 export function releaseVote(voter: Voter, from: NodeName): { voter: Voter; effects: readonly VoteEffect[] } {
   const { pledge } = voter
-  const had =
-    (pledge.phase === 'promised' && pledge.to === from) ||
-    (pledge.phase === 'waiting' && voter.record?.to === from)
-  if (!had || voter.record === null) return { voter, effects: [] }
+  if (pledge.phase !== 'promised' || pledge.to !== from) return { voter, effects: [] }
   return {
     voter: { ...voter, pledge: { phase: 'free' } },
-    effects: [{ type: 'mark', mark: { epoch: voter.record.epoch, untilMs: 0 } }],
+    effects: [{ type: 'mark', mark: { epoch: pledge.epoch, untilMs: 0 } }],
   }
 }
 

@@ -24,6 +24,8 @@ import {
 const quietMs = silenceMs(timing)
 /** From the request of the decisive vote to E2's instant. */
 const fenceAfterMs = timing.leaseMs - timing.releaseMs - timing.grainMs
+/** The check of an agent that dies now asks while the witness still keeps its promise. */
+const holderPermitMs = timing.reserveMs - timing.checkMs - 100
 
 describe('a node that becomes MASTER', () => {
   it('asks for its own vote and for the others at once', () => {
@@ -64,7 +66,7 @@ describe('a node that becomes MASTER', () => {
       {
         type: 'permit',
         word: 'permit',
-        untilMs: startMs + fenceAfterMs,
+        untilMs: startMs + holderPermitMs,
         why: 'holds the lease (epoch 8)',
       },
     ])
@@ -312,7 +314,7 @@ describe('a holder', () => {
     assert.equal(driver.leaseUntilMs, startMs + timing.renewMs + timing.leaseMs)
     assert.deepEqual(
       ofType(effects, 'permit').map(({ word, untilMs }) => ({ word, untilMs })),
-      [{ word: 'permit', untilMs: startMs + timing.renewMs + fenceAfterMs }],
+      [{ word: 'permit', untilMs: startMs + timing.renewMs + holderPermitMs }],
     )
     assert.deepEqual(driver.report().ask, { epoch: 8 })
   })
@@ -638,8 +640,19 @@ describe('a keepalived that has just begun to listen beside a living holder', ()
     assert.ok(driver.atMs - startMs < 3000)
   })
 
-  it('is on standby where keepalived cannot count', () => {
+  it('counts from zero where keepalived has only just started and cannot be asked yet', () => {
     const driver = onProbation()
+    driver.feed({ type: 'adverts', received: null })
+    assert.equal(driver.phase, 'probation')
+    untilCounted(driver)
+    driver.feed({ type: 'adverts', received: 0 })
+    assert.equal(driver.phase, 'barred')
+  })
+
+  it('is on standby where keepalived can say nothing at all', () => {
+    const driver = onProbation()
+    driver.feed({ type: 'adverts', received: null })
+    untilCounted(driver)
     driver.feed({ type: 'adverts', received: null })
     assert.equal(driver.phase, 'standby')
   })
@@ -1379,10 +1392,16 @@ describe('the permit', () => {
     assert.deepEqual(permitOf(standby()), { word: 'permit', leftMs: timing.reserveMs })
   })
 
-  it('ends at E2’s instant while the node holds', () => {
+  it('ends so early while the node holds that the check of a dead agent asks within the witness’s promise', () => {
     const driver = holding()
-    driver.pass(100)
-    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs: fenceAfterMs - 100 })
+    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs: holderPermitMs })
+    assert.ok(holderPermitMs + timing.checkMs < timing.reserveMs)
+  })
+
+  it('ends at E2’s instant where that comes first', () => {
+    const driver = holding()
+    driver.pass(fenceAfterMs - 300)
+    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs: 300 })
   })
 
   it('is not extended by a claim', () => {

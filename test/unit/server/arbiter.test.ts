@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { arbitrate, nextDeadlineMs } from '../../../server/arbiter.ts'
 import { maxInstances, type Report } from '../../../shared/protocol.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
 import {
   claiming,
   claimMs,
@@ -21,6 +22,8 @@ import {
   typesOf,
   Witness,
 } from './cluster-fixture.ts'
+
+const { handoverMs } = defaultTiming
 
 describe('arbiter', () => {
   describe('a claim for a free vote', () => {
@@ -157,11 +160,11 @@ describe('arbiter', () => {
       assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
     })
 
-    it('lets the recorded holder end the wait by its release', () => {
+    it('lets nobody end the wait by a release: it cannot tell yet who speaks for a node', () => {
       const witness = before().restarted({ marks: false })
       const [lb01, lb02] = witness.agents()
       lb01.beat(released)
-      assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+      assert.equal(refusal(lb02.beat(claiming(2))), 'waiting')
     })
 
     it('treats a ballot whose answer from the disk never came as given', () => {
@@ -233,9 +236,8 @@ describe('arbiter', () => {
 
     it('is not trusted again after another restart', () => {
       const old = Witness.settled()
-      const [holder] = old.agents()
+      const [holder, lb02] = old.agents()
       holder.win(3)
-      const lb02 = old.agent('lb02')
       lb02.beat({ ...holding(8), ask: null })
       const witness = old.restarted({ marks: true })
       assert.equal(refusal(witness.agent('lb01').beat(claiming(4))), 'waiting')
@@ -873,9 +875,11 @@ describe('arbiter', () => {
       return { witness, agents }
     }
 
-    it('the one without the lease is told to stop, the other is not', () => {
-      const { agents } = dual()
-      const [order] = agents[1].orders()
+    it('the one without the lease is told to stop where it lasts, the other is not', () => {
+      const { witness, agents } = dual()
+      assert.deepEqual(agents[1].orders(), [], 'it may be a handover')
+      witness.pass(handoverMs)
+      const [order] = agents[1].orders(witness.happened)
       assert.equal(order?.what, 'fence')
       assert.match(order.reason, /lb01 holds the lease/)
       assert.deepEqual(agents[0].orders(), [])
@@ -886,13 +890,16 @@ describe('arbiter', () => {
       agents[1].beat()
       witness.pass(renewMs, agents[0])
       agents[1].beat({ keepalived: 'STOP', process: 'absent', vips: 'held' })
-      assert.equal(agents[1].orders()[0]?.what, 'fence')
+      witness.pass(handoverMs)
+      assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence')
     })
 
     it('is told again with each heartbeat, not with each message', () => {
       const { witness, agents } = dual()
+      witness.pass(handoverMs)
       agents[1].again()
-      assert.deepEqual(agents[1].orders(), [])
+      agents[1].again()
+      assert.equal(agents[1].orders(witness.happened).length, 1)
       witness.pass(renewMs, ...agents)
       assert.equal(agents[1].orders(witness.happened).length, 2)
     })
@@ -921,7 +928,8 @@ describe('arbiter', () => {
       const [lb01, lb02] = witness.agents()
       lb01.beat({ ...holding(1), ask: null })
       lb02.beat({ ...claiming(2), ask: null })
-      assert.equal(lb02.orders()[0]?.what, 'fence')
+      witness.pass(handoverMs)
+      assert.equal(lb02.orders(witness.happened)[0]?.what, 'fence')
     })
 
     it('is not concluded from what a silent agent said last', () => {
@@ -950,6 +958,7 @@ describe('arbiter', () => {
       assert.deepEqual(lb02.orders(), [], 'the holder’s report is still old')
       lb01.again()
       assert.deepEqual(lb02.orders(), [], 'the holder’s report echoes an answer from before the pause')
+      witness.pass(handoverMs)
       lb01.again()
       assert.equal(lb02.orders()[0]?.what, 'fence')
     })

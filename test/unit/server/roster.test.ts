@@ -13,11 +13,13 @@ import {
   settleDouble,
   type Greeting,
   type NodeState,
+  type Patience,
 } from '../../../server/roster.ts'
 import { helloOf, instance, leaseMs, reserveMs, silentAfterMs, standby } from './cluster-fixture.ts'
 
 const unknown = newNode({ name: 'lb01', address: '10.0.0.11', port: 7401 })
-const patienceAt = (atMs: number): { atMs: number; silenceMs: number; reserveMs: number } => ({
+const patienceAt = (atMs: number): Patience => ({
+  promised: false,
   atMs,
   silenceMs: silentAfterMs,
   reserveMs,

@@ -233,10 +233,10 @@ describe('vote', () => {
     it('without any ballot makes everybody wait: a grant may have left before the first record was lost', () =>
       assert.equal(reasonOf(ask(recoverVoter(valid(null), at), 'a', 1, 10_001).decision), 'waiting'))
 
-    it('ends the wait when the recorded holder proves that its VIP is gone', () => {
+    it('ends no wait by a release, also not by one of the recorded holder', () => {
       const voter = recoverVoter(valid({ to: 'a', epoch: 4 }), at)
       assert.equal(reasonOf(ask(releaseVote(voter, 'b').voter, 'b', 5, 10_001).decision), 'waiting')
-      assert.equal(reasonOf(ask(releaseVote(voter, 'a').voter, 'b', 5, 10_001).decision), 'pending')
+      assert.equal(reasonOf(ask(releaseVote(voter, 'a').voter, 'b', 5, 10_001).decision), 'waiting')
     })
 
     it('ends no wait of a lost ledger by anybody’s release', () => {
@@ -247,10 +247,17 @@ describe('vote', () => {
   })
 
   it('makes everybody wait, the holder too, when the ledger proves older than its promises', () => {
-    const voter = distrustLedger(promised('a', 4, 0), { seenEpoch: 9, atMs: 100, reserveMs })
+    const { voter, effects } = distrustLedger(promised('a', 4, 0), { seenEpoch: 9, atMs: 100, reserveMs })
     assert.equal(reasonOf(ask(voter, 'a', 4, 101).decision), 'waiting')
     assert.equal(reasonOf(ask(voter, 'b', 5000, 99 + reserveMs).decision), 'waiting')
     assert.ok(voter.epoch > 9)
+    const [effect] = effects
+    assert.ok(effect?.type === 'mark')
+    const again = recoverVoter(
+      { kind: 'valid', ballot: { to: 'a', epoch: 4 }, mark: effect.mark },
+      { atMs: 200, reserveMs },
+    )
+    assert.equal(reasonOf(ask(again, 'a', 4, 201).decision), 'waiting', 'another restart sees it, too')
   })
 
   describe('over any interleaving of asks, releases, slow and failing disks, crashes and drift', () => {
