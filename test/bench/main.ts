@@ -7,6 +7,7 @@ import { buildProduct } from '../lab/lab-programs.ts'
 import { Pool } from '../lab/pool.ts'
 import { assertPrerequisites } from '../lab/prerequisites.ts'
 import { type ScenarioResult } from '../lab/runner.ts'
+import { type Scenario } from '../lab/scenario.ts'
 import { scenariosNamed } from '../lab/scenarios/index.ts'
 import { withQuietPair } from './bench-lab.ts'
 import { checkSection, measureCheck } from './check-cost.ts'
@@ -45,16 +46,14 @@ function wholeNumber(least: number): (text: string) => number {
 }
 
 async function bench(options: Options): Promise<void> {
-  const scenarios =
-    options.scenarios === undefined
-      ? []
-      : scenariosNamed(options.scenarios === true ? ['all'] : options.scenarios)
+  const scenarios = options.scenarios === undefined ? [] : chosenScenarios(options.scenarios)
   // The scenarios take hours: asked for alone, they are measured alone.
   const wanted = new Set<Part>(options.only ?? (options.scenarios === undefined ? parts : []))
   assertPrerequisites()
   sweepAbandonedFolders()
   const setting = await readSetting()
   const from = settingText(setting, ['npm run bench --', ...process.argv.slice(2)].join(' '))
+  const stamp = `${setting.at.slice(0, 10)}, ${setting.product}`
   const product = await buildProduct()
   const measured: Record<string, unknown> = { setting }
   const sections: Section[] = []
@@ -90,14 +89,23 @@ async function bench(options: Options): Promise<void> {
     add(fenceSection(fence, from), fence)
   }
   if (scenarios.length > 0) {
-    const told = (outcomes: readonly Outcome[]): void => write(options, [scenariosSection(outcomes, from)])
+    const told = (outcomes: readonly Outcome[]): void =>
+      write(options, [scenariosSection(outcomes, { setting: from, stamp })])
     const outcomes = await measureScenarios({ scenarios, product, runs, pool, tell, told })
-    add(scenariosSection(outcomes, from), outcomes.map(publicOutcome))
+    add(scenariosSection(outcomes, { setting: from, stamp }), outcomes.map(publicOutcome))
     const broken = brokenMusts(outcomes)
     for (const line of broken) tell(`BROKEN: ${line}`)
     if (broken.length > 0) process.exitCode = 1
   }
   if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`)
+}
+
+function chosenScenarios(names: true | readonly string[]): readonly Scenario[] {
+  try {
+    return scenariosNamed(names === true ? ['all'] : names)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 /** Writes each part when it is measured: what comes later may fail. */
@@ -158,6 +166,7 @@ try {
   program.parse()
   await bench(program.opts<Options>())
 } catch (error) {
+  if (error instanceof InvalidArgumentError) tell(`error: ${error.message}`)
   if (error instanceof Error && 'exitCode' in error) process.exit(error.exitCode === 0 ? 0 : 2)
   tell(error instanceof Error ? error.message : String(error))
   process.exit(1)

@@ -4,6 +4,7 @@ import { figureText, type PhaseSummary, type ScenarioFigures } from '../lab/figu
 import { type Pool } from '../lab/pool.ts'
 import { judgeTiming, runScenarioOften, type ScenarioResult } from '../lab/runner.ts'
 import { type Scenario } from '../lab/scenario.ts'
+import { scenarios } from '../lab/scenarios/index.ts'
 import { type Section } from './markdown.ts'
 
 /** A scenario with one arbiter: what was measured, or why nothing was. */
@@ -66,7 +67,12 @@ export function brokenMusts(outcomes: readonly Outcome[]): readonly string[] {
   })
 }
 
-export function scenariosSection(outcomes: readonly Outcome[], setting: string): Section {
+/** @param stamp says in each row when and of what it was measured: rows of earlier runs stay in the document. */
+export function scenariosSection(
+  outcomes: readonly Outcome[],
+  { setting, stamp }: { setting: string; stamp: string },
+): Section {
+  const order = scenarios.map(({ name }) => name)
   return {
     id: 'scenarios',
     title: 'Scenarios of the lab',
@@ -86,22 +92,33 @@ export function scenariosSection(outcomes: readonly Outcome[], setting: string):
           'outage, fault',
           'outage, heal',
         ],
-        ...['dark, fault', 'dark, heal', 'wrong', 'holder changes', 'has the VIP at the end', 'musts'],
+        ...[
+          'dark, fault',
+          'dark, heal',
+          'wrong',
+          'holder changes',
+          'has the VIP at the end',
+          'musts',
+          'measured',
+        ],
       ],
       rows: outcomes.map((outcome) =>
         outcome.kind === 'measured'
-          ? rowOf(outcome.result.figures, outcome.result.broken.length)
+          ? [...rowOf(outcome.result.figures, outcome.result.broken.length), stamp]
           : [
               outcome.scenario,
               arbiterText(outcome.arbiter),
               '0',
               ...Array<string>(9).fill(''),
               'not measured',
+              stamp,
             ],
       ),
     },
     notes: brokenMusts(outcomes).map((broken) => `BROKEN: ${broken}`),
     keyCells: 2,
+    rank: ([scenario = '', arbiter = '']) =>
+      2 * order.indexOf(scenario) + (arbiter === arbiterText('none') ? 0 : 1),
   }
 }
 

@@ -55,6 +55,16 @@ describe('the document of the bench', () => {
     ])
   })
 
+  it('puts rows where they belong, whichever was measured first', () => {
+    const rank = ([scenario = '']: readonly string[]): number => ['a', 'b'].indexOf(scenario)
+    const before = documentText(null, [rows(['b', 'witness', '2'])])
+    const after = documentText(before, [{ ...rows(['a', 'witness', '1']), rank }])
+    assert.deepEqual(
+      readTable(after)?.rows.map(([scenario]) => scenario),
+      ['a', 'b'],
+    )
+  })
+
   it('keeps no rows of a table that had other columns', () => {
     const old = section({ id: 'scenarios', table: { head: ['scenario', 'ms'], rows: [['a', '1']] } })
     const after = documentText(documentText(null, [old]), [rows(['b', 'witness', '3'])])
