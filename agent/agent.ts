@@ -51,6 +51,8 @@ export interface AgentSurroundings {
   readonly echo: (address: string) => Promise<Echo>
 }
 
+/** The kernel's addresses cost more than all the rest of a look, and keepalived tells of its own changes at once. */
+const looksPerGlance = 5
 /** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
 const rereadMs = 5000
 
@@ -73,6 +75,7 @@ export class Agent {
   #profiles: readonly Profile[]
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
+  #looks = 0
 
   /**
    * @throws KeepalivedConfError, RunFolderError, NotifyFifoError, PeerListenerError: each says what to do.
@@ -389,7 +392,9 @@ export class Agent {
 
   #look(): void {
     this.#fifo?.look()
-    this.#observer.look()
+    this.#looks += 1
+    if (this.#looks % looksPerGlance === 0) this.#observer.look()
+    else this.#observer.glimpse()
     for (const [instance, stamp] of this.#stamps)
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
   }

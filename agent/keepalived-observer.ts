@@ -123,7 +123,17 @@ export class KeepalivedObserver {
 
   /** The periodic look: cheap, and spawns a proof only where something changed. */
   look(): void {
+    this.#lookAround(this.#noteProcess())
+  }
+
+  /** The look in between, at the process table alone; what is odd or has changed there gets a whole look. */
+  glimpse(): void {
     const changed = this.#noteProcess()
+    const isOdd = [...this.#watched.values()].some(({ oddLooks }) => oddLooks > 0)
+    if (changed || isOdd || this.#dumpDue) this.#lookAround(changed)
+  }
+
+  #lookAround(changed: boolean): void {
     const glance = this.#sources.glance()
     for (const [name, watched] of this.#watched) {
       const seen = held(glance, watched.vips).length > 0

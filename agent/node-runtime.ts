@@ -71,7 +71,8 @@ export type TimelessEvent = GuardEvent extends infer E
     : never
   : never
 
-const heartbeatMs = 100
+/** A gap is twice renewMs: this is often enough to tell one, and wakes an idle host seldom. */
+const heartbeatMs = 200
 
 export class NodeRuntime {
   readonly #options: RuntimeOptions

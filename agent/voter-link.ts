@@ -50,7 +50,7 @@ const longestRedialMs = 250
 const beatsRemembered = 64
 
 /** How often it looks whether the connection still lives. */
-const watchMs = 100
+const watchMs = 200
 
 interface Session {
   readonly connection: Connection

@@ -23,8 +23,8 @@ export interface ClustersOptions {
 
 /** More would be a mistake in an agent's configuration, or an attack by somebody with the token. */
 const mostAdmitted = 1000
-/** The pulse runs each 100 ms: a pause shorter than a few of these cannot be told from a busy moment. */
-const shortestPauseMs = 300
+/** The pulse runs each 200 ms: a pause shorter than a few of these cannot be told from a busy moment. */
+const shortestPauseMs = 600
 
 export class Clusters {
   readonly #options: ClustersOptions

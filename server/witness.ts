@@ -33,7 +33,7 @@ export interface Witness {
 const mostAgents = 2048
 const mostSockets = 4096
 /** Shows pauses of the process: each cluster is told of those that are longer than its longest pause. */
-const pulseMs = 100
+const pulseMs = 200
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
