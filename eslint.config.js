@@ -27,6 +27,13 @@ const clocks = [
 ]
 const pureFiles = [
   'server/arbiter.ts',
+  'server/arbiter-state.ts',
+  'server/arbiter-turn.ts',
+  'server/arbiter-greeting.ts',
+  'server/arbiter-voting.ts',
+  'server/arbiter-check.ts',
+  'server/arbiter-watch.ts',
+  'server/judgement.ts',
   'server/situation.ts',
   'server/roster.ts',
   'server/cluster-view.ts',

@@ -10,14 +10,13 @@ import type { Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
-  viewOf,
   type Arbiter,
   type ArbiterEffect,
   type ArbiterEvent,
   type ConnectionId,
   type Occurrence,
 } from './arbiter.ts'
-import type { ClusterView, EventView } from './cluster-view.ts'
+import { viewOf, type ClusterView, type EventView } from './cluster-view.ts'
 import type { EventLog } from './event-log.ts'
 import type { Ledger } from './ledger.ts'
 

@@ -10,21 +10,13 @@ import type {
 } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
-import type { Arbiter, InstanceState } from './arbiter.ts'
+import type { Arbiter, InstanceState } from './arbiter-state.ts'
+import type { Situation } from './judgement.ts'
+
+export { situations, type Situation } from './judgement.ts'
+
 import { isLive, type NodeState } from './roster.ts'
 import { judge } from './situation.ts'
-
-export const situations = [
-  'normal',
-  'no-master',
-  'dual-master',
-  'agent-down',
-  'host-down',
-  'contested',
-  'id-conflict',
-  'starting',
-] as const
-export type Situation = (typeof situations)[number]
 
 export interface NodeInstanceView {
   readonly instance: string

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { appendFile, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import type { Occurrence } from './arbiter.ts'
+import type { Occurrence } from './arbiter-state.ts'
 import type { EventView } from './cluster-view.ts'
 
 /** At least this many stay, at most twice as many. */

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { DurableStore, type FileSystem } from '../shared/durable-file.ts'
 import { clusterName, instanceName, nodeName, type Member } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
-import type { RecoveredLedger } from './arbiter.ts'
+import type { RecoveredLedger } from './arbiter-state.ts'
 
 const memberSchema = z.strictObject({
   name: nodeName,

@@ -3,7 +3,9 @@
  * whether the host answers ICMP, and whether two live agents go by one name. Pure.
  */
 import type { Beat, Hello, Member, NodeName, Report } from '../shared/protocol.ts'
-import type { ConnectionId } from './arbiter.ts'
+
+/** The shell numbers the connections. */
+export type ConnectionId = number
 
 /** One start of an agent, on its present connection. */
 export interface Session {

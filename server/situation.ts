@@ -2,19 +2,9 @@
 import type { NodeName } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
-import type { Arbiter } from './arbiter.ts'
-import type { Situation } from './cluster-view.ts'
+import type { Arbiter } from './arbiter-state.ts'
+import type { Judgement } from './judgement.ts'
 import { answersIcmp, isLive, mastersOf, type NodeState } from './roster.ts'
-
-export interface Judgement {
-  readonly situation: Situation
-  readonly level: 'info' | 'warning' | 'critical'
-  /** The node that the situation is about; null: the instance as a whole. */
-  readonly subject: NodeName | null
-  readonly text: string
-  readonly evidence: Readonly<Record<string, unknown>>
-  readonly decision: string | null
-}
 
 /** A node that never reported counts as missing after this long: it may still be booting. */
 const bootPatienceMs = 10_000

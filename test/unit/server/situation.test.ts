@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Occurrence } from '../../../server/arbiter.ts'
-import { judge, type Judgement } from '../../../server/situation.ts'
+import type { Judgement } from '../../../server/judgement.ts'
+import { judge } from '../../../server/situation.ts'
 import {
   claiming,
   holding,

@@ -1,0 +1,141 @@
+/** The words of the witness's arbiter: what it knows of a cluster, what it is told, what it orders. */
+import type { Beat, Epoch, FromVoter, Hello, Member, NodeName, Tell } from '../shared/protocol.ts'
+import type { Timing } from '../shared/timing.ts'
+import type { Ballot, Mark, RecoveredBallot, Voter } from '../shared/vote.ts'
+import type { Judgement } from './judgement.ts'
+import type { ConnectionId, NodeState } from './roster.ts'
+
+/** The shell numbers the questions of checks. */
+export type CheckId = number
+
+export type ArbiterEvent =
+  | {
+      readonly type: 'hello'
+      readonly atMs: number
+      readonly connection: ConnectionId
+      readonly hello: Hello
+      readonly remoteAddress: string
+    }
+  | { readonly type: 'closed'; readonly atMs: number; readonly connection: ConnectionId }
+  | { readonly type: 'beat'; readonly atMs: number; readonly connection: ConnectionId; readonly beat: Beat }
+  | { readonly type: 'tell'; readonly atMs: number; readonly connection: ConnectionId; readonly tell: Tell }
+  | {
+      readonly type: 'check'
+      readonly atMs: number
+      readonly check: CheckId
+      readonly node: NodeName
+      readonly instance: string
+    }
+  /** One ICMP echo to a node ended; null: no answer. */
+  | {
+      readonly type: 'echo'
+      readonly atMs: number
+      readonly node: NodeName
+      readonly roundTripMs: number | null
+    }
+  | { readonly type: 'recorded'; readonly atMs: number; readonly instance: string; readonly ballot: Ballot }
+  | {
+      readonly type: 'record-failed'
+      readonly atMs: number
+      readonly instance: string
+      readonly ballot: Ballot
+      readonly error: string
+    }
+  /** The deadline of `nextDeadlineMs`, or any other time. */
+  | { readonly type: 'tick'; readonly atMs: number }
+  /** This process did not run for `gapMs`, or the clocks parted. Comes before the event that found it. */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number }
+
+/** What operators read: kept by the shell, bounded, across restarts. */
+export interface Occurrence {
+  readonly event: string
+  readonly level: 'info' | 'warning' | 'critical'
+  readonly instance: string | null
+  readonly node: NodeName | null
+  /** One sentence in plain words. */
+  readonly text: string
+  /** The facts it rests on. */
+  readonly evidence: Readonly<Record<string, unknown>>
+  /** What was decided on it; null: nothing. */
+  readonly decision: string | null
+}
+
+export type ArbiterEffect =
+  | { readonly type: 'send'; readonly connection: ConnectionId; readonly message: FromVoter }
+  | { readonly type: 'close'; readonly connection: ConnectionId; readonly reason: string }
+  | { readonly type: 'record'; readonly instance: string; readonly ballot: Ballot }
+  | { readonly type: 'mark'; readonly instance: string; readonly mark: Mark }
+  | {
+      readonly type: 'answer-check'
+      readonly check: CheckId
+      readonly permit: boolean
+      readonly text: string
+    }
+  | { readonly type: 'occurred'; readonly occurrence: Occurrence }
+  /** The members of the cluster changed (a cluster that admits its nodes at their first hello). */
+  | { readonly type: 'members'; readonly members: readonly Member[] }
+
+/** What the ledger told at start. */
+export interface RecoveredLedger {
+  readonly ballots: ReadonlyMap<string, RecoveredBallot>
+  /** Of an instance that is not in it: `lost` where an earlier ledger was lost that may have had it. */
+  readonly others: 'new' | 'lost'
+}
+
+export interface ArbiterOptions {
+  readonly cluster: string
+  readonly timing: Timing
+  readonly members: readonly Member[]
+  /** Whether unknown nodes join at their first hello, up to two. */
+  readonly admit: boolean
+  readonly recovered: RecoveredLedger
+  readonly atMs: number
+}
+
+/** A claim for a free vote that waits a moment for a rival claim. */
+export interface Claim {
+  readonly node: NodeName
+  readonly epoch: Epoch
+  readonly leaseMs: number
+  readonly seq: number
+}
+
+export interface InstanceState {
+  readonly voter: Voter
+  /** The ledger was found to be older than its marks, and no operator has read it yet. */
+  readonly rollbackUntold: boolean
+  /** The highest epoch of a ballot that this ledger held, ever: an agent that was granted more shows a rollback. */
+  readonly recordedEpoch: Epoch
+  readonly lastHolder: NodeName | null
+  /** The beat that waits for its ballot to be on disk. */
+  readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
+  readonly pendingChecks: readonly CheckId[]
+  /** When a check last got a yes: a release that left its node before says nothing about what came of that. */
+  readonly checkPermittedAtMs: number
+  readonly contest: { readonly claims: readonly Claim[]; readonly untilMs: number } | null
+  /** Since when two live nodes show the VIP; null: at most one does. */
+  readonly dualSinceMs: number | null
+  readonly orderedAtMs: number
+  readonly judgement: Judgement | null
+}
+
+export interface Arbiter {
+  readonly cluster: string
+  readonly timing: Timing
+  readonly admit: boolean
+  readonly recovered: ArbiterOptions['recovered']
+  readonly startedAtMs: number
+  readonly nodes: ReadonlyMap<NodeName, NodeState>
+  readonly instances: ReadonlyMap<string, InstanceState>
+  /** Since when this process runs without interruption: orders wait for reports that are newer. */
+  readonly runningSinceMs: number
+  /** When the arbiter last had an event. */
+  readonly turnedAtMs: number
+  /** Messages that changed nothing, by reason. */
+  readonly refusedMessages: Readonly<Record<string, number>>
+}
+
+export interface Arbitration {
+  readonly arbiter: Arbiter
+  readonly effects: readonly ArbiterEffect[]
+}

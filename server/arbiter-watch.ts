@@ -1,0 +1,102 @@
+/** What the reports show together: the situation, told when it changes, and two nodes with the VIP. Pure. */
+import type { Epoch, NodeName } from '../shared/protocol.ts'
+import { silenceMs } from '../shared/timing.ts'
+import { promisedTo } from '../shared/vote.ts'
+import { change, instanceOf, liveNode, occurred, type Turn } from './arbiter-turn.ts'
+import { mastersOf } from './roster.ts'
+import { judge } from './situation.ts'
+
+export function watchOver(turn: Turn, instance: string): void {
+  tellOfRollback(turn, instance)
+  watchForDualMaster(turn, instance)
+  const { judgement: before } = instanceOf(turn, instance)
+  const judgement = judge(
+    { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
+    instance,
+    turn.atMs,
+  )
+  change(turn, instance, { judgement })
+  if (before?.situation === judgement.situation && before.subject === judgement.subject) return
+  if (before === null && judgement.situation === 'starting') return
+  occurred(turn, {
+    event: `situation.${judgement.situation}`,
+    level: judgement.level,
+    instance,
+    node: judgement.subject,
+    text: judgement.text,
+    evidence: judgement.evidence,
+    decision: judgement.decision,
+  })
+}
+
+function tellOfRollback(turn: Turn, instance: string): void {
+  const { rollbackUntold, voter } = instanceOf(turn, instance)
+  if (!rollbackUntold) return
+  change(turn, instance, { rollbackUntold: false })
+  occurred(turn, {
+    event: 'ledger-rolled-back',
+    level: 'critical',
+    instance,
+    node: null,
+    text: `The ledger is older than the promises that this witness gave on this boot: it was rolled back. Everyone waits; epochs go on above ${voter.epoch}.`,
+    evidence: { epoch: voter.epoch },
+    decision: 'everyone waits',
+  })
+}
+
+/** Two nodes show the VIP: whoever has no lease is told to stop, and once it has, the holder announces the VIP. */
+function watchForDualMaster(turn: Turn, instance: string): void {
+  const { arbiter, nodes, atMs } = turn
+  const { timing, runningSinceMs } = arbiter
+  const masters = mastersOf(nodes, instance, { atMs, silenceMs: silenceMs(timing) })
+  const { dualSinceMs, orderedAtMs, voter } = instanceOf(turn, instance)
+  const holder = leaseHolder(turn, instance)
+  const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
+  if (masters.length < 2) {
+    if (dualSinceMs === null) return
+    change(turn, instance, { dualSinceMs: null })
+    if (holder !== null)
+      order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
+    return
+  }
+  if (dualSinceMs === null) change(turn, instance, { dualSinceMs: atMs })
+  // After a pause of this process every input must be newer than the pause.
+  const fresh = masters.every((name) => (nodes.get(name)?.session?.echoMs ?? -Infinity) >= runningSinceMs)
+  // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
+  const lasts = dualSinceMs !== null && atMs - dualSinceMs >= timing.handoverMs
+  if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
+  change(turn, instance, { orderedAtMs: atMs })
+  for (const name of masters)
+    if (name !== holder)
+      order(turn, name, {
+        instance,
+        what: 'fence',
+        epoch,
+        reason: `${holder} holds the lease (epoch ${epoch})`,
+      })
+}
+
+/** By this voter's promise, or, where the peer's vote made the majority, by the holder's own word. */
+function leaseHolder(turn: Turn, instance: string): NodeName | null {
+  const { voter } = instanceOf(turn, instance)
+  const promise = promisedTo(voter, turn.atMs)
+  if (promise !== null) return promise.node
+  const holders = [...turn.nodes.values()].filter(
+    (node) => liveNode(turn, node) && node.reports.get(instance)?.phase === 'holding',
+  )
+  return holders.length === 1 ? (holders[0]?.member.name ?? null) : null
+}
+
+function order(
+  turn: Turn,
+  to: NodeName,
+  message: { instance: string; what: 'fence' | 'announce'; epoch: Epoch; reason: string },
+): void {
+  const session = turn.nodes.get(to)?.session
+  if (session?.open === true)
+    turn.effects.push({
+      type: 'send',
+      connection: session.connection,
+      message: { type: 'order', ...message },
+    })
+}
