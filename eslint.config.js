@@ -52,7 +52,6 @@ const pureFiles = [
   'shared/vote.ts',
   'shared/preference.ts',
   'shared/timing.ts',
-  'shared/session.ts',
 ]
 
 export default tseslint.config(

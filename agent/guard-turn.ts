@@ -7,7 +7,7 @@ import { heardSomebody } from './bar-evidence.ts'
 import type { Guard, GuardEffect, TellLevel } from './guard-state.ts'
 import { leaseUntilMs } from './lease.ts'
 
-/** One turn of the guard: the working copy that `decide` hands back, and what only this turn knows. */
+/** What only this turn knows stands beside the guard's working copy. */
 export interface Turn {
   guard: Guard
   readonly effects: GuardEffect[]
@@ -119,11 +119,12 @@ export function writePermit(turn: Turn): void {
 }
 
 /**
- * How long a line of the permit file is good where this node has no lease. As long as its own promises: when the line
- * has run out, whatever vote a now dead agent gave away has run out too, and the witness may vote for the check.
+ * How long a line of the permit file is good where this node has no lease. As long as a promise that was given just
+ * before the next line was due: when the line has run out, whatever vote a now dead agent gave away has run out too,
+ * and the witness may vote for the check.
  */
 function permitMs(timing: Timing): number {
-  return timing.reserveMs
+  return timing.reserveMs + timing.renewMs
 }
 
 /** What a check takes to ask the witness, with room to spare. */

@@ -82,7 +82,7 @@ function settleContest(turn: Turn, peer: string): Vote {
       text: `${node} claims at the same moment and is preferred`,
     }
   startFence(turn, { reason: `${peer} claims at the same moment and is preferred`, first: 'bar' })
-  return { kind: 'refused', reason: 'recording', text: `${node} is giving way` }
+  return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
 
 function verdictOf(turn: Turn, vote: Vote): Verdict {

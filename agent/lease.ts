@@ -43,7 +43,7 @@ export function leaseUntilMs(candidacy: Candidacy, voters: readonly VoterName[],
 }
 
 /** Refusals that may turn into a grant within the time of a claim. */
-const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch'])
+const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch', 'yielding'])
 
 /**
  * Whether no majority can come any more: too many voters have refused or are not there to answer.

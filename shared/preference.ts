@@ -1,6 +1,6 @@
 /**
  * Who is preferred when two nodes ask in the same moment and nobody holds: reach of the gateway, then the last holder,
- * then priority, then name. Both agents and the witness must come to the same answer, so it lies here.
+ * then priority, then name. Agents settle it between themselves where they can; they do not know the last holder.
  */
 import type { NodeName } from './protocol.ts'
 

@@ -192,6 +192,7 @@ export const refusalReasons = [
   'lease-too-long', // the candidate's leaseMs is longer than this voter's promises
   'ledger', // the promise cannot be written
   'conflict', // two live nodes with this name
+  'yielding', // the voter is MASTER itself, gives way now, and votes once its VIP is gone
   'outranked', // another candidate of the same moment is preferred
 ] as const
 export type RefusalReason = (typeof refusalReasons)[number]

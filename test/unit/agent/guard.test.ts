@@ -280,7 +280,7 @@ describe('two nodes that claim in the same moment', () => {
     assert.deepEqual(effects[0], { type: 'bar', on: true })
     const [refusal] = ofType(effects, 'answer-peer')
     assert.ok(refusal?.verdict.vote.kind === 'refused')
-    assert.equal(refusal.verdict.vote.reason, 'recording')
+    assert.equal(refusal.verdict.vote.reason, 'yielding')
     driver.sleep(3)
     driver.fault()
     const raised = { ...askOf(200), ask: { epoch: 9 }, epoch: 9 }
@@ -1388,8 +1388,8 @@ describe('the permit', () => {
   const permitOf = (driver: GuardDriver): { word: string; leftMs: number } | undefined =>
     ofType(driver.renew(), 'permit').map(({ word, untilMs }) => ({ word, leftMs: untilMs - driver.atMs }))[0]
 
-  it('is as long as a promise on standby, so that it ends with the votes a dead agent gave', () => {
-    assert.deepEqual(permitOf(standby()), { word: 'permit', leftMs: timing.reserveMs })
+  it('outlives on standby a promise given before the next line is due, so that it ends with the votes a dead agent gave', () => {
+    assert.deepEqual(permitOf(standby()), { word: 'permit', leftMs: timing.reserveMs + timing.renewMs })
   })
 
   it('ends so early while the node holds that the check of a dead agent asks within the witness’s promise', () => {
@@ -1412,14 +1412,18 @@ describe('the permit', () => {
     const barred = standby()
     barred.fallSilent()
     for (const driver of [barred, fencing(), fenced()])
-      assert.deepEqual(permitOf(driver), { word: 'bar', leftMs: timing.reserveMs }, driver.phase)
+      assert.deepEqual(
+        permitOf(driver),
+        { word: 'bar', leftMs: timing.reserveMs + timing.renewMs },
+        driver.phase,
+      )
   })
 
   it('goes on without a lease while unprotected', () => {
     const driver = holding({ policy: { alone: 'keep' } })
     driver.pass(fenceAfterMs)
     assert.equal(driver.phase, 'unprotected')
-    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs: timing.reserveMs })
+    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs: timing.reserveMs + timing.renewMs })
   })
 
   it('is never a bar in observe mode', () => {
