@@ -89,8 +89,8 @@ export class Agent {
       bootId: around.bootId,
       nowMs: around.nowMs,
     })
-    writeCheckSettings(config.stateDir, { ...config, token: around.token })
     const agent = new Agent(config, around, { store, profiles })
+    agent.#writeCheckSettings()
     await agent.#open(warnings)
     return agent
   }
@@ -170,6 +170,18 @@ export class Agent {
     this.#peerLink?.link.close()
     this.#listener?.close()
     this.#fifo?.close()
+  }
+
+  /** A full disk must not keep the agent of a healthy node from starting: the check goes on with what it had. */
+  #writeCheckSettings(): void {
+    try {
+      writeCheckSettings(this.#config.stateDir, { ...this.#config, token: this.#around.token })
+    } catch (cause) {
+      this.#tells.problem(
+        'check-settings',
+        `check.conf and check.header in ${this.#config.stateDir} cannot be written: ${messageOf(cause)}: make room, then restart the agent`,
+      )
+    }
   }
 
   async #open(warnings: readonly string[]): Promise<void> {

@@ -27,12 +27,8 @@ export function stepNotMaster(turn: Turn): void {
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
   if (guard.phase.name === 'barred') {
-    tell(
-      turn,
-      'bar-lifted',
-      'info',
-      `keepalived may become MASTER again here (it was barred: ${guard.phase.cause.text}).`,
-    )
+    // A bar for want of adverts is lifted for another probation only: that it is over shows when one arrives.
+    if (guard.phase.cause.kind !== 'no-adverts') tellLifted(turn, guard.phase.cause.text)
     toStandby(turn)
   }
   if (mayPermit(guard)) setBar(turn, false)
@@ -77,6 +73,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   }
   if (received === null) return toStandby(turn)
   if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
+    if (failedProbations > 0) tellLifted(turn, 'no adverts of the holder arrived')
     set(turn, { failedProbations: 0 })
     return toStandby(turn)
   }
@@ -89,6 +86,10 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   })
 }
 
+function tellLifted(turn: Turn, why: string): void {
+  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
+}
+
 function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
   const { phase, policy } = turn.guard
   const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
@@ -97,6 +98,8 @@ function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): 
   setBar(turn, true)
   if (!isNews) return
   writePermit(turn)
+  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
+  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
   const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
   tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
 }

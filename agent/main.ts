@@ -1,7 +1,7 @@
 /** witness-agent: the daemon on each keepalived node. Reads the clocks; everything else is handed them. */
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { ConfigError, loadConfig } from '../shared/config-file.ts'
 import { echo } from '../shared/icmp.ts'
@@ -67,12 +67,15 @@ function isForAdmin(cause: unknown): cause is Error {
 const program = new Command('witness-agent')
   .description('Keeps keepalived on this node from holding a VIP without a lease.')
   .version(version)
+  .exitOverride()
+  .allowExcessArguments(false)
   .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
   .action(async ({ config }: { config: string }) => {
     await run(loadConfig(config, agentConfigSchema))
   })
 
 program.parseAsync().catch((cause: unknown) => {
+  if (cause instanceof CommanderError) process.exit(cause.exitCode === 0 ? 0 : exitConfiguration)
   if (isForAdmin(cause)) {
     process.stderr.write(`${cause.message}\n`)
     process.exit(exitConfiguration)

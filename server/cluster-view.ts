@@ -26,7 +26,7 @@ export interface NodeInstanceView {
   readonly phase: GuardPhase
   /** Why the node is in its phase, in plain words, from its agent. */
   readonly why: string
-  readonly allowed: 'holds the lease' | 'may become MASTER' | 'barred' | 'fenced' | 'unknown'
+  readonly allowed: 'holds the lease' | 'may become MASTER' | 'unprotected' | 'barred' | 'fenced' | 'unknown'
   readonly priority: number
   readonly epoch: number
   readonly checkSilentMs: number | null
@@ -185,10 +185,11 @@ function allowedIn(phase: GuardPhase): NodeInstanceView['allowed'] {
     case 'standby':
     case 'probation':
     case 'claiming':
-    case 'unprotected':
-    case 'overruled':
     case 'rejoining':
       return 'may become MASTER'
+    case 'unprotected':
+    case 'overruled':
+      return 'unprotected'
     case 'barred':
       return 'barred'
     case 'fencing':

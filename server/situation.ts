@@ -46,7 +46,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
           ? `${masters.join(' and ')} are both MASTER and nobody has the lease yet: the votes decide now.`
           : `${masters.join(' and ')} are both MASTER; ${holder} has the lease, ${losers.join(' and ')} must stop.`,
       evidence: { masters, holder, reports: describeReports(live, instance) },
-      decision: holder === null ? null : `${losers.join(', ')} ordered to stop`,
+      decision: holder === null ? null : `${losers.join(', ')} must stop`,
     }
   }
   if (state?.contest != null)
@@ -110,12 +110,13 @@ function judgeMissing(
     icmp: node.echoes.slice(-3),
     holder,
   }
-  if (answers === true)
+  const icmp = answers === null ? 'and its host has not been asked by ICMP yet' : 'but the host answers ICMP'
+  if (answers !== false)
     return {
       situation: 'agent-down',
       level: 'warning',
       subject: name,
-      text: `The agent of ${name} ${silence}, but the host answers ICMP: agent down, keepalived may still run. ${holding}`,
+      text: `The agent of ${name} ${silence}, ${icmp}: agent down, keepalived may still run. ${holding}`,
       evidence,
       decision: promised && holder === name ? `promise to ${name} kept while its check renews it` : null,
     }

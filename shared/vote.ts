@@ -101,13 +101,11 @@ export function distrustLedger(
   at: { seenEpoch: Epoch; atMs: number; reserveMs: number },
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const untilMs = at.atMs + at.reserveMs
+  // Above every epoch that any ballot on that disk can have.
+  const epoch = Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss
   return {
-    voter: {
-      pledge: { phase: 'waiting', untilMs },
-      record: null,
-      ...spent(Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss),
-    },
-    effects: [{ type: 'mark', mark: { epoch: at.seenEpoch, untilMs } }],
+    voter: { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(epoch) },
+    effects: [{ type: 'mark', mark: { epoch, untilMs } }],
   }
 }
 

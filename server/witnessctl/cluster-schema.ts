@@ -12,7 +12,7 @@ const nodeInstance = z.object({
   vips: z.enum(['held', 'gone']),
   phase: z.enum(guardPhases),
   why: z.string(),
-  allowed: z.enum(['holds the lease', 'may become MASTER', 'barred', 'fenced', 'unknown']),
+  allowed: z.enum(['holds the lease', 'may become MASTER', 'unprotected', 'barred', 'fenced', 'unknown']),
   priority: z.number(),
   epoch: z.number(),
   checkSilentMs: z.number().nullable(),

@@ -60,6 +60,7 @@ function allowedColour(allowed: NodeInstanceView['allowed']): Colour | null {
       return 'green'
     case 'may become MASTER':
       return null
+    case 'unprotected':
     case 'barred':
     case 'unknown':
       return 'yellow'

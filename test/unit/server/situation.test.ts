@@ -255,7 +255,7 @@ describe('situation', () => {
         lb02,
       )
       assert.equal(text, 'lb01 and lb02 are both MASTER; lb01 has the lease, lb02 must stop.')
-      assert.equal(decision, 'lb02 ordered to stop')
+      assert.equal(decision, 'lb02 must stop')
     })
 
     it('says that the votes decide while nobody has the lease, and orders nothing', () => {
