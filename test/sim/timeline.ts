@@ -1,0 +1,88 @@
+/** The one clock of a simulation: true time in milliseconds, and what is due when. Nothing runs but from here. */
+
+/** Something that will happen, unless it is cancelled. */
+export interface Due {
+  readonly atMs: number
+  cancelled: boolean
+}
+
+interface Entry extends Due {
+  /** Of two that are due at one instant, the one that was planned first runs first. */
+  readonly order: number
+  readonly run: () => void
+}
+
+export class Timeline {
+  #nowMs = 0
+  #order = 0
+  /** A binary heap, the earliest at the root. */
+  readonly #heap: Entry[] = []
+
+  /** True time. No part of a simulated host may use it for a decision: hosts have clocks of their own. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  at(atMs: number, run: () => void): Due {
+    const entry: Entry = { atMs: Math.max(atMs, this.#nowMs), order: this.#order++, cancelled: false, run }
+    this.#push(entry)
+    return entry
+  }
+
+  after(delayMs: number, run: () => void): Due {
+    return this.at(this.#nowMs + delayMs, run)
+  }
+
+  /** Runs the next that is due until `untilMs`; false: nothing is left until then, and it is `untilMs` now. */
+  step(untilMs: number): boolean {
+    for (;;) {
+      const next = this.#heap[0]
+      if (next === undefined || next.atMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs)
+        return false
+      }
+      this.#pop()
+      if (next.cancelled) continue
+      this.#nowMs = next.atMs
+      next.run()
+      return true
+    }
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(entry)
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1
+      const parent = heap[parentAt]
+      if (parent === undefined || !isEarlier(entry, parent)) break
+      heap[at] = parent
+      at = parentAt
+    }
+    heap[at] = entry
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    for (;;) {
+      const leftAt = 2 * at + 1
+      const left = heap[leftAt]
+      if (left === undefined) break
+      const right = heap[leftAt + 1]
+      const [child, childAt] =
+        right !== undefined && isEarlier(right, left) ? [right, leftAt + 1] : [left, leftAt]
+      if (!isEarlier(child, last)) break
+      heap[at] = child
+      at = childAt
+    }
+    heap[at] = last
+  }
+}
+
+function isEarlier(a: Entry, b: Entry): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+}
