@@ -1,0 +1,162 @@
+/** L1 to L5 of DESIGN.md section 9, judged from facts (facts.ts) as they come, and from the passing of time. */
+import { masterDownMs, type Timing } from '../../shared/timing.ts'
+import type { Fact, Timed, Violation } from './facts.ts'
+
+export interface LivenessSetting {
+  readonly nodes: readonly { readonly name: string; readonly priority: number }[]
+  readonly advertIntMs: number
+  /** The node with the higher priority takes the VIP back, as keepalived does without `nopreempt`. */
+  readonly preempts: boolean
+}
+
+/** What one fault alone may cost; keepalived alone would not lose the VIP at all under the first kinds. */
+const costsNothing: ReadonlySet<string> = new Set([
+  'vrrp-block',
+  'vrrp-block-one-way',
+  'kill-witness',
+  'freeze-witness',
+  'loss',
+  'jitter',
+  'duplicates',
+  'disk-slow',
+  'disk-full',
+  'stop-fails',
+  'stop-hangs',
+])
+/** Nobody is fenced for these alone. */
+const disturbances: ReadonlySet<string> = new Set(['loss', 'jitter', 'duplicates', 'kill-witness', 'freeze-witness'])
+
+const graceMs = 250
+
+interface Episode {
+  readonly faults: string[]
+  active: number
+  /** When its last fault ended. */
+  healedAtMs: number | null
+  ownerChanges: number
+  fences: number
+  judgedL3: boolean
+}
+
+export class LivenessWatch {
+  readonly #timing: Timing
+  readonly #setting: LivenessSetting
+  readonly #violations: Violation[] = []
+  readonly #held = new Set<string>()
+  readonly #slowestTakeoverMs: number
+  #episode: Episode = newEpisode()
+  #owner: string | null = null
+  #darkSinceMs: number | null = null
+  #wasLit = false
+  #nowMs = 0
+
+  constructor(timing: Timing, setting: LivenessSetting) {
+    this.#timing = timing
+    this.#setting = setting
+    const { advertIntMs, nodes } = setting
+    this.#slowestTakeoverMs = Math.max(
+      ...nodes.map(({ priority }) => masterDownMs({ version: 2, priority, advertIntMs })),
+    )
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#violations
+  }
+
+  take({ atMs, fact }: Timed): void {
+    this.pass(atMs)
+    if (fact.type === 'vip') this.#takeVip(fact)
+    else if (fact.type === 'fault') this.#takeFault(fact)
+    else if (fact.type === 'fencing') this.#takeFencing(fact)
+    else if (fact.type === 'ordered') this.#takeOrder(fact)
+  }
+
+  /** Time passes: what had to have happened by now is judged. */
+  pass(atMs: number): void {
+    this.#nowMs = atMs
+    const { healedAtMs, judgedL3 } = this.#episode
+    const settledMs = this.#timing.reserveMs + this.#slowestTakeoverMs + 1000
+    if (healedAtMs === null || judgedL3 || atMs < healedAtMs + settledMs) return
+    this.#episode.judgedL3 = true
+    if (this.#held.size !== 1)
+      this.#violate(
+        'L3',
+        `${settledMs.toFixed(0)} ms after the last fault (${this.#episode.faults.join(', ')}) ${this.#held.size} nodes have the VIP`,
+      )
+  }
+
+  #violate(invariant: string, text: string): void {
+    this.#violations.push({ invariant, atMs: this.#nowMs, text })
+  }
+
+  #takeVip({ node, held }: Fact & { type: 'vip' }): void {
+    if (held) this.#held.add(node)
+    else this.#held.delete(node)
+    if (this.#held.size === 0) this.#darkSinceMs = this.#nowMs
+    else if (this.#darkSinceMs !== null) this.#endOutage(this.#darkSinceMs)
+    if (this.#held.size !== 1) return
+    const [owner] = this.#held
+    if (owner === undefined || owner === this.#owner) return
+    if (this.#owner !== null) this.#countChange()
+    this.#owner = owner
+  }
+
+  #countChange(): void {
+    const { faults } = this.#episode
+    this.#episode.ownerChanges += 1
+    const { ownerChanges } = this.#episode
+    // The heal of a fault may bring the preferred node back, which is keepalived's own will.
+    const mostChanges = faults.length * (this.#setting.preempts ? 2 : 1)
+    if (faults.length > 0 && ownerChanges > mostChanges)
+      this.#violate('L4', `${ownerChanges} changes of holder for ${faults.length} faults (${faults.join(', ')})`)
+  }
+
+  #endOutage(sinceMs: number): void {
+    this.#darkSinceMs = null
+    if (!this.#wasLit) {
+      this.#wasLit = true
+      return
+    }
+    const { faults } = this.#episode
+    const [only] = faults
+    if (faults.length !== 1 || only === undefined) return
+    const lastedMs = this.#nowMs - sinceMs
+    const kind = only.split(' ')[0] ?? ''
+    const mostMs = costsNothing.has(kind) ? 0 : this.#slowestTakeoverMs
+    if (lastedMs > mostMs + graceMs)
+      this.#violate('L1', `nobody had the VIP for ${Math.round(lastedMs)} ms under ${only} alone; ${Math.round(mostMs)} ms is the bound`)
+  }
+
+  #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
+    if (on) {
+      if (this.#episode.active === 0) this.#episode = newEpisode()
+      this.#episode.faults.push(`${kind} ${where}`)
+      this.#episode.active += 1
+      this.#episode.healedAtMs = null
+    } else {
+      this.#episode.active -= 1
+      if (this.#episode.active === 0) this.#episode.healedAtMs = this.#nowMs
+    }
+  }
+
+  #takeFencing({ node, reason }: Fact & { type: 'fencing' }): void {
+    const { faults } = this.#episode
+    this.#episode.fences += 1
+    if (faults.length === 0) return
+    if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
+      this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
+    // Each fault's beginning and its end may cost one; more is a loop.
+    const mostFences = 2 * faults.length + 1
+    if (this.#episode.fences > mostFences)
+      this.#violate('L4', `${this.#episode.fences} fences for ${faults.length} faults (${faults.join(', ')})`)
+  }
+
+  #takeOrder({ node }: Fact & { type: 'ordered' }): void {
+    const others = [...this.#held].filter((holder) => holder !== node)
+    if (others.length === 0) this.#violate('L2', `${node} was told to stop while no other node had the VIP`)
+  }
+}
+
+function newEpisode(): Episode {
+  return { faults: [], active: 0, healedAtMs: null, ownerChanges: 0, fences: 0, judgedL3: false }
+}

@@ -1,0 +1,410 @@
+/**
+ * An agent of a simulation: the production guard, fed as agent/node-runtime.ts feeds it, with what
+ * agent/keepalived-observer.ts would see of the model, and with links like agent/voter-link.ts has.
+ */
+import { assertNever } from '../../shared/assert-never.ts'
+import { protocolVersion, witness, type Hello, type Plan, type VoterName } from '../../shared/protocol.ts'
+import type { Timing } from '../../shared/timing.ts'
+import { defaultTiming } from '../../shared/timing.ts'
+import type { Ballot, Mark, RecoveredBallot } from '../../shared/vote.ts'
+import {
+  createGuard,
+  decide,
+  nextDeadlineMs,
+  reportOf,
+  type FenceMemory,
+  type Guard,
+  type GuardEffect,
+  type GuardEvent,
+} from '../../agent/guard.ts'
+import { FenceHand } from './fence-hand.ts'
+import { Program } from './host.ts'
+import type { KeepalivedLine } from './keepalived-model.ts'
+import { KeepalivedSight } from './keepalived-sight.ts'
+import { cluster, instance, vip } from './names.ts'
+import type { StreamEnd } from './network.ts'
+import type { NodeHost } from './node-host.ts'
+import { PeerEar } from './peer-ear.ts'
+import type { Due } from './timeline.ts'
+import { VoterLine } from './voter-line.ts'
+
+type Timeless<E> = E extends GuardEvent ? Omit<E, 'atMs'> : never
+export type Happening = Timeless<GuardEvent>
+
+/** On disk. */
+export interface AgentState {
+  readonly boot: number
+  readonly ballot: Ballot | null
+  readonly memory: FenceMemory
+  readonly plan: Plan | null
+  readonly lostBefore: boolean
+}
+
+/** On tmpfs. */
+export interface AgentMemory {
+  readonly mark: Mark | null
+  readonly permit: { readonly word: 'permit' | 'bar'; readonly untilMs: number } | null
+  readonly bar: boolean
+  /** keepalived ran the check since the agent last looked. */
+  readonly checkStamped: boolean
+}
+
+const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
+
+/** A new node's: its state file is there, as an earlier start of the agent left it. */
+export function firstState(boot: number): AgentState {
+  return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false }
+}
+
+/** As agent/node-runtime.ts has it. */
+const heartbeatMs = 200
+const startMs = { least: 100, most: 300 }
+const fifoMs = { least: 0.2, most: 1.2 }
+const looksPerGlance = 5
+
+export class AgentDaemon {
+  readonly program: Program
+  readonly incarnation: string
+  readonly node: NodeHost
+  readonly #bootId: string
+  #state: AgentState
+  #guard: Guard | null = null
+  #plan: Plan | null = null
+  #queue: GuardEvent[] = []
+  #running = false
+  #beatWanted = false
+  #seq = 0
+  #ranAtMs = 0
+  #deadline: { readonly due: Due; readonly atMs: number } | null = null
+  #tickedForMs: number | null = null
+  #renewal: Due | null = null
+  #looks = 0
+  #writing = false
+  #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
+  readonly #sight: KeepalivedSight
+  readonly #hand: FenceHand
+  readonly ear: PeerEar
+  #witnessLine: VoterLine | null = null
+  #peerLine: VoterLine | null = null
+
+  constructor(node: NodeHost, incarnation: string) {
+    const { host, chance } = node.around
+    this.node = node
+    this.incarnation = incarnation
+    this.#bootId = `${host.name}-boot-${host.boot}`
+    this.program = new Program(host, chance)
+    const { content } = node.state
+    if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
+    const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
+    // Instants of another boot's clock mean nothing.
+    const memory = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
+    this.#state = { ...found, boot: host.boot, memory }
+    this.#sight = new KeepalivedSight(node, this.program, {
+      observed: (observation) => this.feed({ type: 'observed', ...observation }),
+      rival: () => this.feed({ type: 'rival-advert' }),
+    })
+    this.#hand = new FenceHand(node, this.program)
+    this.ear = new PeerEar(this)
+    this.program.after(chance.between(startMs.least, startMs.most), () => this.#open())
+  }
+
+  get timing(): Timing {
+    return this.#plan?.timing ?? defaultTiming
+  }
+
+  get peerName(): string | null {
+    return this.#plan?.nodes.find(({ name }) => name !== this.node.host.name)?.name ?? null
+  }
+
+  /** What the guard believes; for invariants and traces. */
+  get guard(): Guard | null {
+    return this.#guard
+  }
+
+  /** Whether the peer can connect. */
+  get listening(): boolean {
+    return this.#ranAtMs > 0 && this.program.state !== 'ended'
+  }
+
+  nowMs(): number {
+    return this.node.host.nowMs()
+  }
+
+  end(): void {
+    this.program.end()
+    this.#witnessLine?.abandon()
+    this.#peerLine?.abandon()
+    this.ear.abandon()
+  }
+
+  /** keepalived wrote to the FIFO. */
+  takeLine(line: KeepalivedLine): void {
+    const { timeline } = this.node.host
+    const { chance } = this.node.around
+    timeline.after(chance.between(fifoMs.least, fifoMs.most), () =>
+      this.program.take(() => {
+        if (this.#ranAtMs > 0) this.#sight.takeLine(line)
+      }),
+    )
+  }
+
+  takeWriterGone(): void {
+    this.program.take(() => {
+      if (this.#ranAtMs > 0) this.#sight.takeWriterGone()
+    })
+  }
+
+  gatewayChanged(): void {
+    this.program.after(500, () => this.feed({ type: 'gateway', gateway: this.node.gateway }))
+  }
+
+  feed(happening: Happening): void {
+    this.feedTogether([happening])
+  }
+
+  /** Several events as one turn: one heartbeat at its end at most. */
+  feedTogether(happenings: readonly Happening[]): void {
+    if (this.program.state === 'ended') return
+    this.#noteGap()
+    for (const happening of happenings) this.#enqueue(happening)
+    this.#drain()
+  }
+
+  /** Renews and sends a heartbeat now, as each renewMs. */
+  renew(): void {
+    this.#noteGap()
+    this.#look()
+    this.#enqueue({ type: 'renew' })
+    this.#beatWanted = true
+    this.#drain()
+  }
+
+  hello(): Hello {
+    const { conf } = this.node.around
+    return {
+      type: 'hello',
+      protocol: protocolVersion,
+      cluster,
+      node: this.node.host.name,
+      incarnation: this.incarnation,
+      bootId: this.#bootId,
+      software: 'simulation',
+      listener: { address: null, port: 9101 },
+      mode: 'enforce',
+      profiles: [
+        {
+          instance,
+          virtualRouterId: 51,
+          interface: 'eth0',
+          version: 2,
+          priority: conf.priority,
+          nopreempt: conf.nopreempt,
+          advertIntMs: conf.advertIntMs,
+          vips: [vip],
+        },
+      ],
+    }
+  }
+
+  #open(): void {
+    this.#ranAtMs = this.nowMs()
+    this.#witnessLine = new VoterLine(this, witness)
+    if (this.#state.plan !== null) this.takePlan(this.#state.plan)
+    this.#watchForGap()
+  }
+
+  takePlan(plan: Plan): void {
+    if (JSON.stringify(plan) === JSON.stringify(this.#plan)) return
+    this.#plan = plan
+    this.#state = { ...this.#state, plan }
+    this.#write(() => undefined)
+    if (this.#guard === null) this.#beginGuard()
+    else this.feed({ type: 'plan', peer: this.peerName, timing: plan.timing })
+    this.#armRenewal()
+    const peer = this.peerName
+    if (peer !== null) this.#peerLine ??= new VoterLine(this, peer)
+  }
+
+  #beginGuard(): void {
+    const { around, memory: onTmpfs } = this.node
+    const { ballot, lostBefore, memory } = this.#state
+    const recovered: RecoveredBallot =
+      ballot === null && lostBefore ? { kind: 'lost' } : { kind: 'valid', ballot, mark: onTmpfs.mark }
+    const [profile] = this.hello().profiles
+    if (profile === undefined) throw new Error('a node without an instance')
+    this.#guard = createGuard({
+      node: around.host.name,
+      peer: this.peerName,
+      profile,
+      timing: this.timing,
+      policy: around.policy,
+      recovered,
+      memory,
+      atMs: this.nowMs(),
+    })
+    this.feed({ type: 'gateway', gateway: this.node.gateway })
+    this.#sight.begin()
+  }
+
+  #enqueue(happening: Happening): void {
+    this.#queue.push({ ...happening, atMs: this.nowMs() })
+  }
+
+  #drain(): void {
+    if (this.#running || this.#guard === null) return
+    this.#running = true
+    for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+      const { guard, effects } = decide(this.#guard, event)
+      this.#guard = guard
+      for (const effect of effects) this.#execute(effect)
+    }
+    if (this.#beatWanted) this.#beat()
+    this.#running = false
+    this.node.noteLease()
+    this.#armDeadline()
+  }
+
+  #execute(effect: GuardEffect): void {
+    const { around } = this.node
+    switch (effect.type) {
+      case 'bar':
+        return this.node.setBar(effect.on)
+      case 'permit':
+        return this.node.remember({ permit: { word: effect.word, untilMs: effect.untilMs } })
+      case 'record':
+        return this.#record(effect.ballot)
+      case 'mark':
+        return this.node.remember({ mark: effect.mark })
+      case 'answer-peer':
+        return this.ear.answer(effect.beat, effect.verdict)
+      case 'beat':
+        this.#beatWanted = true
+        return
+      case 'fence':
+        return this.#hand.carryOut(effect.rung, (error) => {
+          this.feed({ type: 'rung-ended', rung: effect.rung, error })
+          this.#sight.observe()
+        })
+      case 'start-keepalived':
+        return this.#hand.start((error) => this.feed({ type: 'start-ended', error }))
+      case 'announce':
+        return
+      case 'count-adverts':
+        return this.#hand.countAdverts((received) => this.feed({ type: 'adverts', received }))
+      case 'remember':
+        this.#state = { ...this.#state, memory: effect.memory }
+        return this.#write(() => undefined)
+      case 'tell':
+        this.node.noteTell(effect.event, effect.text)
+        return around.witnessing.told(around.host.name, effect.event, effect.text)
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  #record(ballot: Ballot): void {
+    const startedAtMs = this.nowMs()
+    const { witnessing, host } = this.node.around
+    this.#state = { ...this.#state, ballot }
+    this.#write((error) => {
+      if (error !== null) return this.feed({ type: 'record-failed', ballot, error: error.message })
+      witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
+      this.feed({ type: 'recorded', ballot, tookMs: this.nowMs() - startedAtMs })
+    })
+  }
+
+  /** One write after the other, each with all that is known by then. */
+  #write(done: (error: Error | null) => void): void {
+    this.#unwritten.push({ state: this.#state, done })
+    this.#writeNext()
+  }
+
+  #writeNext(): void {
+    const batch = this.#unwritten
+    const newest = batch.at(-1)
+    if (this.#writing || newest === undefined) return
+    this.#writing = true
+    this.#unwritten = []
+    this.node.state.write(this.program, newest.state, (error) => {
+      this.#writing = false
+      for (const { done } of batch) done(error)
+      this.#writeNext()
+    })
+  }
+
+  #beat(): void {
+    this.#beatWanted = false
+    if (this.#guard === null) return
+    this.#seq += 1
+    const beat = {
+      seq: this.#seq,
+      leaseMs: this.timing.leaseMs,
+      reports: [reportOf(this.#guard, this.nowMs())],
+    }
+    this.#witnessLine?.beat(beat)
+    this.#peerLine?.beat(beat)
+  }
+
+  #look(): void {
+    this.#looks += 1
+    this.#sight.look(this.#looks % looksPerGlance === 0)
+    if (!this.node.memory.checkStamped) return
+    this.node.remember({ checkStamped: false })
+    this.#enqueue({ type: 'check-seen' })
+  }
+
+  #watchForGap(): void {
+    this.program.after(heartbeatMs, () => {
+      this.#noteGap()
+      this.#drain()
+      this.#watchForGap()
+    })
+  }
+
+  #noteGap(): void {
+    const atMs = this.nowMs()
+    const gapMs = atMs - this.#ranAtMs
+    this.#ranAtMs = atMs
+    if (gapMs > 2 * this.timing.renewMs) this.#enqueue({ type: 'resumed', gapMs })
+  }
+
+  #armRenewal(): void {
+    if (this.#renewal !== null) this.#renewal.cancelled = true
+    this.#renewal = this.program.after(this.timing.renewMs, () => {
+      this.renew()
+      this.#armRenewal()
+    })
+  }
+
+  #armDeadline(): void {
+    const atMs = this.#guard === null ? null : nextDeadlineMs(this.#guard)
+    if (this.#deadline?.atMs === atMs) return
+    if (this.#deadline !== null) this.#deadline.due.cancelled = true
+    this.#deadline = null
+    if (atMs === null) return
+    const leftMs = Math.max(1, atMs - this.nowMs())
+    const delayMs = atMs === this.#tickedForMs ? Math.max(leftMs, this.timing.grainMs) : leftMs
+    const due = this.program.after(delayMs, () => {
+      this.#deadline = null
+      if (this.nowMs() >= atMs) this.#tickedForMs = atMs
+      this.feed({ type: 'tick' })
+    })
+    this.#deadline = { due, atMs }
+  }
+
+  accept(stream: StreamEnd): void {
+    this.ear.accept(stream)
+  }
+
+  takeAnswer(voter: VoterName, sentAtMs: number, verdicts: readonly Parameters<typeof answerOf>[2][]): void {
+    this.feedTogether(verdicts.map((verdict) => answerOf(voter, sentAtMs, verdict)))
+  }
+}
+
+function answerOf(
+  from: VoterName,
+  sentAtMs: number,
+  verdict: (GuardEvent & { type: 'answer' })['verdict'],
+): Happening {
+  return { type: 'answer', from, sentAtMs, verdict }
+}

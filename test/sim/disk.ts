@@ -1,0 +1,112 @@
+/** A simulated disk: each file is written whole, takes its time, and after a crash is as old as the disk made it. */
+import type { Chance } from './chance.ts'
+import type { Program } from './host.ts'
+
+export type DiskMood =
+  /** Writes take milliseconds. */
+  | 'well'
+  /** Writes take up to more than a second. */
+  | 'slow'
+  /** Writes fail. */
+  | 'full'
+
+export class DiskFullError extends Error {
+  readonly code = 'ENOSPC'
+}
+
+const wellMs = { least: 0.4, most: 4 }
+const slowMs = { least: 30, most: 1500 }
+/** So many older contents are kept for a snapshot to go back to. */
+const contentsKept = 4
+
+export class Disk {
+  mood: DiskMood = 'well'
+  readonly #chance: Chance
+  readonly #files: DiskFile<unknown>[] = []
+
+  constructor(chance: Chance) {
+    this.#chance = chance
+  }
+
+  file<T>(first: T): DiskFile<T> {
+    const file = new DiskFile<T>(first, this)
+    this.#files.push(file as DiskFile<unknown>)
+    return file
+  }
+
+  /** The host lost power: a write that was under way is on the disk, or not, or has torn the file. */
+  losePower(): void {
+    for (const file of this.#files) file.losePower(this.#chance)
+  }
+
+  /** The whole disk goes back to a snapshot. */
+  rollBack(): void {
+    for (const file of this.#files) file.rollBack()
+  }
+
+  writeMs(): number {
+    const { least, most } = this.mood === 'slow' ? slowMs : wellMs
+    return this.#chance.between(least, most)
+  }
+}
+
+export type Content<T> = { readonly kind: 'whole'; readonly value: T } | { readonly kind: 'torn' }
+
+export class DiskFile<T> {
+  readonly #disk: Disk
+  #content: Content<T>
+  #older: T[] = []
+  #underWay: T | null = null
+
+  constructor(first: T, disk: Disk) {
+    this.#content = { kind: 'whole', value: first }
+    this.#disk = disk
+  }
+
+  get content(): Content<T> {
+    return this.#content
+  }
+
+  /** Writes durably; `done` is called in the program that wrote, unless it ended before. */
+  write(program: Program, value: T, done: (error: Error | null) => void): void {
+    const { timeline } = program.host
+    const { boot } = program.host
+    if (this.#disk.mood === 'full') {
+      timeline.after(1, () => program.take(() => done(new DiskFullError('no space left on device'))))
+      return
+    }
+    this.#underWay = value
+    timeline.after(this.#disk.writeMs(), () => {
+      // Without power the write ended with the host, one way or another.
+      if (!program.host.up || program.host.boot !== boot) return
+      this.#set(value)
+      program.take(() => done(null))
+    })
+  }
+
+  losePower(chance: Chance): void {
+    if (this.#underWay === null) return
+    const fate = chance.fraction()
+    if (fate < 0.45) this.#set(this.#underWay)
+    else if (fate > 0.9) this.#content = { kind: 'torn' }
+    this.#underWay = null
+  }
+
+  rollBack(): void {
+    const oldest = this.#older[0]
+    if (oldest === undefined) return
+    this.#content = { kind: 'whole', value: oldest }
+    this.#older = []
+  }
+
+  /** A start that found the file torn put it aside and begins anew. */
+  beginAnew(value: T): void {
+    this.#content = { kind: 'whole', value }
+  }
+
+  #set(value: T): void {
+    if (this.#content.kind === 'whole') this.#older = [...this.#older, this.#content.value].slice(-contentsKept)
+    this.#content = { kind: 'whole', value }
+    this.#underWay = null
+  }
+}

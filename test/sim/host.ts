@@ -1,0 +1,110 @@
+/** A simulated host: a boot clock of its own, power, and programs that run, stand still or die with it. */
+import type { Chance } from './chance.ts'
+import type { Due, Timeline } from './timeline.ts'
+
+/** `/proc/uptime` has two decimals. */
+const clockGrainMs = 10
+
+export class Host {
+  readonly name: string
+  readonly timeline: Timeline
+  /** Its clock against true time. */
+  readonly rate: number
+  #up = true
+  /** Which boot this is: what lies in memory is of one boot. */
+  #boot = 1
+  #origin: { readonly trueMs: number; readonly bootMs: number }
+
+  constructor(name: string, timeline: Timeline, clock: { ratePpm: number; uptimeMs: number }) {
+    this.name = name
+    this.timeline = timeline
+    this.rate = 1 + clock.ratePpm / 1e6
+    this.#origin = { trueMs: timeline.nowMs, bootMs: clock.uptimeMs }
+  }
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  get boot(): number {
+    return this.#boot
+  }
+
+  /** The boot clock, suspend included, as a program reads it. */
+  nowMs(): number {
+    return Math.floor(this.#exactMs() / clockGrainMs) * clockGrainMs
+  }
+
+  /** The true instant at which the boot clock shows `bootMs`. */
+  trueMsOf(bootMs: number): number {
+    return this.#origin.trueMs + (bootMs - this.#origin.bootMs) / this.rate
+  }
+
+  /** The boot clock jumps ahead, as after a migration. */
+  jumpClock(aheadMs: number): void {
+    this.#origin = { trueMs: this.timeline.nowMs, bootMs: this.#exactMs() + aheadMs }
+  }
+
+  powerOff(): void {
+    this.#up = false
+  }
+
+  powerOn(): void {
+    this.#up = true
+    this.#boot += 1
+    this.#origin = { trueMs: this.timeline.nowMs, bootMs: 0 }
+  }
+
+  #exactMs(): number {
+    return this.#origin.bootMs + (this.timeline.nowMs - this.#origin.trueMs) * this.rate
+  }
+}
+
+/** How late a program runs after what woke it, on a host that is not starved. */
+const wakeLatencyMs = { least: 0.05, most: 1.2 }
+
+/** A program on a host. While it is frozen everything that comes to it waits. */
+export class Program {
+  readonly host: Host
+  readonly #chance: Chance
+  #state: 'running' | 'frozen' | 'ended' = 'running'
+  #waiting: (() => void)[] = []
+
+  constructor(host: Host, chance: Chance) {
+    this.host = host
+    this.#chance = chance
+  }
+
+  get state(): 'running' | 'frozen' | 'ended' {
+    return this.#state
+  }
+
+  /** Something comes to the program; an ended one takes nothing any more. */
+  take(run: () => void): void {
+    if (this.#state === 'running') run()
+    else if (this.#state === 'frozen') this.#waiting.push(run)
+  }
+
+  /** A timer of the program, with the lateness of every timer. */
+  after(delayMs: number, run: () => void): Due {
+    const latenessMs = this.#chance.between(wakeLatencyMs.least, wakeLatencyMs.most)
+    return this.host.timeline.after(delayMs / this.host.rate + latenessMs, () => this.take(run))
+  }
+
+  freeze(): void {
+    if (this.#state === 'running') this.#state = 'frozen'
+  }
+
+  thaw(): void {
+    if (this.#state !== 'frozen') return
+    this.#state = 'running'
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const run of waiting) this.take(run)
+  }
+
+  end(): void {
+    this.#state = 'ended'
+    this.#waiting = []
+  }
+}

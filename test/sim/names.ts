@@ -1,0 +1,6 @@
+/** What the hosts of a simulation are called. */
+export const cluster = 'sim'
+export const instance = 'VI_1'
+export const vip = '192.0.2.100'
+export const nodeNames = ['lb01', 'lb02'] as const
+export const witnessHostName = 'witness'

@@ -1,0 +1,93 @@
+/** What goes wrong in a run, and when: drawn from the seed, plain data, so that it can be kept, replayed and shrunk. */
+import { z } from 'zod'
+import type { Chance } from './chance.ts'
+import { faultKinds, placesOf, type FaultKind } from './faults.ts'
+
+const plannedFault = z.strictObject({
+  kind: z.enum(faultKinds),
+  /** A host; for paths `from>to`. */
+  where: z.string(),
+  /** From the beginning of its episode. */
+  afterMs: z.number().min(0),
+  lastsMs: z.number().min(0),
+})
+export type PlannedFault = z.infer<typeof plannedFault>
+
+const setup = z.strictObject({
+  priorities: z.tuple([z.number().int(), z.number().int()]),
+  nopreempt: z.boolean(),
+  fence: z.enum(['stop', 'fault']),
+  /** Clock rates of lb01, lb02 and the witness against true time. */
+  ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
+  /** How long after the beginning the hosts' programs start. */
+  startsAtMs: z.tuple([z.number(), z.number(), z.number()]),
+})
+export type Setup = z.infer<typeof setup>
+
+export const scheduleSchema = z.strictObject({
+  seed: z.number().int(),
+  hours: z.number().positive(),
+  setup,
+  episodes: z.array(
+    z.strictObject({
+      /** Of the calendar: quiet stretches in between are leapt over. */
+      atMs: z.number().min(0),
+      faults: z.array(plannedFault),
+    }),
+  ),
+})
+export type Schedule = z.infer<typeof scheduleSchema>
+export type Episode = Schedule['episodes'][number]
+
+const hourMs = 3_600_000
+/** On average; each with one to three faults. */
+const episodesPerHour = 12
+/** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
+const mostRatePpm = 4900
+
+export function drawSchedule(seed: number, chance: Chance, hours: number): Schedule {
+  const episodes: Episode[] = []
+  const meanGapMs = hourMs / episodesPerHour
+  for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs; ) {
+    episodes.push({ atMs: Math.round(atMs), faults: drawFaults(chance) })
+    atMs += chance.between(0.2, 1.8) * meanGapMs
+  }
+  return { seed, hours, setup: drawSetup(chance), episodes }
+}
+
+function drawSetup(chance: Chance): Setup {
+  const priorities = chance.pick<[number, number]>([
+    [150, 100],
+    [101, 100],
+    [100, 100],
+    [100, 200],
+    [254, 100],
+  ])
+  const rate = (): number => Math.round(chance.between(-mostRatePpm, mostRatePpm))
+  const start = (): number => Math.round(chance.happens(0.5) ? 0 : chance.between(0, 8000))
+  return {
+    priorities,
+    nopreempt: chance.happens(0.5),
+    fence: chance.happens(0.5) ? 'stop' : 'fault',
+    ratesPpm: [rate(), rate(), rate()],
+    startsAtMs: [start(), start(), start()],
+  }
+}
+
+/** Most episodes have one fault; two or three at once find what one does not. */
+function drawFaults(chance: Chance): PlannedFault[] {
+  const number = chance.pick([1, 1, 1, 2, 2, 3])
+  const faults: PlannedFault[] = []
+  for (let index = 0; index < number; index++) {
+    const kind: FaultKind = chance.pick(faultKinds)
+    const afterMs = index === 0 ? 0 : chance.happens(0.3) ? chance.between(0, 60) : chance.between(0, 12_000)
+    const lastsMs = chance.happens(0.3) ? chance.between(20, 1500) : chance.between(1500, 20_000)
+    faults.push({
+      kind,
+      where: chance.pick(placesOf(kind)),
+      afterMs: Math.round(afterMs),
+      lastsMs: Math.round(lastsMs),
+    })
+  }
+  return faults
+}
