@@ -52,6 +52,7 @@ const pureFiles = [
   'shared/vote.ts',
   'shared/preference.ts',
   'shared/timing.ts',
+  'shared/vip-sighting.ts',
 ]
 
 export default tseslint.config(
