@@ -36,6 +36,7 @@ const pureFiles = [
   'server/judgement.ts',
   'server/situation.ts',
   'server/roster.ts',
+  'server/lease-holder.ts',
   'server/cluster-view.ts',
   'agent/guard.ts',
   'agent/guard-state.ts',
@@ -52,6 +53,7 @@ const pureFiles = [
   'shared/vote.ts',
   'shared/preference.ts',
   'shared/timing.ts',
+  'shared/vip-sighting.ts',
 ]
 
 export default tseslint.config(

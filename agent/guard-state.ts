@@ -13,6 +13,7 @@ import type {
   VoterName,
 } from '../shared/protocol.ts'
 import type { Timing } from '../shared/timing.ts'
+import { showsVip } from '../shared/vip-sighting.ts'
 import type { Candidacy } from './lease.ts'
 import type { Ladder, Rung } from './fence-ladder.ts'
 
@@ -233,7 +234,7 @@ export interface Guarding {
   readonly effects: readonly GuardEffect[]
 }
 
-/** keepalived is MASTER here, or the kernel has the VIP, which is the same to the network. */
+/** This node has been looked at, and shows the VIP. */
 export function holdsVip(guard: Guard): boolean {
-  return guard.observed && (guard.seen.keepalived === 'MASTER' || guard.seen.vips === 'held')
+  return guard.observed && showsVip(guard.seen)
 }

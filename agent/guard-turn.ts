@@ -1,7 +1,7 @@
 /** One turn of a guard: the working copy that `decide` hands back, and what every phase does with it. Pure. */
 import { assertNever } from '../shared/assert-never.ts'
 import { type VoterName, witness } from '../shared/protocol.ts'
-import { fenceAtMs, type Timing } from '../shared/timing.ts'
+import { fenceAtMs, holderPermitMs, permitMs } from '../shared/timing.ts'
 import { releaseVote, type VoteEffect } from '../shared/vote.ts'
 import { heardSomebody } from './bar-evidence.ts'
 import type { Guard, GuardEffect, TellLevel } from './guard-state.ts'
@@ -116,24 +116,4 @@ export function writePermit(turn: Turn): void {
     default:
       return assertNever(phase)
   }
-}
-
-/**
- * How long a line of the permit file is good where this node has no lease. As long as a promise that was given just
- * before the next line was due: when the line has run out, whatever vote a now dead agent gave away has run out too,
- * and the witness may vote for the check.
- */
-function permitMs(timing: Timing): number {
-  return timing.reserveMs + timing.renewMs
-}
-
-/** What a check takes to ask the witness, with room to spare. */
-const askingMs = 100
-
-/**
- * How long a line of the permit file is good after the holder's agent last wrote it. So short that the check of an
- * agent that has died asks at least once while the witness still keeps its promise, and renews it.
- */
-function holderPermitMs(timing: Timing): number {
-  return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)
 }

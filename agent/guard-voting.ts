@@ -1,7 +1,8 @@
 /** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
 import { compareCandidates } from '../shared/preference.ts'
-import type { Report, Verdict, Vote } from '../shared/protocol.ts'
+import type { Verdict, Vote } from '../shared/protocol.ts'
 import { askVote, ballotLost, ballotRecorded, learnEpoch, promisedTo, releaseVote } from '../shared/vote.ts'
+import { showsVip } from '../shared/vip-sighting.ts'
 import { startFence } from './guard-fencing.ts'
 import { type GuardEvent, holdsVip } from './guard-state.ts'
 import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
@@ -46,10 +47,6 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   turn.effects.push({ type: 'answer-peer', beat, verdict: verdictOf(turn, vote) })
-}
-
-function showsVip(report: Report): boolean {
-  return report.vips === 'held' || report.keepalived === 'MASTER'
 }
 
 function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {

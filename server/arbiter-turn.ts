@@ -1,6 +1,7 @@
 /** One turn of an arbiter: the working copy that `arbitrate` hands back, and what every decision does with it. Pure. */
 import type { NodeName, Verdict, Vote } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
+import { showsVip } from '../shared/vip-sighting.ts'
 import {
   isRolledBack,
   promisedTo,
@@ -9,7 +10,7 @@ import {
   type VoteEffect,
 } from '../shared/vote.ts'
 import type { Arbiter, ArbiterEffect, InstanceState, Occurrence } from './arbiter-state.ts'
-import { type ConnectionId, holdsVipBy, isLive, type NodeState } from './roster.ts'
+import { type ConnectionId, isLive, type NodeState } from './roster.ts'
 
 /** A pair; more nodes are later work. */
 export const mostNodes = 2
@@ -77,7 +78,7 @@ export function liveNode(turn: Turn, node: NodeState | undefined): boolean {
 export function couldTake(turn: Turn, node: NodeState, instance: string): boolean {
   const report = node.reports.get(instance)
   if (report === undefined || !liveNode(turn, node) || node.double !== null) return false
-  if (holdsVipBy(report)) return true
+  if (showsVip(report)) return true
   const free = report.phase === 'standby' || report.phase === 'probation'
   return free && report.process === 'running' && report.keepalived === 'BACKUP'
 }

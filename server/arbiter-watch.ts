@@ -2,7 +2,8 @@
 import type { Epoch, NodeName } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
-import { change, instanceOf, liveNode, occurred, type Turn } from './arbiter-turn.ts'
+import { change, instanceOf, occurred, type Turn } from './arbiter-turn.ts'
+import { leaseHolder } from './lease-holder.ts'
 import { mastersOf } from './roster.ts'
 import { judge } from './situation.ts'
 
@@ -48,9 +49,10 @@ function tellOfRollback(turn: Turn, instance: string): void {
 function watchForDualMaster(turn: Turn, instance: string): void {
   const { arbiter, nodes, atMs } = turn
   const { timing, runningSinceMs } = arbiter
-  const masters = mastersOf(nodes, instance, { atMs, silenceMs: silenceMs(timing) })
+  const at = { atMs, silenceMs: silenceMs(timing) }
+  const masters = mastersOf(nodes, instance, at)
   const { dualSinceMs, orderedAtMs, voter } = instanceOf(turn, instance)
-  const holder = leaseHolder(turn, instance)
+  const holder = leaseHolder({ voter, nodes, instance }, at)
   const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
   if (masters.length < 2) {
     if (dualSinceMs === null) return
@@ -74,17 +76,6 @@ function watchForDualMaster(turn: Turn, instance: string): void {
         epoch,
         reason: `${holder} holds the lease (epoch ${epoch})`,
       })
-}
-
-/** By this voter's promise, or, where the peer's vote made the majority, by the holder's own word. */
-function leaseHolder(turn: Turn, instance: string): NodeName | null {
-  const { voter } = instanceOf(turn, instance)
-  const promise = promisedTo(voter, turn.atMs)
-  if (promise !== null) return promise.node
-  const holders = [...turn.nodes.values()].filter(
-    (node) => liveNode(turn, node) && node.reports.get(instance)?.phase === 'holding',
-  )
-  return holders.length === 1 ? (holders[0]?.member.name ?? null) : null
 }
 
 function order(

@@ -12,11 +12,11 @@ import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
 import type { Arbiter, InstanceState } from './arbiter-state.ts'
 import type { Situation } from './judgement.ts'
-
-export { situations, type Situation } from './judgement.ts'
-
+import { leaseHolder } from './lease-holder.ts'
 import { isLive, type NodeState } from './roster.ts'
 import { judge } from './situation.ts'
+
+export { situations, type Situation } from './judgement.ts'
 
 export interface NodeInstanceView {
   readonly instance: string
@@ -109,19 +109,13 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
     vips: [...new Set(vips)],
     situation,
     text,
-    holder: promise?.node ?? holderByWord(arbiter, instance, atMs),
+    holder: leaseHolder(
+      { voter: state.voter, nodes: arbiter.nodes, instance },
+      { atMs, silenceMs: silenceMs(arbiter.timing) },
+    ),
     epoch: promise?.epoch ?? state.voter.epoch,
     promiseLeftMs: pledge.phase === 'promised' ? Math.max(0, Math.round(pledge.untilMs - atMs)) : null,
   }
-}
-
-/** While the witness's own vote is not in use (it has just started), the lease may rest on the peer's vote. */
-function holderByWord(arbiter: Arbiter, instance: string, atMs: number): string | null {
-  const silence = silenceMs(arbiter.timing)
-  const node = [...arbiter.nodes.values()].find(
-    (one) => isLive(one, atMs, silence) && one.reports.get(instance)?.phase === 'holding',
-  )
-  return node?.member.name ?? null
 }
 
 function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): NodeView {

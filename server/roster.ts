@@ -3,6 +3,7 @@
  * whether the host answers ICMP, and whether two live agents go by one name. Pure.
  */
 import type { Beat, Hello, Member, NodeName, Report } from '../shared/protocol.ts'
+import { showsVip } from '../shared/vip-sighting.ts'
 
 /** The shell numbers the connections. */
 export type ConnectionId = number
@@ -148,10 +149,6 @@ export function answersIcmp(node: NodeState): boolean | null {
   return newest.some((roundTripMs) => roundTripMs !== null)
 }
 
-export function holdsVipBy(report: Report | undefined): boolean {
-  return report !== undefined && (report.vips === 'held' || report.keepalived === 'MASTER')
-}
-
 /** Nodes that are live and show a VIP of the instance. */
 export function mastersOf(
   nodes: ReadonlyMap<NodeName, NodeState>,
@@ -159,7 +156,10 @@ export function mastersOf(
   at: { atMs: number; silenceMs: number },
 ): NodeName[] {
   return [...nodes.values()]
-    .filter((node) => isLive(node, at.atMs, at.silenceMs) && holdsVipBy(node.reports.get(instance)))
+    .filter((node) => {
+      const report = node.reports.get(instance)
+      return report !== undefined && showsVip(report) && isLive(node, at.atMs, at.silenceMs)
+    })
     .map((node) => node.member.name)
     .sort()
 }

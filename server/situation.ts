@@ -4,6 +4,7 @@ import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
 import type { Arbiter } from './arbiter-state.ts'
 import type { Judgement } from './judgement.ts'
+import { leaseHolder } from './lease-holder.ts'
 import { answersIcmp, isLive, mastersOf, type NodeState } from './roster.ts'
 
 /** A node that never reported counts as missing after this long: it may still be booting. */
@@ -15,9 +16,9 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
   const promise = state === undefined ? null : promisedTo(state.voter, atMs)
   const nodes = [...arbiter.nodes.values()]
   const live = nodes.filter((node) => isLive(node, atMs, silence))
-  const masters = mastersOf(arbiter.nodes, instance, { atMs, silenceMs: silence })
-  const byWord = live.find((node) => node.reports.get(instance)?.phase === 'holding')?.member.name ?? null
-  const holder = promise?.node ?? byWord
+  const at = { atMs, silenceMs: silence }
+  const masters = mastersOf(arbiter.nodes, instance, at)
+  const holder = leaseHolder({ voter: state?.voter, nodes: arbiter.nodes, instance }, at)
   const holding =
     holder === null
       ? 'Nobody holds the lease.'

@@ -39,6 +39,8 @@ export const defaultTiming: Timing = {
 const clockGrainMs = 10
 /** The slowest answer with which renewals must still succeed: two lost ones, then one this late. */
 const roundTripMs = 200
+/** What a check takes to ask the witness, with room to spare. */
+export const askingMs = 100
 
 export class TimingError extends Error {
   readonly code = 'timing'
@@ -61,11 +63,29 @@ export function silenceMs(timing: Timing): number {
 }
 
 /**
- * Asserts E1 and E3 (E2 is how `fenceAtMs` is defined; that it leaves time to renew is E3).
+ * How long a line of the permit file is good where this node has no lease. As long as a promise that was given just
+ * before the next line was due: when the line has run out, whatever vote a now dead agent gave away has run out too,
+ * and the witness may vote for the check.
+ */
+export function permitMs(timing: Timing): number {
+  return timing.reserveMs + timing.renewMs
+}
+
+/**
+ * How long a line of the permit file is good after the holder's agent last wrote it. So short that the check of an
+ * agent that has died asks at least once while the witness still keeps its promise, and renews it (E5); but not so
+ * short that the check asks whenever one heartbeat is late.
+ */
+export function holderPermitMs(timing: Timing): number {
+  return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)
+}
+
+/**
+ * Asserts E1, E3 and E5 (E2 is how `fenceAtMs` is defined; that it leaves time to renew is E3).
  * @throws TimingError naming the inequality and its numbers.
  */
 export function assertTiming(timing: Timing): void {
-  const { renewMs, leaseMs, releaseMs, grainMs, reserveMs, claimMs, driftPpm } = timing
+  const { renewMs, leaseMs, releaseMs, grainMs, checkMs, reserveMs, claimMs, driftPpm } = timing
   const needed = reserveNeededMs(leaseMs, driftPpm)
   if (reserveMs < needed)
     throw new TimingError(
@@ -85,6 +105,13 @@ export function assertTiming(timing: Timing): void {
       `timing breaks E3: 3 × renewMs = ${3 * renewMs} must be at most ${renewableMs} ` +
         `(leaseMs ${leaseMs} − releaseMs ${releaseMs} − grainMs ${grainMs} − round trip ${roundTripMs}): ` +
         `lower renewMs or raise leaseMs`,
+    )
+  const askedByMs = holderPermitMs(timing) + checkMs + askingMs
+  if (askedByMs > reserveMs)
+    throw new TimingError(
+      `timing breaks E5: reserveMs ${reserveMs} must be at least ${askedByMs} ` +
+        `(2 × renewMs ${renewMs} + checkMs ${checkMs} + ${askingMs} for the check to ask): ` +
+        `the promise to a holder whose agent died would end before its check has asked: raise reserveMs or lower renewMs`,
     )
   if (claimMs >= renewMs)
     throw new TimingError(

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import type { Beat } from '../../../shared/protocol.ts'
+import type { Beat, Report } from '../../../shared/protocol.ts'
 import {
   answersIcmp,
   greet,
   hangUp,
-  holdsVipBy,
   isLive,
   mastersOf,
   newNode,
@@ -213,19 +212,12 @@ describe('roster', () => {
   })
 
   describe('masters', () => {
-    it('are nodes that hold a VIP or whose keepalived says MASTER', () => {
-      assert.equal(holdsVipBy(undefined), false)
-      assert.equal(holdsVipBy(standby), false)
-      assert.equal(holdsVipBy({ ...standby, vips: 'held', keepalived: 'STOP' }), true)
-      assert.equal(holdsVipBy({ ...standby, keepalived: 'MASTER' }), true)
-    })
-
-    it('are listed by name, for one instance, and only while they are live', () => {
-      const reports = [
-        { ...standby, keepalived: 'MASTER' as const },
-        { ...standby, instance: 'VI_2' },
-      ]
-      const masterOf = (name: string, atMs: number): NodeState => {
+    it('are nodes that show a VIP, by name, for one instance, and only while they are live', () => {
+      const masterOf = (name: string, atMs: number, sight: Partial<Report>): NodeState => {
+        const reports = [
+          { ...standby, ...sight },
+          { ...standby, instance: 'VI_2' },
+        ]
         const hello = helloOf(name)
         const { node } = greet(newNode({ name, address: '::1', port: 7401 }), {
           connection: 1,
@@ -237,12 +229,13 @@ describe('roster', () => {
         return receipt.node
       }
       const nodes = new Map([
-        ['lb02', masterOf('lb02', 0)],
-        ['lb01', masterOf('lb01', 100)],
+        ['lb02', masterOf('lb02', 0, { keepalived: 'STOP', vips: 'held' })],
+        ['lb01', masterOf('lb01', 100, { keepalived: 'MASTER' })],
       ])
       const at = (atMs: number): { atMs: number; silenceMs: number } => ({ atMs, silenceMs: silentAfterMs })
       assert.deepEqual(mastersOf(nodes, instance, at(100)), ['lb01', 'lb02'])
       assert.deepEqual(mastersOf(nodes, 'VI_2', at(100)), [])
+      assert.deepEqual(mastersOf(nodes, 'VI_3', at(100)), [])
       assert.deepEqual(mastersOf(nodes, instance, at(silentAfterMs)), ['lb01'])
     })
   })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
+  askingMs,
   assertTiming,
   defaultTiming,
   fenceAtMs,
+  holderPermitMs,
   masterDownMs,
   promotionWarning,
   reserveNeededMs,
@@ -33,7 +35,7 @@ describe('timing', () => {
         new RegExp(`reserveMs ${needed - 1} `),
         new RegExp(`${needed}`),
       )
-      assert.doesNotThrow(() => assertTiming({ ...defaultTiming, reserveMs: needed }))
+      assert.doesNotThrow(() => assertTiming({ ...defaultTiming, renewMs: 300, reserveMs: needed }))
     })
 
     it('refuses more drift than the promise has room for', () => refused({ driftPpm: 50_000 }, /E1/, /50000/))
@@ -70,8 +72,50 @@ describe('timing', () => {
   describe('E3', () => {
     it('refuses renewals so rare that two lost ones end the lease', () => {
       refused({ renewMs: 434 }, /E3/, /1302/, /1300/)
-      assert.doesNotThrow(() => assertTiming({ ...defaultTiming, renewMs: 433 }))
+      assert.doesNotThrow(() => assertTiming({ ...defaultTiming, renewMs: 433, reserveMs: 2000 }))
     })
+  })
+
+  describe('E5', () => {
+    it('refuses a promise to a holder whose agent died that ends before its check has asked, with the numbers and the remedy', () => {
+      refused(
+        { reserveMs: 1899 },
+        /E5/,
+        /reserveMs 1899 must be at least 1900/,
+        /renewMs 400 \+ checkMs 1000 \+ 100/,
+        /raise reserveMs or lower renewMs/,
+      )
+      assert.doesNotThrow(() => assertTiming({ ...defaultTiming, renewMs: 399, reserveMs: 1899 }))
+    })
+
+    it('refuses a check that runs too seldom for the promise', () => refused({ checkMs: 1001 }, /E5/, /1901/))
+
+    it('holds for the timings that docs/OPERATING.md gives for a slow network and for a short advert_int', () => {
+      for (const changes of [
+        { renewMs: 800, leaseMs: 3400, reserveMs: 3500 },
+        { renewMs: 100, leaseMs: 1250, reserveMs: 1300 },
+      ])
+        assert.doesNotThrow(() => assertTiming({ ...defaultTiming, ...changes }))
+    })
+
+    it('lets the last line of a dead holder’s agent run out a check before the promise does, over any timing that is accepted', () =>
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 20, max: 2000 }),
+          fc.integer({ min: 1000, max: 5000 }),
+          fc.integer({ min: 1857, max: 12_000 }),
+          (renewMs, checkMs, reserveMs) => {
+            const timing = { ...defaultTiming, renewMs, checkMs, reserveMs }
+            try {
+              assertTiming(timing)
+            } catch {
+              fc.pre(false)
+            }
+            assert.ok(holderPermitMs(timing) + checkMs + askingMs <= reserveMs)
+            assert.ok(holderPermitMs(timing) >= 2 * renewMs)
+          },
+        ),
+      ))
   })
 
   it('refuses a claim that lasts as long as a heartbeat', () =>
