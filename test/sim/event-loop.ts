@@ -1,0 +1,150 @@
+/**
+ * The one thread of a daemon that waits for its descriptors and its timers, as lib/scheduler.c of keepalived 2.2.7
+ * does. Each wake-up serves every descriptor that has input, in the order in which input came; then the timers that
+ * are due. While it is stopped (SIGSTOP) input piles up and timers become overdue; nothing is lost that has a place.
+ */
+import { type Due, type Timeline } from './timeline.ts'
+
+export interface LoopTimer {
+  readonly atMs: number
+  cancelled: boolean
+}
+
+interface Timer<Descriptor> extends LoopTimer {
+  readonly run: () => void
+  /** A deadline for reading from it: input that is there when the loop looks counts, however late that is. */
+  readonly readOf: Descriptor | null
+}
+
+export interface DescriptorLimits {
+  /** How many pieces are read at one wake-up. */
+  readonly readAtOnce: number
+  /** How many pieces have a place; what comes after that is lost. */
+  readonly capacity: number
+}
+
+export class EventLoop<Descriptor extends string> {
+  readonly #timeline: Timeline
+  /** From an event until the thread runs, ms; drawn anew for each wake-up. */
+  readonly #latency: () => number
+  readonly #limits: Readonly<Record<Descriptor, DescriptorLimits>>
+  /** In the order in which the descriptors became readable. */
+  readonly #inputs = new Map<Descriptor, (() => void)[]>()
+  #timers: Timer<Descriptor>[] = []
+  #wake: { readonly due: Due; readonly forMs: number } | null = null
+  #phase: 'running' | 'stopped' | 'over' = 'running'
+
+  constructor(
+    timeline: Timeline,
+    limits: Readonly<Record<Descriptor, DescriptorLimits>>,
+    latency: () => number,
+  ) {
+    this.#timeline = timeline
+    this.#limits = limits
+    this.#latency = latency
+  }
+
+  get isStopped(): boolean {
+    return this.#phase === 'stopped'
+  }
+
+  /** Something to read came; `handle` runs when the thread reads it. */
+  input(descriptor: Descriptor, handle: () => void): void {
+    if (this.#phase === 'over') return
+    const waiting = this.#inputs.get(descriptor) ?? []
+    if (waiting.length >= this.#limits[descriptor].capacity) return
+    waiting.push(handle)
+    this.#inputs.set(descriptor, waiting)
+    this.#planWake()
+  }
+
+  timer(delayMs: number, run: () => void): LoopTimer {
+    return this.#addTimer({ atMs: this.#timeline.nowMs + delayMs, cancelled: false, run, readOf: null })
+  }
+
+  /** `run` comes when the descriptor has had no input until then, and has none when the thread gets to look. */
+  readDeadline(descriptor: Descriptor, delayMs: number, run: () => void): LoopTimer {
+    return this.#addTimer({ atMs: this.#timeline.nowMs + delayMs, cancelled: false, run, readOf: descriptor })
+  }
+
+  /** SIGSTOP. */
+  stop(): void {
+    if (this.#phase !== 'running') return
+    this.#phase = 'stopped'
+    this.#forgetWake()
+  }
+
+  /** SIGCONT: serves what waits, then what is overdue. */
+  resume(): void {
+    if (this.#phase !== 'stopped') return
+    this.#phase = 'running'
+    this.#planWake()
+  }
+
+  /** Closes every descriptor and drops every timer; timers may still be added. */
+  close(): void {
+    this.#inputs.clear()
+    this.#timers = []
+  }
+
+  /** The process is gone. */
+  end(): void {
+    this.close()
+    this.#phase = 'over'
+    this.#forgetWake()
+  }
+
+  #addTimer(timer: Timer<Descriptor>): LoopTimer {
+    if (this.#phase !== 'over') {
+      this.#timers.push(timer)
+      this.#planWake()
+    }
+    return timer
+  }
+
+  #planWake(): void {
+    if (this.#phase !== 'running') return
+    const forMs = this.#nextMs()
+    if (forMs === null || (this.#wake !== null && this.#wake.forMs <= forMs)) return
+    this.#forgetWake()
+    this.#wake = { due: this.#timeline.at(forMs + this.#latency(), () => this.#serve()), forMs }
+  }
+
+  #forgetWake(): void {
+    if (this.#wake !== null) this.#wake.due.cancelled = true
+    this.#wake = null
+  }
+
+  #nextMs(): number | null {
+    const nowMs = this.#timeline.nowMs
+    if (this.#inputs.size > 0) return nowMs
+    this.#timers = this.#timers.filter(({ cancelled }) => !cancelled)
+    if (this.#timers.length === 0) return null
+    return Math.max(nowMs, Math.min(...this.#timers.map(({ atMs }) => atMs)))
+  }
+
+  #serve(): void {
+    this.#wake = null
+    const nowMs = this.#timeline.nowMs
+    const readable = [...this.#inputs.keys()]
+    for (const descriptor of readable) this.#read(descriptor)
+    const due = this.#timers.filter(
+      ({ atMs, readOf }) => atMs <= nowMs && (readOf === null || !readable.includes(readOf)),
+    )
+    for (const timer of due) {
+      if (timer.cancelled || !this.#timers.includes(timer)) continue
+      timer.cancelled = true
+      timer.run()
+    }
+    this.#planWake()
+  }
+
+  #read(descriptor: Descriptor): void {
+    const waiting = this.#inputs.get(descriptor)
+    if (waiting === undefined) return
+    this.#inputs.delete(descriptor)
+    const rest = waiting.splice(this.#limits[descriptor].readAtOnce)
+    if (rest.length > 0) this.#inputs.set(descriptor, rest)
+    for (const handle of waiting) handle()
+  }
+}
