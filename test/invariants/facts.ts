@@ -14,7 +14,12 @@ export type Fact =
   | { readonly type: 'lease'; readonly node: string; readonly epoch: number; readonly untilMs: number }
   /** A voter's ballot is on disk. */
   | { readonly type: 'ballot'; readonly voter: string; readonly to: string; readonly epoch: number }
-  | { readonly type: 'program'; readonly host: string; readonly program: ProgramName; readonly state: ProgramState }
+  | {
+      readonly type: 'program'
+      readonly host: string
+      readonly program: ProgramName
+      readonly state: ProgramState
+    }
   | { readonly type: 'fencing'; readonly node: string; readonly reason: string }
   /** A node says that its fence is proved; what its kernel and its keepalived really are. */
   | {
@@ -25,6 +30,8 @@ export type Fact =
     }
   /** The witness tells a node to stop. */
   | { readonly type: 'ordered'; readonly node: string }
+  /** One node holds, the other could take over at once, and everyone votes: what comes now is judged as from there. */
+  | { readonly type: 'calm' }
   /** A fault begins or ends; `kind` is the catalogue's name. */
   | { readonly type: 'fault'; readonly kind: string; readonly where: string; readonly on: boolean }
   /** The link between the two nodes is cut in at least one direction for everything, or no longer. */

@@ -24,7 +24,13 @@ const costsNothing: ReadonlySet<string> = new Set([
   'stop-hangs',
 ])
 /** Nobody is fenced for these alone. */
-const disturbances: ReadonlySet<string> = new Set(['loss', 'jitter', 'duplicates', 'kill-witness', 'freeze-witness'])
+const disturbances: ReadonlySet<string> = new Set([
+  'loss',
+  'jitter',
+  'duplicates',
+  'kill-witness',
+  'freeze-witness',
+])
 
 const graceMs = 250
 
@@ -36,6 +42,8 @@ interface Episode {
   ownerChanges: number
   fences: number
   judgedL3: boolean
+  /** The cluster was calm when it began: what one fault costs is judged from there. */
+  readonly beganCalm: boolean
 }
 
 export class LivenessWatch {
@@ -44,10 +52,11 @@ export class LivenessWatch {
   readonly #violations: Violation[] = []
   readonly #held = new Set<string>()
   readonly #slowestTakeoverMs: number
-  #episode: Episode = newEpisode()
+  #episode: Episode = newEpisode(false)
   #owner: string | null = null
   #darkSinceMs: number | null = null
   #wasLit = false
+  #calm = false
   #nowMs = 0
 
   constructor(timing: Timing, setting: LivenessSetting) {
@@ -69,6 +78,7 @@ export class LivenessWatch {
     else if (fact.type === 'fault') this.#takeFault(fact)
     else if (fact.type === 'fencing') this.#takeFencing(fact)
     else if (fact.type === 'ordered') this.#takeOrder(fact)
+    else if (fact.type === 'calm') this.#calm = true
   }
 
   /** Time passes: what had to have happened by now is judged. */
@@ -102,13 +112,16 @@ export class LivenessWatch {
   }
 
   #countChange(): void {
-    const { faults } = this.#episode
+    const { faults, beganCalm } = this.#episode
     this.#episode.ownerChanges += 1
     const { ownerChanges } = this.#episode
     // The heal of a fault may bring the preferred node back, which is keepalived's own will.
     const mostChanges = faults.length * (this.#setting.preempts ? 2 : 1)
-    if (faults.length > 0 && ownerChanges > mostChanges)
-      this.#violate('L4', `${ownerChanges} changes of holder for ${faults.length} faults (${faults.join(', ')})`)
+    if (beganCalm && ownerChanges > mostChanges)
+      this.#violate(
+        'L4',
+        `${ownerChanges} changes of holder for ${faults.length} faults (${faults.join(', ')})`,
+      )
   }
 
   #endOutage(sinceMs: number): void {
@@ -117,19 +130,25 @@ export class LivenessWatch {
       this.#wasLit = true
       return
     }
-    const { faults } = this.#episode
+    const { faults, beganCalm } = this.#episode
     const [only] = faults
-    if (faults.length !== 1 || only === undefined) return
+    if (!beganCalm || faults.length !== 1 || only === undefined) return
     const lastedMs = this.#nowMs - sinceMs
     const kind = only.split(' ')[0] ?? ''
     const mostMs = costsNothing.has(kind) ? 0 : this.#slowestTakeoverMs
     if (lastedMs > mostMs + graceMs)
-      this.#violate('L1', `nobody had the VIP for ${Math.round(lastedMs)} ms under ${only} alone; ${Math.round(mostMs)} ms is the bound`)
+      this.#violate(
+        'L1',
+        `nobody had the VIP for ${Math.round(lastedMs)} ms under ${only} alone; ${Math.round(mostMs)} ms is the bound`,
+      )
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (on) {
-      if (this.#episode.active === 0) this.#episode = newEpisode()
+      if (this.#episode.active === 0) {
+        this.#episode = newEpisode(this.#calm)
+        this.#calm = false
+      }
       this.#episode.faults.push(`${kind} ${where}`)
       this.#episode.active += 1
       this.#episode.healedAtMs = null
@@ -140,9 +159,9 @@ export class LivenessWatch {
   }
 
   #takeFencing({ node, reason }: Fact & { type: 'fencing' }): void {
-    const { faults } = this.#episode
+    const { faults, beganCalm } = this.#episode
     this.#episode.fences += 1
-    if (faults.length === 0) return
+    if (!beganCalm) return
     if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
     // Each fault's beginning and its end may cost one; more is a loop.
@@ -157,6 +176,6 @@ export class LivenessWatch {
   }
 }
 
-function newEpisode(): Episode {
-  return { faults: [], active: 0, healedAtMs: null, ownerChanges: 0, fences: 0, judgedL3: false }
+function newEpisode(beganCalm: boolean): Episode {
+  return { beganCalm, faults: [], active: 0, healedAtMs: null, ownerChanges: 0, fences: 0, judgedL3: false }
 }

@@ -8,7 +8,6 @@ import type { Fact, ProgramState, Timed, Violation } from './facts.ts'
 
 /** What one clock cannot tell: reading grain of the hosts' clocks, and how late programs run on a host that is well. */
 const graceMs = 25
-/** A ballot waits this long for its disk at most (DESIGN.md, claims); a slow disk is a fault of its own. */
 interface NodeSeen {
   vipHeld: boolean
   lease: { readonly epoch: number; readonly untilMs: number } | null
@@ -16,21 +15,24 @@ interface NodeSeen {
   keepalived: { readonly state: ProgramState; readonly sinceMs: number }
 }
 
+/** What was the matter while two nodes had the VIP: which bound there is. */
+type Hindrance =
+  /** Every agent runs, and did for long enough to have heard the others: S2. */
+  | 'none'
+  /** An agent is dead or frozen, or a host's clock, disk or commands fail: S3. */
+  | 'hampered'
+  /** A node without a running agent and without a running keepalived, which would ask the check: only power helps. */
+  | 'helpless'
+const grades: readonly Hindrance[] = ['none', 'hampered', 'helpless']
+
 interface Overlap {
   readonly sinceMs: number
-  /** Whether something was the matter with a program on a node, so that S3 is the bound. */
-  readonly hampered: boolean
+  readonly hindrance: Hindrance
   readonly partedForMs: number
 }
 
-/** Faults under which S2's bound does not hold, with what holds instead in docs/FAULTS.md. */
+/** Faults that no program's state shows, and under which S2's bound does not hold. */
 const hampering: ReadonlySet<string> = new Set([
-  'kill-agent',
-  'freeze-agent',
-  'freeze-keepalived',
-  'kill-keepalived',
-  'crash-host',
-  'freeze-host',
   'clock-jump',
   'stop-fails',
   'stop-hangs',
@@ -45,7 +47,7 @@ export class SafetyWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
   readonly #nodes = new Map<string, NodeSeen>()
-  readonly #ballots = new Map<string, number>()
+  readonly #ballots = new Map<string, { readonly to: string; readonly epoch: number }>()
   readonly #leases = new Map<number, string>()
   #highestLease = 0
   #overlap: Overlap | null = null
@@ -87,6 +89,7 @@ export class SafetyWatch {
         return this.#takeFault(fact)
       case 'fencing':
       case 'ordered':
+      case 'calm':
         return
       default:
         return assertNever(fact)
@@ -109,42 +112,72 @@ export class SafetyWatch {
 
   #takeVip({ node, held }: Fact & { type: 'vip' }): void {
     this.#node(node).vipHeld = held
-    const holders = [...this.#nodes].filter(([, { vipHeld }]) => vipHeld).map(([name]) => name)
-    if (holders.length > 1) {
+    const holders = [...this.#nodes.values()].filter(({ vipHeld }) => vipHeld).length
+    if (holders < 2) {
+      if (this.#overlap !== null) this.#endOverlap(this.#overlap)
+    } else
       this.#overlap ??= {
         sinceMs: this.#nowMs,
-        hampered: this.#isHampered(),
+        hindrance: this.#hindrance(),
         partedForMs: this.#partedSinceMs === null ? 0 : this.#nowMs - this.#partedSinceMs,
       }
-    } else if (this.#overlap !== null) this.#endOverlap(this.#overlap)
   }
 
-  #isHampered(): boolean {
-    return this.#hamperedBy.size > 0 || this.#nowMs < this.#hamperedUntilMs
+  /** What is the matter now; what was mended lately still is. */
+  #hindrance(): Hindrance {
+    const settledMs = this.#timing.reserveMs + this.#timing.checkMs
+    let worst: Hindrance = 'none'
+    for (const { vipHeld, agent, keepalived } of this.#nodes.values()) {
+      const agentIsWell = agent.state === 'running' && this.#nowMs - agent.sinceMs >= settledMs
+      if (vipHeld && agent.state !== 'running' && keepalived.state !== 'running') return 'helpless'
+      if (!agentIsWell || keepalived.state === 'frozen') worst = 'hampered'
+    }
+    return this.#hamperedBy.size > 0 || this.#nowMs < this.#hamperedUntilMs ? 'hampered' : worst
   }
 
-  #endOverlap({ sinceMs, hampered, partedForMs }: Overlap): void {
+  #noteHindrance(): void {
+    if (this.#overlap === null) return
+    const now = this.#hindrance()
+    if (grades.indexOf(now) > grades.indexOf(this.#overlap.hindrance))
+      this.#overlap = { ...this.#overlap, hindrance: now }
+  }
+
+  #endOverlap({ sinceMs, hindrance, partedForMs }: Overlap): void {
     this.#overlap = null
     const lastedMs = this.#nowMs - sinceMs
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
     const { claimMs, handoverMs, releaseMs, renewMs, checkMs } = this.#timing
     const text = `two nodes had the VIP for ${lastedMs.toFixed(1)} ms`
-    if (hampered || this.#isHampered()) {
-      // C plus the permit's length, and what is left of the way: the check's own question, the ladder.
-      const mostMs = checkMs + Math.max(permitMs(this.#timing), holderPermitMs(this.#timing)) + checkMs + releaseMs
-      if (lastedMs > mostMs + graceMs) this.#violate('S3', `${text}; ${mostMs} ms is the bound`)
-      return
+    switch (hindrance) {
+      case 'helpless':
+        return
+      case 'hampered': {
+        // C plus the permit's length, and what is left of the way: the check's own question, the ladder.
+        const longestPermitMs = Math.max(permitMs(this.#timing), holderPermitMs(this.#timing))
+        const mostMs = checkMs + longestPermitMs + checkMs + releaseMs
+        if (lastedMs > mostMs + graceMs) this.#violate('S3', `${text}; ${mostMs} ms is the bound`)
+        return
+      }
+      case 'none': {
+        if (partedForMs >= 4 * renewMs)
+          return this.#violate(
+            'S2',
+            `${text}, though their link was cut ${Math.round(partedForMs)} ms before`,
+          )
+        const mostMs = Math.max(claimMs, handoverMs) + releaseMs
+        if (lastedMs > mostMs + graceMs) this.#violate('S2', `${text}; ${mostMs} ms is the bound`)
+        return
+      }
+      default:
+        return assertNever(hindrance)
     }
-    if (partedForMs >= 4 * renewMs)
-      return this.#violate('S2', `${text}, though their link was cut ${Math.round(partedForMs)} ms before`)
-    const mostMs = Math.max(claimMs, handoverMs) + releaseMs
-    if (lastedMs > mostMs + graceMs) this.#violate('S2', `${text}; ${mostMs} ms is the bound`)
   }
 
   #takeLease({ node, epoch, untilMs }: Fact & { type: 'lease' }): void {
     const atMs = this.#nowMs
     const seen = this.#node(node)
-    const wins = untilMs > atMs && (seen.lease === null || seen.lease.untilMs <= atMs || seen.lease.epoch !== epoch)
+    const wins =
+      untilMs > atMs && (seen.lease === null || seen.lease.untilMs <= atMs || seen.lease.epoch !== epoch)
     seen.lease = untilMs > atMs ? { epoch, untilMs } : null
     if (untilMs <= atMs) return
     for (const [other, { lease }] of this.#nodes)
@@ -166,30 +199,40 @@ export class SafetyWatch {
     this.#highestLease = Math.max(this.#highestLease, epoch)
   }
 
+  /** A ballot that was lost with its disk may be written again: the same promise to the same node. */
   #takeBallot({ voter, to, epoch }: Fact & { type: 'ballot' }): void {
-    const before = this.#ballots.get(voter) ?? 0
-    if (epoch <= before)
-      this.#violate('S4', `${voter} wrote a ballot for ${to} under epoch ${epoch}, after one of epoch ${before}`)
-    this.#ballots.set(voter, Math.max(before, epoch))
+    const before = this.#ballots.get(voter)
+    this.#ballots.set(voter, { to, epoch })
+    if (before === undefined || epoch > before.epoch || (epoch === before.epoch && to === before.to)) return
+    this.#violate(
+      'S4',
+      `${voter} wrote a ballot for ${to} under epoch ${epoch}, after one for ${before.to} under epoch ${before.epoch}`,
+    )
   }
 
   #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
     if (program === 'witness') return
     const node = this.#node(host)
     node[program] = { state, sinceMs: this.#nowMs }
-    if (program === 'agent' && state !== 'running') node.lease = state === 'ended' ? null : node.lease
+    this.#noteHindrance()
   }
 
   #takeProof({ node, vipHeld, keepalived }: Fact & { type: 'fence-proved' }): void {
     const isDown = keepalived === 'FAULT' || keepalived === 'STOP' || keepalived === 'absent'
     if (vipHeld || !isDown)
-      this.#violate('S5', `${node} proved its fence with the VIP ${vipHeld ? 'held' : 'gone'} and keepalived ${keepalived}`)
+      this.#violate(
+        'S5',
+        `${node} proved its fence with the VIP ${vipHeld ? 'held' : 'gone'} and keepalived ${keepalived}`,
+      )
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (!hampering.has(kind)) return
     const key = `${kind} ${where}`
-    if (on) this.#hamperedBy.add(key)
-    else if (this.#hamperedBy.delete(key)) this.#hamperedUntilMs = this.#nowMs + this.#timing.reserveMs + 5000
+    if (on) {
+      this.#hamperedBy.add(key)
+      this.#noteHindrance()
+    } else if (this.#hamperedBy.delete(key))
+      this.#hamperedUntilMs = this.#nowMs + this.#timing.reserveMs + 5000
   }
 }

@@ -105,7 +105,8 @@ export class DiskFile<T> {
   }
 
   #set(value: T): void {
-    if (this.#content.kind === 'whole') this.#older = [...this.#older, this.#content.value].slice(-contentsKept)
+    if (this.#content.kind === 'whole')
+      this.#older = [...this.#older, this.#content.value].slice(-contentsKept)
     this.#content = { kind: 'whole', value }
     this.#underWay = null
   }

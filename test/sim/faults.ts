@@ -129,7 +129,8 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
     }
     case 'isolate':
       for (const other of hosts)
-        if (other !== where) for (const [one, another] of bothWays(where, other)) cluster.cut(one, another, on)
+        if (other !== where)
+          for (const [one, another] of bothWays(where, other)) cluster.cut(one, another, on)
       return
     case 'isolate-one-way':
       for (const other of hosts) if (other !== where) cluster.cut(where, other, on)
@@ -153,7 +154,7 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
     case 'kill-witness':
       return on ? cluster.witness.kill() : cluster.witness.start()
     case 'freeze-witness':
-      return on ? cluster.witness.freeze() : cluster.witness.thaw()
+      return on ? cluster.witness.freezeDaemon() : cluster.witness.thawDaemon()
     case 'kill-keepalived':
       return on ? cluster.node(where).killKeepalived() : cluster.node(where).startKeepalived()
     case 'freeze-keepalived':

@@ -11,6 +11,7 @@ export class Host {
   /** Its clock against true time. */
   readonly rate: number
   #up = true
+  #standsStill = false
   /** Which boot this is: what lies in memory is of one boot. */
   #boot = 1
   #origin: { readonly trueMs: number; readonly bootMs: number }
@@ -24,6 +25,11 @@ export class Host {
 
   get up(): boolean {
     return this.#up
+  }
+
+  /** Whether its kernel runs: a machine that stands still answers nothing, though its clock goes on. */
+  get runs(): boolean {
+    return this.#up && !this.#standsStill
   }
 
   get boot(): number {
@@ -47,6 +53,15 @@ export class Host {
 
   powerOff(): void {
     this.#up = false
+    this.#standsStill = false
+  }
+
+  standStill(): void {
+    this.#standsStill = true
+  }
+
+  goOn(): void {
+    this.#standsStill = false
   }
 
   powerOn(): void {

@@ -45,6 +45,8 @@ export interface KeepalivedOutlets {
   fifo(line: KeepalivedLine): void
   /** Runs the check script; `done` is called with its end. What it says after the daemon gave it up does not matter. */
   runCheck(done: (end: CheckEnd) => void): void
+  /** The last of its processes is gone, killed or by its own end. */
+  exited?(): void
   /** Reads the track_file now: true where it bars. Only at start; later changes come by `trackFile`. */
   readTrackFile(): boolean
 }
@@ -63,6 +65,7 @@ export class KeepalivedModel {
   readonly #outlets: KeepalivedOutlets
   #daemon: Daemon | null = null
   #carrierIsUp = true
+  #starts = 0
 
   constructor(timeline: Timeline, chance: Chance, conf: KeepalivedConf, outlets: KeepalivedOutlets) {
     if (!(conf.priority >= 1 && conf.priority <= 254))
@@ -88,9 +91,16 @@ export class KeepalivedModel {
       carrierIsUp: () => this.#carrierIsUp,
       onExit: () => {
         if (this.#daemon === daemon) this.#daemon = null
+        this.#outlets.exited?.()
       },
     })
     this.#daemon = daemon
+    this.#starts += 1
+  }
+
+  /** How many times it was started: tells one daemon from the next. */
+  get starts(): number {
+    return this.#starts
   }
 
   /** SIGTERM: farewell and removal of the VIP where it is MASTER, the STOP line, and a second later it is gone. */

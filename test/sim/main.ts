@@ -19,7 +19,8 @@ if (values.seed !== undefined) {
       ? [
           {
             fact: ({ atMs, fact }) => console.log(`${atMs.toFixed(1).padStart(10)} ${JSON.stringify(fact)}`),
-            line: (atMs, who, text) => console.log(`${atMs.toFixed(1).padStart(10)} ${who.padEnd(8)} ${text}`),
+            line: (atMs, who, text) =>
+              console.log(`${atMs.toFixed(1).padStart(10)} ${who.padEnd(8)} ${text}`),
           },
         ]
       : [],

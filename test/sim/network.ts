@@ -66,7 +66,7 @@ export class Network {
       // VRRP is lost by faults of its own: three lost adverts in a row are a promotion, not a disturbance.
       if (path.cut || (kind === 'vrrp' ? path.vrrpBlocked : this.loses(path))) return
       this.timeline.after(this.delayMs(path), () => {
-        if (to.up) arrive()
+        if (to.runs) arrive()
       })
     }
   }
@@ -148,7 +148,7 @@ export class StreamEnd {
     const to = this.peer.program.host
     const path = network.path(from.name, to.name)
     const back = network.path(to.name, from.name)
-    const stuck = path.cut || !to.up || (back.cut && this.#unacknowledged >= unacknowledgedAtMost)
+    const stuck = path.cut || !to.runs || (back.cut && this.#unacknowledged >= unacknowledgedAtMost)
     if (stuck || network.loses(path)) {
       this.#waiting = true
       network.timeline.after(this.#retransmitMs, () => {
@@ -167,7 +167,7 @@ export class StreamEnd {
   }
 
   #arrive(data: object | 'end'): void {
-    if (!this.program.host.up) return
+    if (!this.program.host.runs) return
     // Whoever had this end is gone (another start, another boot): the kernel answers with a reset.
     if (this.program.state === 'ended') return this.peer.#reset()
     this.program.take(() => {
@@ -223,7 +223,7 @@ export function dial(network: Network, dialling: Dialling): void {
   const knock = (): void => {
     if (decided) return
     if (!from.host.up) return
-    if (forth.cut || back.cut || !to.up || network.loses(forth) || network.loses(back)) {
+    if (forth.cut || back.cut || !to.runs || network.loses(forth) || network.loses(back)) {
       timeline.after(synRetryMs, knock)
       return
     }

@@ -43,6 +43,7 @@ export class NodeHost {
   gateway: Report['gateway'] = 'reachable'
   readonly state: DiskFile<AgentState>
   #vipHeld = false
+  #toldVip = false
   #agent: AgentDaemon | null = null
   #incarnations = 0
   /** On tmpfs: of one boot. */
@@ -67,6 +68,10 @@ export class NodeHost {
       vip: (held) => this.setVip(held),
       garp: () => undefined,
       fifo: (line) => this.#fifo?.(line),
+      exited: () => {
+        this.tellKeepalived()
+        this.#agent?.takeWriterGone()
+      },
       runCheck: (done) => this.#runCheck(done),
       readTrackFile: () => this.#memory.bar,
     })
@@ -92,6 +97,13 @@ export class NodeHost {
   setVip(held: boolean): void {
     if (held === this.#vipHeld || (held && !this.host.up)) return
     this.#vipHeld = held
+    this.#tellVip()
+  }
+
+  #tellVip(): void {
+    const held = this.#vipHeld && this.host.runs
+    if (held === this.#toldVip) return
+    this.#toldVip = held
     this.around.witnessing.fact({ type: 'vip', node: this.host.name, held })
   }
 
@@ -172,8 +184,6 @@ export class NodeHost {
   killKeepalived(): void {
     if (this.keepalived.process === 'absent') return
     this.keepalived.kill()
-    this.tellKeepalived()
-    this.#agent?.takeWriterGone()
   }
 
   terminateKeepalived(): void {
@@ -186,7 +196,6 @@ export class NodeHost {
     this.keepalived.kill()
     this.host.powerOff()
     this.setVip(false)
-    this.tellKeepalived()
     this.around.disk.losePower()
   }
 
@@ -199,13 +208,17 @@ export class NodeHost {
     host.timeline.after(chance.between(800, 4000), () => this.startAgent())
   }
 
-  /** The whole host stands still while its clock runs on: a starved or paused virtual machine. */
+  /** The whole host stands still while its clock runs on, as a starved virtual machine; its kernel answers nobody. */
   freeze(): void {
+    this.host.standStill()
     this.freezeKeepalived()
     this.freezeAgent()
+    this.#tellVip()
   }
 
   thaw(): void {
+    this.host.goOn()
+    this.#tellVip()
     this.thawKeepalived()
     this.thawAgent()
   }

@@ -148,6 +148,7 @@ class Run {
 
   #play({ faults }: Episode): boolean {
     const startMs = this.#timeline.nowMs
+    if (this.#cluster.calm) this.#witnessing.fact({ type: 'calm' })
     const ends = faults.map((fault) => {
       this.#timeline.at(startMs + fault.afterMs, () => this.#begin(fault))
       const endsAtMs = startMs + fault.afterMs + fault.lastsMs

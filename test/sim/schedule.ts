@@ -48,7 +48,7 @@ const mostRatePpm = 4900
 export function drawSchedule(seed: number, chance: Chance, hours: number): Schedule {
   const episodes: Episode[] = []
   const meanGapMs = hourMs / episodesPerHour
-  for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs; ) {
+  for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs;) {
     episodes.push({ atMs: Math.round(atMs), faults: drawFaults(chance) })
     atMs += chance.between(0.2, 1.8) * meanGapMs
   }

@@ -85,11 +85,22 @@ export class WitnessHost {
   }
 
   freeze(): void {
-    this.#daemon?.program.freeze()
-    this.#around.witnessing.program({ host: this.host.name, program: 'witness', state: 'frozen' })
+    this.host.standStill()
+    this.freezeDaemon()
   }
 
   thaw(): void {
+    this.host.goOn()
+    this.thawDaemon()
+  }
+
+  freezeDaemon(): void {
+    if (this.#daemon === null) return
+    this.#daemon.program.freeze()
+    this.#around.witnessing.program({ host: this.host.name, program: 'witness', state: 'frozen' })
+  }
+
+  thawDaemon(): void {
     if (this.#daemon === null) return
     this.#around.witnessing.program({ host: this.host.name, program: 'witness', state: 'running' })
     this.#daemon.program.thaw()
