@@ -37,7 +37,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  const handover = heldByPeer && preempts(guard)
+  const handover = heldByPeer && outranksPeer(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
@@ -46,7 +46,8 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
 
   const ownRecordIsNewest = voter.record?.to === node && voter.record.epoch === voter.epoch
   const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1
-  const waitMs = handover ? timing.handoverMs : grounds === 'adopt' ? timing.checkMs : timing.claimMs
+  const patienceMs = grounds === 'adopt' ? timing.checkMs : timing.claimMs
+  const waitMs = handover ? handoverPatienceMs(guard) : patienceMs
   set(turn, {
     candidacy: newCandidacy({ epoch, askedAtMs: atMs, carriedUntilMs: -Infinity }),
     phase: {
@@ -81,10 +82,18 @@ export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): bool
   return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
 }
 
-/** keepalived takes the VIP from a living holder on purpose: higher priority and no nopreempt. */
-function preempts(guard: Guard): boolean {
-  const { profile, peerReport } = guard
-  return !profile.nopreempt && peerReport !== null && profile.priority > peerReport.priority
+/** A holder that hears this node's adverts gives way to its higher priority, whether or not this node wanted that. */
+function outranksPeer({ profile, peerReport }: Guard): boolean {
+  return peerReport !== null && profile.priority > peerReport.priority
+}
+
+/**
+ * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
+ * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
+ * hears nothing either.
+ */
+function handoverPatienceMs({ profile, timing }: Guard): number {
+  return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
 }
 
 export function askOwnVote(turn: Turn): void {

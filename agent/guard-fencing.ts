@@ -157,8 +157,8 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
-  // Nobody holds: the first fence within the hour need not wait, later ones wait less.
-  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : phase.holdUntilMs - holdDownFirstMs
+  // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
+  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : atMs
   const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
   const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return

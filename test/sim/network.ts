@@ -130,6 +130,14 @@ export class StreamEnd {
     this.#pump()
   }
 
+  /** Gives the stream up with a reset: what waits to be sent is dropped, and no longer arrives when the path is mended. */
+  abort(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#queue.length = 0
+    this.peer.#reset()
+  }
+
   /** The program died: its kernel closes what it had open; without power nothing says so. */
   abandon(): void {
     if (this.#state === 'closed') return

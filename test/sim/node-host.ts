@@ -44,6 +44,9 @@ export class NodeHost {
   readonly state: DiskFile<AgentState>
   #vipHeld = false
   #toldVip = false
+  /** SIGTERM was sent and the process is still there. */
+  #terminating = false
+  #startAfterEnd = false
   #agent: AgentDaemon | null = null
   #incarnations = 0
   /** On tmpfs: of one boot. */
@@ -68,10 +71,7 @@ export class NodeHost {
       vip: (held) => this.setVip(held),
       garp: () => undefined,
       fifo: (line) => this.#fifo?.(line),
-      exited: () => {
-        this.tellKeepalived()
-        this.#agent?.takeWriterGone()
-      },
+      exited: () => this.#takeKeepalivedsEnd(),
       runCheck: (done) => this.#runCheck(done),
       readTrackFile: () => this.#memory.bar,
     })
@@ -129,6 +129,9 @@ export class NodeHost {
 
   startKeepalived(): void {
     if (!this.host.up) return
+    // `systemctl start` waits for a stop that is under way.
+    this.#startAfterEnd = this.#terminating
+    if (this.#terminating) return
     this.keepalived.start(this.#vipHeld)
     this.tellKeepalived()
   }
@@ -187,12 +190,21 @@ export class NodeHost {
   }
 
   terminateKeepalived(): void {
+    this.#terminating = this.keepalived.process !== 'absent'
     this.keepalived.terminate()
+  }
+
+  #takeKeepalivedsEnd(): void {
+    this.#terminating = false
+    this.tellKeepalived()
+    this.#agent?.takeWriterGone()
+    if (this.#startAfterEnd) this.startKeepalived()
   }
 
   /** Everything on the host dies at once. */
   powerOff(): void {
     this.killAgent()
+    this.#startAfterEnd = false
     this.keepalived.kill()
     this.host.powerOff()
     this.setVip(false)

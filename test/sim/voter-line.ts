@@ -120,7 +120,7 @@ export class VoterLine {
       if (session !== null) {
         if (gapMs > Math.max(2 * renewMs, 3 * watchMs)) session.heardAtMs = atMs
         if (atMs - session.heardAtMs > 3 * renewMs) {
-          session.stream.close()
+          session.stream.abort()
           this.#lose()
         }
       }
