@@ -1,6 +1,8 @@
 /** A MASTER without a lease asks for the votes: it wins, is refused, or waits no longer. Pure. */
 import { assertNever } from '../shared/assert-never.ts'
 import { type VoterName, witness } from '../shared/protocol.ts'
+import { silenceMs } from '../shared/timing.ts'
+import { showsVip } from '../shared/vip-sighting.ts'
 import { askVote, promisedTo } from '../shared/vote.ts'
 import { hearsNobody, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
@@ -70,11 +72,20 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   )
 }
 
-/** Silence ends a claim; waiting for the disks of a majority that has voted is not silence. */
+/**
+ * Silence ends a claim. Waiting for the disks of a majority that has voted is not silence; and where the peer was just
+ * heard without the VIP nobody is disturbed by a slow network, which otherwise could never be taken over in.
+ */
 export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
-  if (candidacy === null || !isUnderWay(candidacy, votersOf(guard))) return phase.deadlineMs
-  return Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs)
+  const mayLast =
+    peerWasWithoutVip(guard, phase.sinceMs) || (candidacy !== null && isUnderWay(candidacy, votersOf(guard)))
+  return mayLast ? Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs) : phase.deadlineMs
+}
+
+function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: number): boolean {
+  const isFresh = peerHeardAtMs !== null && peerHeardAtMs >= atMs - silenceMs(timing)
+  return isFresh && peerReport !== null && !showsVip(peerReport)
 }
 
 /** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
@@ -82,9 +93,12 @@ export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): bool
   return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
 }
 
-/** A holder that hears this node's adverts gives way to its higher priority, whether or not this node wanted that. */
+/**
+ * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
+ * the higher address, whether or not this node wanted that.
+ */
 function outranksPeer({ profile, peerReport }: Guard): boolean {
-  return peerReport !== null && profile.priority > peerReport.priority
+  return peerReport !== null && profile.priority >= peerReport.priority
 }
 
 /**

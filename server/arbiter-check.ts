@@ -19,6 +19,8 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
 
   const { voter, pendingChecks } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
+  if (promise?.node === name && isOfAnotherBoot(node, event.bootId))
+    return reply(false, `${name} booted anew: the promise to it is of its earlier boot and runs out first`)
   if (promise?.node !== name) {
     const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
     if (refusal !== null) return reply(false, refusal)
@@ -39,6 +41,11 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
     default:
       return assertNever(result.decision)
   }
+}
+
+/** The VIP that the promise was for went with the boot; to renew it would only keep the other node from taking over. */
+function isOfAnotherBoot({ session }: NodeState, bootId: string | null): boolean {
+  return bootId !== null && session !== null && session.hello.bootId !== bootId
 }
 
 /** A check speaks for the node's standing promise, or for one that is on its way to the disk; else it asks anew. */

@@ -25,6 +25,8 @@ export type ArbiterEvent =
       readonly check: CheckId
       readonly node: NodeName
       readonly instance: string
+      /** Which boot of the host asks; null: it does not say. */
+      readonly bootId: string | null
     }
   /** One ICMP echo to a node ended; null: no answer. */
   | {

@@ -62,8 +62,13 @@ function watchForDualMaster(turn: Turn, instance: string): void {
     return
   }
   if (dualSinceMs === null) change(turn, instance, { dualSinceMs: atMs })
-  // After a pause of this process every input must be newer than the pause.
-  const fresh = masters.every((name) => (nodes.get(name)?.session?.echoMs ?? -Infinity) >= runningSinceMs)
+  // Nobody is stopped on old news: each has said so again since, and after a pause of this process newer than that.
+  const fresh = masters.every((name) => {
+    const session = nodes.get(name)?.session ?? null
+    return (
+      session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > (dualSinceMs ?? atMs)
+    )
+  })
   // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
   const lasts = dualSinceMs !== null && atMs - dualSinceMs >= timing.handoverMs
   if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return

@@ -128,7 +128,7 @@ export class ClusterRuntime {
   }
 
   /** The question of a check without an agent; silence for `checkTimeoutMs` is "no". */
-  check(question: { node: string; instance: string }): Promise<CheckAnswer> {
+  check(question: { node: string; instance: string; bootId: string | null }): Promise<CheckAnswer> {
     this.#lastCheck += 1
     const check = this.#lastCheck
     return new Promise((resolve) => {

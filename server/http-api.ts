@@ -4,7 +4,7 @@
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import { z } from 'zod'
-import { clusterName, instanceName, nodeName } from '../shared/protocol.ts'
+import { bootId, clusterName, instanceName, nodeName } from '../shared/protocol.ts'
 import { bearsToken } from '../shared/token.ts'
 import type { CheckAnswer, ClusterRuntime } from './cluster-runtime.ts'
 import { sendProblem } from './problem.ts'
@@ -30,7 +30,12 @@ const eventsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   after: z.coerce.number().int().min(0).optional(),
 })
-const checkQuery = z.strictObject({ cluster: clusterName, node: nodeName, instance: instanceName })
+const checkQuery = z.strictObject({
+  cluster: clusterName,
+  node: nodeName,
+  instance: instanceName,
+  boot: bootId.optional(),
+})
 
 export function createApi(options: ApiOptions): Express {
   const { clusters } = options
@@ -109,13 +114,13 @@ export function createApi(options: ApiOptions): Express {
       sendBadQuery(response, query.error)
       return
     }
-    const { cluster: name, node, instance } = query.data
+    const { cluster: name, node, instance, boot = null } = query.data
     const cluster = clusters.get(name)
     if (cluster === null) {
       sendUnknown(response, name)
       return
     }
-    sendCheck(request, response, await cluster.check({ node, instance }))
+    sendCheck(request, response, await cluster.check({ node, instance, bootId: boot }))
   })
 
   api.use((request, response) =>

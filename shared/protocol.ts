@@ -30,6 +30,7 @@ export type VoterName = string
 export type Epoch = number
 
 const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const bootId = z.string().min(8).max(64)
 const durationMs = z.number().min(0).max(1e12)
 const text = z.string().max(500)
 
@@ -92,7 +93,7 @@ export const helloSchema = z.strictObject({
   node: nodeName,
   /** Which start of the agent: unique per start. */
   incarnation: z.string().min(8).max(64),
-  bootId: z.string().min(8).max(64),
+  bootId,
   software: text,
   /** Where the peer reaches this agent's listener. */
   listener: z.strictObject({

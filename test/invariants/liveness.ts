@@ -5,8 +5,6 @@ import type { Fact, Timed, Violation } from './facts.ts'
 export interface LivenessSetting {
   readonly nodes: readonly { readonly name: string; readonly priority: number }[]
   readonly advertIntMs: number
-  /** The node with the higher priority takes the VIP back, as keepalived does without `nopreempt`. */
-  readonly preempts: boolean
 }
 
 /** What one fault alone may cost; keepalived alone would not lose the VIP at all under the first kinds. */
@@ -39,7 +37,7 @@ interface Episode {
   active: number
   /** When its last fault ended. */
   healedAtMs: number | null
-  ownerChanges: number
+  changes: number
   fences: number
   judgedL3: boolean
   /** The cluster was calm when it began: what one fault costs is judged from there. */
@@ -48,12 +46,11 @@ interface Episode {
 
 export class LivenessWatch {
   readonly #timing: Timing
-  readonly #setting: LivenessSetting
   readonly #violations: Violation[] = []
   readonly #held = new Set<string>()
   readonly #slowestTakeoverMs: number
   #episode: Episode = newEpisode(false)
-  #owner: string | null = null
+  #holder: string | null = null
   #darkSinceMs: number | null = null
   #wasLit = false
   #calm = false
@@ -61,7 +58,6 @@ export class LivenessWatch {
 
   constructor(timing: Timing, setting: LivenessSetting) {
     this.#timing = timing
-    this.#setting = setting
     const { advertIntMs, nodes } = setting
     this.#slowestTakeoverMs = Math.max(
       ...nodes.map(({ priority }) => masterDownMs({ version: 2, priority, advertIntMs })),
@@ -75,6 +71,7 @@ export class LivenessWatch {
   take({ atMs, fact }: Timed): void {
     this.pass(atMs)
     if (fact.type === 'vip') this.#takeVip(fact)
+    else if (fact.type === 'lease') this.#takeLease(fact)
     else if (fact.type === 'fault') this.#takeFault(fact)
     else if (fact.type === 'fencing') this.#takeFencing(fact)
     else if (fact.type === 'ordered') this.#takeOrder(fact)
@@ -104,24 +101,22 @@ export class LivenessWatch {
     else this.#held.delete(node)
     if (this.#held.size === 0) this.#darkSinceMs = this.#nowMs
     else if (this.#darkSinceMs !== null) this.#endOutage(this.#darkSinceMs)
-    if (this.#held.size !== 1) return
-    const [owner] = this.#held
-    if (owner === undefined || owner === this.#owner) return
-    if (this.#owner !== null) this.#countChange()
-    this.#owner = owner
+  }
+
+  #takeLease({ node, untilMs }: Fact & { type: 'lease' }): void {
+    if (untilMs <= this.#nowMs || node === this.#holder) return
+    if (this.#holder !== null) this.#countChange()
+    this.#holder = node
   }
 
   #countChange(): void {
     const { faults, beganCalm } = this.#episode
-    this.#episode.ownerChanges += 1
-    const { ownerChanges } = this.#episode
-    // The heal of a fault may bring the preferred node back, which is keepalived's own will.
-    const mostChanges = faults.length * (this.#setting.preempts ? 2 : 1)
-    if (beganCalm && ownerChanges > mostChanges)
-      this.#violate(
-        'L4',
-        `${ownerChanges} changes of holder for ${faults.length} faults (${faults.join(', ')})`,
-      )
+    this.#episode.changes += 1
+    const { changes } = this.#episode
+    // One where a fault begins, and one where it ends.
+    const mostChanges = 2 * faults.length
+    if (beganCalm && changes > mostChanges)
+      this.#violate('L4', `${changes} changes of holder for ${faults.length} faults (${faults.join(', ')})`)
   }
 
   #endOutage(sinceMs: number): void {
@@ -177,5 +172,5 @@ export class LivenessWatch {
 }
 
 function newEpisode(beganCalm: boolean): Episode {
-  return { beganCalm, faults: [], active: 0, healedAtMs: null, ownerChanges: 0, fences: 0, judgedL3: false }
+  return { beganCalm, faults: [], active: 0, healedAtMs: null, changes: 0, fences: 0, judgedL3: false }
 }

@@ -91,7 +91,7 @@ export class AgentDaemon {
     const { host, chance } = node.around
     this.node = node
     this.incarnation = incarnation
-    this.#bootId = `${host.name}-boot-${host.boot}`
+    this.#bootId = host.bootId
     this.program = new Program(host, chance)
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })

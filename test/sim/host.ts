@@ -36,6 +36,10 @@ export class Host {
     return this.#boot
   }
 
+  get bootId(): string {
+    return `${this.name}-boot-${this.#boot}`
+  }
+
   /** The boot clock, suspend included, as a program reads it. */
   nowMs(): number {
     return Math.floor(this.#exactMs() / clockGrainMs) * clockGrainMs

@@ -303,7 +303,7 @@ export class NodeHost {
       if (fails()) return
       if (daemon === null) return end(1)
       daemon.program.take(() =>
-        daemon.check(host.name, (permitted) => {
+        daemon.check({ node: host.name, bootId: host.bootId }, (permitted) => {
           if (fails()) return
           timeline.after(network.delayMs(back), () => end(permitted ? 0 : 1))
         }),

@@ -86,7 +86,6 @@ class Run {
     this.#liveness = new LivenessWatch(timing, {
       nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
       advertIntMs: 1000,
-      preempts: !schedule.setup.nopreempt,
     })
   }
 

@@ -199,11 +199,11 @@ export class WitnessDaemon {
   }
 
   /** A check's question arrived. */
-  check(node: string, reply: (permit: boolean) => void): void {
+  check({ node, bootId }: { node: string; bootId: string }, reply: (permit: boolean) => void): void {
     const check = ++this.#lastCheck
     const timeout = this.program.after(checkTimeoutMs, () => this.#answerCheck(check, false))
     this.#checks.set(check, { reply, timeout })
-    this.#handle({ type: 'check', check, node, instance })
+    this.#handle({ type: 'check', check, node, instance, bootId })
   }
 
   #open(found: RecoveredBallot): void {

@@ -536,7 +536,7 @@ class World {
     for (const asked of this.#checksUnderWay.splice(0)) {
       const { check, node, of } = asked
       this.#asked.set(check, asked)
-      this.#feed({ type: 'check', atMs: this.#atMs, check, node, instance: of })
+      this.#feed({ type: 'check', atMs: this.#atMs, check, node, instance: of, bootId: null })
     }
   }
 

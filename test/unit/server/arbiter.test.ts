@@ -1024,7 +1024,7 @@ describe('arbiter', () => {
     const before = structuredClone({ nodes: arbiter.nodes, instances: arbiter.instances })
     const hello = helloOf('lb02', { incarnation: 'lb02-start-2' })
     arbitrate(arbiter, { type: 'hello', atMs, connection: 77, hello, remoteAddress: '::1' })
-    arbitrate(arbiter, { type: 'check', atMs, check: 1, node: 'lb01', instance: 'VI_9' })
+    arbitrate(arbiter, { type: 'check', atMs, check: 1, node: 'lb01', instance: 'VI_9', bootId: null })
     arbitrate(arbiter, { type: 'tick', atMs: atMs + 60_000 })
     assert.deepEqual({ nodes: arbiter.nodes, instances: arbiter.instances }, before)
   })

@@ -178,7 +178,7 @@ export class Witness {
   /** keepalived on a node asks by its check; undefined: no answer yet. */
   check(node: string, of = instance): { permit: boolean; text: string } | undefined {
     const check = ++this.#checks
-    this.feed({ type: 'check', atMs: this.atMs, check, node, instance: of })
+    this.feed({ type: 'check', atMs: this.atMs, check, node, instance: of, bootId: null })
     return this.checkAnswer(check)
   }
 

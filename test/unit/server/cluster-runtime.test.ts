@@ -177,18 +177,18 @@ describe('cluster-runtime', () => {
             },
           ]
         : []
-    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1' }), {
+    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1', bootId: null }), {
       permit: true,
       text: 'because VI_1',
     })
-    assert.deepEqual(await runtime.check({ node: 'lb02', instance: 'VI_1' }), {
+    assert.deepEqual(await runtime.check({ node: 'lb02', instance: 'VI_1', bootId: null }), {
       permit: false,
       text: 'because VI_1',
     })
   })
 
   it('says no to a check that the arbiter leaves open', async () => {
-    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1' }), {
+    assert.deepEqual(await runtime.check({ node: 'lb01', instance: 'VI_1', bootId: null }), {
       permit: false,
       text: 'the witness did not decide within 600 ms',
     })
@@ -233,7 +233,7 @@ describe('cluster-runtime', () => {
   })
 
   it('decides nothing after it was closed', async () => {
-    const open = runtime.check({ node: 'lb01', instance: 'VI_1' })
+    const open = runtime.check({ node: 'lb01', instance: 'VI_1', bootId: null })
     await runtime.close()
     assert.deepEqual(await open, { permit: false, text: 'the witness is shutting down' })
     script.heard.length = 0
