@@ -3,7 +3,7 @@ import { assertNever } from '../shared/assert-never.ts'
 import type { Report } from '../shared/protocol.ts'
 import { alone, heardSomebody, peerHolds } from './bar-evidence.ts'
 import { climb, type LadderPolicy, startLadder } from './fence-ladder.ts'
-import { type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
+import { type FenceMemory, type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
 import {
   giveBackOwnVote,
   isOrphaned,
@@ -22,6 +22,10 @@ const holdDownFirstMs = 5000
 
 const holdDownMostMs = 300_000
 const fenceHistoryMs = 3_600_000
+/** Where nobody holds, so many fences within a minute are followed by no pause at all, and later ones by this. */
+const promptRejoins = 2
+const pauseAfterMs = 2000
+const minuteMs = 60_000
 
 export function fenceOrphan(turn: Turn): void {
   startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
@@ -158,7 +162,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
   // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
-  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : atMs
+  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
   const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
   const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
@@ -175,6 +179,12 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   writePermit(turn)
   turn.effects.push({ type: 'start-keepalived' })
   tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${phase.reason}).`)
+}
+
+/** Two nodes that cannot win must not take turns many times a second. */
+function pauseMs({ recentAtMs }: FenceMemory, atMs: number): number {
+  const lately = recentAtMs.filter((fencedAtMs) => fencedAtMs <= atMs && atMs - fencedAtMs < minuteMs).length
+  return lately > promptRejoins ? pauseAfterMs : 0
 }
 
 /** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */

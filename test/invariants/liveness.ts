@@ -75,6 +75,7 @@ export class LivenessWatch {
     else if (fact.type === 'fault') this.#takeFault(fact)
     else if (fact.type === 'fencing') this.#takeFencing(fact)
     else if (fact.type === 'ordered') this.#takeOrder(fact)
+    else if (fact.type === 'program') this.#takeProgram(fact)
     else if (fact.type === 'calm') this.#calm = true
   }
 
@@ -153,6 +154,12 @@ export class LivenessWatch {
     }
   }
 
+  /** A host that boots is healed when its daemons are there. */
+  #takeProgram({ program, state }: Fact & { type: 'program' }): void {
+    if (program !== 'keepalived' && state === 'running' && this.#episode.healedAtMs !== null)
+      this.#episode.healedAtMs = this.#nowMs
+  }
+
   #takeFencing({ node, reason }: Fact & { type: 'fencing' }): void {
     const { faults, beganCalm } = this.#episode
     this.#episode.fences += 1
@@ -167,7 +174,8 @@ export class LivenessWatch {
 
   #takeOrder({ node }: Fact & { type: 'ordered' }): void {
     const others = [...this.#held].filter((holder) => holder !== node)
-    if (others.length === 0) this.#violate('L2', `${node} was told to stop while no other node had the VIP`)
+    if (this.#held.has(node) && others.length === 0)
+      this.#violate('L2', `${node} was told to stop while no other node had the VIP`)
   }
 }
 
