@@ -10,7 +10,7 @@ import type { Fact, ProgramState, Timed, Violation } from './facts.ts'
 const graceMs = 25
 interface NodeSeen {
   vipHeld: boolean
-  lease: { readonly epoch: number; readonly untilMs: number } | null
+  lease: { readonly epoch: number; readonly untilMs: number; readonly sinceMs: number } | null
   agent: { readonly state: ProgramState; readonly sinceMs: number }
   keepalived: { readonly state: ProgramState; readonly sinceMs: number }
 }
@@ -28,7 +28,8 @@ const grades: readonly Hindrance[] = ['none', 'hampered', 'helpless']
 interface Overlap {
   readonly sinceMs: number
   readonly hindrance: Hindrance
-  readonly partedForMs: number
+  /** How long one had the lease already while the link between the nodes was cut. */
+  readonly foreseenForMs: number
 }
 
 /** Faults that no program's state shows, and under which S2's bound does not hold. */
@@ -119,8 +120,17 @@ export class SafetyWatch {
       this.#overlap ??= {
         sinceMs: this.#nowMs,
         hindrance: this.#hindrance(),
-        partedForMs: this.#partedSinceMs === null ? 0 : this.#nowMs - this.#partedSinceMs,
+        foreseenForMs: this.#foreseenForMs(),
       }
+  }
+
+  /** A cut link shows to the node without the lease by what the witness says of the other: that takes a holder. */
+  #foreseenForMs(): number {
+    if (this.#partedSinceMs === null) return 0
+    const leasedSinceMs = [...this.#nodes.values()].map(({ lease }) =>
+      lease !== null && lease.untilMs > this.#nowMs ? lease.sinceMs : Infinity,
+    )
+    return Math.max(0, this.#nowMs - Math.max(this.#partedSinceMs, Math.min(...leasedSinceMs)))
   }
 
   /** What is the matter now; what was mended lately still is. */
@@ -142,7 +152,7 @@ export class SafetyWatch {
       this.#overlap = { ...this.#overlap, hindrance: now }
   }
 
-  #endOverlap({ sinceMs, hindrance, partedForMs }: Overlap): void {
+  #endOverlap({ sinceMs, hindrance, foreseenForMs }: Overlap): void {
     this.#overlap = null
     const lastedMs = this.#nowMs - sinceMs
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
@@ -159,10 +169,10 @@ export class SafetyWatch {
         return
       }
       case 'none': {
-        if (partedForMs >= 4 * renewMs)
+        if (foreseenForMs >= 4 * renewMs)
           return this.#violate(
             'S2',
-            `${text}, though their link was cut ${Math.round(partedForMs)} ms before`,
+            `${text}, though their link was cut ${Math.round(foreseenForMs)} ms before`,
           )
         const mostMs = Math.max(claimMs, handoverMs) + releaseMs
         if (lastedMs > mostMs + graceMs) this.#violate('S2', `${text}; ${mostMs} ms is the bound`)
@@ -178,7 +188,8 @@ export class SafetyWatch {
     const seen = this.#node(node)
     const wins =
       untilMs > atMs && (seen.lease === null || seen.lease.untilMs <= atMs || seen.lease.epoch !== epoch)
-    seen.lease = untilMs > atMs ? { epoch, untilMs } : null
+    const sinceMs = wins ? atMs : (seen.lease?.sinceMs ?? atMs)
+    seen.lease = untilMs > atMs ? { epoch, untilMs, sinceMs } : null
     if (untilMs <= atMs) return
     for (const [other, { lease }] of this.#nodes)
       if (other !== node && lease !== null && lease.untilMs > atMs)
