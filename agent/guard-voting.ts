@@ -1,7 +1,15 @@
 /** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
 import { compareCandidates } from '../shared/preference.ts'
-import type { Verdict, Vote } from '../shared/protocol.ts'
-import { askVote, ballotLost, ballotRecorded, learnEpoch, promisedTo, releaseVote } from '../shared/vote.ts'
+import type { Vote } from '../shared/protocol.ts'
+import {
+  askVote,
+  ballotLost,
+  ballotRecorded,
+  learnEpoch,
+  promisedTo,
+  releaseVote,
+  verdictOf,
+} from '../shared/vote.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 import { startFence } from './guard-fencing.ts'
 import { type GuardEvent, holdsVip } from './guard-state.ts'
@@ -46,7 +54,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
-  turn.effects.push({ type: 'answer-peer', beat, verdict: verdictOf(turn, vote) })
+  answerPeer(turn, beat, vote)
 }
 
 function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {
@@ -82,16 +90,10 @@ function settleContest(turn: Turn, peer: string): Vote {
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
 
-function verdictOf(turn: Turn, vote: Vote): Verdict {
+function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const { voter, profile } = turn.guard
-  const promise = promisedTo(voter, turn.atMs)
-  return {
-    instance: profile.instance,
-    vote,
-    holder: promise?.node ?? null,
-    renewedAgoMs: promise === null ? null : Math.max(0, turn.atMs - promise.renewedAtMs),
-    epoch: voter.epoch,
-  }
+  const verdict = verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs })
+  turn.effects.push({ type: 'answer-peer', beat, verdict })
 }
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
@@ -132,5 +134,5 @@ function answerPendingPeer(turn: Turn, vote: Vote): void {
   const { peerBeatPending } = turn.guard
   if (peerBeatPending === null) return
   set(turn, { peerBeatPending: null })
-  turn.effects.push({ type: 'answer-peer', beat: peerBeatPending, verdict: verdictOf(turn, vote) })
+  answerPeer(turn, peerBeatPending, vote)
 }

@@ -4,9 +4,9 @@ import { silenceMs } from '../shared/timing.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 import {
   isRolledBack,
-  promisedTo,
   type RecoveredBallot,
   recoverVoter,
+  verdictOf,
   type VoteEffect,
 } from '../shared/vote.ts'
 import type { Arbiter, ArbiterEffect, InstanceState, Occurrence } from './arbiter-state.ts'
@@ -83,16 +83,9 @@ export function couldTake(turn: Turn, node: NodeState, instance: string): boolea
   return free && report.process === 'running' && report.keepalived === 'BACKUP'
 }
 
-export function verdictOf(turn: Turn, instance: string, vote: Vote): Verdict {
-  const { voter } = instanceOf(turn, instance)
-  const promise = promisedTo(voter, turn.atMs)
-  return {
-    instance,
-    vote,
-    holder: promise?.node ?? null,
-    renewedAgoMs: promise === null ? null : Math.max(0, turn.atMs - promise.renewedAtMs),
-    epoch: voter.epoch,
-  }
+/** The witness's answer for one instance. */
+export function verdictFor(turn: Turn, instance: string, vote: Vote): Verdict {
+  return verdictOf(instanceOf(turn, instance).voter, { instance, vote, atMs: turn.atMs })
 }
 
 export function pushVoteEffects(turn: Turn, instance: string, effects: readonly VoteEffect[]): void {
@@ -114,7 +107,7 @@ export function answerNode(
 ): void {
   const session = turn.nodes.get(to.node)?.session
   if (session?.open === true)
-    answer(turn, { connection: session.connection, seq: to.seq }, [verdictOf(turn, to.instance, vote)])
+    answer(turn, { connection: session.connection, seq: to.seq }, [verdictFor(turn, to.instance, vote)])
 }
 
 export function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {

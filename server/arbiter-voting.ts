@@ -32,7 +32,7 @@ import {
   pushVoteEffects,
   refuseMessage,
   type Turn,
-  verdictOf,
+  verdictFor,
 } from './arbiter-turn.ts'
 import type { NodeState } from './roster.ts'
 
@@ -60,7 +60,7 @@ export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Repo
   // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
   if (claim === null)
     change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
-  return [verdictOf(turn, instance, vote)]
+  return [verdictFor(turn, instance, vote)]
 }
 
 /** An agent remembers a grant that this ledger does not: the ledger is older than its promises. */

@@ -9,7 +9,7 @@ import { expireVote } from '../shared/vote.ts'
 import { bookCheck } from './arbiter-check.ts'
 import { bookHello, patienceWith } from './arbiter-greeting.ts'
 import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './arbiter-state.ts'
-import { answer, newInstance, occurred, refuseMessage, type Turn, verdictOf } from './arbiter-turn.ts'
+import { answer, newInstance, occurred, refuseMessage, type Turn, verdictFor } from './arbiter-turn.ts'
 import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './arbiter-voting.ts'
 import { watchOver } from './arbiter-watch.ts'
 import {
@@ -153,7 +153,7 @@ function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
       return answer(
         turn,
         { connection, seq: beat.seq },
-        beat.reports.map((report) => verdictOf(turn, report.instance, conflictVote(name))),
+        beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),
       )
     case 'accepted':
       turn.nodes.set(name, receipt.node)

@@ -5,7 +5,7 @@
  * Invariant: at any instant at most one candidate has an unexpired promise of this voter, over every crash: a promise
  * is on disk before it is given, and after a restart nobody new gets one until every promise given before has ended.
  */
-import type { Epoch, NodeName, RefusalReason } from './protocol.ts'
+import type { Epoch, NodeName, RefusalReason, Verdict, Vote } from './protocol.ts'
 import { reserveNeededMs, type Timing } from './timing.ts'
 import { assertNever } from './assert-never.ts'
 
@@ -272,4 +272,19 @@ export function promisedTo(
   const { pledge } = expireVote(voter, atMs)
   if (pledge.phase !== 'promised') return null
   return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.grantedAtMs }
+}
+
+/** What a voter answers for one instance: its vote, and besides that what it knows of the holder. */
+export function verdictOf(
+  voter: Voter,
+  { instance, vote, atMs }: { instance: string; vote: Vote; atMs: number },
+): Verdict {
+  const promise = promisedTo(voter, atMs)
+  return {
+    instance,
+    vote,
+    holder: promise?.node ?? null,
+    renewedAgoMs: promise === null ? null : Math.max(0, atMs - promise.renewedAtMs),
+    epoch: voter.epoch,
+  }
 }

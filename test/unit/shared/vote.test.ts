@@ -11,6 +11,7 @@ import {
   promisedTo,
   recoverVoter,
   releaseVote,
+  verdictOf,
   type Ballot,
   type Mark,
   type RecoveredBallot,
@@ -151,6 +152,29 @@ describe('vote', () => {
       const released = releaseVote(voter, 'a')
       assert.deepEqual(released.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 0 } }])
       assert.equal(reasonOf(ask(released.voter, 'b', 2, 1).decision), 'pending')
+    })
+  })
+
+  describe('a verdict', () => {
+    const told = { instance: 'VI_1', vote: { kind: 'none' } as const }
+
+    it('names the holder and the age of its renewal besides the vote', () => {
+      const voter = learnEpoch(promised('a', 3, 1000), 9)
+      assert.deepEqual(verdictOf(voter, { ...told, atMs: 1150 }), {
+        ...told,
+        holder: 'a',
+        renewedAgoMs: 150,
+        epoch: 9,
+      })
+    })
+
+    it('names nobody once the promise has ended, and while a ballot is on its way to the disk', () => {
+      const nobody = { ...told, holder: null, renewedAgoMs: null }
+      assert.deepEqual(verdictOf(promised('a', 3, 1000), { ...told, atMs: 1000 + reserveMs }), {
+        ...nobody,
+        epoch: 3,
+      })
+      assert.deepEqual(verdictOf(ask(free, 'a', 1, 0).voter, { ...told, atMs: 0 }), { ...nobody, epoch: 1 })
     })
   })
 
