@@ -4,13 +4,13 @@
  */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ballotSchema } from '../shared/ballot.ts'
 import { DurableStore, type Found } from '../shared/durable-file.ts'
 import { MarkFile } from '../shared/mark-file.ts'
 import { planSchema, type Plan } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
 import type { FenceMemory } from './guard.ts'
 
-const ballotSchema = z.strictObject({ to: z.string(), epoch: z.number().int().min(0) })
 const memorySchema = z.strictObject({
   stopped: z.boolean(),
   number: z.number().int().min(0),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../shared/config-file.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
-import { clusterName, nodeName, timingSchema, type Member } from '../shared/protocol.ts'
+import { clusterName, memberSchema, nodeName, timingSchema, type Member } from '../shared/protocol.ts'
 import { assertTiming, defaultTiming, TimingError, type Timing } from '../shared/timing.ts'
 
 export interface ClusterConfig {
@@ -58,8 +58,8 @@ const clusterSchema = z
       .record(
         nodeName,
         z.strictObject({
-          address: z.string().min(1).max(253),
-          port: z.number().int().min(1).max(65_535).default(defaultAgentPort),
+          address: memberSchema.shape.address,
+          port: memberSchema.shape.port.default(defaultAgentPort),
         }),
       )
       .default({}),

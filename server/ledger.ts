@@ -4,22 +4,15 @@
  */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ballotSchema } from '../shared/ballot.ts'
 import { DurableStore, type FileSystem } from '../shared/durable-file.ts'
-import { clusterName, instanceName, nodeName, type Member } from '../shared/protocol.ts'
+import { clusterName, instanceName, memberSchema, type Member } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
 import type { RecoveredLedger } from './arbiter-state.ts'
 
-const memberSchema = z.strictObject({
-  name: nodeName,
-  address: z.string().min(1),
-  port: z.number().int().min(1).max(65_535),
-})
 const contentSchema = z.strictObject({
   cluster: clusterName,
-  ballots: z.record(
-    instanceName,
-    z.strictObject({ to: nodeName, epoch: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }),
-  ),
+  ballots: z.record(instanceName, ballotSchema),
   members: z.array(memberSchema).max(2),
   /** An earlier ledger of this cluster was lost: an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),

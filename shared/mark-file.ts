@@ -7,11 +7,12 @@
  */
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
+import { epochSchema } from './protocol.ts'
 import type { Mark } from './vote.ts'
 
 const contentSchema = z.strictObject({
   bootId: z.string(),
-  marks: z.record(z.string(), z.strictObject({ epoch: z.number().int().min(0), untilMs: z.number() })),
+  marks: z.record(z.string(), z.strictObject({ epoch: epochSchema, untilMs: z.number() })),
 })
 
 /** Neither the mark nor its absence can be written: no promise may be given. */

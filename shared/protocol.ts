@@ -30,6 +30,7 @@ export type VoterName = string
 export type Epoch = number
 
 const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const epochSchema = epoch
 export const bootId = z.string().min(8).max(64)
 const durationMs = z.number().min(0).max(1e12)
 const text = z.string().max(500)
@@ -56,19 +57,19 @@ const timing = z.strictObject({
 })
 export const timingSchema = timing
 
-const member = z.strictObject({
+export const memberSchema = z.strictObject({
   name: nodeName,
   /** Where its agent listens for its peer. */
   address: z.string().min(1).max(253),
   port: z.number().int().min(1).max(65_535),
 })
-export type Member = z.infer<typeof member>
+export type Member = z.infer<typeof memberSchema>
 
 /** What the witness hands to the agents of a cluster; each keeps the last copy on disk. */
 export const planSchema = z.strictObject({
   cluster: clusterName,
   timing,
-  nodes: z.array(member).max(2),
+  nodes: z.array(memberSchema).max(2),
 })
 export type Plan = z.infer<typeof planSchema>
 

@@ -1,0 +1,6 @@
+/** A ballot as the witness's ledger and the agent's state file have it on disk. */
+import { z } from 'zod'
+import { epochSchema, nodeName } from './protocol.ts'
+import type { Ballot } from './vote.ts'
+
+export const ballotSchema = z.strictObject({ to: nodeName, epoch: epochSchema }) satisfies z.ZodType<Ballot>
