@@ -2,6 +2,7 @@
 import { assertNever } from '../shared/assert-never.ts'
 import {
   type Hello,
+  maxNodes,
   type Member,
   type NodeName,
   type Plan,
@@ -11,7 +12,7 @@ import {
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
 import type { ArbiterEvent } from './arbiter-state.ts'
-import { liveNode, mostNodes, occurred, refuseMessage, type Turn } from './arbiter-turn.ts'
+import { liveNode, occurred, refuseMessage, type Turn } from './arbiter-turn.ts'
 import { greet, newNode, type NodeState, type Patience } from './roster.ts'
 
 export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
@@ -82,7 +83,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
 
 /** A node that is not known yet joins a cluster that admits its nodes, while there is room. */
 function admitNode(turn: Turn, hello: Hello, remoteAddress: string): NodeState | null {
-  if (!turn.arbiter.admit || turn.nodes.size >= mostNodes) return null
+  if (!turn.arbiter.admit || turn.nodes.size >= maxNodes) return null
   const node = newNode({
     name: hello.node,
     address: hello.listener.address ?? remoteAddress,

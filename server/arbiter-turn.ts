@@ -12,9 +12,6 @@ import {
 import type { Arbiter, ArbiterEffect, InstanceState, Occurrence } from './arbiter-state.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
 
-/** A pair; more nodes are later work. */
-export const mostNodes = 2
-
 /** One turn of the arbiter: the working copy that `arbitrate` hands back. */
 export interface Turn {
   arbiter: Arbiter

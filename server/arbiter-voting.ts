@@ -3,6 +3,7 @@ import { compareCandidates } from '../shared/preference.ts'
 import {
   type Beat,
   maxInstances,
+  maxNodes,
   type NodeName,
   type Report,
   type Verdict,
@@ -27,7 +28,6 @@ import {
   change,
   couldTake,
   instanceOf,
-  mostNodes,
   occurred,
   pushVoteEffects,
   refuseMessage,
@@ -108,7 +108,7 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
     change(turn, instance, {
       contest: { claims, untilMs: contest?.untilMs ?? turn.atMs + turn.arbiter.timing.claimMs / 2 },
     })
-    if (claims.length === mostNodes) closeContest(turn, instance)
+    if (claims.length === maxNodes) closeContest(turn, instance)
     const decided = instanceOf(turn, instance).voter.pledge
     if (decided.phase === 'recording' && decided.ballot.to !== claim.node)
       return {

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../shared/log.ts'
 import { MarkFile } from '../shared/mark-file.ts'
-import { clusterName, type Member } from '../shared/protocol.ts'
+import { clusterName, maxNodes, type Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
 import { createArbiter } from './arbiter.ts'
 import { ClusterRuntime, type Outbound } from './cluster-runtime.ts'
@@ -156,7 +156,7 @@ function membersOf({
 }): readonly Member[] {
   if (!admit) return configured
   const names = new Set(configured.map(({ name }) => name))
-  return [...configured, ...admitted.filter(({ name }) => !names.has(name))].slice(0, 2)
+  return [...configured, ...admitted.filter(({ name }) => !names.has(name))].slice(0, maxNodes)
 }
 
 function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {

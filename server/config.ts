@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../shared/config-file.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
-import { clusterName, memberSchema, nodeName, timingSchema, type Member } from '../shared/protocol.ts'
+import {
+  clusterName,
+  maxNodes,
+  memberSchema,
+  nodeName,
+  timingSchema,
+  type Member,
+} from '../shared/protocol.ts'
 import { assertTiming, defaultTiming, TimingError, type Timing } from '../shared/timing.ts'
 
 export interface ClusterConfig {
@@ -66,11 +73,11 @@ const clusterSchema = z
   })
   .transform((cluster, context): ClusterConfig => {
     const members = Object.entries(cluster.nodes).map(([name, at]) => ({ name, ...at }))
-    if (members.length > 2)
+    if (members.length > maxNodes)
       context.addIssue({
         code: 'custom',
         path: ['nodes'],
-        message: `${members.length} nodes: a cluster has two at most: remove ${members.slice(2).map(nameOf).join(', ')}`,
+        message: `${members.length} nodes: a cluster has ${maxNodes} at most: remove ${members.slice(maxNodes).map(nameOf).join(', ')}`,
       })
     const timing = mergeTiming(cluster.timing)
     try {

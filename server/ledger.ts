@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ballotSchema } from '../shared/ballot.ts'
 import { DurableStore, type FileSystem } from '../shared/durable-file.ts'
-import { clusterName, instanceName, memberSchema, type Member } from '../shared/protocol.ts'
+import { clusterName, instanceName, maxNodes, memberSchema, type Member } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
 import type { RecoveredLedger } from './arbiter-state.ts'
 
 const contentSchema = z.strictObject({
   cluster: clusterName,
   ballots: z.record(instanceName, ballotSchema),
-  members: z.array(memberSchema).max(2),
+  members: z.array(memberSchema).max(maxNodes),
   /** An earlier ledger of this cluster was lost: an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
 })

@@ -7,6 +7,8 @@ import { z } from 'zod'
 export const protocolVersion = 1
 /** The largest message either side accepts, in bytes. */
 export const maxMessageBytes = 64 * 1024
+/** The most nodes of one cluster: a pair; more is later work. */
+export const maxNodes = 2
 /** The most vrrp_instances of one cluster. */
 export const maxInstances = 32
 
@@ -69,7 +71,7 @@ export type Member = z.infer<typeof memberSchema>
 export const planSchema = z.strictObject({
   cluster: clusterName,
   timing,
-  nodes: z.array(memberSchema).max(2),
+  nodes: z.array(memberSchema).max(maxNodes),
 })
 export type Plan = z.infer<typeof planSchema>
 

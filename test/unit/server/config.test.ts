@@ -96,7 +96,7 @@ clusters:
     const [line] = mistakes(
       'clusters:\n  web:\n    nodes:\n      a: { address: a }\n      b: { address: b }\n      c: { address: c }\n',
     )
-    assert.equal(line, '4:7: clusters.web.nodes: 3 nodes: a cluster has two at most: remove c')
+    assert.equal(line, '4:7: clusters.web.nodes: 3 nodes: a cluster has 2 at most: remove c')
   })
 
   it('refuses a cluster that nobody could ever join', () => {
