@@ -171,8 +171,6 @@ export interface WitnessWord {
   readonly holder: NodeName | null
   /** When at the earliest, by this node's clock, the holder last renewed there. */
   readonly renewedAtMs: number
-  /** When the beat left that this answers. */
-  readonly asOfMs: number
 }
 
 export interface Guard {

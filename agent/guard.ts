@@ -193,7 +193,7 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
     set(turn, {
       witnessHeardAtMs: atMs,
       // The answer left after the beat did, so the renewal is at least this recent.
-      witnessWord: { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity), asOfMs: sentAtMs },
+      witnessWord: { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) },
     })
   } else set(turn, { peerHeardAtMs: atMs })
   set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })

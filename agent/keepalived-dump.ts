@@ -11,7 +11,6 @@ export interface InstanceSnapshot {
   readonly instance: string
   /** Null: the dump does not say (keepalived built without JSON). */
   readonly state: KeepalivedState | null
-  readonly vips: readonly string[]
   readonly advertsReceived: number | null
 }
 
@@ -36,7 +35,6 @@ const dumpInstance = z.object({
   data: z.object({
     iname: z.string(),
     state: z.number().int(),
-    vips: z.array(z.string()).optional(),
   }),
   stats: z.object({ advert_rcvd: z.number().int().optional() }).optional(),
 })
@@ -51,7 +49,6 @@ export function parseDump(json: string): InstanceSnapshot[] {
   return dumpSchema.parse(JSON.parse(json)).map(({ data, stats }) => ({
     instance: data.iname,
     state: dumpStates[data.state] ?? 'UNKNOWN',
-    vips: data.vips ?? [],
     advertsReceived: stats?.advert_rcvd ?? null,
   }))
 }
@@ -69,7 +66,6 @@ export function parseStats(text: string): InstanceSnapshot[] {
     return {
       instance: section.split('\n', 1)[0]?.trim() ?? '',
       state: null,
-      vips: [],
       advertsReceived: received === undefined ? null : Number(received),
     }
   })

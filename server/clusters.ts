@@ -126,7 +126,7 @@ export class Clusters {
       nowMs,
     })
     tellLedger(runtime, ledger)
-    await foundLedger(ledger, { cluster, log })
+    await establishLedger(ledger, { cluster, log })
     this.#ready.set(cluster, runtime)
     return runtime
   }
@@ -195,10 +195,13 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
 }
 
 /** From now on a missing ledger is noticed. Without it a full disk must not keep the witness from starting. */
-async function foundLedger(ledger: Ledger, { cluster, log }: { cluster: string; log: Log }): Promise<void> {
+async function establishLedger(
+  ledger: Ledger,
+  { cluster, log }: { cluster: string; log: Log },
+): Promise<void> {
   if (ledger.state.kind === 'valid') return
   try {
-    await ledger.found()
+    await ledger.establish()
   } catch (error) {
     log.error('ledger-not-written', String(error), { cluster })
   }

@@ -104,7 +104,7 @@ export class Ledger {
    * Writes the ledger as it is: from then on a missing one is noticed.
    * @throws DurableFileError
    */
-  found(): Promise<void> {
+  establish(): Promise<void> {
     return this.#store.update((data) => data)
   }
 }

@@ -89,7 +89,7 @@ export const profileSchema = z.strictObject({
 export type Profile = z.infer<typeof profileSchema>
 
 /** First message of a connection, and again when keepalived.conf changed. */
-export const helloSchema = z.strictObject({
+const helloSchema = z.strictObject({
   type: z.literal('hello'),
   protocol: z.literal(protocolVersion),
   cluster: clusterName,
@@ -175,7 +175,7 @@ export const beatSchema = z.strictObject({
 export type Beat = z.infer<typeof beatSchema>
 
 /** Something an operator should read at the witness: a decision of the agent, with its reason. */
-export const tellSchema = z.strictObject({
+const tellSchema = z.strictObject({
   type: z.literal('tell'),
   instance: instanceName.nullable(),
   event: z.string().max(64),
@@ -184,7 +184,7 @@ export const tellSchema = z.strictObject({
 })
 export type Tell = z.infer<typeof tellSchema>
 
-export const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema])
+const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema])
 export type FromAgent = z.infer<typeof fromAgentSchema>
 
 /** Why a voter does not give its vote. */
@@ -219,7 +219,7 @@ const verdict = z.strictObject({
 export type Verdict = z.infer<typeof verdict>
 export type Vote = Verdict['vote']
 
-export const welcomeSchema = z.strictObject({
+const welcomeSchema = z.strictObject({
   type: z.literal('welcome'),
   protocol: z.literal(protocolVersion),
   voter: name,
@@ -228,7 +228,7 @@ export const welcomeSchema = z.strictObject({
 })
 export type Welcome = z.infer<typeof welcomeSchema>
 
-export const answerSchema = z.strictObject({
+const answerSchema = z.strictObject({
   type: z.literal('answer'),
   /** Of the beat that is answered. A pending vote is answered a second time when it is decided. */
   seq: z.number().int().min(1),
@@ -239,7 +239,7 @@ export const answerSchema = z.strictObject({
 export type Answer = z.infer<typeof answerSchema>
 
 /** The witness tells a node what to do now; it obeys only where it has no lease of its own that says otherwise. */
-export const orderSchema = z.strictObject({
+const orderSchema = z.strictObject({
   type: z.literal('order'),
   instance: instanceName,
   what: z.enum(['fence', 'announce']),
@@ -248,10 +248,9 @@ export const orderSchema = z.strictObject({
 })
 export type Order = z.infer<typeof orderSchema>
 
-export const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
-export type PlanMessage = z.infer<typeof planMessageSchema>
+const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
 
-export const fromVoterSchema = z.discriminatedUnion('type', [
+const fromVoterSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   answerSchema,
   orderSchema,

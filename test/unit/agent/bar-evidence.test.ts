@@ -20,7 +20,7 @@ function guard(change: Partial<Guard>, options: DriverOptions = {}): Guard {
 }
 
 function namesPeer(renewedAtMs: number): Guard['witnessWord'] {
-  return { holder: peer, renewedAtMs, asOfMs: nowMs }
+  return { holder: peer, renewedAtMs }
 }
 
 function barred(cause: BarCause): Guard['phase'] {
@@ -85,10 +85,7 @@ describe('whether the peer holds the lease', () => {
 
   it('does not follow where the witness names this node or nobody', () => {
     for (const holder of [node, null])
-      assert.equal(
-        peerHolds(guard({ witnessWord: { holder, renewedAtMs: nowMs, asOfMs: nowMs } }), nowMs),
-        false,
-      )
+      assert.equal(peerHolds(guard({ witnessWord: { holder, renewedAtMs: nowMs } }), nowMs), false)
   })
 
   it('does not follow where there is no peer', () => {
@@ -129,7 +126,7 @@ describe('why a node is barred', () => {
   })
 
   it('is not a peer that is silent while somebody else or nobody holds', () => {
-    const witnessWord = { holder: null, renewedAtMs: -Infinity, asOfMs: nowMs }
+    const witnessWord = { holder: null, renewedAtMs: -Infinity }
     assert.equal(barCause(guard({ peerHeardAtMs: null, witnessWord }), nowMs), null)
   })
 
@@ -144,7 +141,7 @@ describe('why a node is barred', () => {
     const witnessWord = namesPeer(peerHeardAtMs)
     assert.equal(barCause(guard({ phase, peerHeardAtMs, witnessWord }), nowMs)?.kind, 'holder-elsewhere')
     assert.equal(barCause(guard({ phase, peerHeardAtMs: nowMs, witnessWord }), nowMs), null)
-    const over = { holder: null, renewedAtMs: -Infinity, asOfMs: nowMs }
+    const over = { holder: null, renewedAtMs: -Infinity }
     assert.equal(barCause(guard({ phase, peerHeardAtMs, witnessWord: over }), nowMs), null)
   })
 

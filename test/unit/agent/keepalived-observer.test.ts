@@ -91,7 +91,7 @@ describe('KeepalivedObserver', () => {
 
   it('takes a snapshot at start', async () => {
     host.kernel = [vip]
-    host.dumped = [{ instance: 'VI_1', state: 'MASTER', vips: [], advertsReceived: 0 }]
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0 }]
     host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
     await settled()
     assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
@@ -240,7 +240,7 @@ describe('KeepalivedObserver', () => {
   })
 
   it('asks keepalived where state and VIPs do not fit together for long, ever more rarely', async () => {
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', vips: [], advertsReceived: 0 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0 }]
     await watch()
     host.kernel = [vip]
     const before = host.dumps
@@ -279,7 +279,7 @@ describe('KeepalivedObserver', () => {
 
   it('counts adverts, and says so when keepalived cannot', async () => {
     await watch()
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', vips: [], advertsReceived: 7 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7 }]
     assert.equal(await host.observer.adverts('VI_1'), 7)
     host.process = { ...running, state: 'frozen' }
     host.observer.look()

@@ -63,7 +63,7 @@ describe('ledger', () => {
   })
 
   it('notices that it is missing once it was founded', async () => {
-    await (await open(false)).found()
+    await (await open(false)).establish()
     assert.equal((await open(true)).state.kind, 'valid')
     rmSync(ledgerPath(dataDir, 'web'))
     assert.equal((await open(true)).state.kind, 'lost')
