@@ -8,6 +8,7 @@ import { bootId, clusterName, instanceName, nodeName } from '../shared/protocol.
 import { bearsToken } from '../shared/token.ts'
 import type { CheckAnswer, ClusterRuntime } from './cluster-runtime.ts'
 import { sendProblem } from './problem.ts'
+import { readQuery, wholeNumber } from './query.ts'
 
 export interface ApiOptions {
   readonly token: string
@@ -27,8 +28,8 @@ export interface ApiOptions {
 const longestBodyBytes = 0
 
 const eventsQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-  after: z.coerce.number().int().min(0).optional(),
+  limit: wholeNumber({ least: 1, most: 1000 }).default(100),
+  after: wholeNumber({ least: 0, most: Number.MAX_SAFE_INTEGER }).optional(),
 })
 const checkQuery = z.strictObject({
   cluster: clusterName,
@@ -99,22 +100,22 @@ export function createApi(options: ApiOptions): Express {
       sendUnknown(response, request.params.cluster)
       return
     }
-    const query = eventsQuery.safeParse(request.query)
-    if (!query.success) {
-      sendBadQuery(response, query.error)
+    const query = readQuery(eventsQuery, request.query)
+    if (query.kind === 'wrong') {
+      sendBadQuery(response, query.detail)
       return
     }
-    const { limit, after } = query.data
+    const { limit, after } = query.parameters
     response.json({ events: cluster.listEvents({ limit, after: after ?? null }) })
   })
 
   api.get('/api/v1/check', async (request, response) => {
-    const query = checkQuery.safeParse(request.query)
-    if (!query.success) {
-      sendBadQuery(response, query.error)
+    const query = readQuery(checkQuery, request.query)
+    if (query.kind === 'wrong') {
+      sendBadQuery(response, query.detail)
       return
     }
-    const { cluster: name, node, instance, boot = null } = query.data
+    const { cluster: name, node, instance, boot = null } = query.parameters
     const cluster = clusters.get(name)
     if (cluster === null) {
       sendUnknown(response, name)
@@ -189,14 +190,8 @@ function sendUnknown(response: Response, cluster: string): void {
   })
 }
 
-function sendBadQuery(response: Response, error: z.ZodError): void {
-  sendProblem(response, {
-    status: 400,
-    title: 'Bad query',
-    detail: error.issues
-      .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
-      .join('; '),
-  })
+function sendBadQuery(response: Response, detail: string): void {
+  sendProblem(response, { status: 400, title: 'Bad query', detail })
 }
 
 function statusOf(error: unknown): number {

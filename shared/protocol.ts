@@ -33,7 +33,8 @@ export type Epoch = number
 
 const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 export const epochSchema = epoch
-export const bootId = z.string().min(8).max(64)
+const bootIdLength = '8 to 64 characters are expected'
+export const bootId = z.string().min(8, bootIdLength).max(64, bootIdLength)
 const durationMs = z.number().min(0).max(1e12)
 const text = z.string().max(500)
 

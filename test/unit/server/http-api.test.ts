@@ -189,10 +189,18 @@ describe('http-api', () => {
     for (const query of ['limit=0', 'limit=x', 'limit=5&limit=6', 'after=-1', 'color=red']) {
       const answer = await ask(`/api/v1/clusters/web/events?${query}`)
       assert.equal(answer.status, 400, query)
-      assert.match(problem(answer).detail, /limit|after|color/)
+      assert.match(problem(answer).detail, /^(limit|after|color) is /)
     }
+    assert.deepEqual(problem(await ask('/api/v1/clusters/web/events?limit=x')), {
+      type: 'about:blank',
+      title: 'Bad query',
+      status: 400,
+      detail: 'limit is "x": a whole number from 1 to 1000 is expected',
+    })
     const answer = await ask('/api/v1/check?cluster=web&node=../../etc')
-    assert.match(problem(answer).detail, /node: letters, digits.*; instance: /)
+    assert.match(problem(answer).detail, /node is "..\/..\/etc": letters, digits.*; instance is missing/)
+    const shortBoot = await ask('/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=x')
+    assert.equal(problem(shortBoot).detail, 'boot is "x": 8 to 64 characters are expected')
     assert.deepEqual(asked, [])
   })
 
