@@ -54,7 +54,7 @@ export const agentConfigSchema = z.strictObject({
   witness: witnessUrl,
   tokenFile: path.default('/etc/keepalived-witness/token'),
   listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
-  /** Null: the witness takes the address that it sees. */
+  /** For a witness that admits its nodes; one that lists this node goes by its list. Null: the address that it sees. */
   advertise: z.string().min(1).max(253).nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   fence: z.enum(['stop', 'fault']).default('stop'),

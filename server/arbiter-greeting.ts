@@ -65,20 +65,36 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           connection: greeting.replaced,
           reason: 'replaced by a newer connection',
         })
-      if (greeting.isNew)
-        occurred(turn, {
-          event: 'agent-started',
-          level: 'info',
-          instance: null,
-          node: hello.node,
-          text: `The agent of ${hello.node} reports (${hello.software}, mode ${hello.mode}).`,
-          evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
-          decision: null,
-        })
-      return
+      if (!greeting.isNew) return
+      occurred(turn, {
+        event: 'agent-started',
+        level: 'info',
+        instance: null,
+        node: hello.node,
+        text: `The agent of ${hello.node} reports (${hello.software}, mode ${hello.mode}).`,
+        evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
+        decision: null,
+      })
+      return tellOfOtherAddress(turn, known.member, hello.listener)
     default:
       return assertNever(greeting)
   }
+}
+
+/** What witness.yaml lists, or what the node was admitted with, is what its peer is given: an agent cannot move itself. */
+function tellOfOtherAddress(turn: Turn, member: Member, listener: Hello['listener']): void {
+  const { name, address, port } = member
+  const told = { address: listener.address ?? address, port: listener.port }
+  if (told.address === address && told.port === port) return
+  occurred(turn, {
+    event: 'address-differs',
+    level: 'warning',
+    instance: null,
+    node: name,
+    text: `The agent of ${name} says that its peer reaches it at ${told.address} port ${told.port}; the peer is given ${address} port ${port}, as the witness knows it. If that is wrong, correct clusters.${turn.arbiter.cluster}.nodes.${name} in witness.yaml; else correct advertise and listen in its agent.yaml.`,
+    evidence: { advertised: listener, known: { address, port } },
+    decision: `${address} port ${port} stays`,
+  })
 }
 
 /** A node that is not known yet joins a cluster that admits its nodes, while there is room. */
