@@ -21,6 +21,7 @@ import {
   writePermit,
 } from './guard-turn.ts'
 import {
+  describeRefusals,
   isHopeless,
   isUnderWay,
   leaseUntilMs,
@@ -130,7 +131,7 @@ export function askOwnVote(turn: Turn): void {
         },
       })
     case 'refused':
-      return set(turn, { candidacy: withRefusal(candidacy, node, decision) })
+      return set(turn, { candidacy: withRefusal(candidacy, node, { ...decision, sentAtMs: atMs }) })
     default:
       return assertNever(decision)
   }
@@ -171,13 +172,13 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
 function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number): string | null {
   const { candidacy, node } = guard
   if (candidacy === null) return 'it was given up'
-  const refusals = Object.entries(candidacy.refusals).map(([voter, { text }]) => `${voter} refused: ${text}`)
+  const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
   if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
-    return `the claim cannot win: ${refusals.join('; ') || 'nobody is there to vote'}`
+    return `the claim cannot win: ${refusals || 'nobody is there to vote'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
-  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals.join('; ') || 'no answer'}`
+  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no answer'}`
 }
 
 /** Until when the lease that this node uses is good; -Infinity: it uses none. */

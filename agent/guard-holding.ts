@@ -2,8 +2,9 @@
 import { alone, hearsNobody, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { enterClaim, enterUnprotected } from './guard-claim.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
-import { holdsVip } from './guard-state.ts'
+import { type Guard, holdsVip } from './guard-state.ts'
 import { isOrphaned, leaseEndsAtMs, peerName, release, tell, type Turn } from './guard-turn.ts'
+import { describeRefusals } from './lease.ts'
 
 export function stepHolding(turn: Turn): void {
   const { guard, atMs } = turn
@@ -19,12 +20,18 @@ export function stepHolding(turn: Turn): void {
   }
   if (atMs < leaseEndsAtMs(guard)) return
   if (guard.policy.alone === 'keep' && alone(guard, atMs)) return enterUnprotected(turn)
+  startFence(turn, { reason: whyLeaseEnded(guard, atMs), first: 'bar' })
+}
+
+function whyLeaseEnded(guard: Guard, atMs: number): string {
   const silent = [
-    witnessSilent(guard, atMs) && 'the witness',
-    peerSilent(guard, atMs) && peerName(guard),
-  ].filter(Boolean)
-  const why = silent.length > 0 ? `${silent.join(' and ')} not heard` : 'votes refused'
-  startFence(turn, { reason: `no majority renewed the lease in time (${why})`, first: 'bar' })
+    ...(witnessSilent(guard, atMs) ? ['the witness'] : []),
+    ...(peerSilent(guard, atMs) ? [peerName(guard)] : []),
+  ]
+  const refusals = guard.candidacy === null ? '' : describeRefusals(guard.candidacy)
+  if (silent.length === 0 && refusals !== '') return `no majority votes for this node any more: ${refusals}`
+  const why = silent.length > 0 ? `${silent.join(' and ')} not heard` : 'no answer in time'
+  return `no majority renewed the lease in time (${why}${refusals === '' ? '' : `; ${refusals}`})`
 }
 
 export function stepUnprotected(turn: Turn): void {

@@ -126,8 +126,10 @@ export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record
   )
   if (event.ballot.to !== guard.node)
     return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
-  if (guard.candidacy?.epoch === event.ballot.epoch)
-    set(turn, { candidacy: withRefusal(guard.candidacy, guard.node, { reason: 'ledger', text }) })
+  const { candidacy } = guard
+  if (candidacy?.epoch !== event.ballot.epoch) return
+  const refusal = { reason: 'ledger', text, sentAtMs: candidacy.ownAskedAtMs } as const
+  set(turn, { candidacy: withRefusal(candidacy, guard.node, refusal) })
 }
 
 function answerPendingPeer(turn: Turn, vote: Vote): void {

@@ -214,7 +214,7 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
       return
     case 'refused':
       if (vote.reason === 'stale-epoch' && verdict.epoch >= candidacy.epoch) return raiseEpoch(turn)
-      return set(turn, { candidacy: withRefusal(candidacy, from, vote) })
+      return set(turn, { candidacy: withRefusal(candidacy, from, { ...vote, sentAtMs }) })
     default:
       return assertNever(vote)
   }

@@ -6,7 +6,7 @@ import type { Epoch, RefusalReason, VoterName } from '../shared/protocol.ts'
 
 export interface Candidacy {
   readonly epoch: Epoch
-  /** Per voter: when the newest request that it granted left this node. */
+  /** Per voter: when the newest request that it granted left this node; none where it has promised to another since. */
   readonly grantedSentAtMs: Readonly<Record<VoterName, number>>
   /** Per voter: its last word, where that was a refusal. */
   readonly refusals: Readonly<Record<VoterName, { reason: RefusalReason; text: string }>>
@@ -76,24 +76,46 @@ export function withPending(candidacy: Candidacy, voter: VoterName): Candidacy {
 }
 
 export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: number): Candidacy {
-  const refusals = Object.fromEntries(Object.entries(candidacy.refusals).filter(([other]) => other !== voter))
   const before = candidacy.grantedSentAtMs[voter] ?? -Infinity
   return {
     ...candidacy,
     grantedSentAtMs: { ...candidacy.grantedSentAtMs, [voter]: Math.max(before, sentAtMs) },
-    refusals,
+    refusals: without(candidacy.refusals, voter),
     pending: candidacy.pending.filter((other) => other !== voter),
   }
 }
 
+/**
+ * A voter refuses. Where its vote is promised to another node by now, what it promised to this one before is over,
+ * since a voter promises to one candidate at a time: its earlier grant counts no more, whatever the clock here says.
+ * (That of a paused virtual machine may have stood still.)
+ * @param refusal.sentAtMs when the refused request left: the grant of a later one stays
+ */
 export function withRefusal(
   candidacy: Candidacy,
   voter: VoterName,
-  refusal: { reason: RefusalReason; text: string },
+  refusal: { reason: RefusalReason; text: string; sentAtMs: number },
 ): Candidacy {
+  const { reason, text, sentAtMs } = refusal
+  const isOver = reason === 'promised' && sentAtMs >= (candidacy.grantedSentAtMs[voter] ?? Infinity)
   return {
     ...candidacy,
-    refusals: { ...candidacy.refusals, [voter]: refusal },
+    grantedSentAtMs: isOver ? without(candidacy.grantedSentAtMs, voter) : candidacy.grantedSentAtMs,
+    refusals: { ...candidacy.refusals, [voter]: { reason, text } },
     pending: candidacy.pending.filter((other) => other !== voter),
   }
+}
+
+/** Who refused, and why, for an operator. */
+export function describeRefusals(candidacy: Candidacy): string {
+  return Object.entries(candidacy.refusals)
+    .map(([voter, { text }]) => `${voter} refused: ${text}`)
+    .join('; ')
+}
+
+function without<T>(
+  record: Readonly<Record<VoterName, T>>,
+  voter: VoterName,
+): Readonly<Record<VoterName, T>> {
+  return Object.fromEntries(Object.entries(record).filter(([other]) => other !== voter))
 }

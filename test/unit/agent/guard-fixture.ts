@@ -221,7 +221,7 @@ export class GuardDriver {
   refused(
     from: VoterName,
     reason: Extract<Vote, { kind: 'refused' }>['reason'],
-    more: Partial<Verdict> = {},
+    more: Partial<Verdict> & { sentAtMs?: number } = {},
   ): GuardEffect[] {
     return this.answer(from, { kind: 'refused', reason, text: `${reason}, says ${from}` }, more)
   }

@@ -402,6 +402,44 @@ describe('a holder', () => {
     assert.equal(driver.phase, 'holding')
   })
 
+  describe('whose clock stood still while another took over', () => {
+    it('fences as soon as the voters that it counts on say that their votes are promised to the other', () => {
+      const driver = holding()
+      driver.granted(peer)
+      driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 10, epoch: 9 })
+      assert.equal(driver.phase, 'holding', 'the peer’s grant is a majority still')
+      const effects = driver.refused(peer, 'promised', { holder: peer, renewedAgoMs: 10, epoch: 9 })
+      assert.equal(driver.phase, 'fencing')
+      assert.deepEqual(effects[0], { type: 'bar', on: true })
+      assert.match(
+        driver.report().why,
+        /no majority votes for this node any more: witness refused: .*; lb02 refused: /,
+      )
+    })
+
+    it('fences by one refusal where it held by that vote alone', () => {
+      const driver = holding()
+      driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 10, epoch: 9 })
+      assert.equal(driver.phase, 'fencing')
+    })
+
+    it('is not stopped by the late refusal of a request from before its grant', () => {
+      const driver = holding()
+      driver.refused(witness, 'promised', { sentAtMs: startMs - 10 })
+      assert.equal(driver.phase, 'holding')
+      assert.equal(driver.leaseUntilMs, startMs + timing.leaseMs)
+    })
+
+    it('keeps its own vote, which is its own to promise', () => {
+      const driver = holding()
+      driver.pass(timing.renewMs)
+      driver.hearPeer(holdingPeer(9))
+      driver.renew()
+      assert.equal(driver.phase, 'holding')
+      assert.equal(driver.guard.candidacy?.grantedSentAtMs[node], driver.atMs)
+    })
+  })
+
   it('gives the votes back at once when the VIP is gone and keepalived is not MASTER', () => {
     const driver = holding()
     const effects = driver.backup()

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { refusalReasons } from '../../../shared/protocol.ts'
 import {
+  describeRefusals,
   isHopeless,
+  isUnderWay,
   leaseUntilMs,
   majorityOf,
   withGrant,
@@ -58,8 +61,41 @@ describe('the lease', () => {
   })
 
   it('forgets a refusal once the same voter grants', () => {
-    const refused = withRefusal(none, 'witness', { reason: 'recording', text: 'busy' })
+    const refused = withRefusal(none, 'witness', { reason: 'recording', text: 'busy', sentAtMs: 0 })
     assert.deepEqual(withGrant(refused, 'witness', 5000).refusals, {})
+  })
+
+  it('ends with the grant that a voter has taken back by promising its vote to another node', () => {
+    const taken = { reason: 'promised', text: 'lb02 has the vote', sentAtMs: 5000 } as const
+    const held = grants({ lb01: 5000, witness: 5000 })
+    const lost = withRefusal(held, 'witness', taken)
+    assert.equal(leaseUntilMs(lost, voters, leaseMs), -Infinity)
+    assert.deepEqual(Object.keys(lost.grantedSentAtMs), ['lb01'])
+    const byThePeer = grants({ lb01: 5000, witness: 5000, lb02: 4600 })
+    assert.equal(leaseUntilMs(withRefusal(byThePeer, 'witness', taken), voters, leaseMs), 6400)
+  })
+
+  it('keeps the grant of a request that left after the refused one', () => {
+    const late = { reason: 'promised', text: '', sentAtMs: 4999 } as const
+    const held = withRefusal(grants({ lb01: 5000, witness: 5000 }), 'witness', late)
+    assert.equal(leaseUntilMs(held, voters, leaseMs), 6800)
+  })
+
+  it('keeps a grant where the voter refuses for another reason than a promise to another', () => {
+    for (const reason of refusalReasons.filter((one) => one !== 'promised')) {
+      const refused = withRefusal(grants({ lb01: 5000, witness: 5000 }), 'witness', {
+        reason,
+        text: '',
+        sentAtMs: 5400,
+      })
+      assert.equal(leaseUntilMs(refused, voters, leaseMs), 6800, reason)
+    }
+  })
+
+  it('keeps what is carried over from an earlier epoch whoever refuses the new one', () => {
+    const carried = withGrant({ ...none, carriedUntilMs: 6800 }, 'witness', 5400)
+    const refused = withRefusal(carried, 'witness', { reason: 'promised', text: '', sentAtMs: 5400 })
+    assert.equal(leaseUntilMs(refused, voters, leaseMs), 6800)
   })
 
   it('never outlives the second newest of three requests by more than leaseMs (property)', () => {
@@ -84,20 +120,20 @@ describe('a claim', () => {
   })
 
   it('is not hopeless with one lasting refusal and two who may still answer', () => {
-    const refused = withRefusal(none, 'lb02', { reason: 'promised', text: '' })
+    const refused = withRefusal(none, 'lb02', { reason: 'promised', text: '', sentAtMs: 0 })
     assert.equal(isHopeless(refused, voters, everybody), false)
   })
 
   it('is hopeless with two lasting refusals', () => {
     const refused = ['lb02', 'witness'].reduce(
-      (candidacy, voter) => withRefusal(candidacy, voter, { reason: 'promised', text: '' }),
+      (candidacy, voter) => withRefusal(candidacy, voter, { reason: 'promised', text: '', sentAtMs: 0 }),
       none,
     )
     assert.equal(isHopeless(refused, voters, everybody), true)
   })
 
   it('is hopeless with one lasting refusal and one voter who is not there', () => {
-    const refused = withRefusal(none, 'witness', { reason: 'promised', text: '' })
+    const refused = withRefusal(none, 'witness', { reason: 'promised', text: '', sentAtMs: 0 })
     assert.equal(
       isHopeless(refused, voters, (voter) => voter !== 'lb02'),
       true,
@@ -107,11 +143,22 @@ describe('a claim', () => {
   it('may still win where a refusal passes with the time of a disk write or with a higher epoch', () => {
     for (const reason of ['recording', 'stale-epoch'] as const) {
       const refused = ['lb02', 'witness'].reduce(
-        (candidacy, voter) => withRefusal(candidacy, voter, { reason, text: '' }),
+        (candidacy, voter) => withRefusal(candidacy, voter, { reason, text: '', sentAtMs: 0 }),
         none,
       )
       assert.equal(isHopeless(refused, voters, everybody), false, reason)
     }
+  })
+
+  it('does not count a vote that was given and is promised to another since', () => {
+    const taken = { reason: 'promised', text: '', sentAtMs: 5000 } as const
+    const refused = withRefusal(grants({ lb01: 5000, witness: 5000 }), 'witness', taken)
+    assert.equal(
+      isHopeless(refused, voters, (voter) => voter !== 'lb02'),
+      true,
+    )
+    assert.equal(isUnderWay(refused, voters), false)
+    assert.equal(describeRefusals(withRefusal(none, 'lb02', { ...taken, text: 'no' })), 'lb02 refused: no')
   })
 
   it('counts a vote that was given though its voter has gone silent since', () => {
