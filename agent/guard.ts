@@ -5,7 +5,7 @@
  * says and then `settle`s: from the facts of the moment alone it moves from phase to phase until nothing changes.
  */
 import { assertNever } from '../shared/assert-never.ts'
-import { witness } from '../shared/protocol.ts'
+import { type Order, witness } from '../shared/protocol.ts'
 import { expireVote, learnEpoch, recoverVoter } from '../shared/vote.ts'
 import { alone, peerHolds } from './bar-evidence.ts'
 import {
@@ -220,9 +220,12 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   }
 }
 
-/** The witness says that another node has the lease: obeyed wherever this node has none of its own. */
-function bookOrder(turn: Turn, order: { what: 'fence' | 'announce'; reason: string }): void {
-  const { phase } = turn.guard
+/**
+ * The witness says that another node has the lease. Obeyed where this node has none of its own. A holder does not take
+ * its word for it: under an older epoch than the order's it asks all voters at once, and their refusals decide.
+ */
+function bookOrder(turn: Turn, order: Order): void {
+  const { phase, candidacy } = turn.guard
   switch (order.what) {
     case 'announce':
       if (phase.name === 'holding') turn.effects.push({ type: 'announce' })
@@ -230,6 +233,10 @@ function bookOrder(turn: Turn, order: { what: 'fence' | 'announce'; reason: stri
     case 'fence':
       if (phase.name === 'claiming' || phase.name === 'unprotected')
         startFence(turn, { reason: `the witness orders it: ${order.reason}`, first: 'bar' })
+      else if (phase.name === 'holding' && candidacy !== null && candidacy.epoch < order.epoch) {
+        askOwnVote(turn)
+        turn.effects.push({ type: 'beat' })
+      }
       return
     default:
       return assertNever(order.what)

@@ -244,11 +244,9 @@ export class GuardDriver {
     return this.feed({ type: 'renew' })
   }
 
-  order(what: Order['what'], reason = 'lb02 has the lease'): GuardEffect[] {
-    return this.feed({
-      type: 'order',
-      order: { type: 'order', instance, what, epoch: this.guard.voter.epoch, reason },
-    })
+  order(what: Order['what'], epoch = this.guard.voter.epoch): GuardEffect[] {
+    const order: Order = { type: 'order', instance, what, epoch, reason: 'lb02 has the lease' }
+    return this.feed({ type: 'order', order })
   }
 
   /** Nobody is heard until silence is evidence. */

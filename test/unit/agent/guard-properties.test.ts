@@ -185,7 +185,10 @@ class Watched {
       case 'adverts':
         return driver.feed({ type: 'adverts', received: move.received })
       case 'order':
-        return driver.order(move.fence ? 'fence' : 'announce')
+        return driver.order(
+          move.fence ? 'fence' : 'announce',
+          driver.guard.voter.epoch + (move.fence ? 1 : 0),
+        )
       case 'gateway':
         return driver.feed({ type: 'gateway', gateway: move.reachable ? 'reachable' : 'unreachable' })
       case 'plan':

@@ -390,10 +390,37 @@ describe('a holder', () => {
     assert.equal(answer.verdict.holder, node)
   })
 
-  it('does not obey an order to fence while its lease is good', () => {
-    const driver = holding()
-    driver.order('fence')
-    assert.equal(driver.phase, 'holding')
+  describe('that is ordered to fence', () => {
+    it('does not obey while its lease is good, and asks nobody under an epoch that is not newer than its own', () => {
+      const driver = holding()
+      for (const epoch of [7, 8]) assert.deepEqual(driver.order('fence', epoch), [])
+      assert.equal(driver.phase, 'holding')
+    })
+
+    it('asks all voters at once where the order is of a newer epoch, and goes on where they grant', () => {
+      const driver = holding()
+      driver.pass(100)
+      const effects = driver.order('fence', 9)
+      assert.deepEqual(types(effects), ['mark', 'beat'])
+      assert.deepEqual(driver.report().ask, { epoch: 8 })
+      driver.granted(witness)
+      assert.equal(driver.phase, 'holding')
+      assert.equal(driver.leaseUntilMs, startMs + 100 + timing.leaseMs)
+    })
+
+    it('stops where they have promised their votes to another', () => {
+      const driver = holding()
+      driver.order('fence', 9)
+      driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 10, epoch: 9 })
+      assert.equal(driver.phase, 'fencing')
+    })
+
+    it('does not raise its own epoch by an order alone', () => {
+      const driver = holding()
+      driver.order('fence', 4000)
+      assert.equal(driver.epoch, 8)
+      assert.equal(driver.report().epoch, 8)
+    })
   })
 
   it('does not give its lease up for a single refusal', () => {
