@@ -49,6 +49,11 @@ export function peerHolds(guard: Guard, atMs: number): boolean {
   )
 }
 
+/** The peer reaches the gateway and this node does not: the VIP is of use there only. */
+export function hasLostGateway({ gateway, peerReport }: Guard): boolean {
+  return gateway === 'unreachable' && peerReport?.gateway === 'reachable'
+}
+
 /** Why keepalived may not become MASTER here; null: it may. */
 export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
@@ -72,6 +77,11 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       }
   }
 
+  if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
+    return {
+      kind: 'no-gateway',
+      text: `this node does not reach its gateway, and ${peer ?? 'the peer'}, which holds the lease, does`,
+    }
   if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
   return null
 }

@@ -1,7 +1,7 @@
 /** Giving the VIP up and coming back: the fence with its proof, the hold-down, the rejoin. Pure. */
 import { assertNever } from '../shared/assert-never.ts'
 import type { Report } from '../shared/protocol.ts'
-import { alone, heardSomebody, peerHolds } from './bar-evidence.ts'
+import { alone, barCause, heardSomebody, peerHolds } from './bar-evidence.ts'
 import { climb, type LadderPolicy, startLadder } from './fence-ladder.ts'
 import { type FenceMemory, type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
 import {
@@ -31,7 +31,8 @@ export function fenceOrphan(turn: Turn): void {
   startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill' }): void {
+/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
+export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
   const { guard, atMs } = turn
   const { reason, first } = why
   if (guard.policy.mode === 'observe') {
@@ -44,11 +45,14 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
     )
   }
   const number = guard.memory.number + 1
-  const ladder = startLadder(first, atMs, ladderPolicy(guard))
+  const gentle = why.only === 'bar'
+  const ladder = startLadder(first, atMs, ladderPolicy(guard, gentle))
+  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
   set(turn, {
-    phase: { name: 'fencing', reason, ladder },
+    phase: { name: 'fencing', reason, ladder, gentle },
     candidacy: null,
-    memory: { ...guard.memory, number, recentAtMs: [...recentFences(guard.memory.recentAtMs, atMs), atMs] },
+    // A VIP that was moved on purpose is no reason to hold this node down the next time.
+    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
     lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
   })
   setBar(turn, true)
@@ -58,15 +62,19 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
   turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
 }
 
-function ladderPolicy(guard: Guard): LadderPolicy {
+function ladderPolicy(guard: Guard, gentle: boolean): LadderPolicy {
   const { fence, hasLastResort } = guard.policy
-  return { fence, hasLastResort, releaseMs: guard.timing.releaseMs }
+  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: guard.timing.releaseMs }
 }
 
 export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): void {
   const { guard, atMs, commandFailed } = turn
   turn.commandFailed = false
-  const next = climb(phase.ladder, guard.seen, { atMs, policy: ladderPolicy(guard), commandFailed })
+  const next = climb(phase.ladder, guard.seen, {
+    atMs,
+    policy: ladderPolicy(guard, phase.gentle),
+    commandFailed,
+  })
   const { ladder } = next
   const tookMs = Math.round(atMs - ladder.startedAtMs)
   set(turn, { phase: { ...phase, ladder } })
@@ -167,7 +175,8 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
 
-  setBar(turn, false)
+  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  if (barCause(guard, atMs) === null) setBar(turn, false)
   if (seen.process !== 'absent' || !memory.stopped) {
     rememberStopped(turn, false)
     tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)

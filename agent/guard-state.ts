@@ -72,8 +72,11 @@ export type GuardEvent =
   | { readonly type: 'renew'; readonly atMs: number }
   /** The deadline of `nextDeadlineMs`, or any other time. */
   | { readonly type: 'tick'; readonly atMs: number }
-  /** This process did not run for `gapMs`, or the clocks parted. Comes before the event that found it. */
-  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number }
+  /**
+   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
+   * the event that found it.
+   */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
   | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
   /** A rung's command ended (not yet the proof: that is an `observed`). */
@@ -118,6 +121,8 @@ export type BarCause =
   | { readonly kind: 'alone'; readonly text: string }
   /** The peer is not heard, and the witness reports a renewal by it that is newer than that silence. */
   | { readonly kind: 'holder-elsewhere'; readonly text: string }
+  /** The holder reaches the gateway and this node does not: it must not preempt. */
+  | { readonly kind: 'no-gateway'; readonly text: string }
   /** The holder lives, but its adverts do not arrive: keepalived would promote itself. */
   | { readonly kind: 'no-adverts'; readonly text: string; readonly retryAtMs: number }
 
@@ -150,7 +155,13 @@ export type Phase =
   | { readonly name: 'unprotected'; readonly sinceMs: number }
   /** Observe mode: this node would have been fenced. */
   | { readonly name: 'overruled'; readonly sinceMs: number; readonly reason: string }
-  | { readonly name: 'fencing'; readonly reason: string; readonly ladder: Ladder }
+  | {
+      readonly name: 'fencing'
+      readonly reason: string
+      readonly ladder: Ladder
+      /** The bar is enough where it works: keepalived is not at fault and goes on. */
+      readonly gentle: boolean
+    }
   | {
       readonly name: 'fenced'
       readonly sinceMs: number

@@ -6,8 +6,8 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { type Order, witness } from '../shared/protocol.ts'
-import { expireVote, learnEpoch, recoverVoter } from '../shared/vote.ts'
-import { alone, peerHolds } from './bar-evidence.ts'
+import { expireVote, keepOverJump, learnEpoch, recoverVoter } from '../shared/vote.ts'
+import { alone, hasLostGateway, peerHolds } from './bar-evidence.ts'
 import {
   askOwnVote,
   enterClaim,
@@ -36,7 +36,7 @@ import {
   holdsVip,
   type Phase,
 } from './guard-state.ts'
-import { leaseEndsAtMs, release, set, tell, type Turn, writePermit } from './guard-turn.ts'
+import { leaseEndsAtMs, pushVoteEffects, release, set, tell, type Turn, writePermit } from './guard-turn.ts'
 import { bookPeerReport, bookRecorded, bookRecordFailed } from './guard-voting.ts'
 import { withGrant, withPending, withRefusal } from './lease.ts'
 
@@ -87,13 +87,16 @@ export function createGuard(options: GuardOptions): Guard {
 /** One event of the guard's life. */
 export function decide(guard: Guard, event: GuardEvent): Guarding {
   const turn: Turn = {
-    guard: { ...guard, voter: expireVote(guard.voter, event.atMs) },
+    guard,
     effects: [],
     atMs: event.atMs,
     firstSight: false,
     enteredBackup: false,
     commandFailed: false,
   }
+  // Before time passes: what a jump of the clock made look expired may still be in use.
+  if (event.type === 'resumed') keepPromise(turn, event)
+  set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
   book(turn, event)
   settle(turn)
   return { guard: turn.guard, effects: turn.effects }
@@ -149,7 +152,7 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'tick':
       return
     case 'resumed':
-      return bookGap(turn, event.gapMs)
+      return bookGap(turn, event)
     case 'recorded':
       return bookRecorded(turn, event)
     case 'record-failed':
@@ -238,20 +241,30 @@ function bookOrder(turn: Turn, order: Order): void {
         turn.effects.push({ type: 'beat' })
       }
       return
+    case 'yield':
+      if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
+        startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
+      return
     default:
       return assertNever(order.what)
   }
 }
 
+function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
+  const { voter, timing } = turn.guard
+  const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs: timing.reserveMs })
+  set(turn, { voter: kept.voter })
+  pushVoteEffects(turn, kept.effects)
+}
+
 /** The agent stood still: what it heard before is old, and so is its lease until somebody confirms it. */
-function bookGap(turn: Turn, gapMs: number): void {
+function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
   set(turn, { listeningSinceMs: turn.atMs })
-  tell(
-    turn,
-    'paused',
-    'warning',
-    `This agent did not run for ${Math.round(gapMs)} ms; nothing from before counts until it is confirmed.`,
-  )
+  const what =
+    jumpedMs > 0
+      ? `The boot clock jumped ${Math.round(jumpedMs)} ms ahead, or this host slept`
+      : `This agent did not run for ${Math.round(gapMs)} ms`
+  tell(turn, 'paused', 'warning', `${what}; nothing from before counts until it is confirmed.`)
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
 }

@@ -4,6 +4,7 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import type { NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
+import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Timing } from '../shared/timing.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
 import {
@@ -298,11 +299,11 @@ export class NodeRuntime {
     const bootMs = this.#options.nowMs()
     const monotonicMs = this.#options.monotonicMs()
     const stoodMs = bootMs - this.#ranAt.bootMs
-    const partedMs = Math.abs(stoodMs - (monotonicMs - this.#ranAt.monotonicMs))
+    const jumpedMs = clockJumpMs(stoodMs, monotonicMs - this.#ranAt.monotonicMs)
     this.#ranAt = { bootMs, monotonicMs }
-    const gapMs = Math.round(Math.max(stoodMs, partedMs))
-    if (gapMs <= 2 * this.#plan.timing.renewMs) return
-    for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'resumed', gapMs })
+    if (stoodMs <= 2 * this.#plan.timing.renewMs && jumpedMs === 0) return
+    const resumed = { type: 'resumed', gapMs: Math.round(stoodMs), jumpedMs } as const
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, resumed)
     this.#drain()
   }
 

@@ -45,8 +45,11 @@ export type ArbiterEvent =
     }
   /** The deadline of `nextDeadlineMs`, or any other time. */
   | { readonly type: 'tick'; readonly atMs: number }
-  /** This process did not run for `gapMs`, or the clocks parted. Comes before the event that found it. */
-  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number }
+  /**
+   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
+   * the event that found it.
+   */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
 
 /** What operators read: kept by the shell, bounded, across restarts. */
 export interface Occurrence {
@@ -118,6 +121,9 @@ export interface InstanceState {
   /** Since when two live nodes show the VIP; null: at most one does. */
   readonly dualSinceMs: number | null
   readonly orderedAtMs: number
+  /** Since when the holder has no way out and the other node has; null: not so. */
+  readonly gatewayLostSinceMs: number | null
+  readonly yieldedAtMs: number
   readonly judgement: Judgement | null
 }
 

@@ -1,5 +1,5 @@
 /** One turn of an arbiter: the working copy that `arbitrate` hands back, and what every decision does with it. Pure. */
-import type { NodeName, Verdict, Vote } from '../shared/protocol.ts'
+import type { Epoch, NodeName, OrderedAction, Verdict, Vote } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 import {
@@ -38,6 +38,8 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     contest: null,
     dualSinceMs: null,
     orderedAtMs: -Infinity,
+    gatewayLostSinceMs: null,
+    yieldedAtMs: -Infinity,
     judgement: null,
   }
 }
@@ -122,4 +124,19 @@ export function answerPendingChecks(
   const permitted = reply.permit && pendingChecks.length > 0
   change(turn, instance, { pendingChecks: [], ...(permitted ? { checkPermittedAtMs: turn.atMs } : {}) })
   for (const check of pendingChecks) turn.effects.push({ type: 'answer-check', check, ...reply })
+}
+
+/** Tells a node what to do now; one that is not connected is told nothing. */
+export function order(
+  turn: Turn,
+  to: NodeName,
+  message: { instance: string; what: OrderedAction; epoch: Epoch; reason: string },
+): void {
+  const session = turn.nodes.get(to)?.session
+  if (session?.open === true)
+    turn.effects.push({
+      type: 'send',
+      connection: session.connection,
+      message: { type: 'order', ...message },
+    })
 }

@@ -1,8 +1,8 @@
 /** What the reports show together: the situation, told when it changes, and two nodes with the VIP. Pure. */
-import type { Epoch, NodeName } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
-import { change, instanceOf, occurred, type Turn } from './arbiter-turn.ts'
+import { watchForLostGateway } from './arbiter-transfer.ts'
+import { change, instanceOf, occurred, order, type Turn } from './arbiter-turn.ts'
 import { leaseHolder } from './lease-holder.ts'
 import { mastersOf } from './roster.ts'
 import { judge } from './situation.ts'
@@ -10,6 +10,7 @@ import { judge } from './situation.ts'
 export function watchOver(turn: Turn, instance: string): void {
   tellOfRollback(turn, instance)
   watchForDualMaster(turn, instance)
+  watchForLostGateway(turn, instance)
   const { judgement: before } = instanceOf(turn, instance)
   const judgement = judge(
     { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
@@ -81,18 +82,4 @@ function watchForDualMaster(turn: Turn, instance: string): void {
         epoch,
         reason: `${holder} holds the lease (epoch ${epoch})`,
       })
-}
-
-function order(
-  turn: Turn,
-  to: NodeName,
-  message: { instance: string; what: 'fence' | 'announce'; epoch: Epoch; reason: string },
-): void {
-  const session = turn.nodes.get(to)?.session
-  if (session?.open === true)
-    turn.effects.push({
-      type: 'send',
-      connection: session.connection,
-      message: { type: 'order', ...message },
-    })
 }

@@ -5,11 +5,20 @@
  * check asks, tells a second MASTER to stop, and says in one sentence what is going on (server/situation.ts).
  */
 import { assertNever } from '../shared/assert-never.ts'
-import { expireVote } from '../shared/vote.ts'
+import { expireVote, keepOverJump } from '../shared/vote.ts'
 import { bookCheck } from './arbiter-check.ts'
 import { bookHello, patienceWith } from './arbiter-greeting.ts'
 import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './arbiter-state.ts'
-import { answer, newInstance, occurred, refuseMessage, type Turn, verdictFor } from './arbiter-turn.ts'
+import {
+  answer,
+  change,
+  newInstance,
+  occurred,
+  pushVoteEffects,
+  refuseMessage,
+  type Turn,
+  verdictFor,
+} from './arbiter-turn.ts'
 import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './arbiter-voting.ts'
 import { watchOver } from './arbiter-watch.ts'
 import {
@@ -57,6 +66,8 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
     effects: [],
     atMs: event.atMs,
   }
+  // Before time passes: what a jump of the clock made look expired may still be in use.
+  if (event.type === 'resumed') keepPromises(turn, event)
   passTime(turn)
   book(turn, event)
   for (const instance of turn.instances.keys()) watchOver(turn, instance)
@@ -67,6 +78,15 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
 export function nextDeadlineMs(arbiter: Arbiter): number {
   const contestsEndAtMs = [...arbiter.instances.values()].flatMap(({ contest }) => contest?.untilMs ?? [])
   return Math.min(arbiter.turnedAtMs + arbiter.timing.renewMs, ...contestsEndAtMs)
+}
+
+function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): void {
+  const { reserveMs } = turn.arbiter.timing
+  for (const [instance, { voter }] of turn.instances) {
+    const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs })
+    change(turn, instance, { voter: kept.voter })
+    pushVoteEffects(turn, instance, kept.effects)
+  }
 }
 
 function passTime(turn: Turn): void {
@@ -109,13 +129,18 @@ function book(turn: Turn, event: ArbiterEvent): void {
         level: 'warning',
         instance: null,
         node: null,
-        text: `The witness did not run for ${Math.round(event.gapMs)} ms; it orders nothing until every report is newer than that.`,
-        evidence: { gapMs: event.gapMs },
+        text: `${describePause(event)}; it orders nothing until every report is newer than that.`,
+        evidence: { gapMs: event.gapMs, jumpedMs: event.jumpedMs },
         decision: 'hold',
       })
     default:
       return assertNever(event)
   }
+}
+
+function describePause({ gapMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): string {
+  if (jumpedMs === 0) return `The witness did not run for ${Math.round(gapMs)} ms`
+  return `The boot clock of the witness jumped ${Math.round(jumpedMs)} ms ahead, or its host slept`
 }
 
 function bookTell(turn: Turn, event: ArbiterEvent & { type: 'tell' }): void {

@@ -3,6 +3,7 @@
  * written before the next effect; a ballot goes to the disk on the side and comes back as an event.
  */
 import { assertNever } from '../shared/assert-never.ts'
+import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
@@ -57,6 +58,8 @@ export interface RuntimeOptions {
   readonly outbound: Outbound
   readonly log: Log
   readonly nowMs: () => number
+  /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
+  readonly monotonicMs: () => number
   readonly core?: Core
 }
 
@@ -77,7 +80,7 @@ export class ClusterRuntime {
   #queue: ArbiterEvent[] = []
   #running = false
   #ended = false
-  #lastRanAtMs: number
+  #lastRanAt: { readonly bootMs: number; readonly monotonicMs: number }
   #deadline: NodeJS.Timeout | undefined
   #checks = new Map<number, (answer: CheckAnswer) => void>()
   #lastCheck = 0
@@ -92,7 +95,7 @@ export class ClusterRuntime {
     this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
     this.#arbiter = options.arbiter
     this.#members = options.members
-    this.#lastRanAtMs = options.nowMs()
+    this.#lastRanAt = { bootMs: options.nowMs(), monotonicMs: options.monotonicMs() }
     this.#arm()
   }
 
@@ -176,9 +179,12 @@ export class ClusterRuntime {
   /** A process that did not run must not decide on what it heard before its pause. */
   #noteRun(): number {
     const atMs = this.#options.nowMs()
-    const gapMs = atMs - this.#lastRanAtMs
-    this.#lastRanAtMs = atMs
-    if (gapMs > this.#options.longestPauseMs) this.#queue.push({ type: 'resumed', atMs, gapMs })
+    const monotonicMs = this.#options.monotonicMs()
+    const gapMs = atMs - this.#lastRanAt.bootMs
+    const jumpedMs = clockJumpMs(gapMs, monotonicMs - this.#lastRanAt.monotonicMs)
+    this.#lastRanAt = { bootMs: atMs, monotonicMs }
+    if (gapMs > this.#options.longestPauseMs || jumpedMs > 0)
+      this.#queue.push({ type: 'resumed', atMs, gapMs, jumpedMs })
     return atMs
   }
 

@@ -17,6 +17,7 @@ export interface ClustersOptions {
   readonly outbound: Outbound
   readonly log: Log
   readonly nowMs: () => number
+  readonly monotonicMs: () => number
   /** The wall clock, for people. */
   readonly now: () => Date
 }
@@ -91,7 +92,7 @@ export class Clusters {
     cluster: string,
     { timing, members: configured }: ClusterConfig,
   ): Promise<ClusterRuntime> {
-    const { config, bootId, outbound, log, nowMs, now } = this.#options
+    const { config, bootId, outbound, log, nowMs, monotonicMs, now } = this.#options
     const { dataDir, runDir, admit } = config
     const events = new EventLog({
       dataDir,
@@ -124,6 +125,7 @@ export class Clusters {
       outbound,
       log,
       nowMs,
+      monotonicMs,
     })
     tellLedger(runtime, ledger)
     await establishLedger(ledger, { cluster, log })

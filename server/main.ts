@@ -38,6 +38,7 @@ async function main(): Promise<void> {
       bootId: bootId(),
       log,
       nowMs: bootClockMs,
+      monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo,
     })

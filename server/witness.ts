@@ -18,6 +18,7 @@ export interface WitnessOptions {
   readonly bootId: string
   readonly log: Log
   readonly nowMs: () => number
+  readonly monotonicMs: () => number
   /** The wall clock, for people. */
   readonly now: () => Date
   readonly echo: (address: string) => Promise<Echo>
@@ -37,10 +38,10 @@ const pulseMs = 200
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, token, version, bootId, log, nowMs, now, echo } = options
+  const { config, token, version, bootId, log, nowMs, monotonicMs, now, echo } = options
   const refusals = new Refusals(log, nowMs)
   const gateway: AgentGateway = new AgentGateway({ join: (name) => clusters.join(name), refusals })
-  const clusters: Clusters = new Clusters({ config, bootId, outbound: gateway, log, nowMs, now })
+  const clusters: Clusters = new Clusters({ config, bootId, outbound: gateway, log, nowMs, monotonicMs, now })
 
   const api = createApi({
     token,

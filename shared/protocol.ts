@@ -239,11 +239,18 @@ const answerSchema = z.strictObject({
 })
 export type Answer = z.infer<typeof answerSchema>
 
+/**
+ * `fence`: another node has the lease. `announce`: send gratuitous ARP. `yield`: the holder, whose way out is lost, lets
+ * go for a node that has one.
+ */
+export const orderedActions = ['fence', 'announce', 'yield'] as const
+export type OrderedAction = (typeof orderedActions)[number]
+
 /** The witness tells a node what to do now; it obeys only where it has no lease of its own that says otherwise. */
 const orderSchema = z.strictObject({
   type: z.literal('order'),
   instance: instanceName,
-  what: z.enum(['fence', 'announce']),
+  what: z.enum(orderedActions),
   epoch,
   reason: text,
 })

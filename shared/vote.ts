@@ -130,6 +130,23 @@ export function expireVote(voter: Voter, atMs: number): Voter {
   }
 }
 
+/**
+ * The boot clock ran `jumpedMs` ahead of the monotonic clock: the host slept, or its clock jumped (a migration), and
+ * nobody here can tell which. What was promised is therefore kept for as long as if no time had passed.
+ */
+export function keepOverJump(
+  voter: Voter,
+  jump: { atMs: number; jumpedMs: number; reserveMs: number },
+): { voter: Voter; effects: readonly VoteEffect[] } {
+  const { pledge } = voter
+  if (jump.jumpedMs <= 0 || (pledge.phase !== 'promised' && pledge.phase !== 'waiting'))
+    return { voter, effects: [] }
+  const untilMs = Math.min(pledge.untilMs + jump.jumpedMs, jump.atMs + jump.reserveMs)
+  const kept: Voter = { ...voter, pledge: { ...pledge, untilMs } }
+  if (pledge.phase === 'waiting') return { voter: kept, effects: [] }
+  return { voter: kept, effects: [{ type: 'mark', mark: { epoch: pledge.epoch, untilMs } }] }
+}
+
 /** Another voter or node knows of a higher epoch. */
 export function learnEpoch(voter: Voter, epoch: Epoch): Voter {
   return epoch > voter.epoch ? { ...voter, epoch } : voter

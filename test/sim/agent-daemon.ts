@@ -75,6 +75,7 @@ export class AgentDaemon {
   #beatWanted = false
   #seq = 0
   #ranAtMs = 0
+  #jumpedMs = 0
   #deadline: { readonly due: Due; readonly atMs: number } | null = null
   #tickedForMs: number | null = null
   #renewal: Due | null = null
@@ -208,6 +209,7 @@ export class AgentDaemon {
 
   #open(): void {
     this.#ranAtMs = this.nowMs()
+    this.#jumpedMs = this.node.host.jumpedMs
     this.#witnessLine = new VoterLine(this, witness)
     if (this.#state.plan !== null) this.takePlan(this.#state.plan)
     this.#watchForGap()
@@ -364,8 +366,10 @@ export class AgentDaemon {
   #noteGap(): void {
     const atMs = this.nowMs()
     const gapMs = atMs - this.#ranAtMs
+    const jumpedMs = this.node.host.jumpedMs - this.#jumpedMs
     this.#ranAtMs = atMs
-    if (gapMs > 2 * this.timing.renewMs) this.#enqueue({ type: 'resumed', gapMs })
+    this.#jumpedMs = this.node.host.jumpedMs
+    if (gapMs > 2 * this.timing.renewMs || jumpedMs > 0) this.#enqueue({ type: 'resumed', gapMs, jumpedMs })
   }
 
   #armRenewal(): void {

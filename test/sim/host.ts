@@ -12,6 +12,8 @@ export class Host {
   readonly rate: number
   #up = true
   #standsStill = false
+  /** By how much the boot clock ran ahead of the monotonic clock on this boot. */
+  #jumpedMs = 0
   /** Which boot this is: what lies in memory is of one boot. */
   #boot = 1
   #origin: { readonly trueMs: number; readonly bootMs: number }
@@ -45,6 +47,10 @@ export class Host {
     return Math.floor(this.#exactMs() / clockGrainMs) * clockGrainMs
   }
 
+  get jumpedMs(): number {
+    return this.#jumpedMs
+  }
+
   /** The true instant at which the boot clock shows `bootMs`. */
   trueMsOf(bootMs: number): number {
     return this.#origin.trueMs + (bootMs - this.#origin.bootMs) / this.rate
@@ -52,6 +58,7 @@ export class Host {
 
   /** The boot clock jumps ahead, as after a migration. */
   jumpClock(aheadMs: number): void {
+    this.#jumpedMs += aheadMs
     this.#origin = { trueMs: this.timeline.nowMs, bootMs: this.#exactMs() + aheadMs }
   }
 
@@ -71,6 +78,7 @@ export class Host {
   powerOn(): void {
     this.#up = true
     this.#boot += 1
+    this.#jumpedMs = 0
     this.#origin = { trueMs: this.timeline.nowMs, bootMs: 0 }
   }
 

@@ -151,6 +151,7 @@ export class WitnessDaemon {
   readonly #setMark: (mark: Mark) => void
   #arbiter: Arbiter | null = null
   #lastRanAtMs = 0
+  #jumpedMs = 0
   #queue: ArbiterEvent[] = []
   #running = false
   #deadline: { readonly due: Due; readonly atMs: number } | null = null
@@ -221,6 +222,7 @@ export class WitnessDaemon {
       atMs,
     })
     this.#lastRanAtMs = atMs
+    this.#jumpedMs = host.jumpedMs
     this.#arm()
     this.#pulse()
     this.#ping()
@@ -248,9 +250,11 @@ export class WitnessDaemon {
   #noteRun(): number {
     const atMs = this.#around.host.nowMs()
     const gapMs = atMs - this.#lastRanAtMs
+    const jumpedMs = this.#around.host.jumpedMs - this.#jumpedMs
     this.#lastRanAtMs = atMs
-    if (gapMs > Math.max(2 * this.#around.timing.renewMs, 600))
-      this.#queue.push({ type: 'resumed', atMs, gapMs })
+    this.#jumpedMs = this.#around.host.jumpedMs
+    if (gapMs > Math.max(2 * this.#around.timing.renewMs, 600) || jumpedMs > 0)
+      this.#queue.push({ type: 'resumed', atMs, gapMs, jumpedMs })
     return atMs
   }
 

@@ -585,7 +585,7 @@ export class GuardPair {
       if (host.incarnation !== incarnation) return
       host.frozenUntilMs = 0
       const gapMs = this.#clock(host.name) - host.frozeAtMs
-      if (gapMs > 2 * timing.renewMs) this.#feed(host.name, { type: 'resumed', gapMs })
+      if (gapMs > 2 * timing.renewMs) this.#feed(host.name, { type: 'resumed', gapMs, jumpedMs: 0 })
       const kept = host.kept
       host.kept = []
       for (const event of kept) this.#feed(host.name, event)

@@ -173,7 +173,7 @@ class Watched {
       }
       case 'resumed':
         driver.sleep(move.gapMs)
-        return driver.feed({ type: 'resumed', gapMs: move.gapMs })
+        return driver.feed({ type: 'resumed', gapMs: move.gapMs, jumpedMs: 0 })
       case 'rung':
         return driver.feed({
           type: 'rung-ended',

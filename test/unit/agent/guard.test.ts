@@ -1115,7 +1115,7 @@ describe('an agent that did not run for a while', () => {
   it('treats its lease as void and asks again under its old epoch', () => {
     const driver = holding()
     driver.sleep(1000)
-    const effects = driver.feed({ type: 'resumed', gapMs: 1000 })
+    const effects = driver.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
     assert.equal(driver.phase, 'claiming')
     assert.equal(driver.epoch, 8)
     assert.ok(types(effects).includes('beat'))
@@ -1124,7 +1124,7 @@ describe('an agent that did not run for a while', () => {
   it('holds again with a fresh answer', () => {
     const driver = holding()
     driver.sleep(1000)
-    driver.feed({ type: 'resumed', gapMs: 1000 })
+    driver.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
     driver.granted(witness)
     assert.equal(driver.phase, 'holding')
   })
@@ -1132,7 +1132,7 @@ describe('an agent that did not run for a while', () => {
   it('does not hold by answers to requests from before, once those are worth nothing', () => {
     const driver = holding()
     driver.sleep(5000)
-    driver.feed({ type: 'resumed', gapMs: 5000 })
+    driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     driver.granted(witness, startMs)
     assert.equal(driver.phase, 'claiming')
   })
@@ -1140,7 +1140,7 @@ describe('an agent that did not run for a while', () => {
   it('fences at once where it is refused', () => {
     const driver = holding()
     driver.sleep(5000)
-    driver.feed({ type: 'resumed', gapMs: 5000 })
+    driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 100 })
     const effects = driver.refused(peer, 'promised')
     assert.equal(driver.phase, 'fencing')
@@ -1150,7 +1150,7 @@ describe('an agent that did not run for a while', () => {
   it('fences where nobody answers', () => {
     const driver = holding()
     driver.sleep(5000)
-    driver.feed({ type: 'resumed', gapMs: 5000 })
+    driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     driver.pass(timing.checkMs)
     assert.equal(driver.phase, 'fencing')
   })
@@ -1158,7 +1158,7 @@ describe('an agent that did not run for a while', () => {
   it('does not take its own standstill for the silence of others', () => {
     const driver = standby()
     driver.sleep(5000)
-    driver.feed({ type: 'resumed', gapMs: 5000 })
+    driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     assert.equal(driver.phase, 'standby')
     driver.pass(quietMs)
     assert.equal(driver.phase, 'barred')
@@ -1167,7 +1167,7 @@ describe('an agent that did not run for a while', () => {
   it('keeps the VIP with alone: keep where it still hears nobody', () => {
     const driver = holding({ policy: { alone: 'keep' } })
     driver.sleep(5000)
-    driver.feed({ type: 'resumed', gapMs: 5000 })
+    driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     driver.pass(3000)
     assert.equal(driver.phase, 'unprotected')
   })

@@ -399,7 +399,7 @@ class World {
       }
       case 'paused':
         this.#atMs += step.ms
-        return this.#feed({ type: 'resumed', atMs: this.#atMs, gapMs: step.ms })
+        return this.#feed({ type: 'resumed', atMs: this.#atMs, gapMs: step.ms, jumpedMs: 0 })
       case 'restart':
         return this.#restart(step)
     }

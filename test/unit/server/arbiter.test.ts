@@ -1005,7 +1005,7 @@ describe('arbiter', () => {
       lb01.win(1)
       lb02.beat({ keepalived: 'BACKUP' })
       witness.atMs += 900
-      witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 900 })
+      witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 900, jumpedMs: 0 })
       assert.equal(witness.occurred()[0]?.event, 'paused')
       // Queued before the pause: it echoes an answer from before.
       lb02.beat({ keepalived: 'MASTER', vips: 'held' })

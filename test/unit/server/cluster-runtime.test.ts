@@ -85,6 +85,7 @@ describe('cluster-runtime', () => {
       },
       log,
       nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
       core: script.core,
     })
   }

@@ -161,6 +161,7 @@ describe('witness', () => {
       bootId: 'boot-of-the-witness',
       log,
       nowMs: () => bootClockMs() + skippedMs,
+      monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo: () => Promise.resolve({ kind: 'answered', roundTripMs: 0.2 }),
     })
