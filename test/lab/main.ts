@@ -13,6 +13,7 @@ import { assertPrerequisites } from './prerequisites.ts'
 import { judgeTiming, type RunnerOptions, runScenarioOften, type ScenarioResult } from './runner.ts'
 import { scenarios, scenariosNamed, UnknownScenarioError } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
+import { recordTraces, UnknownTraceError } from './trace-command.ts'
 
 interface RunArguments {
   readonly runs: number
@@ -151,6 +152,20 @@ program
     '\nExit code: 0 everything held, 1 a must is broken or the lab failed, 2 wrong usage.',
   )
   .action(run)
+program
+  .command('trace')
+  .description(
+    "record what keepalived alone does, for the simulator's model of it; without names: list the traces",
+  )
+  .argument('[name...]')
+  .option('--all', 'every trace', false)
+  .option('--write <folder>', 'a file NAME.json each; otherwise on stdout')
+  .addOption(
+    new Option('--jobs <n>', 'traces side by side; a busy machine blurs their times')
+      .argParser(positive)
+      .default(availableParallelism()),
+  )
+  .action(recordTraces)
 
 try {
   await program.parseAsync()
@@ -161,5 +176,5 @@ try {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  return error instanceof UnknownScenarioError ? 2 : 1
+  return error instanceof UnknownScenarioError || error instanceof UnknownTraceError ? 2 : 1
 }

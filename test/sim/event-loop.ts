@@ -14,7 +14,14 @@ interface Timer<Descriptor> extends LoopTimer {
   readonly run: () => void
   /** A deadline for reading from it: input that is there when the loop looks counts, however late that is. */
   readonly readOf: Descriptor | null
+  /** Of those that are due at one wake-up, the lower rank runs first. */
+  readonly rank: number
 }
+
+type NewTimer<Descriptor> = Omit<Timer<Descriptor>, 'atMs' | 'cancelled'> & { readonly delayMs: number }
+
+/** thread_timerfd_handler() moves them into its queue in this order. */
+const ranks = { read: 0, timer: 1, child: 2 } as const
 
 export interface DescriptorLimits {
   /** How many pieces are read at one wake-up. */
@@ -59,12 +66,17 @@ export class EventLoop<Descriptor extends string> {
   }
 
   timer(delayMs: number, run: () => void): LoopTimer {
-    return this.#addTimer({ atMs: this.#timeline.nowMs + delayMs, cancelled: false, run, readOf: null })
+    return this.#addTimer({ delayMs, run, readOf: null, rank: ranks.timer })
+  }
+
+  /** The patience with a child process. */
+  childDeadline(delayMs: number, run: () => void): LoopTimer {
+    return this.#addTimer({ delayMs, run, readOf: null, rank: ranks.child })
   }
 
   /** `run` comes when the descriptor has had no input until then, and has none when the thread gets to look. */
   readDeadline(descriptor: Descriptor, delayMs: number, run: () => void): LoopTimer {
-    return this.#addTimer({ atMs: this.#timeline.nowMs + delayMs, cancelled: false, run, readOf: descriptor })
+    return this.#addTimer({ delayMs, run, readOf: descriptor, rank: ranks.read })
   }
 
   /** SIGSTOP. */
@@ -94,7 +106,8 @@ export class EventLoop<Descriptor extends string> {
     this.#forgetWake()
   }
 
-  #addTimer(timer: Timer<Descriptor>): LoopTimer {
+  #addTimer({ delayMs, ...rest }: NewTimer<Descriptor>): LoopTimer {
+    const timer = { ...rest, atMs: this.#timeline.nowMs + delayMs, cancelled: false }
     if (this.#phase !== 'over') {
       this.#timers.push(timer)
       this.#planWake()
@@ -128,9 +141,9 @@ export class EventLoop<Descriptor extends string> {
     const nowMs = this.#timeline.nowMs
     const readable = [...this.#inputs.keys()]
     for (const descriptor of readable) this.#read(descriptor)
-    const due = this.#timers.filter(
-      ({ atMs, readOf }) => atMs <= nowMs && (readOf === null || !readable.includes(readOf)),
-    )
+    const due = this.#timers
+      .filter(({ atMs, readOf }) => atMs <= nowMs && (readOf === null || !readable.includes(readOf)))
+      .sort((one, other) => one.rank - other.rank || one.atMs - other.atMs)
     for (const timer of due) {
       if (timer.cancelled || !this.#timers.includes(timer)) continue
       timer.cancelled = true

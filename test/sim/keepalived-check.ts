@@ -13,12 +13,20 @@ export interface CheckConf {
 export type CheckEnd = number | 'killed'
 
 export interface CheckOutlets {
+  /** From SIGTERM until a run has died of it, ms; drawn anew for each. */
+  dyingMs(): number
   run(done: (end: CheckEnd) => void): void
   /** The very first result, which takes the instance out of its waiting. */
   first(isGood: boolean): void
   /** Later: `fall` failures in a row, or `rise` successes. */
   changed(isGood: boolean): void
 }
+
+/**
+ * keepalived reads its clock again after it has forked. Seen every time: where the patience with one run ends together
+ * with the interval, the next run starts first.
+ */
+const forkMs = 1
 
 interface Run {
   watched: boolean
@@ -47,7 +55,7 @@ export class KeepalivedCheck {
     this.#loop.timer(this.#conf.intervalMs, () => this.start())
     const run: Run = { watched: true, timeout: null }
     this.#isIdle = false
-    run.timeout = this.#loop.timer(this.#conf.timeoutMs, () => this.#giveUp(run))
+    run.timeout = this.#loop.childDeadline(this.#conf.timeoutMs + forkMs, () => this.#giveUp(run))
     this.#outlets.run((end) => this.#loop.input('signals', () => this.#ended(run, end === 0)))
   }
 
@@ -55,7 +63,7 @@ export class KeepalivedCheck {
   #giveUp(run: Run): void {
     // Another run has ended in the meantime: then keepalived takes this one for ended too, and forgets it.
     if (this.#isIdle) run.watched = false
-    else this.#loop.input('signals', () => this.#ended(run, false))
+    else this.#loop.timer(this.#outlets.dyingMs(), () => this.#ended(run, false))
   }
 
   #ended(run: Run, isGood: boolean): void {

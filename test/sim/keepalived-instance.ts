@@ -129,14 +129,17 @@ export class KeepalivedInstance {
     this.#restartDeadline()
   }
 
-  /** vrrp_terminate_phase1() */
-  shutDown(): void {
+  /** vrrp_terminate_phase1(): the VIP goes first; the STOP line waits until the sockets are closed. */
+  resign(): void {
     if (this.#state === 'MASTER') {
       this.#farewell()
       this.#dropVip()
     }
     this.#state = 'STOP'
     this.#restartDeadline()
+  }
+
+  tellStop(): void {
     this.#outlets.fifo('STOP')
   }
 

@@ -7,6 +7,7 @@
  *
  * Left out: priority 255, reload, sync groups, weights, the deaths of single processes of the daemon.
  */
+import { assertNever } from '../../shared/assert-never.ts'
 import { type Chance } from './chance.ts'
 import { EventLoop } from './event-loop.ts'
 import { type CheckConf, type CheckEnd, KeepalivedCheck } from './keepalived-check.ts'
@@ -51,29 +52,55 @@ export interface KeepalivedOutlets {
   readTrackFile(): boolean
 }
 
-/** From the start of the program until it has its sockets; measured, see the traces. */
-const startUpMs = { from: 20, to: 60 }
-/** From an event until the process has been woken and acts; measured, see the traces. */
-const latencyMs = { from: 0.1, to: 0.6 }
-/** vrrp_terminate_phase1() leaves the kernel a second to say goodbye to the multicast group. */
-const shutDownMs = 1000
+/** How long the daemon takes for what takes it time; each is asked anew every time. */
+export interface KeepalivedTiming {
+  /** From `systemctl start` until it has its sockets. */
+  startUpMs(): number
+  /** From an event until the process has been woken and acts. */
+  latencyMs(): number
+  /** From the SIGTERM to a check that takes too long until that has died. */
+  checkDyingMs(): number
+  /** Between the removal of the VIP at SIGTERM and the STOP line: the kernel closes the sockets. */
+  closingMs(): number
+  /** From the STOP line until the process is gone. */
+  leavingMs(): number
+}
+
+/** As measured on a machine with two busy cores: the traces hold it to account. */
+export function measuredTiming(chance: Chance): KeepalivedTiming {
+  return {
+    startUpMs: () => chance.between(15, 80),
+    latencyMs: () => (chance.happens(0.15) ? chance.between(0.4, 4) : chance.between(0.05, 0.4)),
+    // At once, but a machine may have others to run first.
+    checkDyingMs: () => (chance.happens(0.1) ? chance.between(1, 8) : chance.between(0.2, 1)),
+    closingMs: () => chance.between(3, 25),
+    // A second, so that the kernel can say goodbye to the multicast group.
+    leavingMs: () => chance.between(1005, 1030),
+  }
+}
 
 export class KeepalivedModel {
   readonly #timeline: Timeline
-  readonly #chance: Chance
   readonly #conf: KeepalivedConf
   readonly #outlets: KeepalivedOutlets
+  readonly #timing: KeepalivedTiming
   #daemon: Daemon | null = null
   #carrierIsUp = true
   #starts = 0
 
-  constructor(timeline: Timeline, chance: Chance, conf: KeepalivedConf, outlets: KeepalivedOutlets) {
+  constructor(
+    timeline: Timeline,
+    chance: Chance,
+    conf: KeepalivedConf,
+    outlets: KeepalivedOutlets,
+    timing: KeepalivedTiming = measuredTiming(chance),
+  ) {
     if (!(conf.priority >= 1 && conf.priority <= 254))
       throw new Error(`the model has priorities 1 to 254, not ${conf.priority}`)
     this.#timeline = timeline
-    this.#chance = chance
     this.#conf = conf
     this.#outlets = outlets
+    this.#timing = timing
   }
 
   /**
@@ -84,7 +111,7 @@ export class KeepalivedModel {
     if (this.#daemon !== null) return
     const daemon: Daemon = new Daemon({
       timeline: this.#timeline,
-      chance: this.#chance,
+      timing: this.#timing,
       conf: this.#conf,
       outlets: this.#outlets,
       kernelHasVip,
@@ -103,7 +130,10 @@ export class KeepalivedModel {
     return this.#starts
   }
 
-  /** SIGTERM: farewell and removal of the VIP where it is MASTER, the STOP line, and a second later it is gone. */
+  /**
+   * SIGTERM: farewell and removal of the VIP where it is MASTER, the STOP line some milliseconds later, and a second
+   * later it is gone. While it still starts it may go with no line and nothing done.
+   */
   terminate(): void {
     this.#daemon?.terminate()
   }
@@ -161,6 +191,9 @@ export class KeepalivedModel {
   }
 }
 
+/** Of the start-up: SIGTERM in it ends the daemon with nothing done; measured, 2 of 9 between 0 and 20 ms. */
+const loadingShare = 0.7
+
 /** One life of the process. */
 class Daemon {
   readonly #loop: EventLoop<KeepalivedDescriptor>
@@ -169,26 +202,29 @@ class Daemon {
   readonly #outlets: KeepalivedOutlets
   readonly #carrierIsUp: () => boolean
   readonly #onExit: () => void
+  readonly #timing: KeepalivedTiming
   #kernelHasVip: boolean
-  #phase: 'starting' | 'serving' | 'ending' = 'starting'
-  #asked: 'nothing' | 'terminate' = 'nothing'
+  /** `loading`: there is only the main process yet, or the VRRP process knows no signals. */
+  #phase: 'loading' | 'opening' | 'serving' | 'ending' = 'loading'
+  #isAskedToEnd = false
 
   constructor(options: {
     timeline: Timeline
-    chance: Chance
+    timing: KeepalivedTiming
     conf: KeepalivedConf
     outlets: KeepalivedOutlets
     kernelHasVip: boolean
     carrierIsUp: () => boolean
     onExit: () => void
   }) {
-    const { timeline, chance, conf, outlets } = options
+    const { timeline, timing, conf, outlets } = options
     this.#conf = conf
     this.#outlets = outlets
     this.#kernelHasVip = options.kernelHasVip
     this.#carrierIsUp = options.carrierIsUp
     this.#onExit = options.onExit
-    this.#loop = new EventLoop(timeline, keepalivedLimits, () => chance.between(latencyMs.from, latencyMs.to))
+    this.#timing = timing
+    this.#loop = new EventLoop(timeline, keepalivedLimits, () => timing.latencyMs())
     this.#instance = new KeepalivedInstance({
       timeline,
       loop: this.#loop,
@@ -201,7 +237,11 @@ class Daemon {
         removeVip: () => this.#setVip(false),
       },
     })
-    this.#loop.timer(chance.between(startUpMs.from, startUpMs.to), () => this.#begin())
+    const startUpMs = timing.startUpMs()
+    this.#loop.timer(startUpMs * loadingShare, () => {
+      this.#phase = 'opening'
+      this.#loop.timer(startUpMs * (1 - loadingShare), () => this.#begin())
+    })
   }
 
   get state(): KeepalivedState {
@@ -216,11 +256,11 @@ class Daemon {
     return this.#loop.isStopped
   }
 
-  /** A signal before the sockets are there waits for the event loop. */
+  /** The main process passes the signal on, which takes effect in the event loop. */
   terminate(): void {
-    if (this.#asked === 'terminate') return
-    this.#asked = 'terminate'
-    if (this.#phase === 'serving') this.#loop.input('signals', () => this.#shutDown())
+    if (this.#isAskedToEnd) return
+    this.#isAskedToEnd = true
+    if (!this.isFrozen) this.#awaitEnd()
   }
 
   kill(): void {
@@ -232,8 +272,11 @@ class Daemon {
     this.#loop.stop()
   }
 
+  /** A stopped main process passes the signal on when it goes on: what is overdue comes first. */
   thaw(): void {
+    if (!this.isFrozen) return
     this.#loop.resume()
+    if (this.#isAskedToEnd) this.#awaitEnd()
   }
 
   trackFile(barred: boolean): void {
@@ -272,11 +315,30 @@ class Daemon {
     this.#setVip(false)
     this.#instance.begin({ awaitsCheck: this.#conf.check !== null })
     if (this.#conf.check !== null) this.#startCheck(this.#conf.check)
-    if (this.#asked === 'terminate') this.#loop.input('signals', () => this.#shutDown())
+    if (this.#isAskedToEnd) this.#awaitEnd()
+  }
+
+  #awaitEnd(): void {
+    switch (this.#phase) {
+      case 'loading':
+        this.#phase = 'ending'
+        this.#loop.close()
+        this.#loop.timer(this.#timing.closingMs(), () => this.kill())
+        return
+      case 'opening': // The signal waits for the event loop.
+      case 'ending':
+        return
+      case 'serving':
+        this.#loop.timer(this.#timing.latencyMs(), () => this.#shutDown())
+        return
+      default:
+        return assertNever(this.#phase)
+    }
   }
 
   #startCheck(conf: CheckConf): void {
     new KeepalivedCheck(this.#loop, conf, {
+      dyingMs: () => this.#timing.checkDyingMs(),
       run: (done) => this.#outlets.runCheck(done),
       first: (isGood) => this.#instance.firstCheckResult(isGood),
       changed: (isGood) => {
@@ -287,10 +349,14 @@ class Daemon {
   }
 
   #shutDown(): void {
+    if (this.#phase === 'ending') return
     this.#phase = 'ending'
-    this.#instance.shutDown()
     this.#loop.close()
-    this.#loop.timer(shutDownMs, () => this.kill())
+    this.#instance.resign()
+    this.#loop.timer(this.#timing.closingMs(), () => {
+      this.#instance.tellStop()
+      this.#loop.timer(this.#timing.leavingMs(), () => this.kill())
+    })
   }
 
   /** Tells only what changes the kernel. */
