@@ -14,6 +14,7 @@ const programs: Readonly<Record<string, string>> = {
   curl: 'curl',
   ping: 'iputils-ping',
   arping: 'iputils-arping',
+  perl: 'perl-base',
 }
 
 export class PrerequisiteError extends Error {

@@ -357,6 +357,22 @@ export const traceScenarios: readonly TraceScenario[] = [
     },
   },
   {
+    name: 'freeze-preempting',
+    says: 'A BACKUP that is about to preempt is stopped past its time: it hears two adverts, takes the VIP, hears the rest.',
+    nodes: pair,
+    play: async (run) => {
+      await run.start('lb02')
+      await run.line('lb02', 'MASTER')
+      await run.wait(300)
+      await run.start('lb01')
+      await run.afterAdvert('lb02', 400)
+      run.freeze('lb01')
+      await run.wait(6000)
+      run.thaw('lb01')
+      await run.wait(1500)
+    },
+  },
+  {
     name: 'freeze-barred-master',
     says: 'A stopped MASTER is barred meanwhile: it goes on, hears two adverts, then reads the file.',
     nodes: pair,

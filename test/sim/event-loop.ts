@@ -10,15 +10,13 @@ export interface LoopTimer {
   cancelled: boolean
 }
 
-interface Timer<Descriptor> extends LoopTimer {
+interface Timer extends LoopTimer {
   readonly run: () => void
-  /** A deadline for reading from it: input that is there when the loop looks counts, however late that is. */
-  readonly readOf: Descriptor | null
   /** Of those that are due at one wake-up, the lower rank runs first. */
   readonly rank: number
 }
 
-type NewTimer<Descriptor> = Omit<Timer<Descriptor>, 'atMs' | 'cancelled'> & { readonly delayMs: number }
+type NewTimer = Omit<Timer, 'atMs' | 'cancelled'> & { readonly delayMs: number }
 
 /** thread_timerfd_handler() moves them into its queue in this order. */
 const ranks = { read: 0, timer: 1, child: 2 } as const
@@ -37,7 +35,7 @@ export class EventLoop<Descriptor extends string> {
   readonly #limits: Readonly<Record<Descriptor, DescriptorLimits>>
   /** In the order in which the descriptors became readable. */
   readonly #inputs = new Map<Descriptor, (() => void)[]>()
-  #timers: Timer<Descriptor>[] = []
+  #timers: Timer[] = []
   #wake: { readonly due: Due; readonly forMs: number } | null = null
   #phase: 'running' | 'stopped' | 'over' = 'running'
 
@@ -66,17 +64,17 @@ export class EventLoop<Descriptor extends string> {
   }
 
   timer(delayMs: number, run: () => void): LoopTimer {
-    return this.#addTimer({ delayMs, run, readOf: null, rank: ranks.timer })
+    return this.#addTimer({ delayMs, run, rank: ranks.timer })
   }
 
   /** The patience with a child process. */
   childDeadline(delayMs: number, run: () => void): LoopTimer {
-    return this.#addTimer({ delayMs, run, readOf: null, rank: ranks.child })
+    return this.#addTimer({ delayMs, run, rank: ranks.child })
   }
 
-  /** `run` comes when the descriptor has had no input until then, and has none when the thread gets to look. */
-  readDeadline(descriptor: Descriptor, delayMs: number, run: () => void): LoopTimer {
-    return this.#addTimer({ delayMs, run, readOf: descriptor, rank: ranks.read })
+  /** The patience with a descriptor. What is there when the loop looks is read first, and may put it off. */
+  readDeadline(delayMs: number, run: () => void): LoopTimer {
+    return this.#addTimer({ delayMs, run, rank: ranks.read })
   }
 
   /** SIGSTOP. */
@@ -106,7 +104,7 @@ export class EventLoop<Descriptor extends string> {
     this.#forgetWake()
   }
 
-  #addTimer({ delayMs, ...rest }: NewTimer<Descriptor>): LoopTimer {
+  #addTimer({ delayMs, ...rest }: NewTimer): LoopTimer {
     const timer = { ...rest, atMs: this.#timeline.nowMs + delayMs, cancelled: false }
     if (this.#phase !== 'over') {
       this.#timers.push(timer)
@@ -139,10 +137,9 @@ export class EventLoop<Descriptor extends string> {
   #serve(): void {
     this.#wake = null
     const nowMs = this.#timeline.nowMs
-    const readable = [...this.#inputs.keys()]
-    for (const descriptor of readable) this.#read(descriptor)
+    for (const descriptor of [...this.#inputs.keys()]) this.#read(descriptor)
     const due = this.#timers
-      .filter(({ atMs, readOf }) => atMs <= nowMs && (readOf === null || !readable.includes(readOf)))
+      .filter(({ atMs }) => atMs <= nowMs)
       .sort((one, other) => one.rank - other.rank || one.atMs - other.atMs)
     for (const timer of due) {
       if (timer.cancelled || !this.#timers.includes(timer)) continue

@@ -203,7 +203,7 @@ export class KeepalivedInstance {
   }
 
   #awaitDeadline(delayMs: number): void {
-    this.#deadline = this.#loop.readDeadline('adverts', delayMs, () => this.#onDeadline())
+    this.#deadline = this.#loop.readDeadline(delayMs, () => this.#onDeadline())
   }
 
   /** vrrp_dispatcher_read_timeout() */

@@ -66,11 +66,11 @@ export const traceSchema = z.strictObject({
 })
 export type KeepalivedTrace = z.infer<typeof traceSchema>
 
-/** One line an event, so that a change of a trace can be read. */
+/** One line an event, so that a change of a trace can be read; formatted as prettier does. */
 export function traceText(trace: KeepalivedTrace): string {
   const { inputs, seen, ...head } = trace
-  const lines = (events: readonly unknown[]): string =>
-    events.map((event) => `    ${JSON.stringify(event)}`).join(',\n')
+  const lines = (events: readonly (readonly (string | number)[])[]): string =>
+    events.map((event) => `    [${event.map((part) => JSON.stringify(part)).join(', ')}]`).join(',\n')
   const headText = JSON.stringify(head, null, 2).slice(0, -2)
   return `${headText},\n  "inputs": [\n${lines(inputs)}\n  ],\n  "seen": [\n${lines(seen)}\n  ]\n}\n`
 }

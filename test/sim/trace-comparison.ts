@@ -82,7 +82,7 @@ function compare(
     const one = real[at]
     const other = model[at]
     if (Math.min(one?.atMs ?? Infinity, other?.atMs ?? Infinity) > options.untilMs) break
-    if (one === undefined || other === undefined || one.sight !== other.sight)
+    if (one?.sight !== other?.sight || one === undefined || other === undefined)
       return { differences: [`${where}: ${said(one)} became ${said(other)} in the model`], offsetsMs }
     const offMs = other.atMs - one.atMs
     if (Math.abs(offMs) > options.toleranceMs)
