@@ -69,7 +69,7 @@ export interface KeepalivedTiming {
 /** As measured on a machine with two busy cores: the traces hold it to account. */
 export function measuredTiming(chance: Chance): KeepalivedTiming {
   return {
-    startUpMs: () => chance.between(15, 80),
+    startUpMs: () => (chance.happens(0.1) ? chance.between(60, 120) : chance.between(16, 60)),
     latencyMs: () => (chance.happens(0.15) ? chance.between(0.4, 4) : chance.between(0.05, 0.4)),
     // At once, but a machine may have others to run first.
     checkDyingMs: () => (chance.happens(0.1) ? chance.between(1, 8) : chance.between(0.2, 1)),
