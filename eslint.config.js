@@ -45,6 +45,7 @@ const pureFiles = [
   'agent/guard-claim.ts',
   'agent/guard-holding.ts',
   'agent/guard-standby.ts',
+  'agent/guard-gate.ts',
   'agent/guard-fencing.ts',
   'agent/guard-voting.ts',
   'agent/guard-report.ts',

@@ -184,7 +184,7 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
 /** Until when the lease that this node uses is good; -Infinity: it uses none. */
 export function leaseInUseUntilMs(guard: Guard): number {
   const { phase, candidacy, timing } = guard
-  if (phase.name !== 'holding' || candidacy === null) return -Infinity
+  if ((phase.name !== 'holding' && phase.name !== 'entitled') || candidacy === null) return -Infinity
   return leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs)
 }
 

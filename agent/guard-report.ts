@@ -2,7 +2,7 @@
 import { assertNever } from '../shared/assert-never.ts'
 import type { Report } from '../shared/protocol.ts'
 import { promotionWarning } from '../shared/timing.ts'
-import { holdsVip, type Guard } from './guard-state.ts'
+import { holdsVip, reportsAsk, type Guard } from './guard-state.ts'
 
 /** keepalived runs the check each checkMs; after this many without one it plainly does not. */
 const missedChecks = 5
@@ -10,7 +10,7 @@ const missedChecks = 5
 /** The instance's part of the heartbeat. */
 export function reportOf(guard: Guard, atMs: number): Report {
   const { phase, profile, seen, voter, candidacy } = guard
-  const wantsVote = phase.name === 'claiming' || phase.name === 'holding'
+  const wantsVote = reportsAsk(phase)
   const sinceMs = (instant: number | null): number | null =>
     instant === null ? null : Math.max(0, atMs - instant)
   return {
@@ -44,6 +44,12 @@ function whyOf({ phase, peer }: Guard): string {
       return phase.cause.text
     case 'claiming':
       return phase.handover ? `takes over from ${peer ?? 'the holder'}` : 'asking for the votes'
+    case 'gated':
+      return 'gate: strict; waits until nobody holds, then asks for the votes'
+    case 'applying':
+      return 'gate: strict; asks for the votes before keepalived may become MASTER'
+    case 'entitled':
+      return 'has the lease; keepalived may become MASTER'
     case 'holding':
       return 'holds the lease'
     case 'unprotected':

@@ -2,6 +2,7 @@
 import { barCause, peerHolds } from './bar-evidence.ts'
 import { enterClaim } from './guard-claim.ts'
 import { fenceOrphan } from './guard-fencing.ts'
+import { enterGated } from './guard-gate.ts'
 import { holdsVip, type Phase } from './guard-state.ts'
 import {
   isOrphaned,
@@ -24,6 +25,7 @@ export function stepNotMaster(turn: Turn): void {
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
 
+  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce') return enterGated(turn)
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
   if (guard.phase.name === 'barred') {

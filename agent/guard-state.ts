@@ -138,6 +138,19 @@ export type Phase =
       readonly baseline: number | null
       readonly counting: boolean
     }
+  /** `gate: strict`: held in FAULT until nobody holds and this node has won the lease. */
+  | {
+      readonly name: 'gated'
+      readonly sinceMs: number
+      /** Not asked for the votes again before. */
+      readonly retryAtMs: number
+      /** Since when nobody holds, as far as this node knows; null: somebody does. */
+      readonly freeSinceMs: number | null
+    }
+  /** `gate: strict`: asks for the votes; keepalived is still in FAULT. */
+  | { readonly name: 'applying'; readonly sinceMs: number; readonly deadlineMs: number }
+  /** `gate: strict`: has the lease; keepalived may become MASTER. */
+  | { readonly name: 'entitled'; readonly sinceMs: number }
   | { readonly name: 'barred'; readonly sinceMs: number; readonly cause: BarCause }
   /** MASTER, without a lease yet. */
   | {
@@ -241,6 +254,11 @@ export interface GuardOptions {
 export interface Guarding {
   readonly guard: Guard
   readonly effects: readonly GuardEffect[]
+}
+
+/** Whether a node in this phase asks the voters for their votes with each heartbeat. */
+export function reportsAsk({ name }: Phase): boolean {
+  return name === 'claiming' || name === 'holding' || name === 'applying' || name === 'entitled'
 }
 
 /** This node has been looked at, and shows the VIP. */

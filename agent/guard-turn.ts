@@ -97,6 +97,10 @@ export function writePermit(turn: Turn): void {
     case 'rejoining':
       if (mayPermit(guard)) line('permit', atMs + standardMs, `${phase.name}: may become MASTER`)
       return
+    case 'gated':
+    case 'applying':
+      return line('bar', atMs + standardMs, 'gate: strict; this node does not have the lease')
+    case 'entitled':
     case 'holding':
       return line(
         'permit',

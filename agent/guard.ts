@@ -27,6 +27,7 @@ import {
   stepRejoining,
 } from './guard-fencing.ts'
 import { stepHolding, stepUnprotected } from './guard-holding.ts'
+import { enterGated, gateDeadlineMs, stepApplying, stepEntitled, stepGated } from './guard-gate.ts'
 import { bookAdverts, stepNotMaster } from './guard-standby.ts'
 import {
   type Guard,
@@ -35,6 +36,7 @@ import {
   type GuardOptions,
   holdsVip,
   type Phase,
+  reportsAsk,
 } from './guard-state.ts'
 import { leaseEndsAtMs, pushVoteEffects, release, set, tell, type Turn, writePermit } from './guard-turn.ts'
 import { bookPeerReport, bookRecorded, bookRecordFailed } from './guard-voting.ts'
@@ -110,6 +112,10 @@ export function nextDeadlineMs(guard: Guard): number | null {
     case 'unprotected':
     case 'overruled':
       return null
+    case 'gated':
+    case 'applying':
+    case 'entitled':
+      return gateDeadlineMs(guard, phase)
     case 'probation':
       return phase.counting ? null : phase.untilMs
     case 'barred':
@@ -267,12 +273,13 @@ function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed'
   tell(turn, 'paused', 'warning', `${what}; nothing from before counts until it is confirmed.`)
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
+  if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)
 }
 
 /** Before each heartbeat: the own vote is renewed like any other, and the check's permit is extended. */
 function renew(turn: Turn): void {
   const { phase } = turn.guard
-  if (phase.name === 'holding' || phase.name === 'claiming') askOwnVote(turn)
+  if (reportsAsk(phase)) askOwnVote(turn)
   const mayWin = !peerHolds(turn.guard, turn.atMs) && !alone(turn.guard, turn.atMs)
   if (phase.name === 'overruled' && mayWin) enterClaim(turn, 'adopt')
   writePermit(turn)
@@ -300,6 +307,12 @@ function step(turn: Turn): void {
     case 'probation':
     case 'barred':
       return stepNotMaster(turn)
+    case 'gated':
+      return stepGated(turn, phase)
+    case 'applying':
+      return stepApplying(turn, phase)
+    case 'entitled':
+      return stepEntitled(turn, phase)
     case 'claiming':
       return stepClaiming(turn, phase)
     case 'holding':

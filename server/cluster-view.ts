@@ -184,7 +184,11 @@ function allowedIn(phase: GuardPhase): NodeInstanceView['allowed'] {
     case 'unprotected':
     case 'overruled':
       return 'unprotected'
+    case 'entitled':
+      return 'may become MASTER'
     case 'barred':
+    case 'gated':
+    case 'applying':
       return 'barred'
     case 'fencing':
     case 'fenced':

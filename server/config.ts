@@ -12,7 +12,7 @@ import {
   timingSchema,
   type Member,
 } from '../shared/protocol.ts'
-import { assertTiming, defaultTiming, TimingError, type Timing } from '../shared/timing.ts'
+import { assertTiming, defaultTiming, strictReserveMs, TimingError, type Timing } from '../shared/timing.ts'
 
 export interface ClusterConfig {
   readonly timing: Timing
@@ -58,9 +58,13 @@ const listenSchema = z.string().transform((text, context) => {
 
 const folder = z.string().regex(/^\//, 'an absolute path is expected')
 
+/** `gate` stands beside the timing that it decides upon. */
+const givenTiming = timingSchema.omit({ gate: true }).partial()
+
 const clusterSchema = z
   .strictObject({
-    timing: timingSchema.partial().prefault({}),
+    gate: timingSchema.shape.gate,
+    timing: givenTiming.prefault({}),
     nodes: z
       .record(
         nodeName,
@@ -79,7 +83,7 @@ const clusterSchema = z
         path: ['nodes'],
         message: `${members.length} nodes: a cluster has ${maxNodes} at most: remove ${members.slice(maxNodes).map(nameOf).join(', ')}`,
       })
-    const timing = mergeTiming(cluster.timing)
+    const timing = mergeTiming(cluster.gate, cluster.timing)
     try {
       assertTiming(timing)
     } catch (error) {
@@ -161,14 +165,15 @@ function makeUsable(path: string): boolean {
   }
 }
 
-function mergeTiming(given: Partial<Record<keyof Timing, number | undefined>>): Timing {
+function mergeTiming(gate: Timing['gate'], given: z.infer<typeof givenTiming>): Timing {
   return {
+    gate,
     renewMs: given.renewMs ?? defaultTiming.renewMs,
     leaseMs: given.leaseMs ?? defaultTiming.leaseMs,
     releaseMs: given.releaseMs ?? defaultTiming.releaseMs,
     grainMs: given.grainMs ?? defaultTiming.grainMs,
     checkMs: given.checkMs ?? defaultTiming.checkMs,
-    reserveMs: given.reserveMs ?? defaultTiming.reserveMs,
+    reserveMs: given.reserveMs ?? (gate === 'strict' ? strictReserveMs : defaultTiming.reserveMs),
     claimMs: given.claimMs ?? defaultTiming.claimMs,
     handoverMs: given.handoverMs ?? defaultTiming.handoverMs,
     driftPpm: given.driftPpm ?? defaultTiming.driftPpm,

@@ -57,6 +57,7 @@ const timing = z.strictObject({
   claimMs: z.number().int().min(5).max(10_000),
   handoverMs: z.number().int().min(5).max(10_000),
   driftPpm: z.number().int().min(0).max(100_000),
+  gate: z.enum(['open', 'strict']).default('open'),
 })
 export const timingSchema = timing
 
@@ -124,6 +125,9 @@ export const guardPhases = [
   'standby',
   'probation',
   'barred',
+  'gated',
+  'applying',
+  'entitled',
   'claiming',
   'holding',
   'unprotected',

@@ -21,6 +21,11 @@ export interface Timing {
   readonly handoverMs: number
   /** Largest difference allowed between the rates of two hosts' clocks, in parts per million. */
   readonly driftPpm: number
+  /**
+   * `open`: keepalived promotes itself, and is stopped within milliseconds where it may not. `strict`: it is held in
+   * FAULT until its node has the lease.
+   */
+  readonly gate: 'open' | 'strict'
 }
 
 export const defaultTiming: Timing = {
@@ -33,6 +38,7 @@ export const defaultTiming: Timing = {
   claimMs: 50,
   handoverMs: 100,
   driftPpm: 10_000,
+  gate: 'open',
 }
 
 /** Both ends of a duration are read from a clock of this grain (`/proc/uptime` has two decimals). */
@@ -41,6 +47,11 @@ const clockGrainMs = 10
 const roundTripMs = 200
 /** What a check takes to ask the witness, with room to spare. */
 export const askingMs = 100
+
+/** T_g with `gate: strict`. */
+export const strictReserveMs = 3400
+/** How long a check that asks the witness in vain takes at most, and what FAULT takes after it. */
+const checkAnswerMs = 800
 
 export class TimingError extends Error {
   readonly code = 'timing'
@@ -92,6 +103,13 @@ export function assertTiming(timing: Timing): void {
       `timing breaks E1: reserveMs ${reserveMs} must be at least ${needed} ` +
         `(leaseMs ${leaseMs} × (1+ρ)/(1−ρ) with driftPpm ${driftPpm}, each read in steps of ${clockGrainMs} ms): ` +
         `raise reserveMs or lower leaseMs`,
+    )
+  const strictNeeded = reserveNeededMs(fenceAtMs(leaseMs, timing) + timing.checkMs + checkAnswerMs, driftPpm)
+  if (timing.gate === 'strict' && reserveMs < strictNeeded)
+    throw new TimingError(
+      `timing breaks E1 with gate: strict: reserveMs ${reserveMs} must be at least ${strictNeeded} ` +
+        `(leaseMs ${leaseMs} − releaseMs ${releaseMs} − grainMs ${grainMs} + checkMs ${timing.checkMs} + ${checkAnswerMs} for the check's question, ` +
+        `with driftPpm ${driftPpm}): raise reserveMs or lower leaseMs`,
     )
   const fenceAfterMs = fenceAtMs(leaseMs, timing)
   if (fenceAfterMs <= 0)

@@ -31,6 +31,8 @@ const disturbances: ReadonlySet<string> = new Set([
 ])
 
 const graceMs = 250
+/** With `gate: strict`: from the end of the old promise until the new lease, one failed application included. */
+const applicationMs = 1700
 
 interface Episode {
   readonly faults: string[]
@@ -59,9 +61,11 @@ export class LivenessWatch {
   constructor(timing: Timing, setting: LivenessSetting) {
     this.#timing = timing
     const { advertIntMs, nodes } = setting
-    this.#slowestTakeoverMs = Math.max(
+    const masterDown = Math.max(
       ...nodes.map(({ priority }) => masterDownMs({ version: 2, priority, advertIntMs })),
     )
+    this.#slowestTakeoverMs =
+      timing.gate === 'strict' ? timing.reserveMs + applicationMs + masterDown : masterDown
   }
 
   get violations(): readonly Violation[] {

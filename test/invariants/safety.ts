@@ -158,6 +158,8 @@ export class SafetyWatch {
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
     const { claimMs, handoverMs, releaseMs, renewMs, checkMs } = this.#timing
     const text = `two nodes had the VIP for ${lastedMs.toFixed(1)} ms`
+    if (this.#timing.gate === 'strict' && hindrance !== 'helpless')
+      return this.#violate(hindrance === 'none' ? 'S2' : 'S3', `${text}, in spite of gate: strict`)
     switch (hindrance) {
       case 'helpless':
         return

@@ -1,5 +1,5 @@
 /** Two keepalived nodes and a witness, put together from one seed. */
-import { defaultTiming, type Timing } from '../../shared/timing.ts'
+import { defaultTiming, strictReserveMs, type Timing } from '../../shared/timing.ts'
 import type { Chance } from './chance.ts'
 import { Disk } from './disk.ts'
 import { Host } from './host.ts'
@@ -28,7 +28,7 @@ const agentPort = 9101
 
 export class Cluster {
   readonly network: Network
-  readonly timing: Timing = defaultTiming
+  readonly timing: Timing
   readonly witness: WitnessHost
   readonly nodes: readonly [NodeHost, NodeHost]
   readonly #timeline: Timeline
@@ -39,6 +39,10 @@ export class Cluster {
     const { setup, chance, witnessing } = around
     this.#timeline = timeline
     this.#witnessing = witnessing
+    this.timing =
+      setup.gate === 'strict'
+        ? { ...defaultTiming, gate: 'strict', reserveMs: strictReserveMs }
+        : defaultTiming
     this.network = new Network(timeline, chance.fork())
     const host = (name: string, ratePpm: number): Host =>
       new Host(name, timeline, { ratePpm, uptimeMs: chance.integer(60_000, 10_000_000) })
@@ -112,12 +116,12 @@ export class Cluster {
   get calm(): boolean {
     const phases = this.nodes.map(({ agent }) => agent?.guard?.phase.name ?? 'none')
     const holder = this.nodes[phases.indexOf('holding')]
-    const standby = this.nodes[phases.indexOf('standby')]
+    const standby = this.nodes[phases.indexOf(this.timing.gate === 'strict' ? 'gated' : 'standby')]
     if (holder === undefined || standby === undefined) return false
     const promised = this.witness.daemon?.arbiter?.instances.get('VI_1')?.voter.pledge
     return (
       holder.keepalived.state === 'MASTER' &&
-      standby.keepalived.state === 'BACKUP' &&
+      standby.keepalived.state === (this.timing.gate === 'strict' ? 'FAULT' : 'BACKUP') &&
       standby.keepalived.process === 'running' &&
       promised?.phase === 'promised' &&
       promised.to === holder.host.name &&

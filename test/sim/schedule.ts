@@ -17,6 +17,7 @@ const setup = z.strictObject({
   priorities: z.tuple([z.number().int(), z.number().int()]),
   nopreempt: z.boolean(),
   fence: z.enum(['stop', 'fault']),
+  gate: z.enum(['open', 'strict']),
   /** Clock rates of lb01, lb02 and the witness against true time. */
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */
@@ -69,6 +70,7 @@ function drawSetup(chance: Chance): Setup {
     priorities,
     nopreempt: chance.happens(0.5),
     fence: chance.happens(0.5) ? 'stop' : 'fault',
+    gate: chance.happens(0.25) ? 'strict' : 'open',
     ratesPpm: [rate(), rate(), rate()],
     startsAtMs: [start(), start(), start()],
   }
