@@ -235,6 +235,8 @@ export interface Guard {
   readonly failedProbations: number
   readonly checkSeenAtMs: number | null
   readonly gateway: Gateway
+  /** The last ballot could not be written, and the operator was told. */
+  readonly ballotFails: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
 }

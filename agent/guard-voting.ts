@@ -98,7 +98,7 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
   const { guard, atMs } = turn
-  set(turn, { recordTookMs: event.tookMs })
+  set(turn, { recordTookMs: event.tookMs, ballotFails: false })
   const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
   if (result === null) return
   set(turn, { voter: result.voter })
@@ -118,12 +118,14 @@ export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record
   const { guard } = turn
   const text = `a promise to ${event.ballot.to} cannot be written to disk: ${event.error}`
   set(turn, { voter: ballotLost(guard.voter, event.ballot) })
-  tell(
-    turn,
-    'promise-not-written',
-    'critical',
-    `${text}. This node cannot vote for a new holder until that is mended.`,
-  )
+  if (!guard.ballotFails)
+    tell(
+      turn,
+      'promise-not-written',
+      'critical',
+      `${text}. This node cannot vote for a new holder until that is mended; it goes on trying.`,
+    )
+  set(turn, { ballotFails: true })
   if (event.ballot.to !== guard.node)
     return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
   const { candidacy } = guard

@@ -82,6 +82,7 @@ export function createGuard(options: GuardOptions): Guard {
     failedProbations: 0,
     checkSeenAtMs: null,
     gateway: 'unknown',
+    ballotFails: false,
     recordTookMs: null,
   }
 }

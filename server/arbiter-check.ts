@@ -19,7 +19,8 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
 
   const { voter, pendingChecks } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
-  if (promise?.node === name && isOfAnotherBoot(node, event.bootId))
+  const { checkBootId } = instanceOf(turn, instance)
+  if (promise?.node === name && event.bootId !== checkBootId && isOfAnotherBoot(node, event.bootId))
     return reply(false, `${name} booted anew: the promise to it is of its earlier boot and runs out first`)
   if (promise?.node !== name) {
     const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
@@ -29,6 +30,7 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const { timing } = turn.arbiter
   const result = askVote(voter, { from: name, epoch, leaseMs: timing.leaseMs, atMs }, timing)
   change(turn, instance, { voter: result.voter })
+  if (result.decision.kind !== 'refused') change(turn, instance, { checkBootId: event.bootId })
   pushVoteEffects(turn, instance, result.effects)
   switch (result.decision.kind) {
     case 'granted':

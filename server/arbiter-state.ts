@@ -115,6 +115,10 @@ export interface InstanceState {
   /** The beat that waits for its ballot to be on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]
+  /** Which boot the check was of that last got a yes or will get one. */
+  readonly checkBootId: string | null
+  /** The last ballot could not be written, and the operator was told. */
+  readonly ledgerFails: boolean
   /** When a check last got a yes: a release that left its node before says nothing about what came of that. */
   readonly checkPermittedAtMs: number
   readonly contest: { readonly claims: readonly Claim[]; readonly untilMs: number } | null

@@ -34,6 +34,8 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
     pendingChecks: [],
+    checkBootId: null,
+    ledgerFails: false,
     checkPermittedAtMs: -Infinity,
     contest: null,
     dualSinceMs: null,

@@ -180,7 +180,12 @@ export function bookRecorded(turn: Turn, instance: string, ballot: Ballot): void
   const { voter, lastHolder } = instanceOf(turn, instance)
   const result = ballotRecorded(voter, ballot, { atMs: turn.atMs, timing: turn.arbiter.timing })
   if (result === null) return
-  change(turn, instance, { voter: result.voter, recordedEpoch: ballot.epoch, lastHolder: ballot.to })
+  change(turn, instance, {
+    voter: result.voter,
+    recordedEpoch: ballot.epoch,
+    lastHolder: ballot.to,
+    ledgerFails: false,
+  })
   pushVoteEffects(turn, instance, result.effects)
   answerPendingBeat(turn, instance, { kind: 'granted', epoch: ballot.epoch })
   answerPendingChecks(turn, instance, {
@@ -207,6 +212,10 @@ export function bookRecordFailed(turn: Turn, event: ArbiterEvent & { type: 'reco
   const text = `the witness cannot write its ledger: ${error}`
   answerPendingBeat(turn, instance, { kind: 'refused', reason: 'ledger', text })
   answerPendingChecks(turn, instance, { permit: false, text })
+  const { ledgerFails } = instanceOf(turn, instance)
+  change(turn, instance, { ledgerFails: true })
+  // It is tried again with each heartbeat, and told once.
+  if (ledgerFails) return
   occurred(turn, {
     event: 'ledger-not-written',
     level: 'critical',

@@ -43,6 +43,8 @@ export interface Voter {
   readonly pledge: Pledge
   /** The ballot that is surely on disk; null: none, or not known. */
   readonly record: Ballot | null
+  /** A ballot that could not be written: it may be tried again, for nobody else has its epoch. */
+  readonly lost: Ballot | null
   /** The highest epoch that a ballot of this voter used up, written or not: never given again. */
   readonly spentEpoch: Epoch
   /** The highest epoch this voter has spent or heard of. */
@@ -88,8 +90,8 @@ export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserve
   return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }
 }
 
-function spent(epoch: Epoch): Pick<Voter, 'spentEpoch' | 'epoch'> {
-  return { spentEpoch: epoch, epoch }
+function spent(epoch: Epoch): Pick<Voter, 'lost' | 'spentEpoch' | 'epoch'> {
+  return { lost: null, spentEpoch: epoch, epoch }
 }
 
 /**
@@ -220,8 +222,9 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   // From here the vote is free or already the candidate's.
   if (voter.record?.to === ask.from && voter.record.epoch === ask.epoch)
     return grant(voter, voter.record, ask.atMs, timing)
+  const lost = voter.lost?.to === ask.from && voter.lost.epoch === ask.epoch
   // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
-  if (ask.epoch <= voter.spentEpoch || ask.epoch < voter.epoch)
+  if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)
     return refuse('stale-epoch', `epoch ${ask.epoch} is not new here; the highest known is ${voter.epoch}`)
   const ballot: Ballot = { to: ask.from, epoch: ask.epoch }
   const boundUntilMs = pledge.phase === 'free' ? ask.atMs : pledge.untilMs
@@ -248,7 +251,7 @@ export function ballotRecorded(
   at: { atMs: number; timing: Timing },
 ): VoteResult | null {
   if (!isRecording(voter, ballot)) return null
-  return grant({ ...voter, record: ballot }, ballot, at.atMs, at.timing)
+  return grant({ ...voter, record: ballot, lost: null }, ballot, at.atMs, at.timing)
 }
 
 /**
@@ -258,7 +261,7 @@ export function ballotRecorded(
 export function ballotLost(voter: Voter, ballot: Ballot): Voter {
   const { pledge } = voter
   if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
-  return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
+  return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
 }
 
 function isRecording(voter: Voter, ballot: Ballot): boolean {

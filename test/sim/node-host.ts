@@ -213,6 +213,8 @@ export class NodeHost {
 
   /** The host boots: memory is empty, keepalived and agent start as their units say. */
   powerOn(): void {
+    // Two faults may have switched it off; the first to end switches it on.
+    if (this.host.up) return
     const { host, chance } = this.around
     host.powerOn()
     this.#memory = { mark: null, permit: null, bar: false, checkStamped: false }

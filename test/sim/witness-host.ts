@@ -117,6 +117,8 @@ export class WitnessHost {
   }
 
   powerOn(): void {
+    // Two faults may have switched it off; the first to end switches it on.
+    if (this.host.up) return
     const { chance } = this.#around
     this.host.powerOn()
     this.host.timeline.after(chance.between(800, 4000), () => this.start())

@@ -23,7 +23,7 @@ import {
 
 const timing = defaultTiming
 const { reserveMs, leaseMs } = timing
-const free: Voter = { pledge: { phase: 'free' }, record: null, spentEpoch: 0, epoch: 0 }
+const free: Voter = { pledge: { phase: 'free' }, record: null, lost: null, spentEpoch: 0, epoch: 0 }
 
 const ask = (voter: Voter, from: string, epoch: number, atMs: number): VoteResult =>
   askVote(voter, { from, epoch, leaseMs, atMs }, timing)
