@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import { Command, CommanderError } from 'commander'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { ConfigError, loadConfig } from '../shared/config-file.ts'
+import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
 import { readToken, TokenError } from '../shared/token.ts'
@@ -30,6 +31,7 @@ async function run(config: AgentConfig): Promise<void> {
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
 
+  lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
     token: readToken(config.tokenFile),
@@ -57,6 +59,7 @@ function isForAdmin(cause: unknown): cause is Error {
   return [
     ConfigError,
     TokenError,
+    FolderLockError,
     RunFolderError,
     KeepalivedConfError,
     NotifyFifoError,

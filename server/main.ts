@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { ConfigError } from '../shared/config-file.ts'
+import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { makeToken, readToken, TokenError } from '../shared/token.ts'
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   const log = createLog('witnessd', config.logLevel)
   endOnFault(log)
   prepareDataFolder(config.dataDir)
+  lockDataFolder(config.dataDir)
   const token = obtainToken(config, log)
 
   let witness: Witness
@@ -66,6 +68,16 @@ function prepareDataFolder(dataDir: string): void {
       exitCodes.unavailable,
       `${dataDir}: the ledger must be written there and cannot be (${String(error)}): make it writable for this user, or name another folder with dataDir`,
     )
+  }
+}
+
+/** Held until this process ends. */
+function lockDataFolder(dataDir: string): void {
+  try {
+    lockFolder({ path: dataDir, program: 'witnessd', option: 'dataDir', bootId: bootId() })
+  } catch (error) {
+    if (!(error instanceof FolderLockError)) throw error
+    endWith(exitCodes.unavailable, error.message)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { eventually } from './eventually.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -38,6 +39,22 @@ ${more}`,
     assert.equal(status, 2)
     assert.match(stderr, /agent\.yaml:11:3: keepalived\.pidfile: unknown option; did you mean pidFile\?/)
   }).timeout(20_000)
+
+  it('ends with 2 where another agent works in its state folder', async () => {
+    const file = configure()
+    const first = spawn('node', [...command, file], { stdio: 'ignore' })
+    try {
+      await eventually('its FIFO', () => existsSync(folder('run/notify.fifo')), 15_000)
+      const { status, stderr } = spawnSync('node', [...command, file], { encoding: 'utf8' })
+      assert.equal(status, 2)
+      assert.match(stderr, new RegExp(`state: another witness-agent works there \\(pid ${first.pid}\\)`))
+      assert.match(stderr, /stateDir/)
+      assert.equal(first.exitCode, null)
+    } finally {
+      first.kill('SIGKILL')
+      await once(first, 'exit')
+    }
+  }).timeout(30_000)
 
   it('waits without a plan and without a witness, permits nothing meanwhile, and ends at once when told', async () => {
     const child = spawn('node', [...command, configure()], { stdio: 'ignore' })

@@ -149,6 +149,17 @@ describe('witnessd', function () {
     assert.match(stderr, /data: the ledger must be written there and cannot be/)
   })
 
+  it('ends with 1 where another witnessd works in its data folder, which goes on', async () => {
+    const first = run('--config', configFile(usual()))
+    const { pid, port } = await first.logged('listening')
+    const { code, stdout, stderr } = await run('--config', configFile(usual())).ended()
+    assert.equal(code, 1)
+    assert.match(stderr, new RegExp(`^${folder}/data: another witnessd works there \\(pid ${String(pid)}\\)`))
+    assert.match(stderr, /with dataDir\n$/)
+    assert.doesNotMatch(stdout, /listening/)
+    assert.equal((await fetch(`http://127.0.0.1:${Number(port)}/healthz`)).status, 200)
+  })
+
   it('leaves a ledger that the next process trusts after SIGKILL', async () => {
     const path = configFile(`${usual()}clusters:\n  web:\n    nodes: { lb01: { address: 127.0.0.1 } }\n`)
     const first = run('--config', path)

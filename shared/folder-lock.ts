@@ -1,0 +1,169 @@
+/**
+ * One process for each state folder: two voters on one ledger would give one vote twice. Held for as long as the
+ * process lives, SIGKILL included: nobody has to clean up.
+ *
+ * Node.js has no flock(2). Each process leaves an empty file in the folder whose name says who it is: pid, when that
+ * pid started, which boot. It then looks for the files of others; one whose process lives comes first, and this one
+ * gives up. As everybody writes before looking, of two that start in one moment one at least sees the other: both may
+ * give up, both never go on. What a dead process left is removed by its own name, which nobody can have again, so no
+ * fresh lock is ever removed for a stale one.
+ *
+ * It sees processes of this host and of this pid namespace only.
+ */
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Another process works in the folder, or it cannot be locked; the message says which and what to do. */
+export class FolderLockError extends Error {
+  readonly code = 'folder-lock'
+}
+
+export interface FolderLock {
+  /** Where the lock lies; null: the disk is full, and only the others were looked for. */
+  readonly path: string | null
+  /** For an end in good order; a process that just ends leaves a lock that counts no more. */
+  release(): void
+}
+
+interface Owner {
+  readonly pid: number
+  /** Clock ticks since boot (proc(5), field 22 of `/proc/PID/stat`). */
+  readonly startedTicks: string
+  readonly bootId: string
+}
+
+/**
+ * Locks a folder for this process; makes it where it is missing.
+ * @param folder.program who works there, for the error
+ * @param folder.option the option that names another folder, for the error
+ * @throws FolderLockError
+ */
+export function lockFolder(folder: {
+  readonly path: string
+  readonly program: string
+  readonly option: string
+  readonly bootId: string
+  /** Makes the empty file, which must not be there yet; for tests. */
+  readonly create?: (file: string) => void
+}): FolderLock {
+  const { path, program, option, bootId, create = createEmpty } = folder
+  const startedTicks = ownStart()
+  const own = join(path, fileName({ pid: process.pid, startedTicks, bootId }))
+  makeFolder(path)
+  const made = makeLock(path, () => create(own))
+  for (const { owner, file } of locksIn(path)) {
+    if (file === own) continue
+    if (isAlive(owner, bootId)) {
+      if (made) remove(own)
+      throw new FolderLockError(
+        `${path}: another ${program} works there (pid ${owner.pid}), and two would give one vote twice: ` +
+          `end that one, or give this one a folder of its own with ${option}`,
+      )
+    }
+    remove(file)
+  }
+  return { path: made ? own : null, release: () => (made ? remove(own) : undefined) }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
+}
+
+/** @returns false where the disk has no room for it: a full disk must not keep a healthy host from starting */
+function makeLock(folder: string, create: () => void): boolean {
+  try {
+    create()
+    return true
+  } catch (cause) {
+    switch (cause instanceof Error && 'code' in cause ? cause.code : null) {
+      case 'ENOSPC':
+      case 'EDQUOT':
+        return false
+      case 'EEXIST':
+        throw new FolderLockError(`${folder}: this process (pid ${process.pid}) works there already`, {
+          cause,
+        })
+      default:
+        throw unusable(folder, cause)
+    }
+  }
+}
+
+function unusable(folder: string, cause: unknown): FolderLockError {
+  return new FolderLockError(
+    `${folder}: cannot be locked: ${String(cause)}: make it a folder that this user may read and write`,
+    { cause },
+  )
+}
+
+function createEmpty(file: string): void {
+  closeSync(openSync(file, 'wx', 0o600))
+}
+
+function locksIn(folder: string): { readonly owner: Owner; readonly file: string }[] {
+  return namesIn(folder).flatMap((name) => {
+    const [, pid, startedTicks, bootId] = /^lock\.(\d+)\.(\d+)\.([^.]+)$/.exec(name) ?? []
+    if (pid === undefined || startedTicks === undefined || bootId === undefined) return []
+    return [{ owner: { pid: Number(pid), startedTicks, bootId }, file: join(folder, name) }]
+  })
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch (cause) {
+    throw unusable(folder, cause)
+  }
+}
+
+function fileName({ pid, startedTicks, bootId }: Owner): string {
+  return `lock.${pid}.${startedTicks}.${bootId}`
+}
+
+/** A pid is used again, and by another boot for anything: only with its start it names one process. */
+function isAlive(owner: Owner, bootId: string): boolean {
+  return owner.bootId === bootId && startOf(owner.pid) === owner.startedTicks
+}
+
+/** @throws FolderLockError where /proc is missing or that of another pid namespace: it would tell of the wrong processes */
+function ownStart(): string {
+  const startedTicks = shownPid() === String(process.pid) ? startOf(process.pid) : null
+  if (startedTicks !== null) return startedTicks
+  throw new FolderLockError(
+    `/proc does not show this process (pid ${process.pid}): mount the /proc of its own namespace`,
+  )
+}
+
+function shownPid(): string | null {
+  try {
+    return readlinkSync('/proc/self')
+  } catch {
+    return null
+  }
+}
+
+/** When the process started; null: there is none, or only its remains wait for its parent. */
+function startOf(pid: number): string | null {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return null
+  }
+  // "pid (comm) state …": the comm may hold spaces and brackets itself.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state] = fields
+  return state === 'Z' || state === 'X' || state === 'x' ? null : (fields[19] ?? null)
+}
+
+function remove(file: string): void {
+  try {
+    unlinkSync(file)
+  } catch {
+    // Somebody else has removed it, or it stays and counts for nothing.
+  }
+}
