@@ -1,6 +1,8 @@
 /** witnessd: reads the command line and the configuration, hands the clocks to the witness, and ends it on a signal. */
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
+import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError } from '../shared/config-file.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
@@ -138,4 +140,5 @@ function endWith(code: number, message: string): never {
   process.exit(code)
 }
 
+keepCompiledCode()
 void main()
