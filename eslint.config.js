@@ -56,6 +56,7 @@ const pureFiles = [
   'shared/clock-jump.ts',
   'shared/preference.ts',
   'shared/timing.ts',
+  'shared/succession.ts',
   'shared/vip-sighting.ts',
 ]
 

@@ -91,9 +91,13 @@ export class AgentStore {
     }))
   }
 
-  /** Synchronous, before the promise leaves. @throws MarkFileError: no promise may be given. */
-  mark(instance: string, mark: Mark): void {
-    this.#marks.set(instance, mark)
+  /**
+   * Synchronous, before the promise leaves.
+   * @returns whether the mark is kept; false costs a wait after the next restart, nothing else
+   * @throws MarkFileError: no promise may be given
+   */
+  mark(instance: string, mark: Mark): boolean {
+    return this.#marks.set(instance, mark)
   }
 
   remember(instance: string, { stopped, number, recentAtMs }: FenceMemory): Promise<void> {

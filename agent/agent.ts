@@ -1,6 +1,7 @@
 /**
  * The agent of one node, put together: keepalived on one side, the voters on the other, the guards in between.
  */
+import { messageOf } from '../shared/error-message.ts'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
 import {
@@ -27,7 +28,7 @@ import { GatewayPing } from './gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf.ts'
 import { KeepalivedDump } from './keepalived-dump.ts'
 import { KeepalivedObserver } from './keepalived-observer.ts'
-import { lookAtKeepalived, usualVrrpPidFiles, type PidFiles } from './keepalived-process.ts'
+import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived-process.ts'
 import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
 import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
@@ -75,7 +76,10 @@ export class Agent {
   #profiles: readonly Profile[]
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
+  /** Watches the link to the witness as long as there is no plan and hence nothing that renews. */
+  #unplannedTimer: NodeJS.Timeout | null = null
   #looks = 0
+  #marksFail = false
 
   /**
    * @throws KeepalivedConfError, RunFolderError, NotifyFifoError, PeerListenerError: each says what to do.
@@ -113,9 +117,10 @@ export class Agent {
     this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
+    const processes = new KeepalivedProcesses(pidFiles)
     this.#observer = new KeepalivedObserver(
       {
-        lookAtProcess: () => lookAtKeepalived(pidFiles),
+        lookAtProcess: () => processes.look(),
         glance: glanceAtAddresses,
         list: listAddresses,
         dump: (parentPid) => this.#dump.take(parentPid),
@@ -163,6 +168,7 @@ export class Agent {
   /** Ends connections and timers; bar and permit files stay as they are, so that a restart changes nothing. */
   close(): void {
     if (this.#rereadTimer !== null) clearInterval(this.#rereadTimer)
+    this.#endUnplanned()
     this.#runtime?.close()
     this.#gateway?.close()
     this.#announcer?.close()
@@ -206,12 +212,15 @@ export class Agent {
       listen: config.listen,
       token: around.token,
       nowMs: around.nowMs,
+      monotonicMs: around.monotonicMs,
       timing: () => this.#plan?.timing ?? defaultTiming,
+      promised: (atMs) => this.#runtime?.promisesPeer(atMs) === true,
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
     })
     this.#logStart(warnings)
     this.#witnessLink = this.#link(witness, config.witness)
+    this.#unplannedTimer = setInterval(() => this.#watchLinks(), defaultTiming.renewMs)
     if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
     this.#rereadTimer = setInterval(() => this.reread(), rereadMs)
     if (config.gateway !== null)
@@ -292,6 +301,7 @@ export class Agent {
       this.#runtime.setPlan(plan)
       return
     }
+    this.#endUnplanned()
     const { node, mode, fence, alone, rejoin, keepalived } = this.#config
     this.#runtime = new NodeRuntime(
       {
@@ -319,7 +329,7 @@ export class Agent {
   }
 
   #link(voter: VoterName, url: string): VoterLink {
-    const { log, token, nowMs, jitter } = this.#around
+    const { log, token, nowMs, monotonicMs, jitter } = this.#around
     return new VoterLink({
       voter,
       url,
@@ -327,6 +337,7 @@ export class Agent {
       hello: () => this.#hello(),
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
+      monotonicMs,
       jitter,
       on: {
         up: (plan) => {
@@ -372,7 +383,7 @@ export class Agent {
       bar: (instance, on) => writeBar(runDir, instance, on),
       permit: (instance, permit) => writePermit({ runDir, instance, bootId }, permit),
       record: (instance, ballot) => this.#store.record(instance, ballot),
-      mark: (instance, mark) => this.#store.mark(instance, mark),
+      mark: (instance, mark) => this.#noteMark(this.#store.mark(instance, mark)),
       answerPeer: (beat, verdict) => this.#listener?.answer(beat, verdict),
       beat: (beat) => {
         this.#witnessLink?.beat(beat)
@@ -402,7 +413,29 @@ export class Agent {
     }
   }
 
+  #noteMark(kept: boolean): void {
+    if (kept === !this.#marksFail) return
+    this.#marksFail = !kept
+    if (!kept)
+      this.#tells.problem(
+        'marks-not-kept',
+        `the run folder ${this.#config.runDir} cannot be written: after a restart this agent waits for the longest promise before it votes`,
+      )
+  }
+
+  #watchLinks(): void {
+    const atMs = this.#around.nowMs()
+    this.#witnessLink?.watch(atMs)
+    this.#peerLink?.link.watch(atMs)
+  }
+
+  #endUnplanned(): void {
+    if (this.#unplannedTimer !== null) clearInterval(this.#unplannedTimer)
+    this.#unplannedTimer = null
+  }
+
   #look(): void {
+    this.#watchLinks()
     this.#fifo?.look()
     this.#looks += 1
     if (this.#looks % looksPerGlance === 0) this.#observer.look()
@@ -438,8 +471,4 @@ function describeProfiles(profiles: readonly Profile[]): string {
   return profiles
     .map(({ instance, priority, vips }) => `${instance} (priority ${priority}; ${vips.join(', ')})`)
     .join(', ')
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

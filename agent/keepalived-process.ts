@@ -1,8 +1,9 @@
 /**
  * keepalived's processes: the parent, and the child that speaks VRRP. The child decides, since it holds the VIPs.
  */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { messageOf } from '../shared/error-message.ts'
 import type { ProcessState } from '../shared/protocol.ts'
 
 export interface PidFiles {
@@ -36,16 +37,59 @@ interface Found {
 }
 
 /** A pid file that is missing means absent: keepalived removes its own at a clean end. */
-export function lookAtKeepalived({ pidFile, vrrpPidFiles }: PidFiles): ProcessLook {
-  const parent = find(pidFile)
-  const vrrp = vrrpPidFiles.map(find).find((found) => found !== null) ?? null
-  return {
-    state: vrrp === null ? 'absent' : vrrp.frozen ? 'frozen' : 'running',
-    identity: vrrp === null ? null : `${vrrp.pid}@${vrrp.startedAtMs}`,
-    parentPid: parent?.pid ?? null,
-    vrrpPid: vrrp?.pid ?? null,
-    startedAtMs: vrrp === null ? null : Math.max(vrrp.startedAtMs, parent?.startedAtMs ?? 0),
-    hasPidFile: vrrp !== null || vrrpPidFiles.some((path) => existsSync(path)),
+export function lookAtKeepalived(files: PidFiles): ProcessLook {
+  const processes = new KeepalivedProcesses(files)
+  try {
+    return processes.look()
+  } finally {
+    processes.close()
+  }
+}
+
+/**
+ * For looking again and again: what was found is kept open, and the pid files are read only where one of the two is not
+ * there any more. An open `/proc/PID/stat` goes on meaning the process that it was opened for, whoever has its pid later.
+ */
+export class KeepalivedProcesses {
+  readonly #files: PidFiles
+  #parent: WatchedProcess | null = null
+  #vrrp: WatchedProcess | null = null
+
+  constructor(files: PidFiles) {
+    this.#files = files
+  }
+
+  look(): ProcessLook {
+    const parent = this.#parent?.look() ?? null
+    const vrrp = this.#vrrp?.look() ?? null
+    return parent === null || vrrp === null ? this.#search() : this.#lookOf(parent, vrrp)
+  }
+
+  close(): void {
+    this.#parent?.close()
+    this.#vrrp?.close()
+    this.#parent = null
+    this.#vrrp = null
+  }
+
+  /** By the pid files, as if nothing had been found before. */
+  #search(): ProcessLook {
+    this.close()
+    const { pidFile, vrrpPidFiles } = this.#files
+    this.#parent = WatchedProcess.open(pidFile)
+    for (const path of vrrpPidFiles) this.#vrrp ??= WatchedProcess.open(path)
+    return this.#lookOf(this.#parent?.found ?? null, this.#vrrp?.found ?? null)
+  }
+
+  #lookOf(parent: Found | null, vrrp: Found | null): ProcessLook {
+    return {
+      state: vrrp === null ? 'absent' : vrrp.frozen ? 'frozen' : 'running',
+      identity: vrrp === null ? null : `${vrrp.pid}@${vrrp.startedAtMs}`,
+      parentPid: parent?.pid ?? null,
+      vrrpPid: vrrp?.pid ?? null,
+      startedAtMs: vrrp === null ? null : Math.max(vrrp.startedAtMs, parent?.startedAtMs ?? 0),
+      hasPidFile: vrrp !== null || this.#files.vrrpPidFiles.some((path) => existsSync(path)),
+    }
   }
 }
 
@@ -62,7 +106,7 @@ export function killKeepalived(files: PidFiles): string | null {
       return []
     } catch (cause) {
       if (isCode(cause, 'ESRCH')) return []
-      return [`SIGKILL to keepalived's process ${pid}: ${cause instanceof Error ? cause.message : 'failed'}`]
+      return [`SIGKILL to keepalived's process ${pid}: ${messageOf(cause)}`]
     }
   })
   return failures.length === 0 ? null : failures.join('; ')
@@ -71,14 +115,49 @@ export function killKeepalived(files: PidFiles): string | null {
 /** /proc counts in USER_HZ, which is 100 on every Linux that runs Node.js. */
 const millisecondsPerTick = 10
 
-function find(pidFile: string): Found | null {
-  const pid = Number(readOrNull(pidFile)?.trim())
-  if (!Number.isSafeInteger(pid) || pid < 2) return null
-  const stat = readOrNull(`/proc/${pid}/stat`)
+/** What proc(5) says of a process in one line; a line is shorter than this. */
+const statText = Buffer.alloc(1024)
+
+class WatchedProcess {
+  readonly #pid: number
+  readonly #descriptor: number
+  /** As it was when it was opened. */
+  readonly found: Found
+
+  private constructor(pid: number, descriptor: number, found: Found) {
+    this.#pid = pid
+    this.#descriptor = descriptor
+    this.found = found
+  }
+
+  /** The keepalived that the pid file names; null: none that lives. */
+  static open(pidFile: string): WatchedProcess | null {
+    const pid = Number(readOrNull(pidFile)?.trim())
+    if (!Number.isSafeInteger(pid) || pid < 2) return null
+    const descriptor = openOrNull(`/proc/${pid}/stat`)
+    if (descriptor === null) return null
+    const found = readStat(pid, descriptor)
+    if (found !== null) return new WatchedProcess(pid, descriptor, found)
+    closeSync(descriptor)
+    return null
+  }
+
+  /** As it is now; null: it is gone. */
+  look(): Found | null {
+    return readStat(this.#pid, this.#descriptor)
+  }
+
+  close(): void {
+    closeSync(this.#descriptor)
+  }
+}
+
+function readStat(pid: number, descriptor: number): Found | null {
+  const stat = readOpenOrNull(descriptor)
   if (stat === null) return null
   // proc(5): "pid (comm) state …", start time is field 22. The comm may hold spaces and brackets itself.
   const comm = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20)
   const state = fields[0] ?? ''
   const startedAtMs = Number(fields[19]) * millisecondsPerTick
   if (state === 'Z' || state === 'X' || state === 'x') return null
@@ -98,6 +177,23 @@ function runsKeepalived(pid: number): boolean {
 function readOrNull(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+function openOrNull(path: string): number | null {
+  try {
+    return openSync(path, 'r')
+  } catch {
+    return null
+  }
+}
+
+/** Null: ESRCH, the process that it was opened for is gone. */
+function readOpenOrNull(descriptor: number): string | null {
+  try {
+    return statText.toString('latin1', 0, readSync(descriptor, statText, 0, statText.length, 0))
   } catch {
     return null
   }

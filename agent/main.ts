@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Command, CommanderError } from 'commander'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
+import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError, loadConfig } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
@@ -67,6 +68,7 @@ function isForAdmin(cause: unknown): cause is Error {
   ].some((kind) => cause instanceof kind)
 }
 
+keepCompiledCode()
 const program = new Command('witness-agent')
   .description('Keeps keepalived on this node from holding a VIP without a lease.')
   .version(version)

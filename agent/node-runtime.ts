@@ -3,10 +3,11 @@
  * All waiting is outside: what takes time comes back as an event.
  */
 import { assertNever } from '../shared/assert-never.ts'
+import { messageOf } from '../shared/error-message.ts'
 import type { NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Timing } from '../shared/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
+import { promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
 import {
   createGuard,
   decide,
@@ -31,7 +32,8 @@ export interface RuntimeOutlets {
   readonly record: (instance: string, ballot: Ballot) => Promise<void>
   readonly mark: (instance: string, mark: Mark) => void
   readonly answerPeer: (beat: number, verdict: Verdict) => void
-  readonly beat: (beat: { seq: number; leaseMs: number; reports: Report[] }) => void
+  /** `atMs`: not later than the beat leaves; votes are counted from there. */
+  readonly beat: (beat: { atMs: number; seq: number; leaseMs: number; reports: Report[] }) => void
   /** @returns what went wrong, or null. */
   readonly carryOut: (
     instance: string,
@@ -72,9 +74,6 @@ export type TimelessEvent = GuardEvent extends infer E
     : never
   : never
 
-/** A gap is twice renewMs: this is often enough to tell one, and wakes an idle host seldom. */
-const heartbeatMs = 200
-
 export class NodeRuntime {
   readonly #options: RuntimeOptions
   readonly #guards = new Map<string, Guard>()
@@ -83,10 +82,9 @@ export class NodeRuntime {
   #queue: { instance: string; event: GuardEvent }[] = []
   #running = false
   #beatWanted = false
-  #deadlineTimer: NodeJS.Timeout | null = null
+  #deadline: { readonly timer: NodeJS.Timeout; readonly atMs: number } | null = null
   #renewTimer: NodeJS.Timeout | null = null
   #tickedForMs: number | null = null
-  readonly #heartbeatTimer: NodeJS.Timeout
   #ranAt: { bootMs: number; monotonicMs: number }
   #closed = false
 
@@ -94,12 +92,19 @@ export class NodeRuntime {
     this.#options = options
     this.#plan = plan
     this.#ranAt = { bootMs: options.nowMs(), monotonicMs: options.monotonicMs() }
-    this.#heartbeatTimer = setInterval(() => this.#noteGap(), heartbeatMs)
     this.#armRenewal()
   }
 
   get instances(): string[] {
     return [...this.#guards.keys()]
+  }
+
+  /** Whether this node's vote on any instance is promised to the peer. */
+  promisesPeer(atMs: number): boolean {
+    const { peer } = this.#plan
+    return (
+      peer !== null && [...this.#guards.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === peer)
+    )
   }
 
   /** keepalived.conf was read: guards come and go with its instances. */
@@ -110,7 +115,7 @@ export class NodeRuntime {
       if (this.#guards.has(profile.instance)) this.feed(profile.instance, { type: 'profile', profile })
       else this.#guards.set(profile.instance, this.#newGuard(profile))
     }
-    this.#armDeadline()
+    this.#armDeadline(this.#options.nowMs())
   }
 
   setPlan(plan: NodePlan): void {
@@ -121,38 +126,38 @@ export class NodeRuntime {
 
   /** What happened, to the guard of the instance; an instance without a guard is nobody's. */
   feed(instance: string, event: TimelessEvent): void {
-    this.#noteGap()
-    this.#enqueue(instance, event)
-    this.#drain()
+    const atMs = this.#noteGap()
+    this.#enqueue(instance, event, atMs)
+    this.#drain(atMs)
   }
 
   feedAll(event: TimelessEvent): void {
-    this.#noteGap()
-    for (const instance of this.#guards.keys()) this.#enqueue(instance, event)
-    this.#drain()
+    const atMs = this.#noteGap()
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, event, atMs)
+    this.#drain(atMs)
   }
 
   /** Several events as one turn: one heartbeat at its end at most. */
   feedTogether(events: readonly { readonly instance: string; readonly event: TimelessEvent }[]): void {
-    this.#noteGap()
-    for (const { instance, event } of events) this.#enqueue(instance, event)
-    this.#drain()
+    const atMs = this.#noteGap()
+    for (const { instance, event } of events) this.#enqueue(instance, event, atMs)
+    this.#drain(atMs)
   }
 
   /** Renews and sends a heartbeat now, as each renewMs. */
   renew(): void {
-    this.#noteGap()
+    // What the look finds is fed, and notes a gap itself; the renewal is later than all of it.
     this.#options.outlets.look()
-    for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'renew' })
+    const atMs = this.#noteGap()
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'renew' }, atMs)
     this.#beatWanted = true
-    this.#drain()
+    this.#drain(atMs)
   }
 
   close(): void {
     this.#closed = true
-    clearInterval(this.#heartbeatTimer)
     if (this.#renewTimer !== null) clearInterval(this.#renewTimer)
-    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
+    this.#disarmDeadline()
   }
 
   #newGuard(profile: Profile): Guard {
@@ -169,22 +174,28 @@ export class NodeRuntime {
     })
   }
 
-  #enqueue(instance: string, event: TimelessEvent): void {
-    this.#queue.push({ instance, event: { ...event, atMs: this.#options.nowMs() } })
+  #enqueue(instance: string, event: TimelessEvent, atMs: number): void {
+    this.#queue.push({ instance, event: { ...event, atMs } })
   }
 
-  /** To the end of the queue; an effect that feeds at once is taken in this same run. */
-  #drain(): void {
+  /**
+   * To the end of the queue; an effect that feeds at once is taken in this same run. All of it happens at the instant
+   * that was read when its event came: the clock costs more than the rest of a turn in which nothing is decided.
+   */
+  #drain(atMs: number): void {
     if (this.#running || this.#closed) return
     this.#running = true
+    let latestMs = atMs
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        latestMs = Math.max(latestMs, next.event.atMs)
         this.#turn(next.instance, next.event)
-      if (this.#beatWanted) this.#beat()
+      }
+      if (this.#beatWanted) this.#beat(latestMs)
     } finally {
       this.#running = false
     }
-    this.#armDeadline()
+    this.#armDeadline(latestMs)
   }
 
   #turn(instance: string, event: GuardEvent): void {
@@ -238,7 +249,7 @@ export class NodeRuntime {
     } catch (cause) {
       const error = messageOf(cause)
       this.#options.outlets.tell({ instance, event: 'bar-not-written', level: 'critical', text: error })
-      if (on) this.#enqueue(instance, { type: 'rung-ended', rung: 'bar', error })
+      if (on) this.#enqueue(instance, { type: 'rung-ended', rung: 'bar', error }, this.#options.nowMs())
     }
   }
 
@@ -283,28 +294,33 @@ export class NodeRuntime {
     })
   }
 
-  #beat(): void {
+  #beat(atMs: number): void {
     this.#beatWanted = false
     this.#seq += 1
-    const atMs = this.#options.nowMs()
     this.#options.outlets.beat({
+      atMs,
       seq: this.#seq,
       leaseMs: this.#plan.timing.leaseMs,
       reports: [...this.#guards.values()].map((guard) => reportOf(guard, atMs)),
     })
   }
 
-  /** Whether this process stood still, or the host slept, since it last ran. */
-  #noteGap(): void {
+  /**
+   * Whether this process stood still, or the host slept, since it last ran: before any event is taken. It runs each
+   * renewMs at least, so that what it takes for a gap is never shorter than renewMs and none of 2 × renewMs is missed.
+   * @returns the instant of what happens now
+   */
+  #noteGap(): number {
     const bootMs = this.#options.nowMs()
     const monotonicMs = this.#options.monotonicMs()
     const stoodMs = bootMs - this.#ranAt.bootMs
     const jumpedMs = clockJumpMs(stoodMs, monotonicMs - this.#ranAt.monotonicMs)
     this.#ranAt = { bootMs, monotonicMs }
-    if (stoodMs <= 2 * this.#plan.timing.renewMs && jumpedMs === 0) return
+    if (stoodMs <= 2 * this.#plan.timing.renewMs && jumpedMs === 0) return bootMs
     const resumed = { type: 'resumed', gapMs: Math.round(stoodMs), jumpedMs } as const
-    for (const instance of this.#guards.keys()) this.#enqueue(instance, resumed)
-    this.#drain()
+    for (const instance of this.#guards.keys()) this.#enqueue(instance, resumed, bootMs)
+    this.#drain(bootMs)
+    return bootMs
   }
 
   #armRenewal(): void {
@@ -312,26 +328,35 @@ export class NodeRuntime {
     this.#renewTimer = setInterval(() => this.renew(), this.#plan.timing.renewMs)
   }
 
-  #armDeadline(): void {
-    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer)
-    this.#deadlineTimer = null
-    const deadlineMs = this.#nextDeadlineMs()
-    if (deadlineMs === null || this.#closed) return
-    const leftMs = Math.max(1, deadlineMs - this.#options.nowMs())
+  /** Each answer moves the deadline on: the timer stays, and looks when it fires whether there is something to serve. */
+  #armDeadline(nowMs: number): void {
+    const deadlineMs = this.#closed ? null : this.#nextDeadlineMs()
+    if (deadlineMs === null) return this.#disarmDeadline()
     // A deadline that stays in the past though it was served must not become a busy loop.
-    const delayMs = deadlineMs === this.#tickedForMs ? Math.max(leftMs, this.#plan.timing.grainMs) : leftMs
-    this.#deadlineTimer = setTimeout(() => {
-      if (this.#options.nowMs() >= deadlineMs) this.#tickedForMs = deadlineMs
-      this.feedAll({ type: 'tick' })
-    }, delayMs)
+    const served = deadlineMs === this.#tickedForMs
+    const atMs = served ? Math.max(deadlineMs, nowMs + this.#plan.timing.grainMs) : deadlineMs
+    if (this.#deadline !== null && this.#deadline.atMs <= atMs) return
+    this.#disarmDeadline()
+    const timer = setTimeout(() => this.#serveDeadline(), Math.max(1, atMs - nowMs))
+    this.#deadline = { timer, atMs }
+  }
+
+  #disarmDeadline(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline.timer)
+    this.#deadline = null
+  }
+
+  #serveDeadline(): void {
+    this.#deadline = null
+    const deadlineMs = this.#nextDeadlineMs()
+    const nowMs = this.#options.nowMs()
+    if (deadlineMs === null || deadlineMs > nowMs) return this.#armDeadline(nowMs)
+    this.#tickedForMs = deadlineMs
+    this.feedAll({ type: 'tick' })
   }
 
   #nextDeadlineMs(): number | null {
     const deadlines = [...this.#guards.values()].map(nextDeadlineMs).filter((deadline) => deadline !== null)
     return deadlines.length === 0 ? null : Math.min(...deadlines)
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

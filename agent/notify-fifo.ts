@@ -14,7 +14,6 @@ export type FifoEvent =
       readonly type: 'state'
       readonly instance: string
       readonly state: KeepalivedState
-      readonly priority: number
     }
   /** keepalived, MASTER, received an advert of a lower-priority MASTER. */
   | { readonly type: 'rival'; readonly instance: string }
@@ -36,13 +35,13 @@ const states: ReadonlyMap<string, KeepalivedState> = new Map([
 
 /** @returns the event, 'other' for a line of no interest here, or null for one that is not keepalived's. */
 export function parseFifoLine(line: string): FifoEvent | 'other' | null {
-  const match = /^(INSTANCE|GROUP|VS|RS) "([^"]*)" (\S+)(?: (\d+))?/.exec(line)
+  const match = /^(INSTANCE|GROUP|VS|RS) "([^"]*)" (\S+)/.exec(line)
   if (match === null) return null
-  const [, kind, instance = '', word = '', priority = '0'] = match
+  const [, kind, instance = '', word = ''] = match
   if (kind !== 'INSTANCE') return 'other'
   if (word === 'MASTER_RX_LOWER_PRI') return { type: 'rival', instance }
   const state = states.get(word)
-  return state === undefined ? null : { type: 'state', instance, state, priority: Number(priority) }
+  return state === undefined ? null : { type: 'state', instance, state }
 }
 
 /** No line of keepalived's is longer. */

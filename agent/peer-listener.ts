@@ -13,6 +13,8 @@ import {
   type Welcome,
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
+import { messageOf } from '../shared/error-message.ts'
+import { maySucceed } from '../shared/succession.ts'
 import { silenceMs, type Timing } from '../shared/timing.ts'
 import { acceptAgents, type Connection } from '../shared/transport.ts'
 
@@ -22,7 +24,10 @@ export interface PeerListenerOptions {
   readonly listen: { readonly address: string; readonly port: number }
   readonly token: string
   readonly nowMs: () => number
+  readonly monotonicMs: () => number
   readonly timing: () => Timing
+  /** Whether this node's vote on any instance is promised to the peer at that instant. */
+  readonly promised: (atMs: number) => boolean
   /** Called for each beat; `answer` for this beat is collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
@@ -38,6 +43,9 @@ interface Incarnation {
   readonly bootId: string
   connection: Connection | null
   lastSeq: number
+  /** When its newest beat came; null: none yet. */
+  beatAtMs: number | null
+  /** When its hello or its newest beat came. */
   heardAtMs: number
 }
 
@@ -104,7 +112,7 @@ export class PeerListener {
   /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
   answer(beat: number, verdict: Verdict): void {
     if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
-    else this.#send(beat, [verdict])
+    else this.#send(beat, [verdict], this.#options.nowMs())
   }
 
   close(): void {
@@ -118,6 +126,7 @@ export class PeerListener {
     this.#acceptor = acceptAgents(this.#server, {
       token: this.#options.token,
       maxConnections,
+      monotonicMs: this.#options.monotonicMs,
       onRefused: (reason) => this.#options.onRefused(reason, 'a connection was refused before its hello'),
       onOpen: (connection) => {
         const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
@@ -140,7 +149,7 @@ export class PeerListener {
     try {
       message = parseFromAgent(data)
     } catch (cause) {
-      this.#refuse(connection, 'malformed', cause instanceof Error ? cause.message : 'malformed')
+      this.#refuse(connection, 'malformed', messageOf(cause))
       return
     }
     switch (message.type) {
@@ -164,7 +173,8 @@ export class PeerListener {
     if (this.#peer === null) return connection.close('no plan names a peer yet')
     if (hello.node !== this.#peer)
       return this.#refuse(connection, 'foreign-node', `node "${hello.node}", the peer is "${this.#peer}"`)
-    if (!this.#mayReplace(hello))
+    const atMs = this.#options.nowMs()
+    if (!this.#mayReplace(hello, atMs))
       return this.#refuse(
         connection,
         'double',
@@ -172,9 +182,10 @@ export class PeerListener {
       )
     if (this.#past.includes(hello.incarnation))
       return this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
-    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello)
+    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello, atMs)
     const incarnation = this.#incarnation
     if (incarnation === null) return
+    incarnation.heardAtMs = atMs
     const old = incarnation.connection
     incarnation.connection = connection
     if (old !== null && old !== connection) old.close('replaced by a newer connection')
@@ -182,26 +193,25 @@ export class PeerListener {
     connection.send(welcome)
   }
 
-  /**
-   * Whether this start of the peer's agent may speak for it: not beside a live one, and from another boot, which may be
-   * a clone of a host that lives, only when no promise to the old one can be in use any more.
-   */
-  #mayReplace({ incarnation, bootId }: Hello): boolean {
-    const { timing, nowMs } = this.#options
+  #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {
+    const { timing, promised } = this.#options
     const known = this.#incarnation
     if (known === null || known.id === incarnation) return true
-    const silentMs = nowMs() - known.heardAtMs
-    if (known.connection !== null && silentMs < silenceMs(timing())) return false
-    return known.bootId === bootId || silentMs >= timing().reserveMs
+    const { connection, beatAtMs } = known
+    const live = connection !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing())
+    return maySucceed(
+      { ...known, live, promised: promised(atMs) },
+      { bootId, atMs, reserveMs: timing().reserveMs },
+    )
   }
 
-  #replaceIncarnation({ incarnation: id, bootId }: Hello): void {
+  #replaceIncarnation({ incarnation: id, bootId }: Hello, atMs: number): void {
     const old = this.#incarnation
     if (old !== null) {
       this.#past = [...this.#past, old.id].slice(-incarnationsRemembered)
       old.connection?.close('the peer started anew')
     }
-    this.#incarnation = { id, bootId, connection: null, lastSeq: 0, heardAtMs: this.#options.nowMs() }
+    this.#incarnation = { id, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
   }
 
   #takeBeat(connection: Connection, beat: Beat): void {
@@ -211,16 +221,19 @@ export class PeerListener {
     if (beat.seq <= incarnation.lastSeq)
       return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
     incarnation.lastSeq = beat.seq
-    incarnation.heardAtMs = this.#options.nowMs()
+    const atMs = this.#options.nowMs()
+    incarnation.beatAtMs = atMs
+    incarnation.heardAtMs = atMs
     const collecting = { beat: beat.seq, verdicts: [] }
     this.#collecting = collecting
     this.#options.onBeat(beat)
     this.#collecting = null
-    this.#send(beat.seq, collecting.verdicts)
+    // As when the beat came, not as late as it may be: what echoes this is newer than the beat, and no more.
+    this.#send(beat.seq, collecting.verdicts, atMs)
   }
 
-  #send(seq: number, verdicts: Verdict[]): void {
-    const answer: Answer = { type: 'answer', seq, atMs: this.#options.nowMs(), verdicts }
+  #send(seq: number, verdicts: Verdict[], atMs: number): void {
+    const answer: Answer = { type: 'answer', seq, atMs, verdicts }
     this.#incarnation?.connection?.send(answer)
   }
 

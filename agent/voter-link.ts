@@ -13,6 +13,7 @@ import {
   type VoterName,
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
+import { messageOf } from '../shared/error-message.ts'
 import { dialVoter, type Connection } from '../shared/transport.ts'
 
 export interface VoterLinkEvents {
@@ -32,12 +33,15 @@ export interface VoterLinkOptions {
   readonly hello: () => Hello
   readonly renewMs: () => number
   readonly nowMs: () => number
+  readonly monotonicMs: () => number
   /** Between 0 and 1, new at each call: two agents must not dial in step. */
   readonly jitter: () => number
   readonly on: VoterLinkEvents
 }
 
 export interface OutgoingBeat {
+  /** Not later than this beat leaves: a vote counts from when it was asked for, and may only err to the safe side. */
+  readonly atMs: number
   readonly seq: number
   readonly leaseMs: number
   readonly reports: Report[]
@@ -49,8 +53,8 @@ const longestRedialMs = 250
 /** A pending vote is answered twice, and the second time late: so many beats are remembered. */
 const beatsRemembered = 64
 
-/** How often it looks whether the connection still lives. */
-const watchMs = 200
+/** A shorter gap between two looks at the connection is no pause of this process, however often it renews. */
+const shortestGapMs = 600
 
 interface Session {
   readonly connection: Connection
@@ -67,7 +71,6 @@ export class VoterLink {
   #session: Session | null = null
   #redialMs = firstRedialMs
   #redialTimer: NodeJS.Timeout | null = null
-  readonly #watchTimer: NodeJS.Timeout
   #watchedAtMs: number
   #closed = false
   #lastReason: string | null = null
@@ -75,7 +78,6 @@ export class VoterLink {
   constructor(options: VoterLinkOptions) {
     this.#options = options
     this.#watchedAtMs = options.nowMs()
-    this.#watchTimer = setInterval(() => this.#watch(), watchMs)
     this.#dial()
   }
 
@@ -84,11 +86,10 @@ export class VoterLink {
     return this.#session?.welcomed === true
   }
 
-  beat({ seq, leaseMs, reports }: OutgoingBeat): void {
+  beat({ atMs, seq, leaseMs, reports }: OutgoingBeat): void {
     const session = this.#session
     if (session?.welcomed !== true) return
-    // Before the send: a vote counts from when it was asked for, and the clock may only err to the safe side.
-    session.sentAtMs.set(seq, this.#options.nowMs())
+    session.sentAtMs.set(seq, atMs)
     const oldest = session.sentAtMs.keys().next()
     if (session.sentAtMs.size > beatsRemembered && !oldest.done) session.sentAtMs.delete(oldest.value)
     session.connection.send({ type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports })
@@ -108,7 +109,6 @@ export class VoterLink {
 
   close(): void {
     this.#closed = true
-    clearInterval(this.#watchTimer)
     if (this.#redialTimer !== null) clearTimeout(this.#redialTimer)
     this.#dialled?.close()
     this.#session = null
@@ -117,12 +117,13 @@ export class VoterLink {
   #dial(): void {
     this.#redialTimer = null
     if (this.#closed) return
-    const { url, token, nowMs, renewMs } = this.#options
+    const { url, token, nowMs, monotonicMs, renewMs } = this.#options
     let mine: Connection | null = null
     const handle = dialVoter({
       url,
       token,
       connectTimeoutMs: Math.max(500, 2 * renewMs()),
+      monotonicMs,
       onOpen: (connection) => {
         mine = connection
         if (this.#closed || this.#dialled !== handle) return
@@ -152,7 +153,7 @@ export class VoterLink {
     try {
       message = parseFromVoter(data)
     } catch (cause) {
-      this.#giveUp(session, `not of the protocol: ${cause instanceof Error ? cause.message : 'malformed'}`)
+      this.#giveUp(session, `not of the protocol: ${messageOf(cause)}`)
       return
     }
     session.heardAtMs = this.#options.nowMs()
@@ -187,16 +188,15 @@ export class VoterLink {
     }
   }
 
-  /** A connection on which nothing comes is dead, whatever TCP believes. */
-  #watch(): void {
-    const { nowMs, renewMs } = this.#options
-    const atMs = nowMs()
+  /** The look at the connection, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  watch(atMs: number): void {
+    const { renewMs } = this.#options
     const gapMs = atMs - this.#watchedAtMs
     this.#watchedAtMs = atMs
     const session = this.#session
     if (session === null) return
     // Where this process itself did not run, the silence is its own.
-    if (gapMs > Math.max(2 * renewMs(), 3 * watchMs)) session.heardAtMs = atMs
+    if (gapMs > Math.max(2 * renewMs(), shortestGapMs)) session.heardAtMs = atMs
     const silentMs = atMs - session.heardAtMs
     if (silentMs > 3 * renewMs()) this.#giveUp(session, `silent for ${Math.round(silentMs)} ms`)
   }

@@ -4,9 +4,11 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
+import { messageOf } from '../shared/error-message.ts'
 import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
+import { silenceMs } from '../shared/timing.ts'
 import type { Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
@@ -20,6 +22,7 @@ import {
 import { viewOf, type ClusterView, type EventView } from './cluster-view.ts'
 import type { EventLog } from './event-log.ts'
 import type { Ledger } from './ledger.ts'
+import { isLive } from './roster.ts'
 
 /** The pure core; tests put a small one of their own in its place. */
 export interface Core {
@@ -95,8 +98,9 @@ export class ClusterRuntime {
     this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
     this.#arbiter = options.arbiter
     this.#members = options.members
-    this.#lastRanAt = { bootMs: options.nowMs(), monotonicMs: options.monotonicMs() }
-    this.#arm()
+    const bootMs = options.nowMs()
+    this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
+    this.#arm(bootMs)
   }
 
   get members(): readonly Member[] {
@@ -107,8 +111,11 @@ export class ClusterRuntime {
     return this.#core.viewOf(this.#arbiter, this.#options.nowMs())
   }
 
+  /** Whether the node's agent is heard. */
   hears(node: string): boolean {
-    return this.view().nodes.some((one) => one.node === node && one.connected)
+    const { nodes, timing } = this.#arbiter
+    const known = nodes.get(node)
+    return known !== undefined && isLive(known, this.#options.nowMs(), silenceMs(timing))
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -120,14 +127,7 @@ export class ClusterRuntime {
     if (this.#ended) return
     const atMs = this.#noteRun()
     this.#queue.push({ ...happening, atMs })
-    this.#drain()
-  }
-
-  /** Called often while the process runs, so that a pause shows. */
-  pulse(): void {
-    if (this.#ended) return
-    this.#noteRun()
-    this.#drain()
+    this.#drain(atMs)
   }
 
   /** The question of a check without an agent; silence for `checkTimeoutMs` is "no". */
@@ -176,7 +176,10 @@ export class ClusterRuntime {
     await this.#options.events.flush()
   }
 
-  /** A process that did not run must not decide on what it heard before its pause. */
+  /**
+   * A process that did not run must not decide on what it heard before its pause. The arbiter's deadlines are renewMs
+   * apart at most, so that it runs often enough for a pause to show.
+   */
   #noteRun(): number {
     const atMs = this.#options.nowMs()
     const monotonicMs = this.#options.monotonicMs()
@@ -188,11 +191,14 @@ export class ClusterRuntime {
     return atMs
   }
 
-  #drain(): void {
-    if (this.#running || this.#queue.length === 0) return
+  /** All that one event brings about happens at the instant that was read when it came. */
+  #drain(atMs: number): void {
+    if (this.#running) return
     this.#running = true
+    let latestMs = atMs
     try {
       for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+        latestMs = Math.max(latestMs, event.atMs)
         const { arbiter, effects } = this.#core.arbitrate(this.#arbiter, event)
         this.#arbiter = arbiter
         for (const effect of effects) this.#carryOut(effect)
@@ -200,14 +206,14 @@ export class ClusterRuntime {
     } finally {
       this.#running = false
     }
-    this.#arm()
+    this.#arm(latestMs)
   }
 
-  #arm(): void {
+  #arm(nowMs: number): void {
     clearTimeout(this.#deadline)
     if (this.#ended) return
     const deadlineMs = this.#core.nextDeadlineMs(this.#arbiter)
-    const delayMs = Math.min(longestTimerMs, Math.max(shortestTimerMs, deadlineMs - this.#options.nowMs()))
+    const delayMs = Math.min(longestTimerMs, Math.max(shortestTimerMs, deadlineMs - nowMs))
     this.#deadline = setTimeout(() => this.handle({ type: 'tick' }), delayMs)
   }
 
@@ -294,8 +300,4 @@ export class ClusterRuntime {
       { cluster: this.cluster },
     )
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -24,7 +24,7 @@ export interface ClustersOptions {
 
 /** More would be a mistake in an agent's configuration, or an attack by somebody with the token. */
 const mostAdmitted = 1000
-/** The pulse runs each 200 ms: a pause shorter than a few of these cannot be told from a busy moment. */
+/** A shorter pause cannot be told from a busy moment. */
 const shortestPauseMs = 600
 
 export class Clusters {

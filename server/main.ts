@@ -1,6 +1,8 @@
 /** witnessd: reads the command line and the configuration, hands the clocks to the witness, and ends it on a signal. */
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
+import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
@@ -150,4 +152,5 @@ function endWith(code: number, message: string): never {
   process.exit(code)
 }
 
+keepCompiledCode()
 void main()

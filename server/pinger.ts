@@ -16,7 +16,7 @@ export interface Pinged {
 }
 
 /** A node whose agent is heard is pinged in one of so many rounds. */
-const calmRounds = 10
+const calmRounds = 30
 
 export class Pinger {
   readonly #clusters: () => readonly Pinged[]

@@ -3,6 +3,7 @@
  * whether the host answers ICMP, and whether two live agents go by one name. Pure.
  */
 import type { Beat, Hello, Member, NodeName, Report } from '../shared/protocol.ts'
+import { maySucceed } from '../shared/succession.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 
 /** The shell numbers the connections. */
@@ -56,15 +57,11 @@ export interface Patience {
   readonly promised: boolean
 }
 
-/**
- * Whether another start of an agent may speak for the node. On the same boot of the host: as soon as the old one is
- * gone. From another host or boot, which may be a clone of a host that lives: only when no promise to the old one can
- * be in use, because whoever speaks for the node may give its votes back.
- */
 function mayReplace(session: Session, bootId: string, patience: Patience): boolean {
   const { atMs, silenceMs, reserveMs, promised } = patience
-  if (sessionIsLive(session, atMs, silenceMs)) return false
-  return session.hello.bootId === bootId || (!promised && atMs - session.heardAtMs >= reserveMs)
+  const { hello, heardAtMs } = session
+  const live = sessionIsLive(session, atMs, silenceMs)
+  return maySucceed({ bootId: hello.bootId, live, heardAtMs, promised }, { bootId, atMs, reserveMs })
 }
 
 export type Greeting =

@@ -33,8 +33,6 @@ export interface Witness {
 
 const mostAgents = 2048
 const mostSockets = 4096
-/** Shows pauses of the process: each cluster is told of those that are longer than its longest pause. */
-const pulseMs = 200
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
@@ -66,7 +64,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const agents = acceptAgents(server, {
     token,
     maxConnections: mostAgents,
-    nowMs,
+    monotonicMs,
     onRefused: (kind: UpgradeRefusal) => refusals.count(kind, 'an upgrade to WebSocket'),
     onOpen: gateway.onOpen,
     onMessage: gateway.onMessage,
@@ -77,14 +75,10 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const address = await listen(server, config.listen)
   await clusters.start()
   pinger.start()
-  const pulse = setInterval(() => {
-    for (const cluster of clusters.all) cluster.pulse()
-  }, pulseMs)
 
   return {
     address,
     stop: async () => {
-      clearInterval(pulse)
       pinger.stop()
       server.close()
       await clusters.close()

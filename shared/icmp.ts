@@ -16,13 +16,7 @@ const longestRunMs = 1500
 /** A killed child may hang in the kernel still; until it is gone its address gets no second one. */
 const running = new Map<string, ChildProcess>()
 
-/** @returns the round trip in milliseconds; null: no answer, or no way to ask. Never throws. */
-export async function ping(address: string): Promise<number | null> {
-  const result = await echo(address)
-  return result.kind === 'answered' ? result.roundTripMs : null
-}
-
-/** As `ping`, telling silence and inability apart. Never throws. */
+/** One echo; silence and inability to ask are told apart. Never throws. */
 export async function echo(address: string): Promise<Echo> {
   if (running.has(address)) return { kind: 'impossible', why: `the last ping of ${address} still hangs` }
   // The library hands its own environment to the child, and reads only English answers.

@@ -7,7 +7,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import WebSocket, { WebSocketServer, type RawData } from 'ws'
-import { bootClockMs } from './boot-clock.ts'
 import { maxMessageBytes } from './protocol.ts'
 import { bearsToken } from './token.ts'
 
@@ -58,6 +57,7 @@ let lastId = 0
 /**
  * Accepts agents on an HTTP server of the caller's.
  * @param options.onRefused is told why an upgrade was refused, for the counters
+ * @param options.monotonicMs for the rate limit alone, which no lease depends on
  * @returns a handle that ends every connection and stops accepting
  */
 export function acceptAgents(
@@ -66,7 +66,7 @@ export function acceptAgents(
     token: string
     maxConnections: number
     onRefused(reason: UpgradeRefusal): void
-    nowMs?: () => number
+    monotonicMs: () => number
   } & ConnectionEvents,
 ): { close(): void } {
   const acceptor = new WebSocketServer({ noServer: true, clientTracking: true, ...socketLimits })
@@ -96,7 +96,7 @@ export function acceptAgents(
     acceptor.handleUpgrade(request, socket, head, (webSocket) => {
       const remoteAddress = plainAddress(request.socket.remoteAddress)
       request.socket.setKeepAlive(true, keepAliveMs)
-      const line = new Line(webSocket, options, () => remoteAddress, options.nowMs ?? bootClockMs)
+      const line = new Line(webSocket, options, () => remoteAddress, options.monotonicMs)
       options.onOpen(line)
     })
   }
@@ -117,6 +117,7 @@ export function acceptAgents(
 /**
  * One attempt to reach a voter; dialling again is the caller's.
  * @param options.url `http://host:port` of the voter
+ * @param options.monotonicMs for the rate limit alone, which no lease depends on
  * @returns a handle that gives up the attempt, or ends the connection
  */
 export function dialVoter(
@@ -124,7 +125,7 @@ export function dialVoter(
     url: string
     token: string
     connectTimeoutMs: number
-    nowMs?: () => number
+    monotonicMs: () => number
   } & ConnectionEvents,
 ): { close(): void } {
   const webSocket = new WebSocket(new URL(agentPath, options.url), {
@@ -134,7 +135,7 @@ export function dialVoter(
     ...socketLimits,
   })
   let remoteAddress = new URL(options.url).hostname
-  const line = new Line(webSocket, options, () => remoteAddress, options.nowMs ?? bootClockMs)
+  const line = new Line(webSocket, options, () => remoteAddress, options.monotonicMs)
   webSocket.once('upgrade', (response) => {
     remoteAddress = plainAddress(response.socket.remoteAddress)
     response.socket.setNoDelay(true)
@@ -157,10 +158,15 @@ class Line implements Connection {
   readonly #address: () => string
   #endReason: string | null = null
 
-  constructor(webSocket: WebSocket, events: ConnectionEvents, address: () => string, nowMs: () => number) {
+  constructor(
+    webSocket: WebSocket,
+    events: ConnectionEvents,
+    address: () => string,
+    monotonicMs: () => number,
+  ) {
     this.#webSocket = webSocket
     this.#address = address
-    const allow = rateLimit(nowMs)
+    const allow = rateLimit(monotonicMs)
     const limited = (): boolean => {
       if (this.#endReason !== null) return true
       if (allow()) return false
@@ -198,8 +204,9 @@ class Line implements Connection {
       this.fail('reads too slowly')
       return
     }
-    // An error of the socket comes as an event too; here it would only be said twice.
-    webSocket.send(JSON.stringify(message), () => undefined)
+    // As bytes, head and message of a client's frame leave in one piece. An error of the socket comes as an event too;
+    // here it would only be said twice.
+    webSocket.send(Buffer.from(JSON.stringify(message)), { binary: false }, () => undefined)
   }
 
   close(reason: string): void {
@@ -222,11 +229,11 @@ class Line implements Connection {
 }
 
 /** A token bucket. */
-function rateLimit(nowMs: () => number): () => boolean {
+function rateLimit(monotonicMs: () => number): () => boolean {
   let left = messageBurst
-  let filledAtMs = nowMs()
+  let filledAtMs = monotonicMs()
   return () => {
-    const atMs = nowMs()
+    const atMs = monotonicMs()
     left = Math.min(messageBurst, left + ((atMs - filledAtMs) / 1000) * messagesPerSecond)
     filledAtMs = atMs
     if (left < 1) return false

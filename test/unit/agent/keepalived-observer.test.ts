@@ -65,7 +65,7 @@ class Host {
   )
 
   line(state: KeepalivedState): void {
-    this.observer.take({ type: 'state', instance: 'VI_1', state, priority: 100 })
+    this.observer.take({ type: 'state', instance: 'VI_1', state })
   }
 }
 
@@ -272,7 +272,7 @@ describe('KeepalivedObserver', () => {
     await watch()
     host.observer.take({ type: 'rival', instance: 'VI_1' })
     host.observer.take({ type: 'rival', instance: 'VI_9' })
-    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER', priority: 1 })
+    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER' })
     assert.equal(host.rivals, 1)
     assert.deepEqual(host.problems, ['unknown-instance'])
   })

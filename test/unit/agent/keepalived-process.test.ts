@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
-import { killKeepalived, lookAtKeepalived, usualVrrpPidFiles } from '../../../agent/keepalived-process.ts'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  KeepalivedProcesses,
+  killKeepalived,
+  lookAtKeepalived,
+  usualVrrpPidFiles,
+} from '../../../agent/keepalived-process.ts'
 import { bootClockMs } from '../../../shared/boot-clock.ts'
 import { eventually } from './eventually.ts'
 import { fakeKeepalived, type FakeKeepalived } from './fake-keepalived.ts'
@@ -60,5 +65,66 @@ describe('lookAtKeepalived', () => {
 
   it('knows where keepalived writes the pid of its VRRP child', () => {
     assert.deepEqual(usualVrrpPidFiles('/run/keepalived.pid'), ['/run/vrrp.pid', '/run/keepalived_vrrp.pid'])
+  })
+})
+
+describe('KeepalivedProcesses', () => {
+  const folder = temporaryFolder()
+  let fake: FakeKeepalived
+  let processes: KeepalivedProcesses
+  beforeEach(async () => {
+    fake = await fakeKeepalived(folder())
+    await eventually('exec', () => lookAtKeepalived(fake).parentPid !== null)
+    await eventually('exec', () => lookAtKeepalived(fake).vrrpPid !== null)
+    processes = new KeepalivedProcesses(fake)
+  })
+  afterEach(() => {
+    processes.close()
+    fake.end()
+  })
+
+  it('sees at each look what a first look sees', async () => {
+    for (let look = 0; look < 3; look += 1) assert.deepEqual(processes.look(), lookAtKeepalived(fake))
+    fake.vrrp.kill('SIGSTOP')
+    await eventually('frozen', () => processes.look().state === 'frozen')
+    fake.vrrp.kill('SIGCONT')
+    await eventually('running', () => processes.look().state === 'running')
+  })
+
+  it('sees a child that died, whatever its pid file says', async () => {
+    assert.equal(processes.look().state, 'running')
+    fake.vrrp.kill('SIGKILL')
+    await eventually('absent', () => processes.look().state === 'absent')
+    assert.deepEqual(processes.look(), lookAtKeepalived(fake))
+  })
+
+  it('finds the keepalived that was started in the place of the one it knew', async () => {
+    const before = processes.look()
+    mkdirSync(folder('next'))
+    const next = await fakeKeepalived(folder('next'))
+    try {
+      fake.end()
+      await eventually('absent', () => processes.look().state === 'absent')
+      writeFileSync(folder('keepalived.pid'), `${next.parent.pid}\n`)
+      writeFileSync(folder('vrrp.pid'), `${next.vrrp.pid}\n`)
+      await eventually('running', () => processes.look().state === 'running')
+      assert.notEqual(processes.look().identity, before.identity)
+      assert.equal(processes.look().vrrpPid, next.vrrp.pid)
+    } finally {
+      next.end()
+    }
+  })
+
+  it('keeps two descriptors open at most, and none once it is closed', async () => {
+    const open = (): number => readdirSync('/proc/self/fd').length
+    const before = open()
+    for (let look = 0; look < 10; look += 1) processes.look()
+    assert.equal(open(), before + 2)
+    fake.vrrp.kill('SIGKILL')
+    await eventually('absent', () => processes.look().state === 'absent')
+    for (let look = 0; look < 10; look += 1) processes.look()
+    assert.equal(open(), before + 1)
+    processes.close()
+    assert.equal(open(), before)
   })
 })

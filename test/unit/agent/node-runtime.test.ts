@@ -23,8 +23,9 @@ async function settled(): Promise<void> {
 describe('NodeRuntime', () => {
   let nowMs: number
   let monotonicMs: number
+  let readings: number
   let done: string[]
-  let beats: { seq: number; leaseMs: number; reports: Report[] }[]
+  let beats: { atMs: number; seq: number; leaseMs: number; reports: Report[] }[]
   let permits: Permit[]
   let barError: string | null
   let recordError: Error | null
@@ -67,7 +68,10 @@ describe('NodeRuntime', () => {
       {
         node: 'lb01',
         policy: { mode, fence: 'stop', alone: 'stop', rejoin: 'auto', hasLastResort: false },
-        nowMs: () => nowMs,
+        nowMs: () => {
+          readings += 1
+          return nowMs
+        },
         monotonicMs: () => monotonicMs,
         recovered: () => ({
           kind: 'valid',
@@ -95,6 +99,7 @@ describe('NodeRuntime', () => {
     mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
     nowMs = 100_000
     monotonicMs = 0
+    readings = 0
     done = []
     beats = []
     permits = []
@@ -157,6 +162,77 @@ describe('NodeRuntime', () => {
     assert.equal(beats[0]?.leaseMs, defaultTiming.leaseMs)
   })
 
+  it('reads the clock once for an event and all that comes of it, before the beat leaves', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    readings = 0
+    becomeMaster()
+    assert.equal(beats.at(-1)?.atMs, nowMs)
+    // One for the event, one when the ballot's writing begins.
+    assert.equal(readings, 2)
+  })
+
+  it('serves a deadline that came nearer, and none that was moved on', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    becomeMaster()
+    for (const from of ['witness', 'lb02'])
+      runtime.feed('VI_1', {
+        type: 'answer',
+        from,
+        sentAtMs: nowMs,
+        verdict: {
+          instance: 'VI_1',
+          vote: { kind: 'granted', epoch: 4 },
+          holder: 'lb01',
+          renewedAgoMs: 0,
+          epoch: 4,
+        },
+      })
+    pass(defaultTiming.claimMs + 100)
+    assert.ok(done.includes('tell lease-won'))
+    assert.ok(!done.includes('bar VI_1 on'))
+    // Nobody answers any more: the lease of then ends.
+    pass(defaultTiming.leaseMs)
+    assert.ok(done.includes('bar VI_1 on'))
+  })
+
+  it('says whether its vote is promised to the peer, and until when', async () => {
+    start()
+    nowMs += 10_000
+    monotonicMs += 10_000
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    assert.equal(runtime.promisesPeer(nowMs), false)
+    runtime.feed('VI_1', {
+      type: 'peer-report',
+      beat: 1,
+      leaseMs: defaultTiming.leaseMs,
+      report: {
+        instance: 'VI_1',
+        phase: 'claiming',
+        why: '',
+        keepalived: 'MASTER',
+        process: 'running',
+        vips: 'held',
+        priority: 200,
+        nopreempt: false,
+        ask: { epoch: 9 },
+        release: false,
+        epoch: 9,
+        witnessEpoch: 0,
+        peerSilentMs: null,
+        checkSilentMs: null,
+        gateway: 'unknown',
+        fence: null,
+        warnings: [],
+      },
+    })
+    await settled()
+    assert.ok(done.includes('answer 1 granted'))
+    assert.equal(runtime.promisesPeer(nowMs), true)
+    assert.equal(runtime.promisesPeer(nowMs + defaultTiming.reserveMs), false)
+  })
+
   it('takes a new rhythm from a new plan', () => {
     start()
     runtime.setPlan({ peer: 'lb02', timing: { ...defaultTiming, renewMs: 100, leaseMs: 1000 } })
@@ -174,6 +250,16 @@ describe('NodeRuntime', () => {
     monotonicMs += 10_000
     runtime.feed('VI_1', { type: 'tick' })
     assert.ok(done.includes('tell paused'))
+  })
+
+  it('takes no busy stretch of less than renewMs for a pause', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    pass(defaultTiming.renewMs - 10)
+    nowMs += defaultTiming.renewMs
+    monotonicMs += defaultTiming.renewMs
+    pass(10)
+    assert.ok(!done.includes('tell paused'))
   })
 
   it('always permits in observe mode', () => {

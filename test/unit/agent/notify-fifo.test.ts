@@ -11,7 +11,6 @@ describe('parseFifoLine', () => {
       type: 'state',
       instance: 'VI_1',
       state: 'MASTER',
-      priority: 100,
     })
     assert.deepEqual(parseFifoLine('INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100'), {
       type: 'rival',

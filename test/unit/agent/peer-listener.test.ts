@@ -39,19 +39,23 @@ describe('PeerListener', () => {
   let beats: number[]
   let refused: string[]
   let nowMs: number
+  let promised: boolean
   const handles: { close(): void }[] = []
 
   beforeEach(async () => {
     beats = []
     refused = []
     nowMs = 1000
+    promised = false
     listener = await PeerListener.listen({
       cluster: 'web',
       node: 'lb01',
       listen: { address: '127.0.0.1', port: 0 },
       token,
       nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
       timing: () => defaultTiming,
+      promised: () => promised,
       onBeat: ({ seq }) => {
         beats.push(seq)
         listener.answer(seq, verdict)
@@ -72,6 +76,7 @@ describe('PeerListener', () => {
         url: `http://127.0.0.1:${listener.port}`,
         token,
         connectTimeoutMs: 2000,
+        monotonicMs: () => nowMs,
         onOpen: (connection) => {
           peer.connection = connection
           connection.send(first)
@@ -170,6 +175,18 @@ describe('PeerListener', () => {
     assert.deepEqual([refused, later.closed], [['double'], null])
   })
 
+  it('lets no other boot speak while a promise to the peer runs, however long the peer was silent', async () => {
+    await dial(hello)
+    const reboot = { ...hello, incarnation: 'incarnation-2', bootId: 'another-boot' }
+    nowMs += 10 * defaultTiming.reserveMs
+    promised = true
+    await dial(reboot)
+    assert.deepEqual(refused, ['double'])
+    promised = false
+    const later = await dial(reboot)
+    assert.deepEqual([refused, later.closed], [['double'], null])
+  })
+
   it('says which address is in use', async () => {
     await assert.rejects(
       PeerListener.listen({
@@ -178,7 +195,9 @@ describe('PeerListener', () => {
         listen: { address: '127.0.0.1', port: listener.port },
         token,
         nowMs: () => 0,
+        monotonicMs: () => 0,
         timing: () => defaultTiming,
+        promised: () => false,
         onBeat: () => undefined,
         onRefused: () => undefined,
       }),

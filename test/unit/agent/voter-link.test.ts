@@ -45,6 +45,7 @@ describe('VoterLink', () => {
     server = createServer()
     acceptor = acceptAgents(server, {
       token,
+      monotonicMs: () => performance.now(),
       maxConnections: 10,
       onRefused: () => undefined,
       onOpen: (connection) => connections.push(connection),
@@ -72,6 +73,7 @@ describe('VoterLink', () => {
       hello: () => hello,
       renewMs: () => renewMs,
       nowMs: () => nowMs(),
+      monotonicMs: () => performance.now(),
       jitter: () => 0,
       on: {
         up: (handed) => happened.push(`up ${handed?.cluster ?? 'without a plan'}`),
@@ -94,9 +96,7 @@ describe('VoterLink', () => {
   it('tells of an answer when its beat left, also the second time', async () => {
     dial()
     await up()
-    nowMs = () => 5000
-    link.beat({ seq: 7, leaseMs: 1800, reports: [] })
-    nowMs = () => 5100
+    link.beat({ atMs: 5000, seq: 7, leaseMs: 1800, reports: [] })
     await eventually('the beat', () => received.length === 2)
     const answer = { type: 'answer', seq: 7, atMs: 99, verdicts: [] }
     connections[0]!.send(answer)
@@ -108,10 +108,10 @@ describe('VoterLink', () => {
   it('echoes the last answer in the next beat', async () => {
     dial()
     await up()
-    link.beat({ seq: 1, leaseMs: 1800, reports: [] })
+    link.beat({ atMs: 5000, seq: 1, leaseMs: 1800, reports: [] })
     connections[0]!.send({ type: 'answer', seq: 1, atMs: 4711, verdicts: [] })
     await eventually('the answer', () => happened.length === 2)
-    link.beat({ seq: 2, leaseMs: 1800, reports: [] })
+    link.beat({ atMs: 5400, seq: 2, leaseMs: 1800, reports: [] })
     await eventually('the second beat', () => received.length === 3)
     assert.deepEqual(
       received.map((message) => (message.type === 'beat' ? message.echoMs : message.type)),
@@ -145,11 +145,24 @@ describe('VoterLink', () => {
   })
 
   it('gives up a connection on which nothing comes, and dials again', async () => {
-    renewMs = 40
+    nowMs = () => 5000
     dial()
     await up()
-    await eventually('the second hello', () => received.length >= 2)
-    assert.match(happened[1] ?? '', /^down silent for \d+ ms/)
+    for (const atMs of [5400, 5800, 6200]) link.watch(atMs)
+    assert.deepEqual(happened, ['up web'])
+    link.watch(6600)
+    assert.deepEqual(happened, ['up web', 'down silent for 1600 ms'])
+    await eventually('the second hello', () => received.length === 2 && link.up)
+  })
+
+  it('does not count a pause of its own against the voter', async () => {
+    nowMs = () => 5000
+    dial()
+    await up()
+    link.watch(5400)
+    link.watch(9000)
+    link.watch(9400)
+    assert.deepEqual(happened, ['up web'])
   })
 
   it('closes a connection that brings what is not of the protocol', async () => {

@@ -6,7 +6,9 @@ import type { Arbiter, ArbiterEffect, ArbiterEvent } from '../../../server/arbit
 import { ClusterRuntime, type Core } from '../../../server/cluster-runtime.ts'
 import { EventLog } from '../../../server/event-log.ts'
 import { Ledger, ledgerPath } from '../../../server/ledger.ts'
+import type { NodeState, Session } from '../../../server/roster.ts'
 import { MarkFile } from '../../../shared/mark-file.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
 import { recordingLog } from './recording-log.ts'
 
 /** An arbiter that writes down what it is told, and does what a test says. */
@@ -40,6 +42,7 @@ const occurrence = {
 describe('cluster-runtime', () => {
   let folder = ''
   let nowMs = 1000
+  let arbiter: Arbiter
   let script: Script
   let done: string[]
   let ledger: Ledger
@@ -51,6 +54,7 @@ describe('cluster-runtime', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'cluster-runtime-'))
     nowMs = 1000
+    arbiter = { timing: defaultTiming, nodes: new Map() } as unknown as Arbiter
     done = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -70,7 +74,7 @@ describe('cluster-runtime', () => {
   function start(): void {
     runtime = new ClusterRuntime({
       cluster: 'web',
-      arbiter: {} as Arbiter,
+      arbiter,
       members: [],
       longestPauseMs: 800,
       ledger,
@@ -143,19 +147,26 @@ describe('cluster-runtime', () => {
     nowMs += 801
     runtime.handle({ type: 'closed', connection: 2 })
     nowMs += 5000
-    runtime.pulse()
+    runtime.handle({ type: 'tick' })
     assert.deepEqual(
       script.heard.map((event) => (event.type === 'resumed' ? `resumed ${event.gapMs}` : event.type)),
-      ['closed', 'resumed 801', 'closed', 'resumed 5000'],
+      ['closed', 'resumed 801', 'closed', 'resumed 5000', 'tick'],
     )
   })
 
-  it('sees no pause while its pulse runs', () => {
-    for (let beat = 0; beat < 100; beat += 1) {
-      nowMs += 100
-      runtime.pulse()
-    }
-    assert.deepEqual(script.heard, [])
+  it('hears a node whose newest beat is young', async () => {
+    assert.equal(runtime.hears('lb01'), false)
+    await runtime.close()
+    const session = { open: true, beatAtMs: 900 } as Session
+    arbiter = {
+      timing: defaultTiming,
+      nodes: new Map([['lb01', { session } as NodeState]]),
+    } as unknown as Arbiter
+    start()
+    assert.equal(runtime.hears('lb01'), true)
+    assert.equal(runtime.hears('lb02'), false)
+    nowMs = 900 + 3 * defaultTiming.renewMs
+    assert.equal(runtime.hears('lb01'), false)
   })
 
   it('wakes the arbiter at the deadline that it named', async () => {
@@ -239,7 +250,6 @@ describe('cluster-runtime', () => {
     assert.deepEqual(await open, { permit: false, text: 'the witness is shutting down' })
     script.heard.length = 0
     runtime.handle({ type: 'tick' })
-    runtime.pulse()
     assert.deepEqual(script.heard, [])
   })
 })

@@ -66,8 +66,8 @@ describe('pinger', () => {
         clusters: () => [cluster],
         echo: () => {
           asked.push(rounds)
-          if (rounds >= 11) heard = false
-          if (rounds >= 13) {
+          if (rounds >= 31) heard = false
+          if (rounds >= 33) {
             pinger.stop()
             resolve()
           }
@@ -78,6 +78,6 @@ describe('pinger', () => {
       })
       pinger.start()
     })
-    assert.deepEqual(asked, [1, 11, 12, 13])
+    assert.deepEqual(asked, [1, 31, 32, 33])
   })
 })

@@ -82,6 +82,7 @@ class PretendAgent {
       url: `http://127.0.0.1:${port}`,
       token,
       connectTimeoutMs: 2000,
+      monotonicMs: () => performance.now(),
       onOpen: (connection) => {
         this.#connection = connection
         this.#wake()

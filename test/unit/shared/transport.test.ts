@@ -52,7 +52,7 @@ describe('transport', () => {
     accepting = acceptAgents(server, {
       token,
       maxConnections: 3,
-      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
       onRefused: (reason) => there.note(`refused ${reason}`),
       ...there.events,
     })
@@ -70,7 +70,7 @@ describe('transport', () => {
 
   function dial(side = here, secret = token): Side {
     dialled.push(
-      dialVoter({ url, token: secret, connectTimeoutMs: 2000, nowMs: () => nowMs, ...side.events }),
+      dialVoter({ url, token: secret, connectTimeoutMs: 2000, monotonicMs: () => nowMs, ...side.events }),
     )
     return side
   }
@@ -201,7 +201,13 @@ describe('transport', () => {
     const port = (socket.address() as AddressInfo).port
     socket.close()
     dialled.push(
-      dialVoter({ url: `http://127.0.0.1:${port}`, token, connectTimeoutMs: 1000, ...gone.events }),
+      dialVoter({
+        url: `http://127.0.0.1:${port}`,
+        token,
+        connectTimeoutMs: 1000,
+        monotonicMs: () => nowMs,
+        ...gone.events,
+      }),
     )
     assert.match(await gone.until(/close/), /ECONNREFUSED/)
     assert.deepEqual(gone.happened.length, 1)
@@ -214,7 +220,15 @@ describe('transport', () => {
     await once(mute, 'listening')
     const port = (mute.address() as AddressInfo).port
     const side = new Side()
-    dialled.push(dialVoter({ url: `http://127.0.0.1:${port}`, token, connectTimeoutMs: 30, ...side.events }))
+    dialled.push(
+      dialVoter({
+        url: `http://127.0.0.1:${port}`,
+        token,
+        connectTimeoutMs: 30,
+        monotonicMs: () => nowMs,
+        ...side.events,
+      }),
+    )
     assert.match(await side.until(/close/), /timed out/)
     mute.closeAllConnections()
     mute.close()
@@ -222,7 +236,13 @@ describe('transport', () => {
 
   it('can give up an attempt', async () => {
     const side = new Side()
-    const attempt = dialVoter({ url, token, connectTimeoutMs: 1000, ...side.events })
+    const attempt = dialVoter({
+      url,
+      token,
+      connectTimeoutMs: 1000,
+      monotonicMs: () => nowMs,
+      ...side.events,
+    })
     attempt.close()
     assert.equal(await side.until(/close/), 'close closed here')
   })
