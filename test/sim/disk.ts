@@ -30,7 +30,7 @@ export class Disk {
 
   file<T>(first: T): DiskFile<T> {
     const file = new DiskFile<T>(first, this)
-    this.#files.push(file as DiskFile<unknown>)
+    this.#files.push(file)
     return file
   }
 
