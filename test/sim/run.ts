@@ -118,6 +118,11 @@ class Run {
     return [...this.#safety.violations, ...this.#liveness.violations]
   }
 
+  /** Asked after each event. */
+  get #isBroken(): boolean {
+    return this.#safety.violations.length > 0 || this.#liveness.violations.length > 0
+  }
+
   #watch(timed: Timed): void {
     this.#safety.take(timed)
     this.#liveness.take(timed)
@@ -139,10 +144,10 @@ class Run {
   #runUntil(untilMs: number): boolean {
     while (this.#timeline.step(untilMs)) {
       this.#events += 1
-      if (this.#stopAtFirst && this.#violations().length > 0) return false
+      if (this.#stopAtFirst && this.#isBroken) return false
     }
     this.#liveness.pass(this.#timeline.nowMs)
-    return !this.#stopAtFirst || this.#violations().length === 0
+    return !this.#stopAtFirst || !this.#isBroken
   }
 
   #play({ faults }: Episode): boolean {
