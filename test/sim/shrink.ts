@@ -3,13 +3,13 @@ import type { Schedule, Setup } from './schedule.ts'
 
 export interface Shrinking {
   /** Whether the schedule still breaks what it broke. */
-  breaks(schedule: Schedule): Promise<boolean>
+  readonly breaks: (schedule: Schedule) => Promise<boolean>
   /**
    * A shorter schedule draws its chance differently: each candidate is tried with its own seed and with others, so
    * many in all.
    */
   readonly tries: number
-  tell?(schedule: Schedule, share: Share): void
+  readonly tell?: (schedule: Schedule, share: Share) => void
 }
 
 /** In how many of the seeds that were tried it breaks. */
