@@ -97,19 +97,20 @@ const plain: Setup = {
   priorities: [150, 100],
   nopreempt: false,
   fence: 'stop',
+  gate: 'open',
   ratesPpm: [0, 0, 0],
   startsAtMs: [0, 0, 0],
 }
 
+/** All at once, then property by property, then host by host. */
 const plainerSetup: Simplification = (schedule) => {
   const { setup } = schedule
-  const { priorities, nopreempt, fence } = plain
-  const triples = (['ratesPpm', 'startsAtMs'] as const).flatMap((name) => [
-    { ...setup, [name]: plain[name] },
-    ...[0, 1, 2].map((index) => ({ ...setup, [name]: setup[name].with(index, 0) as Setup['ratesPpm'] })),
-  ])
-  return [plain, { ...setup, priorities }, { ...setup, nopreempt }, { ...setup, fence }, ...triples].flatMap(
-    (plainer) => (JSON.stringify(plainer) === JSON.stringify(setup) ? [] : [{ ...schedule, setup: plainer }]),
+  const hostByHost = (['ratesPpm', 'startsAtMs'] as const).flatMap((name) =>
+    [0, 1, 2].map((index): Setup => ({ ...setup, [name]: setup[name].with(index, 0) })),
+  )
+  const properties = Object.entries(plain).map(([name, value]): Setup => ({ ...setup, [name]: value }))
+  return [plain, ...properties, ...hostByHost].flatMap((plainer) =>
+    JSON.stringify(plainer) === JSON.stringify(setup) ? [] : [{ ...schedule, setup: plainer }],
   )
 }
 

@@ -40,6 +40,7 @@ describe('shrinking a schedule', () => {
       priorities: [150, 100],
       nopreempt: false,
       fence: 'stop',
+      gate: 'open',
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
     })
