@@ -43,10 +43,17 @@ export function scheduleOf(seed: number, hours: number): Schedule {
   return drawSchedule(seed, new Chance(seed), hours)
 }
 
+/** What a production core throws is a violation as well: `crash`. */
 export function runSchedule(schedule: Schedule, options: RunOptions = {}): RunOutcome {
   const run = new Run(schedule, options)
   run.go()
   return run.outcome()
+}
+
+/** The first frames say where. */
+function crashText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return (error.stack ?? error.message).split('\n').slice(0, 3).join(' ').replace(/\s+/g, ' ')
 }
 
 class Run {
@@ -62,6 +69,7 @@ class Run {
   #leaptMs = 0
   #events = 0
   #faults = 0
+  #crash: Violation | null = null
   /** Faults that have begun and not ended. */
   #active = 0
   #lastChangeMs = 0
@@ -90,6 +98,14 @@ class Run {
   }
 
   go(): void {
+    try {
+      this.#runWhole()
+    } catch (error) {
+      this.#crash = { invariant: 'crash', atMs: this.#timeline.nowMs, text: crashText(error) }
+    }
+  }
+
+  #runWhole(): void {
     this.#runUntil(coldStartMs)
     for (const episode of this.#schedule.episodes) {
       this.#leapTo(episode.atMs - leadMs)
@@ -115,7 +131,13 @@ class Run {
   }
 
   #violations(): readonly Violation[] {
-    return [...this.#safety.violations, ...this.#liveness.violations]
+    const crash = this.#crash === null ? [] : [this.#crash]
+    return [...crash, ...this.#safety.violations, ...this.#liveness.violations]
+  }
+
+  /** Asked after each event. */
+  get #isBroken(): boolean {
+    return this.#safety.violations.length > 0 || this.#liveness.violations.length > 0
   }
 
   #watch(timed: Timed): void {
@@ -139,10 +161,10 @@ class Run {
   #runUntil(untilMs: number): boolean {
     while (this.#timeline.step(untilMs)) {
       this.#events += 1
-      if (this.#stopAtFirst && this.#violations().length > 0) return false
+      if (this.#stopAtFirst && this.#isBroken) return false
     }
     this.#liveness.pass(this.#timeline.nowMs)
-    return !this.#stopAtFirst || this.#violations().length === 0
+    return !this.#stopAtFirst || !this.#isBroken
   }
 
   #play({ faults }: Episode): boolean {

@@ -17,7 +17,8 @@ const setup = z.strictObject({
   priorities: z.tuple([z.number().int(), z.number().int()]),
   nopreempt: z.boolean(),
   fence: z.enum(['stop', 'fault']),
-  gate: z.enum(['open', 'strict']),
+  /** Properties that came later have a default: what was kept before stays valid. */
+  gate: z.enum(['open', 'strict']).default('open'),
   /** Clock rates of lb01, lb02 and the witness against true time. */
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */

@@ -63,21 +63,30 @@ export class Timeline {
     heap[at] = entry
   }
 
+  /** Removes the root. The gap goes down to a leaf, and the last of the heap, which is rarely early, up from there. */
   #pop(): void {
     const heap = this.#heap
     const last = heap.pop()
-    if (last === undefined || heap.length === 0) return
+    const size = heap.length
+    if (last === undefined || size === 0) return
     let at = 0
-    for (;;) {
-      const leftAt = 2 * at + 1
-      const left = heap[leftAt]
-      if (left === undefined) break
-      const right = heap[leftAt + 1]
-      const [child, childAt] =
-        right !== undefined && isEarlier(right, left) ? [right, leftAt + 1] : [left, leftAt]
-      if (!isEarlier(child, last)) break
+    for (let childAt = 1; childAt < size; childAt = 2 * at + 1) {
+      let child = heap[childAt]
+      const right = heap[childAt + 1]
+      if (child === undefined) break
+      if (right !== undefined && isEarlier(right, child)) {
+        child = right
+        childAt += 1
+      }
       heap[at] = child
       at = childAt
+    }
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1
+      const parent = heap[parentAt]
+      if (parent === undefined || !isEarlier(last, parent)) break
+      heap[at] = parent
+      at = parentAt
     }
     heap[at] = last
   }
