@@ -20,7 +20,7 @@ import {
   type Vote,
   type VoterName,
 } from '../../../shared/protocol.ts'
-import { defaultTiming, silenceMs } from '../../../shared/timing.ts'
+import { defaultTiming, silenceMs, type Timing } from '../../../shared/timing.ts'
 
 export const node = 'lb01'
 export const peer = 'lb02'
@@ -99,6 +99,7 @@ export function holdingPeer(epoch: number, change: Partial<Report> = {}): Report
 
 export interface DriverOptions {
   readonly policy?: Partial<GuardPolicy>
+  readonly timing?: Partial<Timing>
   readonly profile?: Partial<Profile>
   readonly recovered?: GuardOptions['recovered']
   readonly memory?: GuardOptions['memory']
@@ -119,7 +120,7 @@ export class GuardDriver {
       node,
       peer: options.peer === undefined ? peer : options.peer,
       profile: { ...profile, ...options.profile },
-      timing,
+      timing: { ...timing, ...options.timing },
       policy: { ...enforce, ...options.policy },
       recovered: options.recovered ?? freeBallot,
       memory: options.memory ?? noFences,
