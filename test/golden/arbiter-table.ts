@@ -148,7 +148,7 @@ function dual(): Scene {
 
 function standStill({ witness }: Scene): void {
   witness.atMs += 1000
-  witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 1000 })
+  witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 1000, jumpedMs: 0 })
 }
 
 interface Plot {

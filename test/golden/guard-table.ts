@@ -1,8 +1,15 @@
 /** What a node does (agent/guard.ts): each phase, reached by driving the guard, against each event. */
 import assert from 'node:assert/strict'
 import { decide, nextDeadlineMs, type Guard, type GuardEffect } from '../../agent/guard.ts'
-import { reserveNeededMs, silenceMs } from '../../shared/timing.ts'
-import { witness, type Report, type Verdict, type Vote, type VoterName } from '../../shared/protocol.ts'
+import { reserveNeededMs, silenceMs, strictReserveMs } from '../../shared/timing.ts'
+import {
+  witness,
+  type Order,
+  type Report,
+  type Verdict,
+  type Vote,
+  type VoterName,
+} from '../../shared/protocol.ts'
 import {
   claiming,
   fenced,
@@ -225,11 +232,12 @@ const plots: Readonly<Record<string, Plot>> = {
   '12 s: all well': { ...passes(12_000, both), notIn: ['claiming', 'fencing', 'rejoining'] },
   'order: fence': order('fence'),
   'order: announce': order('announce'),
+  'order: yield': order('yield'),
   'advert of a lower MASTER': { play: (course) => course.feed({ type: 'rival-advert' }) },
   'paused 1 s': {
     play: (course) => {
       course.atMs += 1000
-      course.feed({ type: 'resumed', gapMs: 1000 })
+      course.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
     },
   },
   'ballot on disk': onDisk((ballot) => ({ type: 'recorded', ballot, tookMs: 1 })),
@@ -262,7 +270,7 @@ const plots: Readonly<Record<string, Plot>> = {
   },
 }
 
-function order(what: 'fence' | 'announce'): Plot {
+function order(what: Order['what']): Plot {
   return {
     play: (course) =>
       course.feed({
@@ -322,6 +330,14 @@ function climbing(durationMs: number, options: DriverOptions = {}): GuardDriver 
   return driver
 }
 
+/** keepalived is held in FAULT until its node has the lease. */
+function gated(holder: 'nobody' | 'peer'): GuardDriver {
+  const driver = holder === 'peer' ? standbyToHolder() : standby()
+  driver.fault()
+  driver.feed({ type: 'plan', peer, timing: { ...timing, gate: 'strict', reserveMs: strictReserveMs } })
+  return driver
+}
+
 const barMs = releaseMs / 4
 const stopMs = barMs + releaseMs / 2
 const killMs = stopMs + releaseMs
@@ -374,6 +390,20 @@ const chapters: readonly Chapter[] = [
         driver.feed({ type: 'adverts', received: 5 })
         driver.fault()
         return at(driver, 'barred: no-adverts', peerHolds)
+      },
+    },
+  },
+  {
+    title: 'Node: `gate: strict`',
+    about:
+      'keepalived is in FAULT. gated: the peer holds. applying: nobody holds, the own ballot is written and nobody else has answered. entitled: the witness has granted its vote; keepalived may leave FAULT.',
+    situations: {
+      gated: () => at(gated('peer'), 'gated', peerHolds),
+      applying: () => at(gated('nobody'), 'applying'),
+      entitled: () => {
+        const driver = gated('nobody')
+        driver.granted(witness)
+        return at(driver, 'entitled')
       },
     },
   },
@@ -446,12 +476,12 @@ const chapters: readonly Chapter[] = [
   {
     title: 'Node: fenced and rejoining',
     about:
-      'stopped: keepalived was stopped; the peer holds. free: for the second time within the hour, nobody holds. fault: `fence: fault`, keepalived runs in FAULT. manual: `rejoin: manual`. rejoining: the hold-down is over and the start command runs.',
+      'stopped: keepalived was stopped; the peer holds. free: for the fourth time within the minute, nobody holds. fault: `fence: fault`, keepalived runs in FAULT. manual: `rejoin: manual`. rejoining: the hold-down is over and the start command runs.',
     situations: {
       stopped: () => at(fenced(), 'fenced', peerHolds),
       free: () => {
-        const before = { stopped: false, number: 1, recentAtMs: [startMs - 60_000] }
-        const driver = fenced({ memory: before })
+        const recentAtMs = [1000, 2000, 3000].map((agoMs) => startMs - agoMs)
+        const driver = fenced({ memory: { stopped: false, number: 3, recentAtMs } })
         driver.hearPeer(peerReport({ release: true, epoch: driver.guard.voter.epoch }))
         driver.hearWitness()
         return at(driver, 'fenced')
@@ -489,7 +519,7 @@ function ordersOf({ turns, startedAtMs, saysWhen }: Course): string[] {
   return turns.flatMap((turn) => {
     const [head, ...rest] = wordsOf(turn)
     if (head === undefined) return []
-    return [saysWhen ? `+${turn.atMs - startedAtMs} ms: ${head}` : head, ...rest]
+    return [saysWhen ? `+${Math.round(turn.atMs - startedAtMs)} ms: ${head}` : head, ...rest]
   })
 }
 
@@ -501,7 +531,7 @@ function newsOf({ turns, startedAtMs, guard }: Course): string[] {
     // The last phase is said beside the row.
     const passed = before.phase.name !== after.phase.name && phaseWord(after) !== phaseWord(guard)
     const [head, ...rest] = passed ? [`(${phaseWord(after)})`, ...news] : news
-    return head === undefined ? [] : [`+${atMs - startedAtMs} ms: ${head}`, ...rest]
+    return head === undefined ? [] : [`+${Math.round(atMs - startedAtMs)} ms: ${head}`, ...rest]
   })
 }
 
@@ -537,7 +567,7 @@ export const guardFamilies: Families = {
   'VIP gone, not MASTER': ['BACKUP', 'FAULT', 'ended'],
   'MASTER or VIP held': ['MASTER', 'FAULT, but the VIP is held'],
   'ballot on disk, or not written': ['ballot on disk', 'ballot cannot be written'],
-  'any order': ['order: fence', 'order: announce'],
+  'any order': ['order: fence', 'order: announce', 'order: yield'],
   '2 s: anybody dead, anything cut': [
     '2 s: witness dead',
     '2 s: link to the peer cut',

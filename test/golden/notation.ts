@@ -124,6 +124,9 @@ export function phaseWord({ phase }: Guard): string {
     case 'overruled':
     case 'rejoining':
     case 'fenced':
+    case 'gated':
+    case 'applying':
+    case 'entitled':
       return phase.name
     case 'probation':
       return `probation${phase.counting ? ', counting' : ''}`

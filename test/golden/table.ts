@@ -34,7 +34,7 @@ interface Row {
 export type Families = Readonly<Record<string, readonly string[]>>
 
 const widestLine = 160
-const widestColumns = [30, 46, 26, 76] as const
+const columnWidths = [28, 44, 26, 76] as const
 
 export function layOut({ title, about, situations, cells }: Group, families: Families = {}): string[] {
   const rows = mergeRows(situations, cells)
@@ -109,20 +109,14 @@ function nameSituations(some: readonly string[], all: readonly string[]): string
   return others.length < some.length ? `not ${others.join(', ')}` : some.join(', ')
 }
 
-/** Columns as wide as their entries, up to a limit beyond which an entry takes several lines. */
+/** Columns stand at fixed places, so that a changed row moves no other; a long entry takes several lines. */
 function aligned(rows: readonly string[][]): string[] {
-  const cells = rows.map((row) =>
-    row.map((entry, column) => wrap(entry, widestColumns[column] ?? widestLine)),
-  )
-  const widths = widestColumns.map((_, column) =>
-    Math.max(0, ...cells.flatMap((row) => (row[column] ?? []).map((line) => line.length))),
-  )
-  return cells.flatMap((row) => {
-    const height = Math.max(...row.map((entry) => entry.length))
+  return rows.flatMap((row) => {
+    const entries = row.map((entry, column) => wrap(entry, columnWidths[column] ?? widestLine))
+    const height = Math.max(...entries.map(({ length }) => length))
     return Array.from({ length: height }, (_, line) =>
-      row
-        .map((entry, column) => (entry[line] ?? '').padEnd(widths[column] ?? 0))
-        .filter((_entry, column) => widths[column] !== 0)
+      entries
+        .map((entry, column) => (entry[line] ?? '').padEnd(columnWidths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     )

@@ -31,7 +31,6 @@ const dropped: ReadonlySet<string> = new Set([
   'node',
   'peer',
   'lastFence',
-  'gateway',
   'recordTookMs',
   'checkSeenAtMs',
   'checkSilentMs',
@@ -49,6 +48,16 @@ const dropped: ReadonlySet<string> = new Set([
   // Numbers of one connection come in their order: no new one is below it.
   'lastSeq',
   'remoteAddress',
+])
+
+/** Phases of a guard whose age nothing asks for. */
+const agelessPhases: ReadonlySet<string> = new Set([
+  'standby',
+  'probation',
+  'barred',
+  'holding',
+  'unprotected',
+  'overruled',
 ])
 
 const epochFields: ReadonlySet<string> = new Set(['epoch', 'spentEpoch', 'recordedEpoch', 'witnessEpoch'])
@@ -86,8 +95,14 @@ class Writer {
 
   #writeList(key: string, values: readonly unknown[]): void {
     this.#parts.push(`${key}[${values.length}`)
-    // How many fences of late there were counts, and not when: an hour is longer than any walk.
-    if (key !== 'recentAtMs') for (const value of values) this.write(key, value)
+    if (key === 'recentAtMs') return this.#writeFences(values)
+    for (const value of values) this.write(key, value)
+  }
+
+  /** When one fence was matters only to the third within a minute; an hour is longer than any walk. */
+  #writeFences(fencedAtMs: readonly unknown[]): void {
+    if (fencedAtMs.length < 2) return
+    for (const atMs of fencedAtMs) this.#parts.push(`${Math.max(-60_000, Number(atMs) - this.#nowMs)}`)
   }
 
   #writeEntries(key: string, entries: readonly (readonly [unknown, unknown])[]): void {
@@ -102,8 +117,7 @@ class Writer {
       const value = fields[name]
       switch (name) {
         case 'sinceMs':
-          // Only a claim's age is asked for.
-          if (fields.name === 'claiming') this.#writeInstant(name, Number(value))
+          if (!agelessPhases.has(String(fields.name))) this.#writeInstant(name, Number(value))
           break
         case 'number':
           break

@@ -629,7 +629,7 @@ export class Play {
     const ways: readonly Way[] = [`${name}>witness`, `witness>${name}`]
     const reached = ways.every((way) => !isCut(state, way) && !state.held.has(way))
     if (state.arbiter === null || !reached) return this.#obeyCheck(host, true)
-    this.#toArbiter({ type: 'check', check: checkOf(name), node: name, instance })
+    this.#toArbiter({ type: 'check', check: checkOf(name), node: name, instance, bootId: bootIdOf(host) })
     // A yes that waits for the disk comes too late for this run of the check.
     this.#now(() => {
       if (state.arbiter?.instances.get(instance)?.pendingChecks.includes(checkOf(name)) === true)
