@@ -97,7 +97,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'a voter gives an epoch that it has given before',
     mutation: {
       file: 'shared/vote.ts',
-      from: 'if (ask.epoch <= voter.spentEpoch || ask.epoch < voter.epoch)',
+      from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
       to: 'if (ask.epoch < 0)',
     },
     faults: 2,
