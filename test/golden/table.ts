@@ -34,7 +34,7 @@ interface Row {
 export type Families = Readonly<Record<string, readonly string[]>>
 
 const widestLine = 160
-const columnWidths = [28, 44, 26, 76] as const
+const columnWidths = [29, 44, 26, 76] as const
 
 export function layOut({ title, about, situations, cells }: Group, families: Families = {}): string[] {
   const rows = mergeRows(situations, cells)
@@ -106,7 +106,7 @@ function nameEvents(events: readonly string[], families: Families): string[] {
 function nameSituations(some: readonly string[], all: readonly string[]): string {
   if (some.length === all.length) return 'all'
   const others = all.filter((one) => !some.includes(one))
-  return others.length < some.length ? `not ${others.join(', ')}` : some.join(', ')
+  return others.length < some.length ? `all but ${others.join(', ')}` : some.join(', ')
 }
 
 /** Columns stand at fixed places, so that a changed row moves no other; a long entry takes several lines. */
