@@ -1,0 +1,108 @@
+/** Mistakes that the walk must find, each with the least that leads to it. */
+import type { Mutation } from '../mutants/mutate-source.ts'
+
+export interface Mistake {
+  readonly name: string
+  readonly mutation: Mutation
+  readonly faults: number
+  /** The faults that may come, by words of their names. */
+  readonly only: readonly string[]
+  readonly from: 'start' | 'steady'
+  /** What the walk says of it. */
+  readonly finds: RegExp
+}
+
+export const mistakes: readonly Mistake[] = [
+  {
+    name: 'a vote counts from when the answer came, and not from when its request left',
+    mutation: {
+      file: 'agent/guard.ts',
+      from: 'withGrant(candidacy, from, sentAtMs)',
+      to: 'withGrant(candidacy, from, atMs)',
+    },
+    faults: 3,
+    only: ['hold witness>lb01', 'isolate lb01', 'promote lb02'],
+    from: 'steady',
+    finds: /S1: both have a lease/,
+  },
+  {
+    name: 'a process that restarts does not wait for the promise that its mark tells of',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: "return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }",
+      to: "return { ...recovered, pledge: { phase: 'free' } }",
+    },
+    faults: 2,
+    only: ['crash the agent', 'promote'],
+    from: 'steady',
+    finds: /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/,
+  },
+  {
+    name: 'a host that boots, and has lost its marks, does not wait',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }",
+      to: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs }",
+    },
+    faults: 2,
+    only: ['power lb', 'promote'],
+    from: 'steady',
+    finds: /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/,
+  },
+  {
+    name: 'a promised vote is given to another that asks',
+    mutation: { file: 'shared/vote.ts', from: 'if (pledge.to !== ask.from)', to: 'if (pledge.to === null)' },
+    faults: 1,
+    only: ['isolate'],
+    from: 'steady',
+    finds: /while its promise to \w+ is good/,
+  },
+  {
+    name: 'a promise is given before its ballot is on disk',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
+      to: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ask.epoch },",
+    },
+    faults: 1,
+    only: ['slow'],
+    from: 'start',
+    finds: /before that is on its disk/,
+  },
+  {
+    name: 'a promise ends before the lease that was built on it',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: 'const untilMs = atMs + timing.reserveMs\n  return {\n    voter: { ...voter, pledge',
+      to: 'const untilMs = atMs + timing.reserveMs / 2\n  return {\n    voter: { ...voter, pledge',
+    },
+    faults: 2,
+    only: ['isolate', 'promote'],
+    from: 'steady',
+    finds: /while its promise to lb01 is good/,
+  },
+  {
+    name: 'a holder whose lease runs out does not fence',
+    mutation: {
+      file: 'agent/guard-holding.ts',
+      from: 'if (atMs < leaseEndsAtMs(guard)) return',
+      to: 'if (atMs < Infinity) return',
+    },
+    faults: 1,
+    only: ['isolate'],
+    from: 'steady',
+    finds: /S2: both have the VIP/,
+  },
+  {
+    name: 'a voter gives an epoch that it has given before',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
+      to: 'if (ask.epoch < 0)',
+    },
+    faults: 2,
+    only: ['lose lb01>'],
+    from: 'steady',
+    finds: /S4/,
+  },
+]
