@@ -4,7 +4,7 @@ import { promisedTo } from '../shared/vote.ts'
 import { watchForLostGateway } from './arbiter-transfer.ts'
 import { change, instanceOf, occurred, order, type Turn } from './arbiter-turn.ts'
 import { leaseHolder } from './lease-holder.ts'
-import { mastersOf } from './roster.ts'
+import { isLive, mastersOf } from './roster.ts'
 import { judge } from './situation.ts'
 
 export function watchOver(turn: Turn, instance: string): void {
@@ -57,8 +57,12 @@ function watchForDualMaster(turn: Turn, instance: string): void {
   const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
   if (masters.length < 2) {
     if (dualSinceMs === null) return
+    // After a pause nobody is known to be gone before everybody who is connected has spoken again.
+    const sessions = [...nodes.values()].map(({ session }) => session)
+    if (sessions.some((session) => session?.open === true && session.echoMs < runningSinceMs)) return
     change(turn, instance, { dualSinceMs: null })
-    if (holder !== null)
+    const allHeard = [...nodes.values()].every((node) => isLive(node, atMs, silenceMs(timing)))
+    if (holder !== null && allHeard)
       order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
     return
   }
