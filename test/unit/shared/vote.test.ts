@@ -7,6 +7,7 @@ import {
   ballotRecorded,
   distrustLedger,
   expireVote,
+  keepOverJump,
   learnEpoch,
   promisedTo,
   recoverVoter,
@@ -152,6 +153,71 @@ describe('vote', () => {
       const released = releaseVote(voter, 'a')
       assert.deepEqual(released.effects, [{ type: 'mark', mark: { epoch: 1, untilMs: 0 } }])
       assert.equal(reasonOf(ask(released.voter, 'b', 2, 1).decision), 'pending')
+    })
+  })
+
+  describe('over a jump of the boot clock', () => {
+    const jump = (voter: Voter, atMs: number, jumpedMs: number): ReturnType<typeof keepOverJump> =>
+      keepOverJump(voter, { atMs, jumpedMs, reserveMs })
+
+    it('a promise is kept for as long as if no time had passed, and marked so', () => {
+      // 400 ms after the promise the host sleeps for 10 s.
+      const { voter, effects } = jump(promised('a', 1, 0), 10_400, 10_000)
+      assert.deepEqual(effects, [{ type: 'mark', mark: { epoch: 1, untilMs: reserveMs + 10_000 } }])
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs + 9999).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs + 10_000).decision), 'pending')
+    })
+
+    it('it is renewed by its holder as before, and given back by it', () => {
+      const { voter } = jump(promised('a', 1, 0), 10_400, 10_000)
+      assert.deepEqual(ask(voter, 'a', 1, 10_401).decision, { kind: 'granted', epoch: 1 })
+      assert.deepEqual(releaseVote(voter, 'a').voter.pledge, { phase: 'free' })
+    })
+
+    it('it is kept for reserveMs from now at most, whatever the clocks say', () => {
+      const { voter } = jump(promised('a', 1, 0), 10_400, 3_600_000)
+      assert.equal(reasonOf(ask(voter, 'b', 2, 10_399 + reserveMs).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 2, 10_400 + reserveMs).decision), 'pending')
+    })
+
+    it('one that had ended before the jump stays ended', () => {
+      const { voter } = jump(promised('a', 1, 0), 15_000, 10_000)
+      assert.equal(reasonOf(ask(voter, 'b', 2, 15_000).decision), 'pending')
+    })
+
+    it('a wait after a restart is prolonged likewise', () => {
+      const waiting = recoverVoter(valid({ to: 'a', epoch: 4 }), { atMs: 0, reserveMs })
+      const { voter } = jump(waiting, 10_400, 10_000)
+      assert.equal(reasonOf(ask(voter, 'b', 5, reserveMs + 9999).decision), 'waiting')
+      assert.deepEqual(ask(voter, 'a', 4, 10_401).decision, { kind: 'granted', epoch: 4 })
+      assert.equal(reasonOf(ask(voter, 'b', 5, reserveMs + 10_000).decision), 'pending')
+    })
+
+    it('a free vote stays free, and a ballot on its way to the disk stays on its way', () => {
+      for (const voter of [free, ask(free, 'a', 1, 0).voter])
+        assert.deepEqual(jump(voter, 10_000, 10_000), { voter, effects: [] })
+    })
+
+    it('where the clocks went together nothing is kept longer, and nothing is marked', () => {
+      const voter = promised('a', 1, 0)
+      for (const jumpedMs of [0, -500]) assert.deepEqual(jump(voter, 400, jumpedMs), { voter, effects: [] })
+    })
+
+    it('no promise ends sooner by a jump, and its epoch stays (property)', () => {
+      const ms = fc.integer({ min: 0, max: 20_000 })
+      fc.assert(
+        fc.property(ms, ms, fc.boolean(), (sinceMs, jumpedMs, waits) => {
+          const before = waits
+            ? recoverVoter(valid({ to: 'a', epoch: 4 }), { atMs: 0, reserveMs })
+            : promised('a', 4, 0)
+          assert.ok(before.pledge.phase === 'promised' || before.pledge.phase === 'waiting')
+          const { voter, effects } = jump(before, sinceMs + jumpedMs, jumpedMs)
+          assert.ok(voter.pledge.phase === before.pledge.phase)
+          assert.equal(voter.pledge.untilMs - before.pledge.untilMs, jumpedMs)
+          assert.ok(effects.every(({ type }) => type === 'mark'))
+          assert.deepEqual([voter.record, voter.epoch, voter.spentEpoch], [{ to: 'a', epoch: 4 }, 4, 4])
+        }),
+      )
     })
   })
 
