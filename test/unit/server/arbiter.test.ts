@@ -289,8 +289,25 @@ describe('arbiter', () => {
       const [told] = witness.occurred().filter(({ event }) => event === 'ledger-not-written')
       assert.match(told?.text ?? '', /ENOSPC/)
       assert.equal(told?.level, 'critical')
-      assert.equal(refusal(lb01.beat(claiming(1))), 'stale-epoch')
-      assert.equal(refusal(lb01.beat(claiming(2))), 'pending')
+      assert.equal(refusal(lb01.beat(claiming(1))), 'pending', 'tried again with the next heartbeat')
+      witness.written()
+      assert.deepEqual(lb01.lateVote(), { kind: 'granted', epoch: 1 })
+    })
+
+    it('is told of once, and again after it was written in between', () => {
+      const witness = Witness.settled()
+      const [lb01] = witness.agents()
+      const fails = (epoch: number): void => {
+        lb01.beat(claiming(epoch))
+        witness.writeFails()
+      }
+      for (let round = 0; round < 3; round++) fails(1)
+      const times = (): number => witness.told().filter((event) => event === 'ledger-not-written').length
+      assert.equal(times(), 1)
+      lb01.beat(claiming(1))
+      witness.written()
+      fails(2)
+      assert.equal(times(), 2)
     })
 
     it('refuses the check that waited for it', () => {
@@ -843,6 +860,13 @@ describe('arbiter', () => {
         lb02.beat({ phase: 'barred' })
         assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, true)
         assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+        witness.pass(reserveMs - 1)
+        assert.equal(
+          witness.check('lb01', instance, ofNextBoot)?.permit,
+          true,
+          'it renews what it won itself',
+        )
+        assert.equal(witness.check('lb01', instance, 'lb01-boot-3')?.permit, false, 'and no other boot does')
       })
 
       it('is served where no agent of the node has spoken since the witness started', () => {
