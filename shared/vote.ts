@@ -134,19 +134,40 @@ export function expireVote(voter: Voter, atMs: number): Voter {
 
 /**
  * The boot clock ran `jumpedMs` ahead of the monotonic clock: the host slept, or its clock jumped (a migration), and
- * nobody here can tell which. What was promised is therefore kept for as long as if no time had passed.
+ * nobody here can tell which. What was promised is therefore kept for as long as if no time had passed, and marked so,
+ * since the old mark would end it too soon after a restart.
  */
 export function keepOverJump(
   voter: Voter,
   jump: { atMs: number; jumpedMs: number; reserveMs: number },
 ): { voter: Voter; effects: readonly VoteEffect[] } {
-  const { pledge } = voter
-  if (jump.jumpedMs <= 0 || (pledge.phase !== 'promised' && pledge.phase !== 'waiting'))
-    return { voter, effects: [] }
-  const untilMs = Math.min(pledge.untilMs + jump.jumpedMs, jump.atMs + jump.reserveMs)
-  const kept: Voter = { ...voter, pledge: { ...pledge, untilMs } }
-  if (pledge.phase === 'waiting') return { voter: kept, effects: [] }
-  return { voter: kept, effects: [{ type: 'mark', mark: { epoch: pledge.epoch, untilMs } }] }
+  const { pledge, record, spentEpoch } = voter
+  if (jump.jumpedMs <= 0 || pledge.phase === 'free') return { voter, effects: [] }
+  // Not sooner than before either: a promise from under a longer timing may last for more than reserveMs from now.
+  const keep = (untilMs: number): number =>
+    Math.max(untilMs, Math.min(untilMs + jump.jumpedMs, jump.atMs + jump.reserveMs))
+  // Where it is not known which ballot is on disk, the mark makes a restart distrust any older one.
+  const recordedEpoch = record?.epoch ?? spentEpoch
+  const marked = (epoch: Epoch, untilMs: number): VoteEffect[] => [{ type: 'mark', mark: { epoch, untilMs } }]
+  switch (pledge.phase) {
+    case 'promised': {
+      const untilMs = keep(pledge.untilMs)
+      return { voter: { ...voter, pledge: { ...pledge, untilMs } }, effects: marked(pledge.epoch, untilMs) }
+    }
+    case 'waiting': {
+      const untilMs = keep(pledge.untilMs)
+      return { voter: { ...voter, pledge: { ...pledge, untilMs } }, effects: marked(recordedEpoch, untilMs) }
+    }
+    case 'recording': {
+      const boundUntilMs = keep(pledge.boundUntilMs)
+      return {
+        voter: { ...voter, pledge: { ...pledge, boundUntilMs } },
+        effects: marked(recordedEpoch, boundUntilMs),
+      }
+    }
+    default:
+      return assertNever(pledge)
+  }
 }
 
 /** Another voter or node knows of a higher epoch. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   alone,
   barCause,
+  hasLostGateway,
   heardSomebody,
   peerHolds,
   peerSilent,
@@ -9,7 +10,16 @@ import {
 } from '../../../agent/bar-evidence.ts'
 import type { BarCause, Guard } from '../../../agent/guard.ts'
 import { silenceMs } from '../../../shared/timing.ts'
-import { GuardDriver, node, peer, startMs, timing, type DriverOptions } from './guard-fixture.ts'
+import {
+  GuardDriver,
+  holdingPeer,
+  node,
+  peer,
+  peerReport,
+  startMs,
+  timing,
+  type DriverOptions,
+} from './guard-fixture.ts'
 
 const quietMs = silenceMs(timing)
 /** Long after the start, so that every silence is the test's own. */
@@ -93,6 +103,23 @@ describe('whether the peer holds the lease', () => {
   })
 })
 
+describe('a lost gateway', () => {
+  const states = ['reachable', 'unreachable', 'unknown'] as const
+
+  it('is one that this node does not reach and the peer does, and nothing else', () => {
+    for (const own of states)
+      for (const others of states) {
+        const asked = guard({ gateway: own, peerReport: peerReport({ gateway: others }) })
+        const expected = own === 'unreachable' && others === 'reachable'
+        assert.equal(hasLostGateway(asked), expected, `${own} here, ${others} there`)
+      }
+  })
+
+  it('is not concluded before the peer has reported', () => {
+    assert.equal(hasLostGateway(guard({ gateway: 'unreachable', peerReport: null })), false)
+  })
+})
+
 describe('why a node is barred', () => {
   it('there is no cause while both are heard', () => {
     assert.equal(barCause(guard({ witnessWord: namesPeer(nowMs) }), nowMs), null)
@@ -143,6 +170,37 @@ describe('why a node is barred', () => {
     assert.equal(barCause(guard({ phase, peerHeardAtMs: nowMs, witnessWord }), nowMs), null)
     const over = { holder: null, renewedAtMs: -Infinity }
     assert.equal(barCause(guard({ phase, peerHeardAtMs, witnessWord: over }), nowMs), null)
+  })
+
+  describe('it has no gateway and the holder has', () => {
+    const withoutGateway: Partial<Guard> = {
+      gateway: 'unreachable',
+      peerReport: holdingPeer(8),
+      witnessWord: namesPeer(nowMs),
+    }
+    const causeOf = (change: Partial<Guard> = {}): string | undefined =>
+      barCause(guard({ ...withoutGateway, ...change }), nowMs)?.kind
+
+    it('and says so', () => {
+      const cause = barCause(guard(withoutGateway), nowMs)
+      assert.equal(cause?.kind, 'no-gateway')
+      assert.equal(cause.text, 'this node does not reach its gateway, and lb02, which holds the lease, does')
+    })
+
+    it('not where nobody holds: a VIP without a gateway is better than none', () =>
+      assert.equal(causeOf({ witnessWord: { holder: null, renewedAtMs: -Infinity } }), undefined))
+
+    it('not where the holder is silent: it may be dead, and its word on the gateway with it', () =>
+      assert.equal(
+        causeOf({ peerHeardAtMs: nowMs - quietMs, witnessWord: namesPeer(nowMs - quietMs) }),
+        undefined,
+      ))
+
+    it('not where the gateway is reached or not known here, or not reached or not known there', () => {
+      for (const gateway of ['reachable', 'unknown'] as const) assert.equal(causeOf({ gateway }), undefined)
+      for (const gateway of ['unreachable', 'unknown'] as const)
+        assert.equal(causeOf({ peerReport: holdingPeer(8, { gateway }) }), undefined)
+    })
   })
 
   it('missing adverts bar until the next try, and only while the peer holds', () => {

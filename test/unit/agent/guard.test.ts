@@ -118,28 +118,71 @@ describe('a node that becomes MASTER', () => {
     assert.equal(driver.phase, 'fencing')
   })
 
-  it('fences on silence after claimMs and not before', () => {
-    const driver = claiming()
-    driver.pass(timing.claimMs - 1)
-    assert.equal(driver.phase, 'claiming')
-    assert.equal(driver.deadlineMs, startMs + timing.claimMs)
-    driver.pass(1)
-    assert.equal(driver.phase, 'fencing')
-  })
-
-  it('fences at once when its own vote is promised to a live holder', () => {
-    const driver = standbyToHolder({ profile: { nopreempt: true } })
-    const effects = driver.master()
-    assert.equal(driver.phase, 'fencing')
-    assert.deepEqual(effects[0], { type: 'bar', on: true })
-  })
-
-  it('fences at once when its own vote is promised to a holder of equal or higher priority', () => {
-    for (const priority of [150, 200]) {
+  describe('and hears no answer', () => {
+    /** Claims where `silentMs` ago the peer was heard last. */
+    const claimingLongAfter = (silentMs: number): GuardDriver => {
       const driver = standby()
-      driver.hearPeer(holdingPeer(8, { priority }))
+      driver.sleep(silentMs)
+      driver.hearWitness()
       driver.master()
-      assert.equal(driver.phase, 'fencing', `priority ${priority}`)
+      return driver
+    }
+    const assertFencedAfter = (driver: GuardDriver, waitMs: number): void => {
+      const sinceMs = driver.atMs
+      driver.pass(waitMs - 1)
+      assert.equal(driver.phase, 'claiming')
+      assert.equal(driver.deadlineMs, sinceMs + waitMs)
+      driver.pass(1)
+      assert.equal(driver.phase, 'fencing')
+    }
+
+    it('fences after claimMs and not before, where the peer is not heard either', () =>
+      assertFencedAfter(claimingLongAfter(quietMs + 1), timing.claimMs))
+
+    it('fences after claimMs where the peer showed the VIP when it was heard last', () => {
+      const driver = standby()
+      driver.hearPeer(peerReport({ phase: 'unprotected', keepalived: 'MASTER', vips: 'held' }))
+      driver.master()
+      assertFencedAfter(driver, timing.claimMs)
+    })
+
+    it('waits renewMs for a slow network where the peer was just heard without the VIP', () => {
+      assertFencedAfter(claiming(), timing.renewMs)
+      assertFencedAfter(claimingLongAfter(quietMs), timing.renewMs)
+    })
+
+    it('wins by an answer that takes longer than claimMs there', () => {
+      const driver = claiming()
+      driver.pass(timing.claimMs + 200)
+      driver.granted(witness, startMs)
+      assert.equal(driver.phase, 'holding')
+      assert.equal(driver.leaseUntilMs, startMs + timing.leaseMs)
+    })
+
+    it('waits no longer there either once two voters refuse for good', () => {
+      const driver = claiming()
+      driver.pass(timing.claimMs + 50)
+      driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 10 })
+      driver.refused(peer, 'promised')
+      assert.equal(driver.phase, 'fencing')
+    })
+
+    it('fences as soon as the peer shows the VIP meanwhile and claimMs is over', () => {
+      const driver = claiming()
+      driver.pass(timing.claimMs + 50)
+      assert.equal(driver.phase, 'claiming')
+      driver.hearPeer(peerReport({ phase: 'unprotected', keepalived: 'MASTER', vips: 'held' }))
+      assert.equal(driver.phase, 'fencing')
+    })
+  })
+
+  it('fences at once when its own vote is promised to a holder of higher priority', () => {
+    for (const nopreempt of [false, true]) {
+      const driver = standby({ profile: { nopreempt } })
+      driver.hearPeer(holdingPeer(8, { priority: 151 }))
+      const effects = driver.master()
+      assert.equal(driver.phase, 'fencing', `nopreempt ${nopreempt}`)
+      assert.deepEqual(effects[0], { type: 'bar', on: true })
     }
   })
 
@@ -214,9 +257,10 @@ describe('a node that becomes MASTER', () => {
   })
 })
 
-describe('a node that preempts', () => {
-  const preempting = (): GuardDriver => {
-    const driver = standbyToHolder()
+describe('a node that becomes MASTER beside a holder that it outranks', () => {
+  /** The peer holds with priority 100; this node has 150. */
+  const preempting = (options: DriverOptions = {}): GuardDriver => {
+    const driver = standbyToHolder(options)
     driver.master()
     return driver
   }
@@ -227,6 +271,46 @@ describe('a node that preempts', () => {
     driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 0 })
     driver.refused(peer, 'promised')
     assert.equal(driver.phase, 'claiming')
+  })
+
+  it('waits also where the priorities are equal: then the higher address decides, which keepalived knows', () => {
+    const driver = preempting({ profile: { priority: 100 } })
+    assert.equal(driver.phase, 'claiming')
+    driver.pass(timing.handoverMs - 1)
+    assert.equal(driver.phase, 'claiming')
+    driver.pass(1)
+    assert.equal(driver.phase, 'fencing')
+  })
+
+  it('waits claimMs / 2 and no longer with nopreempt, whatever is refused meanwhile', () => {
+    for (const priority of [100, 150]) {
+      const driver = preempting({ profile: { nopreempt: true, priority } })
+      driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 0 })
+      driver.refused(peer, 'promised')
+      driver.pass(timing.claimMs / 2 - 1)
+      assert.equal(driver.phase, 'claiming', `priority ${priority}`)
+      driver.pass(1)
+      assert.equal(driver.phase, 'fencing', `priority ${priority}`)
+    }
+  })
+
+  it('wins with nopreempt where the holder lets go within that time', () => {
+    const driver = preempting({ profile: { nopreempt: true } })
+    driver.pass(5)
+    driver.hearPeer(peerReport({ release: true, epoch: 8 }))
+    driver.pass(10)
+    driver.granted(witness)
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('has renewMs for the answers once the holder is seen without the VIP', () => {
+    const driver = preempting({ profile: { nopreempt: true } })
+    driver.pass(5)
+    driver.hearPeer(peerReport({ release: true, epoch: 8 }))
+    driver.pass(timing.renewMs - 6)
+    assert.equal(driver.phase, 'claiming')
+    driver.pass(1)
+    assert.equal(driver.phase, 'fencing')
   })
 
   it('wins as soon as the old holder has released', () => {
@@ -989,11 +1073,69 @@ describe('a fenced node', () => {
     assert.ok(barAt >= 0 && barAt < startAt)
   })
 
-  it('comes back at once where nobody holds: the service must not wait', () => {
-    const driver = fenced()
-    driver.hearWitness()
-    driver.tick()
-    assert.equal(driver.phase, 'rejoining')
+  describe('where nobody holds', () => {
+    const earlierFences = (...agoMs: number[]): DriverOptions => ({
+      memory: { stopped: false, number: agoMs.length, recentAtMs: agoMs.map((ms) => startMs - ms) },
+    })
+    /** How long the node stays out although nobody holds. */
+    const pauseAfter = (options: DriverOptions): number => {
+      const driver = fenced(options)
+      const sinceMs = driver.atMs
+      driver.hearWitness()
+      while (driver.phase === 'fenced' && driver.atMs - sinceMs < 60_000) {
+        driver.pass(10)
+        driver.hearWitness()
+      }
+      assert.equal(driver.phase, 'rejoining')
+      return driver.atMs - sinceMs
+    }
+
+    it('comes back at once: the service must not wait', () => {
+      assert.equal(pauseAfter({}), 0)
+      assert.equal(pauseAfter(earlierFences(1000)), 0)
+    })
+
+    it('pauses 2 s, however often, from the third fence within a minute: two nodes must not take turns', () => {
+      assert.equal(pauseAfter(earlierFences(2000, 1000)), 2000)
+      assert.equal(pauseAfter(earlierFences(5000, 4000, 3000, 2000, 1000)), 2000)
+    })
+
+    it('does not pause for fences of more than a minute ago, though they lengthen the hold-down', () => {
+      assert.equal(pauseAfter(earlierFences(240_000, 180_000, 120_000)), 0)
+      const driver = fencedBesideHolder(earlierFences(240_000, 180_000, 120_000))
+      assert.ok(driver.guard.phase.name === 'fenced')
+      assert.equal(driver.guard.phase.holdUntilMs - driver.guard.phase.sinceMs, 40_000)
+    })
+
+    it('is held down as soon as the peer holds again', () => {
+      const driver = fenced(earlierFences(2000, 1000))
+      driver.hearWitness()
+      driver.pass(1000)
+      hearHolder(driver)
+      const effects = keepHearing(driver, 18_800)
+      assert.equal(driver.phase, 'fenced')
+      assert.deepEqual(ofType(effects, 'start-keepalived'), [])
+    })
+
+    it('comes back as soon as the peer holds no more', () => {
+      const driver = fencedBesideHolder()
+      keepHearing(driver, 1000)
+      driver.hearPeer(peerReport({ release: true, epoch: driver.guard.voter.epoch }))
+      assert.equal(driver.phase, 'fenced', 'the witness still names the peer')
+      driver.hearWitness()
+      assert.equal(driver.phase, 'rejoining')
+    })
+  })
+
+  it('leaves the bar where it is when it is back and barred for another reason', () => {
+    for (const fence of ['fault', 'stop'] as const) {
+      const driver = fencedBesideHolder({ policy: { fence } })
+      driver.feed({ type: 'gateway', gateway: 'unreachable' })
+      const effects = keepHearing(driver, 20_000)
+      if (driver.phase === 'rejoining') effects.push(...driver.fault())
+      assert.equal(driver.phase, 'barred')
+      assert.deepEqual(ofType(effects, 'bar'), [])
+    }
   })
 
   it('is on standby again when keepalived is up, and owes it no start any more', () => {
@@ -1084,15 +1226,20 @@ describe('a fenced node', () => {
     assert.equal(driver.guard.memory.stopped, true)
   })
 
-  it('does not try a failing start command again and again while nobody holds', () => {
+  it('tries a failing start command twice at once and then each 2 s while nobody holds', () => {
     const driver = fenced()
-    let starts = 0
-    for (let passedMs = 0; passedMs < 60_000; passedMs += 100) {
-      const effects = [...driver.pass(100), ...driver.hearWitness()]
-      if (driver.phase === 'rejoining') driver.feed({ type: 'start-ended', error: 'exit code 1' })
-      starts += ofType(effects, 'start-keepalived').length
+    const startedAtMs: number[] = []
+    const noteStarts = (effects: ReturnType<GuardDriver['pass']>): void => {
+      startedAtMs.push(...ofType(effects, 'start-keepalived').map(() => driver.atMs))
     }
-    assert.ok(starts <= 6, `${starts} starts within a minute`)
+    for (let passedMs = 0; passedMs < 60_000; passedMs += 100) {
+      noteStarts([...driver.pass(100), ...driver.hearWitness()])
+      if (driver.phase === 'rejoining') noteStarts(driver.feed({ type: 'start-ended', error: 'exit code 1' }))
+    }
+    const gapsMs = startedAtMs.slice(1).map((atMs, index) => atMs - (startedAtMs[index] ?? 0))
+    const [first, ...later] = gapsMs
+    assert.equal(first, 0)
+    assert.ok(later.length > 20 && later.every((gapMs) => gapMs >= 2000 && gapMs <= 2100), later.join())
   })
 
   it('claims where keepalived is MASTER all the same', () => {
@@ -1170,6 +1317,211 @@ describe('an agent that did not run for a while', () => {
     driver.feed({ type: 'resumed', gapMs: 5000, jumpedMs: 0 })
     driver.pass(3000)
     assert.equal(driver.phase, 'unprotected')
+  })
+})
+
+describe('an agent whose boot clock jumped ahead, or whose host slept', () => {
+  const jumpedMs = 10_000
+  const wake = (driver: GuardDriver): ReturnType<GuardDriver['pass']> => {
+    driver.sleep(jumpedMs)
+    return driver.feed({ type: 'resumed', gapMs: jumpedMs, jumpedMs })
+  }
+
+  it('keeps its promise to the peer for as long as if no time had passed, the mark before anything else', () => {
+    const driver = standbyToHolder({ profile: { priority: 50 } })
+    driver.pass(300)
+    const effects = wake(driver)
+    const untilMs = driver.atMs + timing.reserveMs - 300
+    assert.deepEqual(effects[0], { type: 'mark', mark: { epoch: 8, untilMs } })
+    driver.master()
+    assert.equal(driver.phase, 'fencing')
+    assert.match(driver.report().why, /lb02 has the lease \(epoch 8/)
+  })
+
+  it('has its vote free again when that time is over', () => {
+    const driver = standbyToHolder({ profile: { priority: 50 } })
+    wake(driver)
+    driver.sleep(timing.reserveMs - 1)
+    driver.tick()
+    assert.equal(driver.guard.voter.pledge.phase, 'promised')
+    driver.sleep(1)
+    driver.tick()
+    assert.equal(driver.guard.voter.pledge.phase, 'free')
+  })
+
+  it('keeps no promise that ended by a clock which ran on while the agent stood still', () => {
+    const driver = standbyToHolder({ profile: { priority: 50 } })
+    driver.sleep(jumpedMs)
+    const effects = driver.feed({ type: 'resumed', gapMs: jumpedMs, jumpedMs: 0 })
+    assert.deepEqual(ofType(effects, 'mark'), [])
+    assert.equal(driver.guard.voter.pledge.phase, 'free')
+  })
+
+  it('does not keep its own lease: that it asks for anew', () => {
+    const driver = holding()
+    wake(driver)
+    assert.equal(driver.phase, 'claiming')
+    assert.equal(driver.leaseUntilMs, -Infinity)
+    driver.granted(witness)
+    assert.equal(driver.phase, 'holding')
+    assert.equal(driver.leaseUntilMs, driver.atMs + timing.leaseMs)
+  })
+
+  it('tells of the jump, and of a standstill in other words', () => {
+    const textOf = (jumped: number): string | undefined =>
+      ofType(standby().feed({ type: 'resumed', gapMs: 1000, jumpedMs: jumped }), 'tell')[0]?.text
+    assert.match(
+      textOf(990) ?? '',
+      /^The boot clock jumped 990 ms ahead, or this host slept; nothing from before/,
+    )
+    assert.match(textOf(0) ?? '', /^This agent did not run for 1000 ms; nothing from before/)
+  })
+})
+
+describe('a holder that does not reach its gateway', () => {
+  /** The peer stands by and reaches its own. */
+  const cutOff = (options: DriverOptions = {}): GuardDriver => {
+    const driver = holding(options)
+    driver.hearPeer(peerReport({ epoch: 8 }))
+    driver.feed({ type: 'gateway', gateway: 'unreachable' })
+    return driver
+  }
+  const yielding = (options: DriverOptions = {}): GuardDriver => {
+    const driver = cutOff(options)
+    driver.order('yield', 8)
+    assert.equal(driver.phase, 'fencing')
+    return driver
+  }
+
+  it('keeps the VIP as long as nobody tells it to yield', () => {
+    const driver = cutOff()
+    for (let round = 0; round < 10; round++) {
+      driver.pass(timing.renewMs)
+      driver.renew()
+      driver.granted(witness)
+    }
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('yields on the witness’s order, the bar first, and says who moves the VIP', () => {
+    const driver = cutOff()
+    const effects = driver.order('yield', 8)
+    assert.deepEqual(effects[0], { type: 'bar', on: true })
+    assert.deepEqual(told(effects), ['fencing'])
+    assert.match(driver.report().why, /^the witness moves the VIP: /)
+    assert.equal(driver.report().release, false, 'nothing is given back before the proof')
+  })
+
+  it('gives its votes back with the proof, and leaves keepalived running whatever the policy', () => {
+    for (const fence of ['stop', 'fault'] as const) {
+      const driver = yielding({ policy: { fence } })
+      driver.sleep(2)
+      const effects = driver.fault()
+      assert.deepEqual(ofType(effects, 'fence'), [])
+      assert.deepEqual(ofType(effects, 'mark'), [{ type: 'mark', mark: { epoch: 8, untilMs: 0 } }])
+      assert.equal(driver.report().fence?.result, 'proved')
+      assert.equal(driver.report().release, true)
+      assert.equal(driver.guard.memory.stopped, false)
+    }
+  })
+
+  it('climbs the ladder like any other where the bar does not work', () => {
+    const driver = yielding()
+    assert.deepEqual(
+      ofType(driver.pass(2 * timing.releaseMs), 'fence').map(({ rung }) => rung),
+      ['stop', 'kill', 'kill'],
+    )
+    assert.equal(driver.report().fence?.result, 'failed')
+  })
+
+  it('is numbered like any other, but does not lengthen the next hold-down', () => {
+    const { memory } = yielding().guard
+    assert.deepEqual(memory, { stopped: false, number: 1, recentAtMs: [] })
+  })
+
+  it('may take part again at once, in case that the other does not take the VIP', () => {
+    const driver = yielding()
+    driver.sleep(2)
+    const effects = driver.fault()
+    assert.equal(driver.phase, 'standby')
+    assert.deepEqual(ofType(effects, 'bar'), [{ type: 'bar', on: false }])
+    driver.backup()
+    driver.master()
+    driver.granted(witness)
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('is barred as soon as the other holds, so that it does not preempt', () => {
+    const driver = yielding()
+    driver.sleep(2)
+    driver.fault()
+    const effects = driver.hearPeer(holdingPeer(9))
+    assert.equal(driver.phase, 'barred')
+    assert.deepEqual(ofType(effects, 'bar'), [{ type: 'bar', on: true }])
+    assert.match(driver.report().why, /does not reach its gateway, and lb02, which holds the lease, does/)
+  })
+
+  it('is let go when its gateway is back, when the other loses its own, and when the other holds no more', () => {
+    const ends: ((driver: GuardDriver) => unknown)[] = [
+      (driver) => driver.feed({ type: 'gateway', gateway: 'reachable' }),
+      (driver) => driver.hearPeer(holdingPeer(9, { gateway: 'unreachable' })),
+      (driver) => driver.hearPeer(peerReport({ release: true, epoch: 9 })),
+    ]
+    for (const end of ends) {
+      const driver = yielding()
+      driver.sleep(2)
+      driver.fault()
+      driver.hearPeer(holdingPeer(9))
+      assert.equal(driver.phase, 'barred')
+      end(driver)
+      assert.notEqual(driver.phase, 'barred', end.toString())
+      assert.equal(driver.guard.barOn, false)
+    }
+  })
+
+  describe('does not yield', () => {
+    const assertKeeps = (driver: GuardDriver, epoch = 8): void => {
+      const { phase } = driver
+      assert.deepEqual(driver.order('yield', epoch), [])
+      assert.equal(driver.phase, phase)
+    }
+
+    it('to an order of another epoch, older or newer', () => {
+      for (const epoch of [0, 7, 9]) assertKeeps(cutOff(), epoch)
+    })
+
+    it('while it reaches its own gateway, or pings none', () => {
+      for (const gateway of ['reachable', 'unknown'] as const) {
+        const driver = cutOff()
+        driver.feed({ type: 'gateway', gateway })
+        assertKeeps(driver)
+      }
+    })
+
+    it('while the peer does not say that it reaches it', () => {
+      for (const gateway of ['unreachable', 'unknown'] as const) {
+        const driver = cutOff()
+        driver.hearPeer(peerReport({ epoch: 8, gateway }))
+        assertKeeps(driver)
+      }
+    })
+
+    it('without a lease', () => {
+      for (const make of [standby, claiming, fencing]) {
+        const driver = make()
+        driver.hearPeer(peerReport({ epoch: driver.guard.voter.epoch }))
+        driver.feed({ type: 'gateway', gateway: 'unreachable' })
+        assertKeeps(driver, driver.guard.voter.epoch)
+      }
+    })
+
+    it('in observe mode: it tells what it would do', () => {
+      const driver = cutOff({ policy: { mode: 'observe' } })
+      const effects = driver.order('yield', 8)
+      assert.deepEqual(told(effects), ['would-fence'])
+      assert.deepEqual(ofType(effects, 'bar'), [])
+      assert.deepEqual(ofType(effects, 'fence'), [])
+    })
   })
 })
 
@@ -1337,7 +1689,7 @@ describe('observe mode', () => {
 
   it('neither asks nor releases while it is overruled', () => {
     const driver = claiming(observe)
-    driver.pass(timing.claimMs)
+    driver.pass(timing.renewMs)
     assert.equal(driver.phase, 'overruled')
     assert.equal(driver.report().ask, null)
     assert.equal(driver.report().release, false)
@@ -1345,14 +1697,16 @@ describe('observe mode', () => {
 
   it('is on standby again when the VIP goes', () => {
     const driver = claiming(observe)
-    driver.pass(timing.claimMs)
+    driver.pass(timing.renewMs)
+    assert.equal(driver.phase, 'overruled')
     driver.backup()
     assert.equal(driver.phase, 'standby')
   })
 
   it('claims again with the heartbeat once nobody else holds', () => {
     const driver = claiming(observe)
-    driver.pass(timing.claimMs)
+    driver.pass(timing.renewMs)
+    assert.equal(driver.phase, 'overruled')
     driver.hearWitness()
     driver.renew()
     assert.equal(driver.phase, 'claiming')

@@ -4,6 +4,7 @@ import { NodeRuntime, type RuntimeOutlets } from '../../../agent/node-runtime.ts
 import type { Permit } from '../../../agent/permit-file.ts'
 import type { Profile, Report } from '../../../shared/protocol.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
+import { holdingPeer } from './guard-fixture.ts'
 
 const profile: Profile = {
   instance: 'VI_1',
@@ -260,6 +261,55 @@ describe('NodeRuntime', () => {
     monotonicMs += defaultTiming.renewMs
     pass(10)
     assert.ok(!done.includes('tell paused'))
+  })
+
+  describe('compares its two clocks before each event', () => {
+    const after = (bootMs: number, monotonic: number): string[] => {
+      start()
+      runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+      done.length = 0
+      nowMs += bootMs
+      monotonicMs += monotonic
+      runtime.feed('VI_1', { type: 'tick' })
+      return done.filter((what) => what === 'tell paused')
+    }
+
+    it('and notices a boot clock that ran ahead by more than 50 ms, however short the time', () => {
+      assert.deepEqual(after(61, 10), ['tell paused'])
+    })
+
+    it('and takes 40 ms, and what the steps of the clock make up, for none', () => {
+      assert.deepEqual(after(50, 10), [])
+      runtime.close()
+      assert.deepEqual(after(60, 10), [])
+    })
+
+    it('and takes no notice of a monotonic clock that ran ahead', () => {
+      assert.deepEqual(after(10, 400), [])
+    })
+
+    it('and tells each guard once, not again with the next event', () => {
+      after(5000, 0)
+      runtime.feed('VI_1', { type: 'tick' })
+      assert.deepEqual(
+        done.filter((what) => what === 'tell paused'),
+        ['tell paused'],
+      )
+    })
+  })
+
+  it('keeps its promise over a sleep of the host, marked before the event that found it is served', async () => {
+    start()
+    const { leaseMs, reserveMs } = defaultTiming
+    const ask = { type: 'peer-report', leaseMs, report: holdingPeer(4) } as const
+    runtime.feed('VI_1', { ...ask, beat: 1 })
+    await settled()
+    assert.ok(done.includes('mark 4'))
+    done.length = 0
+    nowMs += reserveMs + 5000
+    monotonicMs += 10
+    runtime.feed('VI_1', { ...ask, beat: 2 })
+    assert.deepEqual(done, ['mark 4', 'tell paused', 'mark 4', 'answer 2 granted'])
   })
 
   it('always permits in observe mode', () => {

@@ -309,10 +309,27 @@ for (const [shellName, shell, shellArguments] of shells) {
         assert.equal(code, 0, line)
         assert.match(line, reason)
         assert.match(line, /^permit: .*; the witness: vote for lb01, epoch 8$/)
-        assert.equal(asked!.url, '/api/v1/check?cluster=web&node=lb01&instance=VI_1')
+        assert.equal(asked!.url, `/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=${bootId}`)
         assert.equal(asked!.headers.authorization, `Bearer ${token}`)
       })
     }
+
+    it('asks without naming its boot where that cannot be read', async () => {
+      const urls: (string | undefined)[] = []
+      const witness = await serve((request, response) => {
+        urls.push(request.url)
+        response.setHeader('Content-Type', 'text/plain').end('vote for lb01, epoch 8\n')
+      })
+      settings({ WITNESS: witness })
+      permitFile(`permit ${bootId} ${inMs(5000)} yes\n`)
+      const copy = join(folder, 'copy')
+      const bootIdFile = '/proc/sys/kernel/random/boot_id'
+      writeFileSync(copy, readFileSync(script, 'utf8').replaceAll(bootIdFile, join(folder, 'nothing')))
+      const { code, line } = await run({ path: copy })
+      assert.equal(code, 0, line)
+      assert.match(line, /the boot clock cannot be read; the witness: vote for lb01/)
+      assert.deepEqual(urls, ['/api/v1/check?cluster=web&node=lb01&instance=VI_1'])
+    })
 
     describe('where only the witness can say', () => {
       const plain = (status: number, body: string): http.RequestListener => {

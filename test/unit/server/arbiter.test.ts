@@ -289,8 +289,25 @@ describe('arbiter', () => {
       const [told] = witness.occurred().filter(({ event }) => event === 'ledger-not-written')
       assert.match(told?.text ?? '', /ENOSPC/)
       assert.equal(told?.level, 'critical')
-      assert.equal(refusal(lb01.beat(claiming(1))), 'stale-epoch')
-      assert.equal(refusal(lb01.beat(claiming(2))), 'pending')
+      assert.equal(refusal(lb01.beat(claiming(1))), 'pending', 'tried again with the next heartbeat')
+      witness.written()
+      assert.deepEqual(lb01.lateVote(), { kind: 'granted', epoch: 1 })
+    })
+
+    it('is told of once, and again after it was written in between', () => {
+      const witness = Witness.settled()
+      const [lb01] = witness.agents()
+      const fails = (epoch: number): void => {
+        lb01.beat(claiming(epoch))
+        witness.writeFails()
+      }
+      for (let round = 0; round < 3; round++) fails(1)
+      const times = (): number => witness.told().filter((event) => event === 'ledger-not-written').length
+      assert.equal(times(), 1)
+      lb01.beat(claiming(1))
+      witness.written()
+      fails(2)
+      assert.equal(times(), 2)
     })
 
     it('refuses the check that waited for it', () => {
@@ -804,6 +821,62 @@ describe('arbiter', () => {
       assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
     })
 
+    describe('of another boot than the agent of the holder had', () => {
+      const [ofThatBoot, ofNextBoot] = ['lb01-boot-1', 'lb01-boot-2']
+      /** lb01 won and is gone with its host. */
+      const gone = (): { witness: Witness; lb02: ReturnType<Witness['agents']>[1] } => {
+        const witness = Witness.settled()
+        const [lb01, lb02] = witness.agents()
+        lb01.win(1)
+        lb01.close()
+        return { witness, lb02 }
+      }
+
+      it('does not renew the promise, which runs out for the other node', () => {
+        const { witness, lb02 } = gone()
+        const { pledge } = witness.state().voter
+        witness.pass(reserveMs - 1, lb02)
+        assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, false)
+        assert.match(witness.checkAnswer()?.text ?? '', /lb01 booted anew/)
+        assert.deepEqual(witness.state().voter.pledge, pledge)
+        witness.pass(1, lb02)
+        assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+      })
+
+      it('is served as before where the boot is the same, or is not said', () => {
+        for (const bootId of [ofThatBoot, null]) {
+          const { witness, lb02 } = gone()
+          witness.pass(reserveMs - 1, lb02)
+          assert.equal(witness.check('lb01', instance, bootId)?.permit, true, String(bootId))
+          witness.pass(1, lb02)
+          assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+        }
+      })
+
+      it('asks like any other once the promise has run out', () => {
+        const { witness, lb02 } = gone()
+        witness.pass(reserveMs, lb02)
+        assert.match(witness.check('lb01', instance, ofNextBoot)?.text ?? '', /lb02.*can take the VIP/)
+        lb02.beat({ phase: 'barred' })
+        assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, true)
+        assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+        witness.pass(reserveMs - 1)
+        assert.equal(
+          witness.check('lb01', instance, ofNextBoot)?.permit,
+          true,
+          'it renews what it won itself',
+        )
+        assert.equal(witness.check('lb01', instance, 'lb01-boot-3')?.permit, false, 'and no other boot does')
+      })
+
+      it('is served where no agent of the node has spoken since the witness started', () => {
+        const { witness: old } = gone()
+        const witness = old.restarted({ marks: true })
+        assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, true)
+        assert.equal(witness.check('lb01', instance, ofThatBoot)?.permit, true)
+      })
+    })
+
     it('renews without a write although a rival was refused under a higher epoch', () => {
       const witness = Witness.settled()
       const [lb01, lb02] = witness.agents()
@@ -923,6 +996,72 @@ describe('arbiter', () => {
     })
   })
 
+  describe('a boot clock that jumped ahead, or a host that slept', () => {
+    const sleptMs = 10_000
+    /** lb01 renewed its lease 300 ms before. */
+    const woken = (jumpedMs: number): { witness: Witness; lb02: ReturnType<Witness['agents']>[1] } => {
+      const witness = Witness.settled()
+      const [lb01, lb02] = witness.agents()
+      lb01.win(1)
+      witness.pass(300)
+      witness.atMs += sleptMs
+      witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: sleptMs, jumpedMs })
+      return { witness, lb02 }
+    }
+
+    it('ends no promise: it is kept for as long as if no time had passed', () => {
+      const { witness, lb02 } = woken(sleptMs)
+      witness.pass(reserveMs - 301)
+      assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+      witness.pass(1)
+      assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+    })
+
+    it('is marked first, so that a restart keeps the promise too', () => {
+      const { witness } = woken(sleptMs)
+      assert.deepEqual(witness.effects[0], {
+        type: 'mark',
+        instance,
+        mark: { epoch: 1, untilMs: witness.atMs + reserveMs - 300 },
+      })
+      witness.ledger.set(instance, { to: 'lb01', epoch: 1 })
+      const next = witness.restarted({ marks: true })
+      const [, rival] = next.agents()
+      assert.equal(refusal(rival.beat(claiming(2))), 'waiting')
+    })
+
+    it('prolongs the wait after a restart likewise', () => {
+      const witness = new Witness()
+      const [lb01] = witness.agents()
+      witness.pass(300)
+      witness.atMs += sleptMs
+      witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: sleptMs, jumpedMs: sleptMs })
+      witness.pass(reserveMs - 301)
+      assert.equal(refusal(lb01.beat(claiming(1))), 'waiting')
+      witness.pass(1)
+      assert.equal(refusal(lb01.beat(claiming(1))), 'pending')
+    })
+
+    it('is another thing than a standstill of the process, in which promises run out', () => {
+      const { witness, lb02 } = woken(0)
+      assert.deepEqual(
+        witness.effects.filter(({ type }) => type === 'mark'),
+        [],
+      )
+      assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+    })
+
+    it('is told in its own words, with both numbers', () => {
+      const [jump, standstill] = [woken(9990), woken(0)].map(({ witness }) => witness.occurred()[0])
+      assert.deepEqual([jump?.event, jump?.evidence], ['paused', { gapMs: sleptMs, jumpedMs: 9990 }])
+      assert.match(
+        jump?.text ?? '',
+        /^The boot clock of the witness jumped 9990 ms ahead, or its host slept;/,
+      )
+      assert.match(standstill?.text ?? '', /^The witness did not run for 10000 ms; it orders nothing until/)
+    })
+  })
+
   describe('two nodes that show the VIP', () => {
     const dual = (): { witness: Witness; agents: ReturnType<Witness['agents']> } => {
       const witness = Witness.settled()
@@ -932,14 +1071,59 @@ describe('arbiter', () => {
       return { witness, agents }
     }
 
+    /** Both have said it again, and it is no handover any more. */
+    const lasts = ({ witness, agents }: ReturnType<typeof dual>): void => {
+      witness.pass(handoverMs)
+      for (const agent of agents) agent.again()
+    }
+
     it('the one without the lease is told to stop where it lasts, the other is not', () => {
       const { witness, agents } = dual()
       assert.deepEqual(agents[1].orders(), [], 'it may be a handover')
-      witness.pass(handoverMs)
+      lasts({ witness, agents })
       const [order] = agents[1].orders(witness.happened)
       assert.equal(order?.what, 'fence')
       assert.match(order.reason, /lb01 holds the lease/)
-      assert.deepEqual(agents[0].orders(), [])
+      assert.deepEqual(agents[0].orders(witness.happened), [])
+    })
+
+    it('nobody is told to stop by what was said before handoverMs were over', () => {
+      const { witness, agents } = dual()
+      witness.pass(handoverMs - 1)
+      for (const agent of agents) agent.again()
+      assert.deepEqual(agents[1].orders(witness.happened), [])
+      witness.pass(1)
+      assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence', 'both have said it again meanwhile')
+    })
+
+    it('nobody is told to stop on old news: both must have said so since it began', () => {
+      for (const [first, second] of [
+        [0, 1],
+        [1, 0],
+      ] as const) {
+        const { witness, agents } = dual()
+        witness.pass(handoverMs + renewMs)
+        assert.deepEqual(agents[1].orders(witness.happened), [], 'nobody has spoken since')
+        agents[first].again()
+        assert.deepEqual(agents[1].orders(witness.happened), [], `only lb0${first + 1} has spoken since`)
+        agents[second].again()
+        assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence')
+      }
+    })
+
+    it('a word of the very moment in which it began is not newer than that', () => {
+      const { witness, agents } = dual()
+      for (const agent of agents) agent.again()
+      witness.pass(handoverMs + renewMs)
+      assert.deepEqual(agents[1].orders(witness.happened), [])
+    })
+
+    it('nobody is told to stop who has let go meanwhile', () => {
+      const { witness, agents } = dual()
+      witness.pass(handoverMs)
+      agents[0].again()
+      agents[1].beat(released)
+      assert.deepEqual(agents[1].orders(witness.happened), [])
     })
 
     it('also where keepalived is not MASTER but its VIP is in the kernel', () => {
@@ -947,13 +1131,13 @@ describe('arbiter', () => {
       agents[1].beat()
       witness.pass(renewMs, agents[0])
       agents[1].beat({ keepalived: 'STOP', process: 'absent', vips: 'held' })
-      witness.pass(handoverMs)
+      lasts({ witness, agents })
       assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence')
     })
 
     it('is told again with each heartbeat, not with each message', () => {
       const { witness, agents } = dual()
-      witness.pass(handoverMs)
+      lasts({ witness, agents })
       agents[1].again()
       agents[1].again()
       assert.equal(agents[1].orders(witness.happened).length, 1)
@@ -985,7 +1169,7 @@ describe('arbiter', () => {
       const [lb01, lb02] = witness.agents()
       lb01.beat({ ...holding(1), ask: null })
       lb02.beat({ ...claiming(2), ask: null })
-      witness.pass(handoverMs)
+      lasts({ witness, agents: [lb01, lb02] })
       assert.equal(lb02.orders(witness.happened)[0]?.what, 'fence')
     })
 

@@ -176,9 +176,13 @@ export class Witness {
   }
 
   /** keepalived on a node asks by its check; undefined: no answer yet. */
-  check(node: string, of = instance): { permit: boolean; text: string } | undefined {
+  check(
+    node: string,
+    of = instance,
+    bootId: string | null = null,
+  ): { permit: boolean; text: string } | undefined {
     const check = ++this.#checks
-    this.feed({ type: 'check', atMs: this.atMs, check, node, instance: of, bootId: null })
+    this.feed({ type: 'check', atMs: this.atMs, check, node, instance: of, bootId })
     return this.checkAnswer(check)
   }
 

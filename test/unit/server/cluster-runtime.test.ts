@@ -43,6 +43,8 @@ describe('cluster-runtime', () => {
   let folder = ''
   let nowMs = 1000
   let arbiter: Arbiter
+  /** How far the boot clock has run ahead of the monotonic one. */
+  let asleepMs = 0
   let script: Script
   let done: string[]
   let ledger: Ledger
@@ -55,6 +57,7 @@ describe('cluster-runtime', () => {
     folder = mkdtempSync(join(tmpdir(), 'cluster-runtime-'))
     nowMs = 1000
     arbiter = { timing: defaultTiming, nodes: new Map() } as unknown as Arbiter
+    asleepMs = 0
     done = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -89,7 +92,7 @@ describe('cluster-runtime', () => {
       },
       log,
       nowMs: () => nowMs,
-      monotonicMs: () => nowMs,
+      monotonicMs: () => nowMs - asleepMs,
       core: script.core,
     })
   }
@@ -169,6 +172,38 @@ describe('cluster-runtime', () => {
     assert.equal(runtime.hears('lb01'), false)
   })
 
+  it('tells of a boot clock that ran ahead by more than 50 ms, however short the time, before anything else', () => {
+    nowMs += 61
+    asleepMs += 51
+    runtime.handle({ type: 'closed', connection: 1 })
+    nowMs += 100
+    runtime.handle({ type: 'closed', connection: 2 })
+    assert.deepEqual(script.heard, [
+      { type: 'resumed', atMs: 1061, gapMs: 61, jumpedMs: 51 },
+      { type: 'closed', connection: 1, atMs: 1061 },
+      { type: 'closed', connection: 2, atMs: 1161 },
+    ])
+  })
+
+  it('takes 40 ms for no jump, and a monotonic clock that ran ahead neither', () => {
+    for (const parted of [40, 50, -400]) {
+      nowMs += 100
+      asleepMs += parted
+      runtime.handle({ type: 'closed', connection: 1 })
+    }
+    assert.deepEqual(
+      script.heard.map(({ type }) => type),
+      ['closed', 'closed', 'closed'],
+    )
+  })
+
+  it('tells how long it stood still and how much of that was a jump', () => {
+    nowMs += 5000
+    asleepMs += 3000
+    runtime.handle({ type: 'closed', connection: 1 })
+    assert.deepEqual(script.heard[0], { type: 'resumed', atMs: 6000, gapMs: 5000, jumpedMs: 3000 })
+  })
+
   it('wakes the arbiter at the deadline that it named', async () => {
     script.deadlineMs = 1010
     runtime.handle({ type: 'closed', connection: 1 })
@@ -197,6 +232,14 @@ describe('cluster-runtime', () => {
       permit: false,
       text: 'because VI_1',
     })
+  })
+
+  it('tells the arbiter which boot of the host the check is of', async () => {
+    const asking = runtime.check({ node: 'lb01', instance: 'VI_1', bootId: 'boot-of-lb01' })
+    const { bootId } = await heard('check')
+    assert.equal(bootId, 'boot-of-lb01')
+    await runtime.close()
+    await asking
   })
 
   it('says no to a check that the arbiter leaves open', async () => {

@@ -182,7 +182,14 @@ describe('http-api', () => {
     const no = await ask(path, { headers: { accept: 'application/json' } })
     assert.equal(no.status, 503)
     assert.deepEqual(JSON.parse(no.body), { permit: false, reason: 'lb02 has the VIP' })
-    assert.deepEqual(asked[0], { node: 'lb01', instance: 'VI_1' })
+    assert.deepEqual(asked[0], { node: 'lb01', instance: 'VI_1', bootId: null })
+  })
+
+  it('hands on which boot of the host asks, where the check says so', async () => {
+    const boot = '5f0f6c5e-4a1b-4c7e-9d55-0d6a0c2f7a11'
+    const answer = await ask(`/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=${boot}`)
+    assert.equal(answer.status, 200)
+    assert.deepEqual(asked, [{ node: 'lb01', instance: 'VI_1', bootId: boot }])
   })
 
   it('says what is wrong with a query', async () => {

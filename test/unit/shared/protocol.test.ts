@@ -100,10 +100,12 @@ describe('protocol', () => {
   })
 
   it('reads what a voter says as it was said', () => {
-    const order = { type: 'order', instance: 'VI_1', what: 'fence', epoch: 5, reason: 'x' }
+    const order = { type: 'order', instance: 'VI_1', epoch: 5, reason: 'x' }
+    const orders = ['fence', 'announce', 'yield'].map((what) => ({ ...order, what }))
     const plan = { type: 'plan', plan: welcome.plan }
-    for (const message of [welcome, answer, order, plan])
+    for (const message of [welcome, answer, ...orders, plan])
       assert.deepEqual(parseFromVoter(JSON.stringify(message)), message)
+    refusedFromVoter({ ...order, what: 'reboot' })
   })
 
   it('refuses what is not JSON, not an object, or of no known type', () => {

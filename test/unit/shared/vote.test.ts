@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { clockJumpMs } from '../../../shared/clock-jump.ts'
 import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/timing.ts'
 import {
   askVote,
@@ -7,6 +8,7 @@ import {
   ballotRecorded,
   distrustLedger,
   expireVote,
+  keepOverJump,
   learnEpoch,
   promisedTo,
   recoverVoter,
@@ -155,6 +157,125 @@ describe('vote', () => {
     })
   })
 
+  describe('over a jump of the boot clock', () => {
+    const jump = (voter: Voter, atMs: number, jumpedMs: number): ReturnType<typeof keepOverJump> =>
+      keepOverJump(voter, { atMs, jumpedMs, reserveMs })
+
+    it('a promise is kept for as long as if no time had passed, and marked so', () => {
+      // 400 ms after the promise the host sleeps for 10 s.
+      const { voter, effects } = jump(promised('a', 1, 0), 10_400, 10_000)
+      assert.deepEqual(effects, [{ type: 'mark', mark: { epoch: 1, untilMs: reserveMs + 10_000 } }])
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs + 9999).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 2, reserveMs + 10_000).decision), 'pending')
+    })
+
+    it('it is renewed by its holder as before, and given back by it', () => {
+      const { voter } = jump(promised('a', 1, 0), 10_400, 10_000)
+      assert.deepEqual(ask(voter, 'a', 1, 10_401).decision, { kind: 'granted', epoch: 1 })
+      assert.deepEqual(releaseVote(voter, 'a').voter.pledge, { phase: 'free' })
+    })
+
+    it('it is kept for reserveMs from now at most, whatever the clocks say', () => {
+      const { voter } = jump(promised('a', 1, 0), 10_400, 3_600_000)
+      assert.equal(reasonOf(ask(voter, 'b', 2, 10_399 + reserveMs).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 2, 10_400 + reserveMs).decision), 'pending')
+    })
+
+    it('one that had ended before the jump stays ended', () => {
+      const { voter } = jump(promised('a', 1, 0), 15_000, 10_000)
+      assert.equal(reasonOf(ask(voter, 'b', 2, 15_000).decision), 'pending')
+    })
+
+    it('a wait after a restart is prolonged likewise', () => {
+      const waiting = recoverVoter(valid({ to: 'a', epoch: 4 }), { atMs: 0, reserveMs })
+      const { voter } = jump(waiting, 10_400, 10_000)
+      assert.equal(reasonOf(ask(voter, 'b', 5, reserveMs + 9999).decision), 'waiting')
+      assert.deepEqual(ask(voter, 'a', 4, 10_401).decision, { kind: 'granted', epoch: 4 })
+      assert.equal(reasonOf(ask(voter, 'b', 5, reserveMs + 10_000).decision), 'pending')
+    })
+
+    it('a wait is marked so too: another restart would end it by the old mark', () => {
+      const found = valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: 1500 })
+      const { effects } = jump(recoverVoter(found, { atMs: 0, reserveMs }), 10_400, 10_000)
+      assert.deepEqual(effects, [{ type: 'mark', mark: { epoch: 4, untilMs: 11_500 } }])
+    })
+
+    describe('while a ballot of the same node is on its way to the disk', () => {
+      // Under epoch 1 it may use the vote until reserveMs; 100 ms later it asks under epoch 2, and the clock jumps.
+      const raised = jump(ask(promised('a', 1, 0), 'a', 2, 100).voter, 10_100, 10_000)
+
+      it('what it had before is kept as long, where the disk fails', () => {
+        const voter = ballotLost(raised.voter, { to: 'a', epoch: 2 })
+        assert.equal(reasonOf(ask(voter, 'b', 3, reserveMs + 9999).decision), 'waiting')
+        assert.equal(reasonOf(ask(voter, 'b', 3, reserveMs + 10_000).decision), 'pending')
+      })
+
+      it('and where this process ends before the disk answers', () => {
+        const [effect] = raised.effects
+        assert.ok(effect?.type === 'mark')
+        const at = { atMs: 10_200, reserveMs }
+        const notLanded = recoverVoter(valid({ to: 'a', epoch: 1 }, effect.mark), at)
+        assert.equal(reasonOf(ask(notLanded, 'b', 3, reserveMs + 9999).decision), 'waiting')
+        const landed = recoverVoter(valid({ to: 'a', epoch: 2 }, effect.mark), at)
+        assert.equal(reasonOf(ask(landed, 'b', 3, reserveMs + 9999).decision), 'waiting')
+      })
+
+      it('and where it ends after the disk has failed', () => {
+        const failed = jump(
+          ballotLost(ask(promised('a', 1, 0), 'a', 2, 100).voter, { to: 'a', epoch: 2 }),
+          10_100,
+          10_000,
+        )
+        const [effect] = failed.effects
+        assert.ok(effect?.type === 'mark')
+        for (const epoch of [1, 2]) {
+          const next = recoverVoter(valid({ to: 'a', epoch }, effect.mark), { atMs: 10_200, reserveMs })
+          assert.equal(
+            reasonOf(ask(next, 'b', 3, reserveMs + 9999).decision),
+            'waiting',
+            `epoch ${epoch} on disk`,
+          )
+        }
+      })
+    })
+
+    it('a promise that was given under a longer timing does not end sooner by a jump', () => {
+      const until = 60_000
+      const waiting = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: until }), {
+        atMs: 1000,
+        reserveMs,
+      })
+      const { voter } = jump(waiting, 1060, 60)
+      assert.equal(reasonOf(ask(voter, 'b', 5, until - 1).decision), 'waiting')
+      assert.equal(reasonOf(ask(voter, 'b', 5, until).decision), 'pending')
+    })
+
+    it('a free vote stays free', () =>
+      assert.deepEqual(jump(free, 10_000, 10_000), { voter: free, effects: [] }))
+
+    it('where the clocks went together nothing is kept longer, and nothing is marked', () => {
+      const voter = promised('a', 1, 0)
+      for (const jumpedMs of [0, -500]) assert.deepEqual(jump(voter, 400, jumpedMs), { voter, effects: [] })
+    })
+
+    it('no promise ends sooner by a jump, and its epoch stays (property)', () => {
+      const ms = fc.integer({ min: 0, max: 20_000 })
+      fc.assert(
+        fc.property(ms, ms, fc.boolean(), (sinceMs, jumpedMs, waits) => {
+          const before = waits
+            ? recoverVoter(valid({ to: 'a', epoch: 4 }), { atMs: 0, reserveMs })
+            : promised('a', 4, 0)
+          assert.ok(before.pledge.phase === 'promised' || before.pledge.phase === 'waiting')
+          const { voter, effects } = jump(before, sinceMs + jumpedMs, jumpedMs)
+          assert.ok(voter.pledge.phase === before.pledge.phase)
+          assert.equal(voter.pledge.untilMs - before.pledge.untilMs, jumpedMs)
+          assert.ok(effects.every(({ type }) => type === 'mark'))
+          assert.deepEqual([voter.record, voter.epoch, voter.spentEpoch], [{ to: 'a', epoch: 4 }, 4, 4])
+        }),
+      )
+    })
+  })
+
   describe('a verdict', () => {
     const told = { instance: 'VI_1', vote: { kind: 'none' } as const }
 
@@ -181,10 +302,25 @@ describe('vote', () => {
   describe('a failed write', () => {
     const lost = ballotLost(ask(promised('a', 1, 0), 'b', 2, reserveMs).voter, { to: 'b', epoch: 2 })
 
-    it('leaves the vote ungiven and its epoch spent', () => {
+    it('leaves the vote ungiven and its epoch spent for everybody else', () => {
       assert.equal(promisedTo(lost, reserveMs), null)
-      assert.equal(reasonOf(ask(lost, 'b', 2, reserveMs + 1).decision), 'stale-epoch')
-      assert.equal(reasonOf(ask(lost, 'b', 3, reserveMs + 1).decision), 'pending')
+      assert.equal(reasonOf(ask(lost, 'a', 2, reserveMs + 1).decision), 'stale-epoch')
+      assert.equal(reasonOf(ask(lost, 'b', 1, reserveMs + 1).decision), 'stale-epoch')
+      assert.equal(reasonOf(ask(lost, 'a', 3, reserveMs + 1).decision), 'pending')
+    })
+
+    it('is tried again when its candidate asks again, and gives the vote only then', () => {
+      const again = ask(lost, 'b', 2, reserveMs + 1)
+      assert.deepEqual(again.effects, [{ type: 'record', ballot: { to: 'b', epoch: 2 } }])
+      assert.equal(promisedTo(again.voter, reserveMs + 1), null)
+      const written = recorded(again.voter, { to: 'b', epoch: 2 }, reserveMs + 5)
+      assert.deepEqual(written.decision, { kind: 'granted', epoch: 2 })
+      assert.equal(written.voter.lost, null)
+    })
+
+    it('is not tried again once another ballot was', () => {
+      const other = ballotLost(ask(lost, 'a', 3, reserveMs + 1).voter, { to: 'a', epoch: 3 })
+      assert.equal(reasonOf(ask(other, 'b', 2, reserveMs + 2).decision), 'stale-epoch')
     })
 
     it('lets nobody renew on the strength of the old record', () =>
@@ -317,6 +453,8 @@ type Step =
   | { do: 'jump'; to: 'promise' | Name; byMs: number }
   /** Asks, is heard, and the disk answers, all in one instant: nothing of the lease is lost on the way. */
   | { do: 'rush'; from: Name }
+  /** The voter's boot clock jumps ahead of its monotonic one. */
+  | { do: 'clock-jump'; ms: number }
   | { do: 'ask'; from: Name; raise: number }
   | { do: 'release'; from: Name }
   | { do: 'deliver'; from: Name }
@@ -355,6 +493,7 @@ function worlds(): fc.Arbitrary<Run> {
         raise: fc.constantFrom(0, 0, 1, 1, 3),
       }),
     },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('clock-jump' as const), ms: passingMs() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), from }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant('deliver' as const), from }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant('written' as const) }) },
@@ -399,6 +538,8 @@ class World {
   readonly #run: Run
   readonly #timing: Timing
   #trueMs = 100_000
+  /** How far the voter's boot clock has jumped ahead so far. */
+  #jumpedMs = 0
   #voter: Voter
   #disk: Ballot | null | 'lost' = null
   #mark: Mark | null = null
@@ -436,7 +577,8 @@ class World {
 
   /** What a host's clock shows, in its steps of 10 ms. */
   #clock(of: Name | 'voter'): number {
-    return Math.floor((this.#trueMs * (1 + this.#run.drift[of] / 1e6)) / 10) * 10
+    const shownMs = this.#trueMs * (1 + this.#run.drift[of] / 1e6) + (of === 'voter' ? this.#jumpedMs : 0)
+    return Math.floor(shownMs / 10) * 10
   }
 
   /** What the voter promises with; a test of the test makes its promises shorter than it should. */
@@ -455,6 +597,15 @@ class World {
         this.#ask(step.from, 1)
         while (this.#candidates[step.from].outbox.length > 0) this.#deliver(step.from)
         return this.#written()
+      case 'clock-jump': {
+        // A jump that the two clocks do not show is none.
+        const jumpedMs = clockJumpMs(step.ms, 0)
+        this.#jumpedMs += jumpedMs
+        const { reserveMs: longestMs } = this.#kept
+        const kept = keepOverJump(this.#voter, { atMs: this.#clock('voter'), jumpedMs, reserveMs: longestMs })
+        this.#voter = kept.voter
+        return this.#execute(kept.effects)
+      }
       case 'ask':
         return this.#ask(step.from, step.raise)
       case 'release': {
@@ -492,7 +643,8 @@ class World {
         : ([step.to, this.#candidates[step.to].leaseUntilMs] as const)
     if (untilMs === -Infinity) return
     const shownAtMs = Math.ceil(untilMs / 10) * 10
-    const endsAtMs = Math.ceil(shownAtMs / (1 + this.#run.drift[clock] / 1e6))
+    const jumpedMs = clock === 'voter' ? this.#jumpedMs : 0
+    const endsAtMs = Math.ceil((shownAtMs - jumpedMs) / (1 + this.#run.drift[clock] / 1e6))
     this.#trueMs = Math.max(this.#trueMs, endsAtMs + step.byMs)
   }
 
