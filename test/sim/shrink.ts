@@ -27,21 +27,22 @@ export interface Shrunk {
 type Simplification = (schedule: Schedule) => readonly Schedule[]
 
 export async function shrink(whole: Schedule, shrinking: Shrinking): Promise<Shrunk> {
-  let best = await judge(whole, shrinking)
+  let best = await judge(whole, shrinking, 1)
   if (best.share.broken === 0) return best
   for (let before: Schedule | null = null; before !== best.schedule;) {
     before = best.schedule
     for (const simplification of simplifications) best = await exhaust(simplification, best, shrinking)
   }
-  return best
+  return judge(best.schedule, shrinking, Infinity)
 }
 
 async function exhaust(simplification: Simplification, from: Shrunk, shrinking: Shrinking): Promise<Shrunk> {
   let best = from
   let candidates = [...simplification(best.schedule)]
   for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
-    const judged = await judge(next, shrinking)
-    if (judged.share.broken < leastShare(best.share)) continue
+    const wanted = leastShare(best.share, shrinking)
+    const judged = await judge(next, shrinking, wanted)
+    if (judged.share.broken < wanted) continue
     best = judged
     shrinking.tell?.(best.schedule, best.share)
     candidates = [...simplification(best.schedule)]
@@ -50,20 +51,31 @@ async function exhaust(simplification: Simplification, from: Shrunk, shrinking: 
 }
 
 /** What breaks often must not become rare, or what is kept would soon show nothing. */
-function leastShare({ broken, tried }: Share): number {
-  return Math.max(1, Math.min(broken, Math.floor(tried / 4)))
+function leastShare({ broken }: Share, { tries }: Shrinking): number {
+  return Math.max(1, Math.min(broken, Math.floor(tries / 4)))
 }
 
-async function judge(schedule: Schedule, { breaks, tries }: Shrinking): Promise<Shrunk> {
+/** So many seeds are tried side by side. */
+const atOnce = 4
+
+/** Tries no more seeds than it takes to tell whether enough break, or a quarter of all where more are wanted later. */
+async function judge(schedule: Schedule, { breaks, tries }: Shrinking, wanted: number): Promise<Shrunk> {
   const others = Array.from({ length: tries }, (_, index) => index + 1).filter(
     (seed) => seed !== schedule.seed,
   )
   const candidates = [schedule.seed, ...others.slice(0, tries - 1)].map((seed) => ({ ...schedule, seed }))
-  const broke = await Promise.all(candidates.map((candidate) => breaks(candidate)))
-  return {
-    schedule: candidates.find((_, index) => broke[index] === true) ?? schedule,
-    share: { broken: broke.filter(Boolean).length, tried: candidates.length },
+  const enough = Math.max(wanted, Math.floor(tries / 4))
+  let broken = 0
+  let tried = 0
+  let found: Schedule | null = null
+  while (tried < tries && broken < enough && (wanted === Infinity || broken + tries - tried >= wanted)) {
+    const batch = candidates.slice(tried, tried + atOnce)
+    const broke = await Promise.all(batch.map((candidate) => breaks(candidate)))
+    found ??= batch.find((_, index) => broke[index] === true) ?? null
+    broken += broke.filter(Boolean).length
+    tried += batch.length
   }
+  return { schedule: found ?? schedule, share: { broken, tried } }
 }
 
 function withEpisodes(schedule: Schedule, episodes: Schedule['episodes']): Schedule {
