@@ -1,6 +1,7 @@
 /** One run of the simulator: a schedule in, what was seen and what was broken out. */
 import { LivenessWatch } from '../invariants/liveness.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
+import { PromiseWatch } from '../invariants/promises.ts'
 import { SafetyWatch } from '../invariants/safety.ts'
 import { Chance } from './chance.ts'
 import { Cluster } from './cluster.ts'
@@ -57,6 +58,7 @@ class Run {
   readonly #witnessing: Witnessing
   readonly #safety: SafetyWatch
   readonly #liveness: LivenessWatch
+  readonly #promises: PromiseWatch
   readonly #hash = new TraceHash()
   readonly #stopAtFirst: boolean
   #leaptMs = 0
@@ -83,6 +85,7 @@ class Run {
     })
     const { timing } = this.#cluster
     this.#safety = new SafetyWatch(timing)
+    this.#promises = new PromiseWatch(timing)
     this.#liveness = new LivenessWatch(timing, {
       nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
       advertIntMs: 1000,
@@ -115,11 +118,12 @@ class Run {
   }
 
   #violations(): readonly Violation[] {
-    return [...this.#safety.violations, ...this.#liveness.violations]
+    return [...this.#safety.violations, ...this.#promises.violations, ...this.#liveness.violations]
   }
 
   #watch(timed: Timed): void {
     this.#safety.take(timed)
+    this.#promises.take(timed)
     this.#liveness.take(timed)
   }
 

@@ -37,7 +37,7 @@ const votes: readonly Mutant[] = [
     rule: 'A new epoch is on disk before the grant leaves.',
     file: 'shared/vote.ts',
     from: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
-    to: "    ...grant({ ...voter, ...spent(ask.epoch), record: ballot }, ballot, ask.atMs, timing),\n    effects: [{ type: 'record', ballot }, { type: 'mark', mark: { epoch: ask.epoch, untilMs: ask.atMs + timing.reserveMs } }],",
+    to: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ask.epoch },",
   },
   {
     name: 'promise-not-persisted',
