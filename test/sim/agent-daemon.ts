@@ -13,7 +13,7 @@ import {
 } from '../../shared/protocol.ts'
 import type { Timing } from '../../shared/timing.ts'
 import { defaultTiming } from '../../shared/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../../shared/vote.ts'
+import { type Ballot, type Mark, promisedTo, type RecoveredBallot } from '../../shared/vote.ts'
 import {
   createGuard,
   decide,
@@ -137,6 +137,11 @@ export class AgentDaemon {
   /** Whether the peer can connect. */
   get listening(): boolean {
     return this.#ranAtMs > 0 && this.program.state !== 'ended'
+  }
+
+  /** Whether its vote is promised to the peer now. */
+  get promisedToPeer(): boolean {
+    return this.#guard !== null && promisedTo(this.#guard.voter, this.nowMs())?.node === this.peerName
   }
 
   /** What its next heartbeat would say. */

@@ -78,15 +78,15 @@ const votes: readonly Mutant[] = [
     name: 'epoch-given-again',
     rule: 'S4: a voter gives each epoch once, and none below what it knows.',
     file: 'shared/vote.ts',
-    from: 'if (ask.epoch <= voter.spentEpoch || ask.epoch < voter.epoch)',
+    from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
     to: 'if (ask.epoch < 0)',
   },
   {
     name: 'heard-epoch-undercut',
     rule: 'An epoch that is only heard of must not be undercut.',
     file: 'shared/vote.ts',
-    from: 'if (ask.epoch <= voter.spentEpoch || ask.epoch < voter.epoch)',
-    to: 'if (ask.epoch <= voter.spentEpoch)',
+    from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
+    to: 'if (!lost && ask.epoch <= voter.spentEpoch)',
   },
   {
     name: 'epoch-not-spent',
@@ -113,7 +113,7 @@ const votes: readonly Mutant[] = [
     name: 'failed-write-believed',
     rule: 'A ballot that could not be written gives nothing.',
     file: 'shared/vote.ts',
-    from: "return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }",
+    from: "return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }",
     to: "return { ...voter, record: ballot, pledge: { phase: 'free' } }",
   },
   {
@@ -407,8 +407,8 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'clone-taken-for-restart',
     rule: 'An agent of another boot speaks for a node only when no promise to the old one can be in use.',
-    file: 'server/roster.ts',
-    from: 'return session.hello.bootId === bootId || (!promised && atMs - session.heardAtMs >= reserveMs)',
+    file: 'shared/succession.ts',
+    from: 'return successor.bootId === bootId || (!promised && successor.atMs - heardAtMs >= successor.reserveMs)',
     to: 'return true',
   },
   {
