@@ -14,6 +14,20 @@ export type Fact =
   | { readonly type: 'lease'; readonly node: string; readonly epoch: number; readonly untilMs: number }
   /** A voter's ballot is on disk. */
   | { readonly type: 'ballot'; readonly voter: string; readonly to: string; readonly epoch: number }
+  /**
+   * A voter's vote is promised to the node until then (true time): given, renewed, or, where that instant is now, given back.
+   * `onDisk`: whether its ballot is.
+   */
+  | {
+      readonly type: 'promise'
+      readonly voter: string
+      readonly to: string
+      readonly epoch: number
+      readonly untilMs: number
+      readonly onDisk: boolean
+    }
+  /** A node tells the voters that it uses none of their votes, while its kernel has the VIP. */
+  | { readonly type: 'released-with-vip'; readonly node: string }
   | {
       readonly type: 'program'
       readonly host: string

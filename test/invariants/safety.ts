@@ -88,6 +88,8 @@ export class SafetyWatch {
         return
       case 'fault':
         return this.#takeFault(fact)
+      case 'promise':
+      case 'released-with-vip':
       case 'fencing':
       case 'ordered':
       case 'calm':

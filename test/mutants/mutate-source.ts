@@ -1,88 +1,92 @@
-/**
- * Builds a program with one mistake in one source file: proof that a test would notice that mistake. The sources on disk
- * stay as they are.
- */
+/** Bundles a program with one mistake planted in its sources, so that whoever judges can show that it is found. */
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = join(import.meta.dirname, '../..')
 
-/** `from` stands exactly once in `file` and becomes `to`. */
-export interface Mutation {
-  /** From the project's root, as in `shared/vote.ts`. */
+/** One text of one file, replaced by another. */
+export interface SourceMutation {
+  /** From the project's root. */
   readonly file: string
+  /** Occurs exactly once in the file. */
   readonly from: string
   readonly to: string
 }
 
-/** The source has changed so that the mistake cannot be put into it as it is written down. */
+/** The source has changed under the mutation: it no longer says what was to be broken, or says it twice. */
 export class MutationError extends Error {
   readonly code = 'mutation'
 }
 
-/** @throws MutationError where `from` does not stand in the source exactly once */
-export function mutate(source: string, { file, from, to }: Mutation): string {
-  const found = source.split(from).length - 1
-  if (found !== 1)
+/** @throws MutationError where `from` does not occur exactly once */
+export function mutate(source: string, { file, from, to }: SourceMutation): string {
+  const pieces = source.split(from)
+  const [before, after] = pieces
+  if (before === undefined || after === undefined || pieces.length !== 2)
     throw new MutationError(
-      `mutation no longer matches: ${JSON.stringify(from)} stands ${found} times in ${file}, and must stand there once`,
+      `mutation no longer matches: ${file} has ${pieces.length - 1} times, instead of once: ${from}`,
     )
-  return source.replace(from, () => to)
+  return before + to + after
+}
+
+/** @throws MutationError where the mutation does not match its file */
+export async function readMutated(mutation: SourceMutation): Promise<string> {
+  return mutate(await readFile(join(root, mutation.file), 'utf8'), mutation)
 }
 
 /**
- * Bundles `entry` for Node.js into one module.
- * @param program `entry` from the project's root; `mutation` null: as it is
- * @throws MutationError also where the file is no part of the program, because then nothing was tried
+ * Whoever judges keeps the intact source: a bound that grows with the mistake would never be broken. These are the
+ * files of folders named `invariants`, and files of that name.
  */
-export async function bundleWithMutation(program: {
-  readonly entry: string
-  readonly mutation: Mutation | null
-  readonly outfile: string
-}): Promise<void> {
-  const { entry, mutation, outfile } = program
-  const mutated = { times: 0 }
-  const plugin = (of: Mutation): Plugin => ({
+const judges = /[/\\]invariants(?:[/\\]|\.ts$)/
+
+function planting(mutation: SourceMutation): Plugin {
+  const path = join(root, mutation.file)
+  return {
     name: 'mutation',
-    setup(building) {
-      const path = resolve(root, of.file)
-      building.onLoad({ filter: /\.ts$/ }, async (args) => {
-        if (args.path !== path) return undefined
-        mutated.times += 1
-        return { contents: mutate(await readFile(path, 'utf8'), of), loader: 'ts' }
+    setup(bundling) {
+      bundling.onResolve({ filter: /^\.\.?\// }, ({ path: wanted, importer }) => {
+        const isJudges = judges.test(importer) && resolve(dirname(importer), wanted) === path
+        return isJudges ? { path, suffix: '?intact' } : null
       })
+      bundling.onLoad({ filter: /\.ts$/ }, async (loading) =>
+        loading.path === path && loading.suffix === ''
+          ? { contents: await readMutated(mutation), loader: 'ts' }
+          : null,
+      )
     },
-  })
-  try {
-    await build({
-      absWorkingDir: root,
-      entryPoints: [entry],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      target: 'node20.19',
-      format: 'esm',
-      // Packages of CommonJS ask for `require`, which a module does not have.
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-      plugins: mutation === null ? [] : [plugin(mutation)],
-      logLevel: 'silent',
-    })
-  } catch (cause) {
-    throw mutationErrorOf(cause) ?? cause
   }
-  if (mutation !== null && mutated.times === 0)
-    throw new MutationError(`mutation no longer matches: ${entry} does not use ${mutation.file}`)
 }
 
-/** esbuild hands on what a plugin threw as the detail of its message. */
-function mutationErrorOf(cause: unknown): MutationError | null {
-  if (typeof cause !== 'object' || cause === null || !('errors' in cause) || !Array.isArray(cause.errors))
-    return null
-  for (const error of cause.errors as readonly { detail?: unknown }[])
-    if (error.detail instanceof MutationError) return error.detail
-  return null
+/**
+ * Writes one ES module that Node.js runs without node_modules.
+ * @param options.entry from the project's root
+ * @param options.mutation null: the intact program
+ * @throws MutationError where the mutation does not match its file, or the program does not contain the file
+ */
+export async function bundleWithMutation(options: {
+  readonly entry: string
+  readonly mutation: SourceMutation | null
+  readonly outfile: string
+}): Promise<void> {
+  const { entry, mutation, outfile } = options
+  if (mutation !== null) await readMutated(mutation)
+  const { metafile } = await build({
+    entryPoints: [join(root, entry)],
+    absWorkingDir: root,
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    metafile: true,
+    logLevel: 'silent',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    plugins: mutation === null ? [] : [planting(mutation)],
+  })
+  if (mutation !== null && metafile.inputs[mutation.file] === undefined)
+    throw new MutationError(`mutation without effect: ${entry} does not contain ${mutation.file}`)
 }

@@ -3,10 +3,17 @@
  * agent/keepalived-observer.ts would see of the model, and with links like agent/voter-link.ts has.
  */
 import { assertNever } from '../../shared/assert-never.ts'
-import { protocolVersion, witness, type Hello, type Plan, type VoterName } from '../../shared/protocol.ts'
+import {
+  protocolVersion,
+  witness,
+  type Hello,
+  type Plan,
+  type Report,
+  type VoterName,
+} from '../../shared/protocol.ts'
 import type { Timing } from '../../shared/timing.ts'
 import { defaultTiming } from '../../shared/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../../shared/vote.ts'
+import { type Ballot, type Mark, promisedTo, type RecoveredBallot } from '../../shared/vote.ts'
 import {
   createGuard,
   decide,
@@ -25,6 +32,7 @@ import { cluster, instance, vip } from './names.ts'
 import type { StreamEnd } from './network.ts'
 import type { NodeHost } from './node-host.ts'
 import { PeerEar } from './peer-ear.ts'
+import { isRelease, PromiseTeller } from './promise-teller.ts'
 import type { Due } from './timeline.ts'
 import { VoterLine } from './voter-line.ts'
 
@@ -84,6 +92,7 @@ export class AgentDaemon {
   #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
   readonly #sight: KeepalivedSight
   readonly #hand: FenceHand
+  readonly #promises: PromiseTeller
   readonly ear: PeerEar
   #witnessLine: VoterLine | null = null
   #peerLine: VoterLine | null = null
@@ -105,6 +114,9 @@ export class AgentDaemon {
       rival: () => this.feed({ type: 'rival-advert' }),
     })
     this.#hand = new FenceHand(node, this.program)
+    this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
+      node.state.content.kind === 'whole' ? node.state.content.value.ballot : null,
+    )
     this.ear = new PeerEar(this)
     this.program.after(chance.between(startMs.least, startMs.most), () => this.#open())
   }
@@ -125,6 +137,16 @@ export class AgentDaemon {
   /** Whether the peer can connect. */
   get listening(): boolean {
     return this.#ranAtMs > 0 && this.program.state !== 'ended'
+  }
+
+  /** Whether its vote is promised to the peer now. */
+  get promisedToPeer(): boolean {
+    return this.#guard !== null && promisedTo(this.#guard.voter, this.nowMs())?.node === this.peerName
+  }
+
+  /** What its next heartbeat would say. */
+  report(): Report | null {
+    return this.#guard === null ? null : reportOf(this.#guard, this.nowMs())
   }
 
   nowMs(): number {
@@ -258,6 +280,7 @@ export class AgentDaemon {
     for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
       const { guard, effects } = decide(this.#guard, event)
       this.#guard = guard
+      this.#promises.look(guard.voter.pledge, effects.some(isRelease))
       for (const effect of effects) this.#execute(effect)
     }
     if (this.#beatWanted) this.#beat()
@@ -336,13 +359,12 @@ export class AgentDaemon {
 
   #beat(): void {
     this.#beatWanted = false
-    if (this.#guard === null) return
+    const report = this.report()
+    if (report === null) return
     this.#seq += 1
-    const beat = {
-      seq: this.#seq,
-      leaseMs: this.timing.leaseMs,
-      reports: [reportOf(this.#guard, this.nowMs())],
-    }
+    if (report.release && this.node.vipHeld)
+      this.node.around.witnessing.fact({ type: 'released-with-vip', node: this.node.host.name })
+    const beat = { seq: this.#seq, leaseMs: this.timing.leaseMs, reports: [report] }
     this.#witnessLine?.beat(beat)
     this.#peerLine?.beat(beat)
   }

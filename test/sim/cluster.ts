@@ -7,6 +7,7 @@ import { nodeNames, witnessHostName } from './names.ts'
 import { Network, type PathMood } from './network.ts'
 import { NodeHost } from './node-host.ts'
 import type { Setup } from './schedule.ts'
+import { Stranger } from './stranger.ts'
 import type { Timeline } from './timeline.ts'
 import { WitnessHost } from './witness-host.ts'
 import type { Witnessing } from './witnessing.ts'
@@ -33,11 +34,14 @@ export class Cluster {
   readonly nodes: readonly [NodeHost, NodeHost]
   readonly #timeline: Timeline
   readonly #witnessing: Witnessing
+  readonly #chance: Chance
+  readonly #strangers = new Map<string, Stranger>()
   #parted = false
 
   constructor(timeline: Timeline, around: { setup: Setup; chance: Chance; witnessing: Witnessing }) {
     const { setup, chance, witnessing } = around
     this.#timeline = timeline
+    this.#chance = chance
     this.#witnessing = witnessing
     this.timing =
       setup.gate === 'strict'
@@ -102,6 +106,25 @@ export class Cluster {
 
   machine(name: string): Machine {
     return name === witnessHostName ? this.witness : this.node(name)
+  }
+
+  /** Somebody else speaks as the node. */
+  admitStranger(node: string, how: 'clone' | 'replay'): void {
+    const stranger = new Stranger({
+      as: this.node(node),
+      how,
+      network: this.network,
+      chance: this.#chance.fork(),
+      witness: this.witness,
+      witnessing: this.#witnessing,
+    })
+    this.dismissStranger(node, how)
+    this.#strangers.set(`${how} ${node}`, stranger)
+  }
+
+  dismissStranger(node: string, how: 'clone' | 'replay'): void {
+    this.#strangers.get(`${how} ${node}`)?.leave()
+    this.#strangers.delete(`${how} ${node}`)
   }
 
   cut(from: string, to: string, on: boolean): void {

@@ -44,6 +44,11 @@ export class Disk {
     for (const file of this.#files) file.rollBack()
   }
 
+  /** What lies on it cannot be read any more. */
+  tear(): void {
+    for (const file of this.#files) file.tear()
+  }
+
   writeMs(): number {
     const { least, most } = this.mood === 'slow' ? slowMs : wellMs
     return this.#chance.between(least, most)
@@ -97,6 +102,11 @@ export class DiskFile<T> {
     if (oldest === undefined) return
     this.#content = { kind: 'whole', value: oldest }
     this.#older = []
+  }
+
+  tear(): void {
+    this.#content = { kind: 'torn' }
+    this.#underWay = null
   }
 
   /** A start that found the file torn put it aside and begins anew. */

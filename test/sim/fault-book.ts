@@ -146,4 +146,19 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     expected: 'a holder hands the VIP to a node that reaches it: revoked, proved, then granted',
     lab: [],
   },
+  'disk-torn': {
+    happens: 'a host loses power, and what its daemon had on disk cannot be read any more',
+    expected: 'as a crash of the host; its voter gives its vote to nobody for T_g, epochs jump ahead',
+    lab: [],
+  },
+  clone: {
+    happens: 'a clone of a node speaks to the voters, from another boot and without the VIP',
+    expected: 'told; it gets no vote and gives none back while the node lives',
+    lab: [],
+  },
+  replay: {
+    happens: 'what an agent said earlier is said again, in a stream of its own',
+    expected: 'the agent connects anew; nothing else changes',
+    lab: [],
+  },
 }

@@ -34,6 +34,9 @@ export const faultKinds = [
   'stop-fails',
   'stop-hangs',
   'gateway-lost',
+  'disk-torn',
+  'clone',
+  'replay',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -74,6 +77,7 @@ export function placesOf(kind: FaultKind): Places {
     case 'disk-slow':
     case 'disk-full':
     case 'disk-rollback':
+    case 'disk-torn':
       return hosts
     case 'isolate-one-way':
     case 'unplug':
@@ -85,6 +89,8 @@ export function placesOf(kind: FaultKind): Places {
     case 'stop-fails':
     case 'stop-hangs':
     case 'gateway-lost':
+    case 'clone':
+    case 'replay':
       return nodes
     case 'kill-witness':
     case 'freeze-witness':
@@ -180,6 +186,15 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
         return cluster.machine(where).disk.rollBack()
       }
       return cluster.machine(where).powerOn()
+    case 'disk-torn':
+      if (on) {
+        cluster.machine(where).powerOff()
+        return cluster.machine(where).disk.tear()
+      }
+      return cluster.machine(where).powerOn()
+    case 'clone':
+    case 'replay':
+      return on ? cluster.admitStranger(where, kind) : cluster.dismissStranger(where, kind)
     case 'stop-fails':
     case 'stop-hangs':
       cluster.node(where).commandMood = on ? kind : 'well'

@@ -9,6 +9,7 @@ import type { Disk, DiskFile } from './disk.ts'
 import type { Host } from './host.ts'
 import { KeepalivedModel, type KeepalivedConf, type KeepalivedLine } from './keepalived-model.ts'
 import type { Network } from './network.ts'
+import { Tape, type Tapes } from './stranger.ts'
 import type { WitnessHost } from './witness-host.ts'
 import type { Witnessing } from './witnessing.ts'
 
@@ -42,6 +43,8 @@ export class NodeHost {
   /** Whether the node's way out to its clients works, as its agent's gateway ping sees it. */
   gateway: Report['gateway'] = 'reachable'
   readonly state: DiskFile<AgentState>
+  /** What its agents said, to be said again by a stranger. */
+  readonly tapes: Tapes = { witness: new Tape(), peer: new Tape() }
   #vipHeld = false
   #toldVip = false
   /** SIGTERM was sent and the process is still there. */

@@ -1,5 +1,6 @@
 /** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/peer-listener.ts does. */
 import { protocolVersion, type Beat, type Hello, type Verdict } from '../../shared/protocol.ts'
+import { maySucceed } from '../../shared/succession.ts'
 import { silenceMs } from '../../shared/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import type { StreamEnd } from './network.ts'
@@ -75,9 +76,14 @@ export class PeerEar {
     const { timing } = this.#agent
     const known = this.#incarnation
     if (known === null || known.id === incarnation) return true
-    const silentMs = this.#agent.nowMs() - known.heardAtMs
-    if (known.stream !== null && silentMs < silenceMs(timing)) return false
-    return known.bootId === bootId || silentMs >= timing.reserveMs
+    const atMs = this.#agent.nowMs()
+    const { bootId: earlier, heardAtMs, stream } = known
+    const live = stream !== null && atMs - heardAtMs < silenceMs(timing)
+    const promised = this.#agent.promisedToPeer
+    return maySucceed(
+      { bootId: earlier, live, heardAtMs, promised },
+      { bootId, atMs, reserveMs: timing.reserveMs },
+    )
   }
 
   #drop(stream: StreamEnd): void {

@@ -1,6 +1,7 @@
 /** One run of the simulator: a schedule in, what was seen and what was broken out. */
 import { LivenessWatch } from '../invariants/liveness.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
+import { PromiseWatch } from '../invariants/promises.ts'
 import { SafetyWatch } from '../invariants/safety.ts'
 import { Chance } from './chance.ts'
 import { Cluster } from './cluster.ts'
@@ -64,6 +65,7 @@ class Run {
   readonly #witnessing: Witnessing
   readonly #safety: SafetyWatch
   readonly #liveness: LivenessWatch
+  readonly #promises: PromiseWatch
   readonly #hash = new TraceHash()
   readonly #stopAtFirst: boolean
   #leaptMs = 0
@@ -91,6 +93,7 @@ class Run {
     })
     const { timing } = this.#cluster
     this.#safety = new SafetyWatch(timing)
+    this.#promises = new PromiseWatch(timing)
     this.#liveness = new LivenessWatch(timing, {
       nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
       advertIntMs: 1000,
@@ -132,16 +135,21 @@ class Run {
 
   #violations(): readonly Violation[] {
     const crash = this.#crash === null ? [] : [this.#crash]
-    return [...crash, ...this.#safety.violations, ...this.#liveness.violations]
+    return [...crash, ...this.#safety.violations, ...this.#promises.violations, ...this.#liveness.violations]
   }
 
   /** Asked after each event. */
   get #isBroken(): boolean {
-    return this.#safety.violations.length > 0 || this.#liveness.violations.length > 0
+    return (
+      this.#safety.violations.length > 0 ||
+      this.#promises.violations.length > 0 ||
+      this.#liveness.violations.length > 0
+    )
   }
 
   #watch(timed: Timed): void {
     this.#safety.take(timed)
+    this.#promises.take(timed)
     this.#liveness.take(timed)
   }
 

@@ -42,6 +42,8 @@ export type Schedule = z.infer<typeof scheduleSchema>
 export type Episode = Schedule['episodes'][number]
 
 const hourMs = 3_600_000
+/** Share of the episodes. */
+const ambushes = 0.3
 /** On average; each with one to three faults. */
 const episodesPerHour = 12
 /** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
@@ -51,7 +53,10 @@ export function drawSchedule(seed: number, chance: Chance, hours: number): Sched
   const episodes: Episode[] = []
   const meanGapMs = hourMs / episodesPerHour
   for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs;) {
-    episodes.push({ atMs: Math.round(atMs), faults: drawFaults(chance) })
+    episodes.push({
+      atMs: Math.round(atMs),
+      faults: chance.happens(ambushes) ? drawAmbush(chance) : drawFaults(chance),
+    })
     atMs += chance.between(0.2, 1.8) * meanGapMs
   }
   return { seed, hours, setup: drawSetup(chance), episodes }
@@ -75,6 +80,35 @@ function drawSetup(chance: Chance): Setup {
     ratesPpm: [rate(), rate(), rate()],
     startsAtMs: [start(), start(), start()],
   }
+}
+
+/** After these the other node promotes itself, mostly 3 to 4 seconds later. */
+const rivalries = [
+  'vrrp-block',
+  'vrrp-block-one-way',
+  'cut-link',
+  'isolate',
+  'crash-host',
+  'kill-keepalived',
+] as const
+
+/** Two nodes are made rivals, and while one is about to claim, short blows fall upon those who are to vote. */
+function drawAmbush(chance: Chance): PlannedFault[] {
+  const kind = chance.pick<FaultKind>(rivalries)
+  const lastsMs = Math.round(chance.between(4000, 12_000))
+  const faults: PlannedFault[] = [{ kind, where: chance.pick(placesOf(kind)), afterMs: 0, lastsMs }]
+  const blows = chance.integer(1, 3)
+  for (let blow = 0; blow < blows; blow++) {
+    const kind = chance.pick(faultKinds)
+    const longestMs = chance.happens(0.3) ? 5000 : 1500
+    faults.push({
+      kind,
+      where: chance.pick(placesOf(kind)),
+      afterMs: Math.round(chance.between(1000, 5000)),
+      lastsMs: Math.round(chance.between(20, longestMs)),
+    })
+  }
+  return faults
 }
 
 /** Most episodes have one fault; two or three at once find what one does not. */

@@ -42,7 +42,10 @@ export class VoterLine {
     if (session?.welcomed !== true) return
     session.sentAtMs.set(seq, this.#agent.nowMs())
     session.sentAtMs.delete(seq - beatsRemembered)
-    session.stream.send({ type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports })
+    const beat: Beat = { type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports }
+    const { tapes } = this.#agent.node
+    tapes[this.#voter === witness ? 'witness' : 'peer'].note(this.#agent.hello(), beat)
+    session.stream.send(beat)
   }
 
   #dial(): void {

@@ -16,6 +16,7 @@ import type { Disk, DiskFile } from './disk.ts'
 import { type Host, Program } from './host.ts'
 import type { Network, StreamEnd } from './network.ts'
 import { cluster, instance } from './names.ts'
+import { isRelease, PromiseTeller } from './promise-teller.ts'
 import type { Due } from './timeline.ts'
 import type { Witnessing } from './witnessing.ts'
 
@@ -151,6 +152,7 @@ export class WitnessDaemon {
   readonly #around: WitnessSurroundings
   readonly #ledger: DiskFile<Ledger>
   readonly #setMark: (mark: Mark) => void
+  readonly #promises: PromiseTeller
   #arbiter: Arbiter | null = null
   #lastRanAtMs = 0
   #jumpedMs = 0
@@ -170,6 +172,9 @@ export class WitnessDaemon {
     this.#around = around
     this.#ledger = ledger
     this.#setMark = memory.setMark
+    this.#promises = new PromiseTeller(host, around.witnessing, () =>
+      ledger.content.kind === 'whole' ? ledger.content.value.ballot : null,
+    )
     this.program = new Program(host, chance)
     this.program.after(chance.between(startMs.least, startMs.most), () => this.#open(memory.recover()))
   }
@@ -266,6 +271,8 @@ export class WitnessDaemon {
     for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
       const turned = arbitrate(this.#arbiter, event)
       this.#arbiter = turned.arbiter
+      const { pledge } = turned.arbiter.instances.get(instance)?.voter ?? {}
+      this.#promises.look(pledge, turned.effects.some(isRelease))
       for (const effect of turned.effects) this.#carryOut(effect)
     }
     this.#running = false
@@ -298,6 +305,7 @@ export class WitnessDaemon {
       case 'mark':
         return this.#setMark(effect.mark)
       case 'answer-check':
+        if (effect.permit) this.#promises.answered(this.#arbiter?.instances.get(instance)?.voter.pledge)
         return this.#answerCheck(effect.check, effect.permit)
       case 'occurred':
         return witnessing.occurred(effect.occurrence)

@@ -1,9 +1,9 @@
 /** Mistakes that the walk must find, each with the least that leads to it. */
-import type { Mutation } from '../mutants/mutate-source.ts'
+import type { SourceMutation } from '../mutants/mutate-source.ts'
 
 export interface Mistake {
   readonly name: string
-  readonly mutation: Mutation
+  readonly mutation: SourceMutation
   readonly faults: number
   /** The faults that may come, by words of their names. */
   readonly only: readonly string[]

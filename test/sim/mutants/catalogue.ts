@@ -1,0 +1,423 @@
+/**
+ * Planted mistakes: each breaks one rule of DESIGN.md or docs/ARCHITECTURE.md by one replacement in a production file.
+ * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
+ */
+import type { SourceMutation } from '../../mutants/mutate-source.ts'
+
+export interface Mutant extends SourceMutation {
+  readonly name: string
+  /** The rule that it breaks. */
+  readonly rule: string
+}
+
+const votes: readonly Mutant[] = [
+  {
+    name: 'vote-given-twice',
+    rule: 'A voter promises to one candidate at a time.',
+    file: 'shared/vote.ts',
+    from: "      if (pledge.to !== ask.from)\n        return refuse(\n          'promised',",
+    to: "      if (pledge.to !== ask.from && leftMs < 0)\n        return refuse(\n          'promised',",
+  },
+  {
+    name: 'promise-shorter-than-lease',
+    rule: 'E1: a promise outlives its use (T_g is longer than T_h).',
+    file: 'shared/vote.ts',
+    from: "const untilMs = atMs + timing.reserveMs\n  return {\n    voter: { ...voter, pledge: { phase: 'promised'",
+    to: "const untilMs = atMs + timing.leaseMs / 2\n  return {\n    voter: { ...voter, pledge: { phase: 'promised'",
+  },
+  {
+    name: 'promise-never-ends',
+    rule: 'A promise ends by itself after T_g.',
+    file: 'shared/vote.ts',
+    from: 'return pledge.untilMs <= atMs ? {',
+    to: "return pledge.untilMs <= atMs && pledge.phase === 'waiting' ? {",
+  },
+  {
+    name: 'promise-before-the-disk',
+    rule: 'A new epoch is on disk before the grant leaves.',
+    file: 'shared/vote.ts',
+    from: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
+    to: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ask.epoch },",
+  },
+  {
+    name: 'promise-not-persisted',
+    rule: 'A ballot is on disk before its first grant.',
+    file: 'shared/vote.ts',
+    from: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
+    to: '    ...grant({ ...voter, ...spent(ask.epoch), record: ballot }, ballot, ask.atMs, timing),',
+  },
+  {
+    name: 'no-wait-after-boot',
+    rule: 'After a restart without a mark only the recorded holder may renew for T_g.',
+    file: 'shared/vote.ts',
+    from: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }",
+    to: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs }",
+  },
+  {
+    name: 'no-wait-after-restart',
+    rule: 'After a restart only the recorded holder may renew until the mark ends.',
+    file: 'shared/vote.ts',
+    from: "return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }",
+    to: "return { ...recovered, pledge: { phase: 'free' } }",
+  },
+  {
+    name: 'anybody-while-waiting',
+    rule: 'While a restarted voter waits, nobody but the recorded holder gets its vote.',
+    file: 'shared/vote.ts',
+    from: 'if (voter.record?.to !== ask.from)\n        return refuse(',
+    to: "if (voter.record?.to === 'nobody')\n        return refuse(",
+  },
+  {
+    name: 'renewal-not-marked',
+    rule: 'The mark says when the last promise ends, renewals included.',
+    file: 'shared/vote.ts',
+    from: "    effects: [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],\n    decision: { kind: 'granted'",
+    to: "    effects: voter.pledge.phase === 'promised' ? [] : [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],\n    decision: { kind: 'granted'",
+  },
+  {
+    name: 'epoch-given-again',
+    rule: 'S4: a voter gives each epoch once, and none below what it knows.',
+    file: 'shared/vote.ts',
+    from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
+    to: 'if (ask.epoch < 0)',
+  },
+  {
+    name: 'heard-epoch-undercut',
+    rule: 'An epoch that is only heard of must not be undercut.',
+    file: 'shared/vote.ts',
+    from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
+    to: 'if (!lost && ask.epoch <= voter.spentEpoch)',
+  },
+  {
+    name: 'epoch-not-spent',
+    rule: 'S4: an epoch that a ballot used up is never given again.',
+    file: 'shared/vote.ts',
+    from: "voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } }",
+    to: "voter: { ...voter, pledge: { phase: 'recording', ballot, boundUntilMs } }",
+  },
+  {
+    name: 'no-gap-after-loss',
+    rule: 'After a lost ledger epochs go on above any that was granted unseen.',
+    file: 'shared/vote.ts',
+    from: 'const epochGapAfterLoss = 1000',
+    to: 'const epochGapAfterLoss = 0',
+  },
+  {
+    name: 'lost-ledger-is-free',
+    rule: 'A lost ledger means that everyone waits, never that nobody holds.',
+    file: 'shared/vote.ts',
+    from: "if (found.kind === 'lost') return { pledge: waiting,",
+    to: "if (found.kind === 'lost') return { pledge: { phase: 'free' },",
+  },
+  {
+    name: 'failed-write-believed',
+    rule: 'A ballot that could not be written gives nothing.',
+    file: 'shared/vote.ts',
+    from: "return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }",
+    to: "return { ...voter, record: ballot, pledge: { phase: 'free' } }",
+  },
+  {
+    name: 'strangers-release',
+    rule: 'A node gives back its own vote only.',
+    file: 'shared/vote.ts',
+    from: "if (pledge.phase !== 'promised' || pledge.to !== from) return",
+    to: "if (pledge.phase !== 'promised') return",
+  },
+]
+
+const leases: readonly Mutant[] = [
+  {
+    name: 'lease-from-receipt',
+    rule: 'A vote is worth T_h from when its request left, not from when the answer came.',
+    file: 'agent/guard.ts',
+    from: 'set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
+    to: 'set(turn, { candidacy: withGrant(candidacy, from, atMs) })',
+  },
+  {
+    name: 'pending-counted',
+    rule: 'A vote counts when it is granted, not while it waits for the disk.',
+    file: 'agent/guard.ts',
+    from: 'set(turn, { candidacy: withPending(candidacy, from) })',
+    to: 'set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
+  },
+  {
+    name: 'grant-of-any-epoch',
+    rule: 'A grant of another epoch is dropped.',
+    file: 'agent/guard.ts',
+    from: 'if (vote.epoch !== candidacy.epoch) return\n',
+    to: '',
+  },
+  {
+    name: 'refusal-counted',
+    rule: 'A refusal is no vote.',
+    file: 'agent/guard.ts',
+    from: 'return set(turn, { candidacy: withRefusal(candidacy, from, { ...vote, sentAtMs }) })',
+    to: 'return set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
+  },
+  {
+    name: 'one-vote-is-enough',
+    rule: 'The lease is a majority: 2 of 3.',
+    file: 'agent/lease.ts',
+    from: 'return Math.floor(voters / 2) + 1',
+    to: 'return 1',
+  },
+  {
+    name: 'lease-of-newest-vote',
+    rule: 'The lease lasts as long as the second newest vote, not the newest.',
+    file: 'agent/lease.ts',
+    from: 'const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity',
+    to: 'const decisive = newestFirst[1] === -Infinity ? -Infinity : (newestFirst[0] ?? -Infinity)',
+  },
+  {
+    name: 'lease-carried-forever',
+    rule: 'A lease under an earlier epoch is good for as long as it was, no longer.',
+    file: 'agent/guard-claim.ts',
+    from: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs }),',
+    to: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs: carriedUntilMs + 60_000 }),',
+  },
+  {
+    name: 'epoch-reused',
+    rule: 'Each change of holder has a new epoch.',
+    file: 'agent/guard-claim.ts',
+    from: "const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1",
+    to: 'const epoch = Math.max(1, voter.epoch)',
+  },
+  {
+    name: 'lease-outlived',
+    rule: 'E2: a holder without renewal starts to fence D + G before its lease ends.',
+    file: 'shared/timing.ts',
+    from: 'return leaseUntilMs - timing.releaseMs - timing.grainMs',
+    to: 'return leaseUntilMs',
+  },
+  {
+    name: 'lease-end-not-seen',
+    rule: "The one rule: at E2's instant without renewal a MASTER fences.",
+    file: 'agent/guard-holding.ts',
+    from: 'if (atMs < leaseEndsAtMs(guard)) return',
+    to: 'if (atMs < leaseEndsAtMs(guard) + 60_000) return',
+  },
+  {
+    name: 'suspend-not-seen',
+    rule: 'The boot clock counts a suspend; a clock that stands still meanwhile does not.',
+    file: 'test/sim/host.ts',
+    from: '  standStill(): void {\n',
+    to: `  standStill(): void {
+    const bootMs = this.#exactMs()
+    const goOn = Host.prototype.goOn.bind(this)
+    this.goOn = () => {
+      goOn()
+      this.#origin = { trueMs: this.timeline.nowMs, bootMs }
+    }
+`,
+  },
+]
+
+const claims: readonly Mutant[] = [
+  {
+    name: 'refused-claim-stays',
+    rule: 'A refused or unanswered claim ends in a fence.',
+    file: 'agent/guard-claim.ts',
+    from: '  const lost = whyLost(guard, phase, atMs)\n',
+    to: '  const lost = whyLost(guard, phase, atMs - 60_000)\n  if (lost?.startsWith("the claim")) return\n',
+  },
+  {
+    name: 'one-refusal-fences',
+    rule: 'A claim ends when no majority can come any more, not at the first refusal.',
+    file: 'agent/lease.ts',
+    from: 'return possible.length < majorityOf(voters.length)',
+    to: 'return possible.length < voters.length',
+  },
+  {
+    name: 'resumed-lease-trusted',
+    rule: 'An agent that stood still treats its lease as void until a fresh answer.',
+    file: 'agent/guard.ts',
+    from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
+    to: "if (phase.name === 'holding') set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
+  },
+  {
+    name: 'order-stops-a-holder',
+    rule: "A holder does not obey an order to fence: the witness's word alone is no ground.",
+    file: 'agent/guard.ts',
+    from: "if (phase.name === 'claiming' || phase.name === 'unprotected')\n",
+    to: "if (phase.name === 'claiming' || phase.name === 'unprotected' || phase.name === 'holding')\n",
+  },
+  {
+    name: 'orders-on-old-news',
+    rule: 'Orders come after handoverMs and to fresh reports only.',
+    file: 'server/arbiter-watch.ts',
+    from: 'if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return',
+    to: 'if (holder === null || atMs - orderedAtMs < timing.renewMs) return',
+  },
+]
+
+const fences: readonly Mutant[] = [
+  {
+    name: 'fence-believed',
+    rule: 'S5: a fence that is not proved is not reported as done.',
+    file: 'agent/fence-ladder.ts',
+    from: "    scene.vips === 'gone' &&\n",
+    to: '',
+  },
+  {
+    name: 'proof-without-keepalived',
+    rule: 'S5: a proof means keepalived in FAULT or gone, not only a VIP that is away for the moment.',
+    file: 'agent/fence-ladder.ts',
+    from: "    (scene.process === 'absent' || scene.keepalived === 'FAULT' || scene.keepalived === 'STOP')\n",
+    to: '    true\n',
+  },
+  {
+    name: 'ladder-stops-at-stop',
+    rule: 'Where the stop command did not help, SIGKILL follows.',
+    file: 'agent/fence-ladder.ts',
+    from: "return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }\n      return go('kill')",
+    to: "return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }\n      return { type: 'wait', ladder }",
+  },
+  {
+    name: 'release-before-gone',
+    rule: 'A node gives its votes back when its VIP is gone, not before.',
+    file: 'agent/guard-report.ts',
+    from: 'release: guard.observed && candidacy === null && !holdsVip(guard),',
+    to: 'release: guard.observed && candidacy === null,',
+  },
+  {
+    name: 'release-unseen',
+    rule: 'An agent that has not looked yet gives nothing back.',
+    file: 'agent/guard-report.ts',
+    from: 'release: guard.observed && candidacy === null && !holdsVip(guard),',
+    to: 'release: candidacy === null && !holdsVip(guard),',
+  },
+  {
+    name: 'orphan-not-seen',
+    rule: 'A VIP that a dead keepalived left in the kernel is taken off.',
+    file: 'agent/guard-turn.ts',
+    from: "return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
+    to: 'return false',
+  },
+]
+
+const bars: readonly Mutant[] = [
+  {
+    name: 'alone-not-barred',
+    rule: 'A node that reaches nobody cannot win, so it is barred.',
+    file: 'agent/bar-evidence.ts',
+    from: "if (policy.alone === 'keep') return null\n",
+    to: 'if (policy.alone !== null) return null\n',
+  },
+  {
+    name: 'cut-not-seen',
+    rule: 'Barred where the peer is not heard and the witness reports its newer renewal.',
+    file: 'agent/bar-evidence.ts',
+    from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
+    to: 'if (newerByMs < 0)',
+  },
+  {
+    name: 'bar-forgotten',
+    rule: 'Once barred, a node stays so until the holder is heard again or its lease is over.',
+    file: 'agent/bar-evidence.ts',
+    from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
+    to: 'if (standing === null && newerByMs >= 2 * timing.renewMs)',
+  },
+  {
+    name: 'barred-on-silence',
+    rule: 'Barred on evidence, not on silence: a takeover is as fast as keepalived alone.',
+    file: 'agent/bar-evidence.ts',
+    from: '  if (alone(guard, atMs)) {\n    if (policy',
+    to: '  if (peerSilent(guard, atMs)) {\n    if (policy',
+  },
+  {
+    name: 'permit-never-expires',
+    rule: 'The permit ends by itself at a deadline.',
+    file: 'agent/guard-turn.ts',
+    from: 'untilMs: Math.floor(untilMs), why })',
+    to: 'untilMs: Math.floor(untilMs) + 3_600_000, why })',
+  },
+  {
+    name: 'permit-tenfold',
+    rule: "E5: a holder's permit is so short that its check asks while the witness's promise stands.",
+    file: 'shared/timing.ts',
+    from: 'return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)',
+    to: 'return 10 * Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)',
+  },
+  {
+    name: 'permit-for-the-fenced',
+    rule: 'A fenced node is not permitted.',
+    file: 'agent/guard-turn.ts',
+    from: "case 'fenced':\n      return line('bar'",
+    to: "case 'fenced':\n      return line('permit'",
+  },
+]
+
+const witnesses: readonly Mutant[] = [
+  {
+    name: 'check-without-vote',
+    rule: "The witness's yes to a check is a vote like any other.",
+    file: 'server/arbiter-check.ts',
+    from: '    if (refusal !== null) return reply(false, refusal)\n',
+    to: '    if (refusal !== null) return reply(true, refusal)\n',
+  },
+  {
+    name: 'check-before-the-disk',
+    rule: 'A check waits for its ballot to be on disk.',
+    file: 'server/arbiter-check.ts',
+    from: 'return change(turn, instance, { pendingChecks: [...pendingChecks, check] })',
+    to: "return reply(true, '')",
+  },
+  {
+    name: 'check-of-another-boot',
+    rule: 'A promise to a node of an earlier boot is not renewed by its check.',
+    file: 'server/arbiter-check.ts',
+    from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
+    to: 'return false',
+  },
+  {
+    name: 'check-beats-the-living',
+    rule: 'No check without an agent wins while a node with one can take the VIP.',
+    file: 'server/arbiter-check.ts',
+    from: 'if (other.member.name !== name && couldTake(turn, other, instance))',
+    to: "if (other.member.name === 'nobody')",
+  },
+  {
+    name: 'late-release-ends-check',
+    rule: 'A release that left before the check got its yes is ignored.',
+    file: 'server/arbiter-voting.ts',
+    from: 'if (report.release && (beat.echoMs ?? -Infinity) >= checkPermittedAtMs)',
+    to: 'if (report.release)',
+  },
+  {
+    name: 'rollback-not-seen',
+    rule: 'A rolled-back ledger is noticed and means that everyone waits.',
+    file: 'server/arbiter-voting.ts',
+    from: 'if (witnessEpoch <= recordedEpoch) return',
+    to: 'if (witnessEpoch >= 0) return',
+  },
+  {
+    name: 'old-beat-accepted',
+    rule: 'S6: a replayed beat changes nothing.',
+    file: 'server/roster.ts',
+    from: 'if (session?.connection !== connection || beat.seq <= session.lastSeq)',
+    to: 'if (session?.connection !== connection)',
+  },
+  {
+    name: 'old-incarnation-accepted',
+    rule: 'S6: another start of an agent never displaces a live one.',
+    file: 'server/roster.ts',
+    from: 'if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))',
+    to: 'if (session !== null && sameStart && false)',
+  },
+  {
+    name: 'clone-taken-for-restart',
+    rule: 'An agent of another boot speaks for a node only when no promise to the old one can be in use.',
+    file: 'shared/succession.ts',
+    from: 'return successor.bootId === bootId || (!promised && successor.atMs - heardAtMs >= successor.reserveMs)',
+    to: 'return true',
+  },
+  {
+    name: 'double-believed',
+    rule: 'The second live agent of one name is answered and changes nothing.',
+    file: 'server/arbiter.ts',
+    from: 'beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),',
+    to: 'beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),',
+  },
+]
+
+export const catalogue: readonly Mutant[] = [...votes, ...leases, ...claims, ...fences, ...bars, ...witnesses]

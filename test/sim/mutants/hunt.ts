@@ -1,0 +1,129 @@
+/** Hunts planted mistakes: each is built into the simulator, which then runs seed after seed until something breaks. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bundleWithMutation, type SourceMutation } from '../../mutants/mutate-source.ts'
+import type { Mutant } from './catalogue.ts'
+import { sightingSchema, type Sighting } from './sighting.ts'
+
+export interface Limits {
+  /** Each mutant gets the seeds 1 to this at most. */
+  readonly seeds: number
+  /** Each mutant gets so long at most. */
+  readonly seconds: number
+  /** So many are hunted at a time. */
+  readonly atATime: number
+}
+
+export interface Catch {
+  readonly mutant: Mutant
+  readonly sighting: Sighting
+}
+
+const entry = 'test/sim/mutants/seek.ts'
+/** After its own time limit a seeker has so long to finish its last seed. */
+const graceSeconds = 60
+
+/**
+ * Hunts all, tells each as soon as it is found or given up.
+ * @throws MutationError where a mutation no longer matches its file
+ */
+export async function hunt(
+  mutants: readonly Mutant[],
+  limits: Limits,
+  tell: (caught: Catch) => void,
+): Promise<Catch[]> {
+  return withFolder(async (folder) => {
+    const catches: Catch[] = []
+    await inParallel(mutants, limits.atATime, async (mutant) => {
+      const outfile = join(folder, `${mutant.name}.mjs`)
+      const sighting = await seek(mutant, outfile, { from: 1, to: limits.seeds, seconds: limits.seconds })
+      const caught = { mutant, sighting }
+      catches.push(caught)
+      tell(caught)
+    })
+    return catches
+  })
+}
+
+/** The intact code over the seeds 1 to `seeds`: the first violation of each share. */
+export async function runIntact(seeds: number, atATime: number): Promise<Sighting[]> {
+  const shares = Array.from({ length: atATime }, (_, index) => ({
+    from: 1 + Math.floor((seeds * index) / atATime),
+    to: Math.floor((seeds * (index + 1)) / atATime),
+  }))
+  return withFolder(async (folder) => {
+    const sightings: Sighting[] = []
+    await inParallel(shares, atATime, async ({ from, to }) => {
+      const outfile = join(folder, `intact-${from}.mjs`)
+      sightings.push(await seek(null, outfile, { from, to, seconds: Infinity }))
+    })
+    return sightings
+  })
+}
+
+async function seek(
+  mutation: SourceMutation | null,
+  outfile: string,
+  range: { from: number; to: number; seconds: number },
+): Promise<Sighting> {
+  await bundleWithMutation({ entry, mutation, outfile })
+  const { from, to, seconds } = range
+  const args = [outfile, `--from=${from}`, `--to=${to}`, `--seconds=${seconds}`]
+  const startedAtMs = performance.now()
+  const output = await run(args, seconds + graceSeconds)
+  // One that hangs within a seed is found out, too: the intact code comes to its end.
+  if (output === 'hangs')
+    return {
+      broken: { seed: 0, invariant: 'hang', atMs: 0, text: 'a seed came to no end' },
+      seeds: 0,
+      clusterHours: 0,
+      tookMs: performance.now() - startedAtMs,
+    }
+  return sightingSchema.parse(JSON.parse(output))
+}
+
+function run(args: readonly string[], limitSeconds: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    let hangs = false
+    const timer =
+      limitSeconds === Infinity
+        ? undefined
+        : setTimeout(() => {
+            hangs = true
+            child.kill('SIGKILL')
+          }, limitSeconds * 1000)
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.once('error', reject)
+    child.once('close', (code) => {
+      clearTimeout(timer)
+      if (hangs) resolve('hangs')
+      else if (code === 0) resolve(output)
+      else reject(new Error(`${args.join(' ')} ended with exit code ${code ?? 'none'}`))
+    })
+  })
+}
+
+async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'keepalived-witness-mutants-'))
+  try {
+    return await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function inParallel<T>(
+  items: readonly T[],
+  atATime: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items]
+  const lane = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: atATime }, lane))
+}
