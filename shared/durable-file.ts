@@ -4,6 +4,9 @@
  * A write replaces the file as a whole: temporary file, fsync, rename, fsync of the folder (rename(2), fsync(2)): after
  * a crash the old or the new content is there. What is read back proves itself by a format name and a checksum. What
  * does not prove itself is set aside under another name, never overwritten, and told apart from a file that is missing.
+ *
+ * What an earlier process left behind when it died may be in the kernel's memory only: it is made durable before
+ * anything rests on it.
  */
 import { createHash } from 'node:crypto'
 import * as nodeFileSystem from 'node:fs/promises'
@@ -64,6 +67,9 @@ export class DurableFile<T> implements Adapter<T> {
   readonly #fileSystem: FileSystem
   /** A torn file that stands in its place still: the next write must not overwrite it. */
   #tornInPlace = false
+  /** The topmost folder that this process made on the way to the file; null: all were there. */
+  #topmostMade: string | null = null
+  #wayIsDurable = false
   #lastWriteMs: number | null = null
   #found: Found<T> = { kind: 'missing' }
 
@@ -112,7 +118,14 @@ export class DurableFile<T> implements Adapter<T> {
       return this.#torn(`cannot be read: ${errnoOf(error)}`)
     }
     const opened = this.#unseal(text)
-    return opened.kind === 'valid' ? opened : this.#torn(opened.reason)
+    if (opened.kind === 'torn') return this.#torn(opened.reason)
+    try {
+      // Its content was synced before it got this name; the name itself may not be.
+      await this.#sync(dirname(this.path))
+    } catch (error) {
+      return this.#torn(`cannot be made durable: ${errnoOf(error)}`)
+    }
+    return opened
   }
 
   async #torn(reason: string): Promise<Found<T>> {
@@ -154,7 +167,7 @@ export class DurableFile<T> implements Adapter<T> {
       throw error
     }
     await this.#fileSystem.rename(temporary, this.path)
-    await this.#syncFolder()
+    await this.#sync(dirname(this.path))
   }
 
   async #writeSynced(path: string, content: string): Promise<void> {
@@ -168,17 +181,30 @@ export class DurableFile<T> implements Adapter<T> {
   }
 
   async #makeFolder(): Promise<void> {
-    const topmostMade = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
-    if (topmostMade === undefined) return
-    // A new folder is durable when the one that it stands in is.
-    let folder = dirname(this.path)
-    do {
-      folder = dirname(folder)
-      await this.#syncFolder(folder)
-    } while (folder.startsWith(topmostMade))
+    const made = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
+    if (made !== undefined) {
+      this.#topmostMade = made
+      this.#wayIsDurable = false
+    }
+    if (!this.#wayIsDurable) await this.#makeWayDurable()
   }
 
-  async #syncFolder(path = dirname(this.path)): Promise<void> {
+  /** A folder is durable when the one that it stands in is. An earlier process may have made one and died. */
+  async #makeWayDurable(): Promise<void> {
+    for (let folder = dirname(this.path); folder !== dirname(folder);) {
+      folder = dirname(folder)
+      try {
+        await this.#sync(folder)
+      } catch (error) {
+        const madeHere = this.#topmostMade !== null && folder.length >= dirname(this.#topmostMade).length
+        // Others' folders may be closed to this user, or on a file system that syncs no folders.
+        if (madeHere) throw error
+      }
+    }
+    this.#wayIsDurable = true
+  }
+
+  async #sync(path: string): Promise<void> {
     const handle = await this.#fileSystem.open(path, 'r')
     try {
       await handle.sync()
@@ -195,7 +221,7 @@ export class DurableFile<T> implements Adapter<T> {
     }
     await this.#fileSystem.rename(this.path, keptAs)
     this.#tornInPlace = false
-    await this.#syncFolder()
+    await this.#sync(dirname(this.path))
     return keptAs
   }
 
