@@ -58,6 +58,9 @@ export interface DurableFileOptions<T> {
   readonly fileSystem?: FileSystem
 }
 
+/** Errors of a folder on the way in which nothing of ours was made: closed to this user, or on another file system. */
+const foreign: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'])
+
 const envelopeSchema = z.object({ format: z.string(), sha256: z.string(), data: z.unknown() })
 
 /** The adapter for lowdb. */
@@ -67,8 +70,6 @@ export class DurableFile<T> implements Adapter<T> {
   readonly #fileSystem: FileSystem
   /** A torn file that stands in its place still: the next write must not overwrite it. */
   #tornInPlace = false
-  /** The topmost folder that this process made on the way to the file; null: all were there. */
-  #topmostMade: string | null = null
   #wayIsDurable = false
   #lastWriteMs: number | null = null
   #found: Found<T> = { kind: 'missing' }
@@ -182,23 +183,18 @@ export class DurableFile<T> implements Adapter<T> {
 
   async #makeFolder(): Promise<void> {
     const made = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
-    if (made !== undefined) {
-      this.#topmostMade = made
-      this.#wayIsDurable = false
-    }
-    if (!this.#wayIsDurable) await this.#makeWayDurable()
+    if (made !== undefined || !this.#wayIsDurable) await this.#makeWayDurable()
   }
 
   /** A folder is durable when the one that it stands in is. An earlier process may have made one and died. */
   async #makeWayDurable(): Promise<void> {
+    this.#wayIsDurable = false
     for (let folder = dirname(this.path); folder !== dirname(folder);) {
       folder = dirname(folder)
       try {
         await this.#sync(folder)
       } catch (error) {
-        const madeHere = this.#topmostMade !== null && folder.length >= dirname(this.#topmostMade).length
-        // Others' folders may be closed to this user, or on a file system that syncs no folders.
-        if (madeHere) throw error
+        if (!foreign.has(errnoOf(error))) throw error
       }
     }
     this.#wayIsDurable = true
