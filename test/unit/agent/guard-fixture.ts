@@ -328,3 +328,8 @@ export function ofType<T extends GuardEffect['type']>(
 export function told(effects: readonly GuardEffect[]): string[] {
   return ofType(effects, 'tell').map(({ event }) => event)
 }
+
+/** What operators read. */
+export function texts(effects: readonly GuardEffect[]): string[] {
+  return ofType(effects, 'tell').map(({ text }) => text)
+}
