@@ -134,8 +134,8 @@ describe('a claim', () => {
     driver.master()
     driver.refused(witness, 'stale-epoch', { epoch: 20 })
     assert.equal(driver.epoch, 21)
-    driver.sleep(15)
-    const effects = driver.feed({ type: 'recorded', ballot: { to: node, epoch: 8 }, tookMs: 15 })
+    driver.sleep(5)
+    const effects = driver.feed({ type: 'recorded', ballot: { to: node, epoch: 8 }, tookMs: 5 })
     assert.deepEqual(ofType(effects, 'record'), [{ type: 'record', ballot: { to: node, epoch: 21 } }])
     const askedAtMs = driver.atMs
     driver.answer(witness, { kind: 'granted', epoch: 21 })

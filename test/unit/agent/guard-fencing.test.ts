@@ -106,10 +106,21 @@ describe('a fence', () => {
     const effects = driver.orphan()
     assert.deepEqual(told(effects), ['fencing'], 'there is nothing to claim')
     assert.deepEqual(rungs(effects), ['kill'])
-    driver.absent()
+    assert.deepEqual(told(driver.absent()), ['fenced'])
     assert.equal(driver.phase, 'standby')
     assert.equal(driver.guard.memory.stopped, false)
   })
+
+  it('of an orphaned VIP that stays owes nobody a start', () => {
+    const driver = standby()
+    driver.orphan()
+    driver.pass(10 * releaseMs)
+    assert.equal(driver.report().fence?.result, 'failed')
+    assert.equal(driver.guard.memory.stopped, false)
+  })
+
+  it('is remembered again only where something changed', () =>
+    assert.deepEqual(ofType(standby().feed({ type: 'start-ended', error: null }), 'remember'), []))
 })
 
 describe('the hold-down', () => {

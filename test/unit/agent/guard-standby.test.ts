@@ -122,6 +122,25 @@ describe('a bar for want of adverts', () => {
   })
 })
 
+describe('after bars for want of adverts', () => {
+  const twice = (): GuardDriver => {
+    const driver = probation()
+    unheard(driver)
+    hold(driver, 5000)
+    unheard(probation(driver))
+    hold(driver, 10_000)
+    return driver
+  }
+
+  it('nothing is told to be over by a keepalived that cannot say', () => {
+    const driver = probation(twice())
+    driver.feed({ type: 'adverts', received: 1 })
+    assert.deepEqual(told(driver.feed({ type: 'adverts', received: null })), [])
+  })
+
+  it('a bar of another cause is told as ever', () => assert.deepEqual(told(twice().fallSilent()), ['barred']))
+})
+
 describe('a bar', () => {
   it('of a node that hears nobody is told once, and again when it is lifted', () => {
     const driver = standby()

@@ -76,6 +76,12 @@ describe('a guard as a voter for its peer', () => {
     assert.deepEqual(votes(driver.hearPeer(holdingPeer(31))).at(-1)?.[1], 'granted')
   })
 
+  it('does not learn the epoch under which it was asked in vain', () => {
+    const driver = standby({ recovered: { kind: 'lost' } })
+    assert.deepEqual(votes(driver.hearPeer(holdingPeer(4000))).at(-1)?.[1], 'refused')
+    assert.equal(driver.guard.voter.epoch, 1000)
+  })
+
   it('answers the beat that asked when the promise is on disk, not a later one that asked for nothing', () => {
     const driver = standby({ recordsAtOnce: false })
     const asked = votes(driver.hearPeer(holdingPeer(8)))
