@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { witness } from '../../../shared/protocol.ts'
 import {
   claiming,
+  type DriverOptions,
   GuardDriver,
   holding,
   holdingPeer,
@@ -18,6 +19,15 @@ import {
 } from './guard-fixture.ts'
 
 const { claimMs, renewMs, leaseMs } = timing
+
+/** MASTER, of a peer that was never heard: it may have the VIP. */
+function claimingUnheard(options: DriverOptions = {}): GuardDriver {
+  const driver = new GuardDriver(options)
+  driver.hearWitness()
+  driver.backup()
+  driver.master()
+  return driver
+}
 
 describe('a claim', () => {
   it('says whether keepalived became MASTER or was it before', () => {
@@ -37,7 +47,7 @@ describe('a claim', () => {
   })
 
   it('is given up at once where the own vote is promised to a holder that cannot be preempted', () => {
-    const driver = standbyToHolder({ profile: { nopreempt: true } })
+    const driver = standbyToHolder({ profile: { priority: 50 } })
     driver.sleep(300)
     assert.match(
       texts(driver.master()).join(),
@@ -49,7 +59,7 @@ describe('a claim', () => {
   it('is not given up for the own promise to oneself', () => {
     const driver = holding({ profile: { nopreempt: true } })
     driver.sleep(900)
-    driver.feed({ type: 'resumed', gapMs: 900 })
+    driver.feed({ type: 'resumed', gapMs: 900, jumpedMs: 0 })
     assert.equal(driver.phase, 'claiming')
   })
 
@@ -92,7 +102,7 @@ describe('a claim', () => {
   })
 
   it('does not ask again where answers are still out', () => {
-    const driver = claiming()
+    const driver = claimingUnheard()
     driver.sleep(20)
     assert.deepEqual(ofType(driver.tick(), 'beat'), [])
     assert.equal(driver.deadlineMs, startMs + claimMs)
@@ -111,8 +121,7 @@ describe('a claim', () => {
 
   it('does not wait for the disk of one voter alone, nor for a vote under another epoch', () => {
     for (const epochOff of [null, 1]) {
-      const driver = standby({ recordsAtOnce: false })
-      driver.master()
+      const driver = claimingUnheard({ recordsAtOnce: false })
       if (epochOff !== null) driver.answer(witness, { kind: 'pending', epoch: driver.epoch + epochOff })
       assert.equal(driver.deadlineMs, driver.atMs + claimMs)
     }
@@ -163,10 +172,10 @@ describe('a claim', () => {
   })
 
   it('says what it died of: silence, or who refused and why', () => {
-    const silence = claiming().pass(claimMs)
+    const silence = claimingUnheard().pass(claimMs)
     assert.match(texts(silence).join(), /no majority within 50 ms: no answer/)
 
-    const refused = claiming()
+    const refused = claimingUnheard()
     refused.refused(witness, 'yielding')
     assert.match(texts(refused.pass(claimMs)).join(), /within 50 ms: witness refused: yielding, says witness/)
 
@@ -190,7 +199,7 @@ describe('a claim', () => {
   it('begins anew after a pause, as for a VIP from before', () => {
     const driver = claiming()
     driver.sleep(900)
-    const effects = driver.feed({ type: 'resumed', gapMs: 900 })
+    const effects = driver.feed({ type: 'resumed', gapMs: 900, jumpedMs: 0 })
     assert.deepEqual(told(effects), ['paused', 'claiming'])
     assert.match(texts(effects)[0] ?? '', /did not run for 900 ms/)
     assert.equal(driver.deadlineMs, driver.atMs + timing.checkMs)
@@ -199,7 +208,7 @@ describe('a claim', () => {
   it('is not begun by a pause of a standby', () => {
     const driver = standby()
     driver.sleep(900)
-    assert.deepEqual(told(driver.feed({ type: 'resumed', gapMs: 900 })), ['paused'])
+    assert.deepEqual(told(driver.feed({ type: 'resumed', gapMs: 900, jumpedMs: 0 })), ['paused'])
     assert.equal(driver.phase, 'standby')
   })
 

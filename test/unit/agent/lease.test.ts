@@ -190,12 +190,14 @@ describe('a claim', () => {
     const twice = withPending(withPending(withPending(none, 'lb02'), 'witness'), 'lb02')
     assert.deepEqual(twice.pending, ['witness', 'lb02'])
     assert.deepEqual(withGrant(twice, 'witness', 1000).pending, ['lb02'])
-    assert.deepEqual(withRefusal(twice, 'lb02', { reason: 'ledger', text: '' }).pending, ['witness'])
+    assert.deepEqual(withRefusal(twice, 'lb02', { reason: 'ledger', text: '', sentAtMs: 0 }).pending, [
+      'witness',
+    ])
   })
 
   it('forgets the refusal of a voter that grants, and of no other', () => {
-    const refusal = { reason: 'waiting' as const, text: '' }
+    const refusal = { reason: 'waiting' as const, text: '', sentAtMs: 0 }
     const refused = withRefusal(withRefusal(none, 'witness', refusal), 'lb02', refusal)
-    assert.deepEqual(withGrant(refused, 'witness', 1000).refusals, { lb02: refusal })
+    assert.deepEqual(withGrant(refused, 'witness', 1000).refusals, { lb02: { reason: 'waiting', text: '' } })
   })
 })

@@ -191,7 +191,7 @@ class Life {
         return witness.echo(nodes[move.of]!, move.roundTripMs)
       case 'resumed':
         witness.atMs += move.gapMs
-        witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: move.gapMs })
+        witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: move.gapMs, jumpedMs: 0 })
         return
     }
   }
