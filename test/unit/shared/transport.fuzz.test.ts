@@ -74,18 +74,18 @@ describe('the transport under fuzz', () => {
   const sockets: Socket[] = []
   /** Time goes on with each look at it, so that nobody here is too fast. */
   let clockMs = 0
-  const nowMs = (): number => (clockMs += 10)
+  const monotonicMs = (): number => (clockMs += 10)
 
   beforeEach(async () => {
     log = new Log()
     goodLog = new Log()
     server = createServer((_, response) => response.end())
-    accepting = acceptAgents(server, { token, maxConnections: 1000, nowMs, ...log.events })
+    accepting = acceptAgents(server, { token, maxConnections: 1000, monotonicMs, ...log.events })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     port = (server.address() as AddressInfo).port
     const url = `http://127.0.0.1:${port}`
-    good = dialVoter({ url, token, connectTimeoutMs: 5000, nowMs, ...goodLog.events })
+    good = dialVoter({ url, token, connectTimeoutMs: 5000, monotonicMs, ...goodLog.events })
     await log.until(() => log.opened.length === 1)
   })
   afterEach(async () => {
