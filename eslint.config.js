@@ -61,7 +61,7 @@ const pureFiles = [
 ]
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', 'coverage/**'] },
+  { ignores: ['dist/**', 'node_modules/**', 'coverage/**', '.stryker-tmp/**'] },
   js.configs.recommended,
   {
     files: ['**/*.js', '**/*.mjs'],

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ballotSchema } from '../shared/ballot.ts'
-import { DurableStore, type Found } from '../shared/durable-file.ts'
+import { DurableStore, type FileSystem, type Found } from '../shared/durable-file.ts'
 import { MarkFile } from '../shared/mark-file.ts'
 import { planSchema, type Plan } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
@@ -44,14 +44,16 @@ export class AgentStore {
     readonly runDir: string
     readonly bootId: string
     readonly nowMs: () => number
+    readonly fileSystem?: FileSystem
   }): Promise<AgentStore> {
-    const { bootId, nowMs } = at
+    const { bootId, nowMs, fileSystem } = at
     const store = await DurableStore.open<State>(
       {
         path: join(at.stateDir, 'state.json'),
         format: 'keepalived-witness/agent/1',
         schema: stateSchema,
         nowMs,
+        ...(fileSystem === undefined ? {} : { fileSystem }),
       },
       { bootId, plan: null, ballots: {}, memories: {}, lostBefore: true },
     )

@@ -46,7 +46,7 @@ export function parseConfig<T>({
   schema: z.ZodType<T>
 }): T {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' })
   const place = (offset: number): string => {
     const { line, col } = lineCounter.linePos(offset)
     return `${path}:${line}:${col}`
@@ -97,11 +97,23 @@ function readConfig(path: string): string {
 }
 
 function toPlain(document: Document, path: string): unknown {
+  let value: unknown
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    value = document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
     throw new ConfigError([`${path}: not YAML: ${String(cause)}`], { cause })
   }
+  if (isPartOfItself(value))
+    throw new ConfigError([
+      `${path}: not YAML: an alias stands in the value that it names: write the value out`,
+    ])
+  return value
+}
+
+function isPartOfItself(value: unknown, around: readonly unknown[] = []): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (around.includes(value)) return true
+  return Object.values(value).some((inner) => isPartOfItself(inner, [...around, value]))
 }
 
 /** `key` names an option of the map at `path` that is there and should not be. */

@@ -4,6 +4,9 @@
  * A write replaces the file as a whole: temporary file, fsync, rename, fsync of the folder (rename(2), fsync(2)): after
  * a crash the old or the new content is there. What is read back proves itself by a format name and a checksum. What
  * does not prove itself is set aside under another name, never overwritten, and told apart from a file that is missing.
+ *
+ * What an earlier process left behind when it died may be in the kernel's memory only: it is made durable before
+ * anything rests on it.
  */
 import { createHash } from 'node:crypto'
 import * as nodeFileSystem from 'node:fs/promises'
@@ -55,6 +58,9 @@ export interface DurableFileOptions<T> {
   readonly fileSystem?: FileSystem
 }
 
+/** Errors of a folder on the way in which nothing of ours was made: closed to this user, or on another file system. */
+const foreign: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'])
+
 const envelopeSchema = z.object({ format: z.string(), sha256: z.string(), data: z.unknown() })
 
 /** The adapter for lowdb. */
@@ -64,6 +70,7 @@ export class DurableFile<T> implements Adapter<T> {
   readonly #fileSystem: FileSystem
   /** A torn file that stands in its place still: the next write must not overwrite it. */
   #tornInPlace = false
+  #wayIsDurable = false
   #lastWriteMs: number | null = null
   #found: Found<T> = { kind: 'missing' }
 
@@ -112,7 +119,14 @@ export class DurableFile<T> implements Adapter<T> {
       return this.#torn(`cannot be read: ${errnoOf(error)}`)
     }
     const opened = this.#unseal(text)
-    return opened.kind === 'valid' ? opened : this.#torn(opened.reason)
+    if (opened.kind === 'torn') return this.#torn(opened.reason)
+    try {
+      // Its content was synced before it got this name; the name itself may not be.
+      await this.#sync(dirname(this.path))
+    } catch (error) {
+      return this.#torn(`cannot be made durable: ${errnoOf(error)}`)
+    }
+    return opened
   }
 
   async #torn(reason: string): Promise<Found<T>> {
@@ -154,7 +168,7 @@ export class DurableFile<T> implements Adapter<T> {
       throw error
     }
     await this.#fileSystem.rename(temporary, this.path)
-    await this.#syncFolder()
+    await this.#sync(dirname(this.path))
   }
 
   async #writeSynced(path: string, content: string): Promise<void> {
@@ -168,17 +182,25 @@ export class DurableFile<T> implements Adapter<T> {
   }
 
   async #makeFolder(): Promise<void> {
-    const topmostMade = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
-    if (topmostMade === undefined) return
-    // A new folder is durable when the one that it stands in is.
-    let folder = dirname(this.path)
-    do {
-      folder = dirname(folder)
-      await this.#syncFolder(folder)
-    } while (folder.startsWith(topmostMade))
+    const made = await this.#fileSystem.mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
+    if (made !== undefined || !this.#wayIsDurable) await this.#makeWayDurable()
   }
 
-  async #syncFolder(path = dirname(this.path)): Promise<void> {
+  /** A folder is durable when the one that it stands in is. An earlier process may have made one and died. */
+  async #makeWayDurable(): Promise<void> {
+    this.#wayIsDurable = false
+    for (let folder = dirname(this.path); folder !== dirname(folder);) {
+      folder = dirname(folder)
+      try {
+        await this.#sync(folder)
+      } catch (error) {
+        if (!foreign.has(errnoOf(error))) throw error
+      }
+    }
+    this.#wayIsDurable = true
+  }
+
+  async #sync(path: string): Promise<void> {
     const handle = await this.#fileSystem.open(path, 'r')
     try {
       await handle.sync()
@@ -195,7 +217,7 @@ export class DurableFile<T> implements Adapter<T> {
     }
     await this.#fileSystem.rename(this.path, keptAs)
     this.#tornInPlace = false
-    await this.#syncFolder()
+    await this.#sync(dirname(this.path))
     return keptAs
   }
 

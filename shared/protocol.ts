@@ -15,15 +15,23 @@ export const maxInstances = 32
 /** The witness as a voter; no node may have this name. */
 export const witness = 'witness'
 
+/** Names are keys of objects, on disk and in memory: one that every object has already would be found where it is not. */
+function isNoPropertyOfAll(text: string): boolean {
+  return !(text in Object.prototype)
+}
+const propertyOfAll = 'a word with a meaning of its own in JavaScript: choose another name'
+
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'letters, digits, "_", "." and "-" only, at most 63')
+  .refine(isNoPropertyOfAll, propertyOfAll)
 export const clusterName = name
 export const nodeName = name.refine((text) => text !== witness, `"${witness}" is the witness's own name`)
 /** As in keepalived.conf; it also names files under the run folder. */
 export const instanceName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,62}$/, 'letters, digits and "_.:@-" only, at most 63')
+  .refine(isNoPropertyOfAll, propertyOfAll)
 
 export type NodeName = string
 /** A node's name, or `witness`. */
@@ -275,6 +283,8 @@ export class ProtocolError extends Error {
   readonly code = 'protocol'
 }
 
+const longestComplaint = 200
+
 function parse<T>(schema: z.ZodType<T>, data: string): T {
   let value: unknown
   try {
@@ -285,7 +295,9 @@ function parse<T>(schema: z.ZodType<T>, data: string): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  throw new ProtocolError(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`)
+  const text = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`
+  // It may repeat a key that a stranger chose, and goes to the log.
+  throw new ProtocolError(text.slice(0, longestComplaint))
 }
 
 /** @throws ProtocolError */

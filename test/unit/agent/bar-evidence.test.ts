@@ -63,6 +63,12 @@ describe('silence', () => {
     assert.equal(alone(guard({ witnessHeardAtMs: null, peerHeardAtMs: null }), nowMs), true)
   })
 
+  it('is over with one word of either', () => {
+    assert.equal(heardSomebody(guard({ witnessHeardAtMs: null, listeningSinceMs: nowMs })), true)
+    assert.equal(heardSomebody(guard({ peerHeardAtMs: null, listeningSinceMs: nowMs })), true)
+    assert.equal(heardSomebody(guard({ witnessHeardAtMs: null, listeningSinceMs: nowMs + 1 })), false)
+  })
+
   it('before this agent listened does not count as having heard somebody', () => {
     assert.equal(heardSomebody(guard({ listeningSinceMs: nowMs + 1 })), false)
     assert.equal(heardSomebody(guard({ listeningSinceMs: nowMs })), true)

@@ -111,12 +111,16 @@ export interface DriverOptions {
 export class GuardDriver {
   guard: Guard
   atMs = startMs
+  /** What the guard was made from. */
+  readonly origin: GuardOptions
+  /** Every event so far. */
+  readonly history: GuardEvent[] = []
   readonly #recordsAtOnce: boolean
   #beat = 0
 
   constructor(options: DriverOptions = {}) {
     this.#recordsAtOnce = options.recordsAtOnce ?? true
-    this.guard = createGuard({
+    this.origin = {
       node,
       peer: options.peer === undefined ? peer : options.peer,
       profile: { ...profile, ...options.profile },
@@ -125,7 +129,8 @@ export class GuardDriver {
       recovered: options.recovered ?? freeBallot,
       memory: options.memory ?? noFences,
       atMs: startMs,
-    })
+    }
+    this.guard = createGuard(this.origin)
   }
 
   get phase(): Guard['phase']['name'] {
@@ -152,7 +157,9 @@ export class GuardDriver {
   }
 
   feed(event: TimelessEvent): GuardEffect[] {
-    const { guard, effects } = decide(this.guard, { ...event, atMs: this.atMs })
+    const now = { ...event, atMs: this.atMs }
+    this.history.push(now)
+    const { guard, effects } = decide(this.guard, now)
     this.guard = guard
     const all = [...effects]
     for (const effect of effects)
@@ -320,4 +327,9 @@ export function ofType<T extends GuardEffect['type']>(
 
 export function told(effects: readonly GuardEffect[]): string[] {
   return ofType(effects, 'tell').map(({ event }) => event)
+}
+
+/** What operators read. */
+export function texts(effects: readonly GuardEffect[]): string[] {
+  return ofType(effects, 'tell').map(({ text }) => text)
 }

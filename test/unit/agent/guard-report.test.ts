@@ -107,6 +107,30 @@ describe('what a node says of itself', () => {
     assert.match(holding().report().why, /lease/)
   })
 
+  it('says in each phase what it waits for or goes by', () => {
+    const why = (driver: GuardDriver): string => driver.report().why
+    const probation = standbyToHolder()
+    probation.fault()
+    probation.backup()
+    assert.equal(why(probation), 'waiting for the first advert of lb02')
+    const barred = standby()
+    barred.fallSilent()
+    assert.equal(why(barred), 'neither the witness nor lb02 is heard: no claim could win')
+    const handover = standbyToHolder()
+    handover.master()
+    assert.equal(why(handover), 'takes over from lb02')
+    const unprotected = holding({ policy: { alone: 'keep' } })
+    unprotected.pass(timing.leaseMs)
+    assert.match(why(unprotected), /^keeps the VIP without a lease/)
+    assert.match(why(fencing({ policy: { mode: 'observe' } })), /^observe mode; would be fenced: the claim/)
+    assert.deepEqual([standby(), claiming(), holding()].map(why), [
+      'may become MASTER',
+      'asking for the votes',
+      'holds the lease',
+    ])
+    assert.equal(why(fenced()), why(fencing()))
+  })
+
   it('is the gateway’s last known reach', () => {
     const driver = standby()
     assert.equal(driver.report().gateway, 'unknown')
@@ -134,7 +158,11 @@ describe('what a node warns of', () => {
   it('a keepalived that stopped running the check', () => {
     const driver = standby()
     driver.feed({ type: 'check-seen' })
-    driver.sleep(checkPatienceMs + 2000)
+    driver.sleep(checkPatienceMs)
+    driver.feed({ type: 'check-seen' })
+    driver.sleep(checkPatienceMs)
+    assert.equal(warnings(driver), '')
+    driver.sleep(2000)
     assert.match(warnings(driver), /has not run the check for 7 s/)
   })
 

@@ -7,7 +7,9 @@ import {
   isUnderWay,
   leaseUntilMs,
   majorityOf,
+  newCandidacy,
   withGrant,
+  withPending,
   withRefusal,
   type Candidacy,
 } from '../../../agent/lease.ts'
@@ -167,5 +169,35 @@ describe('a claim', () => {
       isHopeless(granted, voters, (voter) => voter === 'lb01'),
       false,
     )
+  })
+
+  it('begins without a vote', () => {
+    const candidacy = newCandidacy({ epoch: 8, askedAtMs: 0, carriedUntilMs: -Infinity })
+    assert.deepEqual(candidacy, none)
+    assert.equal(leaseUntilMs(candidacy, voters, leaseMs), -Infinity)
+    assert.equal(leaseUntilMs(candidacy, [], leaseMs), -Infinity)
+  })
+
+  it('is under way while only the disks of a majority are awaited', () => {
+    const one = withPending(none, 'witness')
+    assert.equal(isUnderWay(one, voters), false)
+    assert.equal(isUnderWay(withPending(one, 'lb02'), voters), true)
+    assert.equal(isUnderWay(withGrant(one, 'lb01', 1000), voters), true)
+    assert.equal(isUnderWay(grants({ lb01: 1000, lb02: 1000 }), voters), true)
+  })
+
+  it('counts a vote that is being written once, until it is granted or refused', () => {
+    const twice = withPending(withPending(withPending(none, 'lb02'), 'witness'), 'lb02')
+    assert.deepEqual(twice.pending, ['witness', 'lb02'])
+    assert.deepEqual(withGrant(twice, 'witness', 1000).pending, ['lb02'])
+    assert.deepEqual(withRefusal(twice, 'lb02', { reason: 'ledger', text: '', sentAtMs: 0 }).pending, [
+      'witness',
+    ])
+  })
+
+  it('forgets the refusal of a voter that grants, and of no other', () => {
+    const refusal = { reason: 'waiting' as const, text: '', sentAtMs: 0 }
+    const refused = withRefusal(withRefusal(none, 'witness', refusal), 'lb02', refusal)
+    assert.deepEqual(withGrant(refused, 'witness', 1000).refusals, { lb02: { reason: 'waiting', text: '' } })
   })
 })

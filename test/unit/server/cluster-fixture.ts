@@ -112,6 +112,10 @@ export class Witness {
   effects: readonly ArbiterEffect[] = []
   /** Of every event so far. */
   readonly happened: ArbiterEffect[] = []
+  /** What the arbiter was made from. */
+  readonly origin: ArbiterOptions
+  /** Every event so far. */
+  readonly history: ArbiterEvent[] = []
   /** What the shell would have on disk and in its marks. */
   readonly ledger = new Map<string, Ballot>()
   readonly marks = new Map<string, Mark>()
@@ -120,7 +124,7 @@ export class Witness {
 
   constructor(options: Partial<ArbiterOptions> = {}) {
     this.atMs = options.atMs ?? startedAtMs
-    this.arbiter = createArbiter({
+    this.origin = {
       cluster: 'web',
       timing: defaultTiming,
       members: pair,
@@ -128,7 +132,8 @@ export class Witness {
       recovered: recoveredLedger(),
       atMs: this.atMs,
       ...options,
-    })
+    }
+    this.arbiter = createArbiter(this.origin)
   }
 
   /** A witness that has run for longer than any promise from before its start. */
@@ -139,6 +144,7 @@ export class Witness {
   }
 
   feed(event: ArbiterEvent): readonly ArbiterEffect[] {
+    this.history.push(event)
     const { arbiter, effects } = arbitrate(this.arbiter, event)
     this.arbiter = arbiter
     this.effects = effects

@@ -420,6 +420,52 @@ describe('vote', () => {
     assert.equal(reasonOf(ask(again, 'a', 4, 201).decision), 'waiting', 'another restart sees it, too')
   })
 
+  it('is given for a lease that the promise outlives to the millisecond, not for one longer', () => {
+    const exact = { ...timing, reserveMs: reserveNeededMs(leaseMs, timing.driftPpm) }
+    const asked = (reserveMs: number): string =>
+      reasonOf(askVote(free, { from: 'a', epoch: 1, leaseMs, atMs: 0 }, { ...exact, reserveMs }).decision)
+    assert.deepEqual([asked(exact.reserveMs), asked(exact.reserveMs - 1)], ['pending', 'lease-too-long'])
+  })
+
+  it('is given under an epoch that was only heard of: it may be the candidate’s own', () => {
+    assert.equal(reasonOf(ask(learnEpoch(free, 7), 'a', 7, 0).decision), 'pending')
+  })
+
+  it('says who has it, and for how long yet', () => {
+    const textOf = ({ decision }: VoteResult): string => (decision.kind === 'refused' ? decision.text : '')
+    assert.match(
+      textOf(ask(promised('a', 1, 1000), 'b', 2, 1300)),
+      /^a has the vote \(epoch 1, renewed 300 ms ago, kept for another 1600 ms\)$/,
+    )
+    const waiting = (found: RecoveredBallot): string =>
+      textOf(ask(recoverVoter(found, { atMs: 1000, reserveMs }), 'b', 9, 1300))
+    assert.match(waiting(valid({ to: 'a', epoch: 1 })), /^this voter restarted; a may still .* for 1600 ms$/)
+    assert.match(waiting({ kind: 'lost' }), /; somebody may still have its vote for 1600 ms$/)
+  })
+
+  it('changes nothing when it is given back by somebody who does not have it', () => {
+    const voter = promised('a', 1, 0)
+    assert.deepEqual(releaseVote(voter, 'b'), { voter, effects: [] })
+    assert.deepEqual(releaseVote(free, 'a'), { voter: free, effects: [] })
+  })
+
+  it('waits for the end of the mark where that is later than a promise of today', () => {
+    const after = (untilMs: number): Voter =>
+      recoverVoter(valid({ to: 'a', epoch: 1 }, { epoch: 2, untilMs }), { atMs: 1000, reserveMs })
+    assert.deepEqual(after(9000).pledge, { phase: 'waiting', untilMs: 9000 })
+    assert.deepEqual(after(1500).pledge, { phase: 'waiting', untilMs: 1000 + reserveMs })
+  })
+
+  it('goes on above every epoch that it gave or heard of when its ledger proves too old', () => {
+    for (const [known, seenEpoch] of [
+      [5000, 6],
+      [6, 5000],
+    ] as const) {
+      const { voter } = distrustLedger(learnEpoch(free, known), { seenEpoch, atMs: 0, reserveMs })
+      assert.equal(voter.epoch, 6000)
+    }
+  })
+
   describe('over any interleaving of asks, releases, slow and failing disks, crashes and drift', () => {
     it('never lets two candidates have an unexpired promise, and never repeats or lowers an epoch', function () {
       this.timeout(60_000)

@@ -1,0 +1,46 @@
+/** Whatever stands in witness.yaml: it is read, or refused with the places of all mistakes. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { loadWitnessConfig } from '../../../server/config.ts'
+import { assertTellsItsMistakes, yamlSnippets } from '../shared/config-errors.ts'
+import { damaged } from '../shared/damaged-text.ts'
+
+const good = `listen: "[::1]:7500"
+dataDir: /srv/witness
+runDir: /run/witness
+tokenFile: /etc/keepalived-witness/token
+admit: false
+icmpIntervalMs: 500
+logLevel: info
+clusters:
+  web:
+    timing:
+      leaseMs: 1700
+      renewMs: 350
+    nodes:
+      lb01:
+        address: 10.0.0.11
+      lb02: { address: 10.0.0.12, port: 7500 }
+  mail:
+    nodes:
+      mx01: { address: mx01.example.org }
+`
+
+describe('witness.yaml under fuzz', () => {
+  let folder = ''
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'witness-config-'))))
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('tells the places of its mistakes, whatever they are', () => {
+    const path = join(folder, 'witness.yaml')
+    fc.assert(
+      fc.property(damaged(good, yamlSnippets), (text) => {
+        writeFileSync(path, text)
+        assertTellsItsMistakes(text, path, () => loadWitnessConfig(path))
+      }),
+      { numRuns: 600 },
+    )
+  })
+})
