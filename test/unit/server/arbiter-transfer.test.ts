@@ -194,6 +194,16 @@ describe('a holder that lost its gateway', () => {
       )
     })
 
+    it('while its agent is dead and only its check keeps the promise', () => {
+      const { witness, lb01, lb02 } = cutOff()
+      lb01.close()
+      for (let second = 0; second < 15; second++) {
+        witness.pass(1000, lb02)
+        assert.equal(witness.check('lb01')?.permit, true)
+      }
+      assert.ok(!witness.told().includes('gateway-lost'))
+    })
+
     it('while it only claims the lease, or has given it back', () => {
       assertKept(({ lb01 }) => lb01.beat({ ...claiming(1), gateway: 'unreachable' }), both)
       assertKept(({ lb01 }) => lb01.beat({ ...released, gateway: 'unreachable' }), both)

@@ -853,6 +853,12 @@ describe('arbiter', () => {
         }
       })
 
+      it('is served also where it says its boot at one time and not at another', () => {
+        const { witness } = gone()
+        for (const bootId of [ofThatBoot, null, ofThatBoot])
+          assert.equal(witness.check('lb01', instance, bootId)?.permit, true, String(bootId))
+      })
+
       it('asks like any other once the promise has run out', () => {
         const { witness, lb02 } = gone()
         witness.pass(reserveMs, lb02)
@@ -1152,6 +1158,14 @@ describe('arbiter', () => {
       assert.equal(agents[0].orders()[0]?.what, 'announce')
       witness.pass(2000, ...agents)
       assert.equal(agents[0].orders(witness.happened).length, 1)
+    })
+
+    it('where one of them only falls silent nothing is announced: nobody knows what it does', () => {
+      const { witness, agents } = dual()
+      agents[1].close()
+      witness.pass(silentAfterMs, agents[0])
+      assert.notEqual(witness.situation().situation, 'dual-master')
+      assert.deepEqual(agents[0].orders(witness.happened), [])
     })
 
     it('nobody is told to stop while nobody has the lease', () => {

@@ -239,6 +239,14 @@ describe('vote', () => {
       })
     })
 
+    it('a ledger that is not trusted is not trusted after another restart either', () => {
+      const distrusted = distrustLedger(promised('a', 4, 0), { seenEpoch: 9, atMs: 100, reserveMs })
+      const [effect] = jump(distrusted.voter, 10_100, 10_000).effects
+      assert.ok(effect?.type === 'mark')
+      const next = recoverVoter(valid({ to: 'a', epoch: 4 }, effect.mark), { atMs: 10_200, reserveMs })
+      assert.equal(reasonOf(ask(next, 'a', 4, 10_201).decision), 'waiting')
+    })
+
     it('a promise that was given under a longer timing does not end sooner by a jump', () => {
       const until = 60_000
       const waiting = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: until }), {
