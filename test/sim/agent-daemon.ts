@@ -64,8 +64,6 @@ export function firstState(boot: number): AgentState {
   return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false }
 }
 
-/** As agent/node-runtime.ts has it. */
-const heartbeatMs = 200
 const startMs = { least: 100, most: 300 }
 const fifoMs = { least: 0.2, most: 1.2 }
 const looksPerGlance = 5
@@ -195,8 +193,9 @@ export class AgentDaemon {
 
   /** Renews and sends a heartbeat now, as each renewMs. */
   renew(): void {
-    this.#noteGap()
     this.#look()
+    if (this.#guard === null) return
+    this.#noteGap()
     this.#enqueue({ type: 'renew' })
     this.#beatWanted = true
     this.#drain()
@@ -234,7 +233,7 @@ export class AgentDaemon {
     this.#jumpedMs = this.node.host.jumpedMs
     this.#witnessLine = new VoterLine(this, witness)
     if (this.#state.plan !== null) this.takePlan(this.#state.plan)
-    this.#watchForGap()
+    this.#armRenewal()
   }
 
   takePlan(plan: Plan): void {
@@ -370,19 +369,14 @@ export class AgentDaemon {
   }
 
   #look(): void {
+    this.#witnessLine?.watch()
+    this.#peerLine?.watch()
+    if (this.#guard === null) return
     this.#looks += 1
     this.#sight.look(this.#looks % looksPerGlance === 0)
     if (!this.node.memory.checkStamped) return
     this.node.remember({ checkStamped: false })
-    this.#enqueue({ type: 'check-seen' })
-  }
-
-  #watchForGap(): void {
-    this.program.after(heartbeatMs, () => {
-      this.#noteGap()
-      this.#drain()
-      this.#watchForGap()
-    })
+    this.feed({ type: 'check-seen' })
   }
 
   #noteGap(): void {

@@ -10,6 +10,7 @@ interface Incarnation {
   readonly bootId: string
   stream: StreamEnd | null
   lastSeq: number
+  beatAtMs: number | null
   heardAtMs: number
 }
 
@@ -54,7 +55,8 @@ export class PeerEar {
 
   #takeHello(stream: StreamEnd, hello: Hello): void {
     const agent = this.#agent
-    if (hello.node !== agent.peerName || !this.#mayReplace(hello) || this.#past.has(hello.incarnation))
+    const atMs = agent.nowMs()
+    if (hello.node !== agent.peerName || !this.#mayReplace(hello, atMs) || this.#past.has(hello.incarnation))
       return this.#drop(stream)
     const known = this.#incarnation
     if (known?.id !== hello.incarnation) {
@@ -63,25 +65,24 @@ export class PeerEar {
         if (known.stream !== null) this.#drop(known.stream)
       }
       const { incarnation: id, bootId } = hello
-      this.#incarnation = { id, bootId, stream: null, lastSeq: 0, heardAtMs: agent.nowMs() }
+      this.#incarnation = { id, bootId, stream: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
     }
     const incarnation = this.#incarnation
     if (incarnation === null) return
+    incarnation.heardAtMs = atMs
     if (incarnation.stream !== null && incarnation.stream !== stream) this.#drop(incarnation.stream)
     incarnation.stream = stream
     stream.send({ type: 'welcome', protocol: protocolVersion, voter: agent.node.host.name, plan: null })
   }
 
-  #mayReplace({ incarnation, bootId }: Hello): boolean {
+  #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {
     const { timing } = this.#agent
     const known = this.#incarnation
     if (known === null || known.id === incarnation) return true
-    const atMs = this.#agent.nowMs()
-    const { bootId: earlier, heardAtMs, stream } = known
-    const live = stream !== null && atMs - heardAtMs < silenceMs(timing)
-    const promised = this.#agent.promisedToPeer
+    const { stream, beatAtMs } = known
+    const live = stream !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing)
     return maySucceed(
-      { bootId: earlier, live, heardAtMs, promised },
+      { ...known, live, promised: this.#agent.promisedToPeer },
       { bootId, atMs, reserveMs: timing.reserveMs },
     )
   }
@@ -95,7 +96,8 @@ export class PeerEar {
     const incarnation = this.#incarnation
     if (incarnation?.stream !== stream || beat.seq <= incarnation.lastSeq) return
     incarnation.lastSeq = beat.seq
-    incarnation.heardAtMs = this.#agent.nowMs()
+    incarnation.beatAtMs = this.#agent.nowMs()
+    incarnation.heardAtMs = incarnation.beatAtMs
     const collecting = { beat: beat.seq, verdicts: [] }
     this.#collecting = collecting
     this.#agent.feedTogether(

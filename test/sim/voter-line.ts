@@ -6,8 +6,8 @@ import { dial, type StreamEnd } from './network.ts'
 
 const firstRedialMs = 50
 const longestRedialMs = 250
-const watchMs = 200
 const beatsRemembered = 64
+const shortestGapMs = 600
 
 interface Session {
   readonly stream: StreamEnd
@@ -29,7 +29,6 @@ export class VoterLine {
     this.#voter = voter
     this.#watchedAtMs = agent.nowMs()
     this.#dial()
-    this.#watch()
   }
 
   abandon(): void {
@@ -111,24 +110,19 @@ export class VoterLine {
     }
   }
 
-  /** A stream on which nothing comes is dead, whatever TCP believes. */
-  #watch(): void {
+  /** The look at the stream, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  watch(): void {
     const agent = this.#agent
-    agent.program.after(watchMs, () => {
-      const atMs = agent.nowMs()
-      const { renewMs } = agent.timing
-      const gapMs = atMs - this.#watchedAtMs
-      this.#watchedAtMs = atMs
-      const session = this.#session
-      if (session !== null) {
-        if (gapMs > Math.max(2 * renewMs, 3 * watchMs)) session.heardAtMs = atMs
-        if (atMs - session.heardAtMs > 3 * renewMs) {
-          session.stream.abort()
-          this.#lose()
-        }
-      }
-      this.#watch()
-    })
+    const atMs = agent.nowMs()
+    const { renewMs } = agent.timing
+    const gapMs = atMs - this.#watchedAtMs
+    this.#watchedAtMs = atMs
+    const session = this.#session
+    if (session === null) return
+    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
+    if (atMs - session.heardAtMs <= 3 * renewMs) return
+    session.stream.abort()
+    this.#lose()
   }
 
   #lose(): void {

@@ -24,7 +24,6 @@ type Timeless<E> = E extends ArbiterEvent ? Omit<E, 'atMs'> : never
 type Happening = Timeless<ArbiterEvent>
 
 /** As server/witness.ts has them. */
-const pulseMs = 200
 const echoIntervalMs = 2000
 const echoTimeoutMs = 1000
 const checkTimeoutMs = 600
@@ -231,7 +230,6 @@ export class WitnessDaemon {
     this.#lastRanAtMs = atMs
     this.#jumpedMs = host.jumpedMs
     this.#arm()
-    this.#pulse()
     this.#ping()
   }
 
@@ -341,14 +339,6 @@ export class WitnessDaemon {
       this.#handle({ type: 'tick' })
     })
     this.#deadline = { due, atMs }
-  }
-
-  #pulse(): void {
-    this.program.after(pulseMs, () => {
-      this.#noteRun()
-      this.#drain()
-      this.#pulse()
-    })
   }
 
   /** ICMP to each node: answered by its kernel, whatever its programs do. */
