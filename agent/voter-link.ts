@@ -1,16 +1,22 @@
 /**
  * The connection to one voter (the witness, or the peer's agent): dials, says hello, sends beats, matches answers with
  * when their beat left, and dials again.
+ *
+ * TCP repeats what was lost after 0.2, 0.4, 0.8 s and so on, so that a stream stands still for up to as long again as its
+ * path was interrupted. A lease does not wait for that: beside a session that has fallen silent others are dialled, and
+ * the first that is welcomed takes its place.
  */
 import {
   parseFromVoter,
   type Answer,
+  type FromVoter,
   type Hello,
   type Order,
   type Plan,
   type Report,
   type Tell,
   type VoterName,
+  type Welcome,
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
@@ -50,27 +56,42 @@ export interface OutgoingBeat {
 const firstRedialMs = 50
 /** A witness that is restarted must be back in use before a lease runs out. */
 const longestRedialMs = 250
+/**
+ * A first packet that is lost is repeated after a second only: others are dialled beside an attempt that hangs. The first
+ * follows a silence of 2 × renewMs, the fourth of 3.6 × renewMs: just before a holder would fence itself (E2: 3.75 with
+ * the default timing), since any interruption that ends before the last attempt is survived.
+ */
+const dialsPerRenewal = 1.9
+const attemptsAtMost = 4
 /** A pending vote is answered twice, and the second time late: so many beats are remembered. */
 const beatsRemembered = 64
 
 /** A shorter gap between two looks at the connection is no pause of this process, however often it renews. */
 const shortestGapMs = 600
 
+/** The voter has welcomed this agent. */
 interface Session {
   readonly connection: Connection
-  welcomed: boolean
   heardAtMs: number
   /** `atMs` of the voter's last answer. */
   echoMs: number | null
-  readonly sentAtMs: Map<number, number>
+}
+
+interface Attempt {
+  readonly dialled: Pick<Connection, 'abort'>
+  /** It is open, and hello was said. */
+  greeting: { readonly connection: Connection; readonly sinceMs: number } | null
 }
 
 export class VoterLink {
   readonly #options: VoterLinkOptions
-  #dialled: { close(): void } | null = null
   #session: Session | null = null
+  readonly #attempts = new Set<Attempt>()
+  /** When beats left, by their number, whatever connection they left on. */
+  readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
-  #redialTimer: NodeJS.Timeout | null = null
+  /** Runs only where there is no session or its voter is late. */
+  #dialTimer: NodeJS.Timeout | null = null
   #watchedAtMs: number
   #closed = false
   #lastReason: string | null = null
@@ -78,101 +99,183 @@ export class VoterLink {
   constructor(options: VoterLinkOptions) {
     this.#options = options
     this.#watchedAtMs = options.nowMs()
-    this.#dial()
+    this.#dialWhereDue()
   }
 
   /** Whether beats reach the voter now. */
   get up(): boolean {
-    return this.#session?.welcomed === true
+    return this.#session !== null
   }
 
   beat({ atMs, seq, leaseMs, reports }: OutgoingBeat): void {
     const session = this.#session
-    if (session?.welcomed !== true) return
-    session.sentAtMs.set(seq, atMs)
-    const oldest = session.sentAtMs.keys().next()
-    if (session.sentAtMs.size > beatsRemembered && !oldest.done) session.sentAtMs.delete(oldest.value)
+    if (session === null) return
+    this.#sentAtMs.set(seq, atMs)
+    const oldest = this.#sentAtMs.keys().next()
+    if (this.#sentAtMs.size > beatsRemembered && !oldest.done) this.#sentAtMs.delete(oldest.value)
     session.connection.send({ type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports })
   }
 
   /** keepalived.conf changed. */
   helloAgain(): void {
-    if (this.#session?.welcomed === true) this.#session.connection.send(this.#options.hello())
+    this.#session?.connection.send(this.#options.hello())
   }
 
   /** @returns false: not connected, keep it. */
   tell(message: Tell): boolean {
-    if (this.#session?.welcomed !== true) return false
+    if (this.#session === null) return false
     this.#session.connection.send(message)
     return true
   }
 
   close(): void {
     this.#closed = true
-    if (this.#redialTimer !== null) clearTimeout(this.#redialTimer)
-    this.#dialled?.close()
+    this.#disarm()
+    this.#dropAttempts()
+    const session = this.#session
     this.#session = null
+    session?.connection.close('closed here')
+  }
+
+  /** The look at the connection, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  watch(atMs: number): void {
+    const renewMs = this.#options.renewMs()
+    const gapMs = atMs - this.#watchedAtMs
+    this.#watchedAtMs = atMs
+    const session = this.#session
+    if (session === null) return
+    // Where this process itself did not run, the silence is its own.
+    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
+    const silentMs = atMs - session.heardAtMs
+    if (silentMs > 3 * renewMs) {
+      session.connection.abort('silent')
+      this.#lose(`silent for ${Math.round(silentMs)} ms`)
+    } else if (silentMs > 1.5 * renewMs && this.#dialTimer === null)
+      this.#arm(Math.max(0, this.#patienceMs(atMs)))
+  }
+
+  /** How long until another connection is dialled; not above 0: now. */
+  #patienceMs(atMs: number): number {
+    if (this.#session === null) return 0
+    return this.#session.heardAtMs + 2 * this.#options.renewMs() - atMs
+  }
+
+  #dialWhereDue(): void {
+    const atMs = this.#options.nowMs()
+    this.#giveUpGreeting(atMs)
+    const patienceMs = this.#patienceMs(atMs)
+    const dialAgainMs = this.#options.renewMs() / dialsPerRenewal
+    if (patienceMs <= 0 && this.#mayDial()) this.#dial()
+    if (patienceMs <= 0 || this.#attempts.size > 0) this.#arm(dialAgainMs)
+    // A timer may run early, or the voter has spoken late.
+    else if (patienceMs < dialAgainMs) this.#arm(patienceMs)
+  }
+
+  #mayDial(): boolean {
+    return (
+      this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
+    )
+  }
+
+  /** How long an attempt may take to open, and again to be welcomed. */
+  #openMs(): number {
+    return Math.max(500, 2 * this.#options.renewMs())
   }
 
   #dial(): void {
-    this.#redialTimer = null
-    if (this.#closed) return
-    const { url, token, nowMs, monotonicMs, renewMs } = this.#options
-    let mine: Connection | null = null
-    const handle = dialVoter({
-      url,
-      token,
-      connectTimeoutMs: Math.max(500, 2 * renewMs()),
-      monotonicMs,
-      onOpen: (connection) => {
-        mine = connection
-        if (this.#closed || this.#dialled !== handle) return
-        this.#session = {
-          connection,
-          welcomed: false,
-          heardAtMs: nowMs(),
-          echoMs: null,
-          sentAtMs: new Map(),
-        }
-        connection.send(this.#options.hello())
-      },
-      onMessage: (connection, data) => {
-        if (this.#session?.connection === connection) this.#take(this.#session, data)
-      },
-      onClose: (_connection, reason) => {
-        if (this.#dialled !== handle) return
-        if (mine !== null && this.#session?.connection !== mine) return
-        this.#lose(reason)
-      },
-    })
-    this.#dialled = handle
+    const { url, token, monotonicMs } = this.#options
+    const attempt: Attempt = {
+      greeting: null,
+      dialled: dialVoter({
+        url,
+        token,
+        connectTimeoutMs: this.#openMs(),
+        monotonicMs,
+        onOpen: (connection) => this.#greet(attempt, connection),
+        onMessage: (connection, data) => this.#hear(attempt, connection, data),
+        onClose: (connection, reason) => {
+          if (this.#session?.connection === connection) this.#lose(reason)
+          else if (this.#attempts.delete(attempt)) this.#fail(reason)
+        },
+      }),
+    }
+    this.#attempts.add(attempt)
   }
 
-  #take(session: Session, data: string): void {
-    let message: ReturnType<typeof parseFromVoter>
+  /**
+   * Only one attempt at a time says hello: of two the voter would keep the one that came last and close the other, which
+   * may be the one that was welcomed first here.
+   */
+  #greet(attempt: Attempt, connection: Connection): void {
+    if (!this.#attempts.has(attempt)) return
+    attempt.greeting = { connection, sinceMs: this.#options.nowMs() }
+    this.#dropSilentAttempts()
+    connection.send(this.#options.hello())
+  }
+
+  #giveUpGreeting(atMs: number): void {
+    const longestMs = this.#openMs()
+    for (const attempt of this.#attempts) {
+      if (attempt.greeting === null || atMs - attempt.greeting.sinceMs <= longestMs) continue
+      this.#drop(attempt)
+      this.#tellFailure(`no welcome within ${longestMs} ms`)
+    }
+  }
+
+  #hear(attempt: Attempt, connection: Connection, data: string): void {
+    const session = this.#session?.connection === connection ? this.#session : null
+    if (session === null && !this.#attempts.has(attempt)) return
+    let message: FromVoter
     try {
       message = parseFromVoter(data)
     } catch (cause) {
-      this.#giveUp(session, `not of the protocol: ${messageOf(cause)}`)
+      this.#refuse(attempt, connection, `not of the protocol: ${messageOf(cause)}`)
+      return
+    }
+    if (session === null) {
+      if (message.type === 'welcome') this.#takeWelcome(attempt, connection, message)
       return
     }
     session.heardAtMs = this.#options.nowMs()
+    if (this.#attempts.size > 0) this.#dropSilentAttempts()
+    this.#take(session, message)
+  }
+
+  #refuse(attempt: Attempt, connection: Connection, reason: string): void {
+    connection.close(reason)
+    if (this.#attempts.delete(attempt)) this.#fail(reason)
+    else this.#lose(reason)
+  }
+
+  #takeWelcome(attempt: Attempt, connection: Connection, { voter, plan }: Welcome): void {
+    const { url, voter: expected, on, nowMs } = this.#options
+    if (voter !== expected) {
+      this.#refuse(attempt, connection, `${url} is "${voter}" and not "${expected}": wrong address`)
+      return
+    }
+    const old = this.#session
+    this.#attempts.delete(attempt)
+    this.#dropAttempts()
+    this.#disarm()
+    this.#session = { connection, heardAtMs: nowMs(), echoMs: null }
+    this.#redialMs = firstRedialMs
+    this.#lastReason = null
+    if (old !== null) {
+      // What waits on it would arrive when its path is mended, as if it were new.
+      old.connection.abort('replaced by a newer connection')
+      on.down('it had fallen silent, a new connection takes its place')
+    }
+    on.up(plan)
+  }
+
+  #take(session: Session, message: FromVoter): void {
     switch (message.type) {
       case 'welcome':
-        if (message.voter !== this.#options.voter) {
-          this.#giveUp(
-            session,
-            `${this.#options.url} is "${message.voter}" and not "${this.#options.voter}": wrong address`,
-          )
-          return
-        }
-        session.welcomed = true
-        this.#redialMs = firstRedialMs
-        this.#lastReason = null
+        // The answer to a hello that was said again.
         this.#options.on.up(message.plan)
         return
       case 'answer': {
-        const sentAtMs = session.sentAtMs.get(message.seq)
+        const sentAtMs = this.#sentAtMs.get(message.seq)
         session.echoMs = message.atMs
         if (sentAtMs !== undefined) this.#options.on.answer({ sentAtMs, answer: message })
         return
@@ -188,35 +291,58 @@ export class VoterLink {
     }
   }
 
-  /** The look at the connection, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
-  watch(atMs: number): void {
-    const { renewMs } = this.#options
-    const gapMs = atMs - this.#watchedAtMs
-    this.#watchedAtMs = atMs
-    const session = this.#session
-    if (session === null) return
-    // Where this process itself did not run, the silence is its own.
-    if (gapMs > Math.max(2 * renewMs(), shortestGapMs)) session.heardAtMs = atMs
-    const silentMs = atMs - session.heardAtMs
-    if (silentMs > 3 * renewMs()) this.#giveUp(session, `silent for ${Math.round(silentMs)} ms`)
+  /** An attempt came to nothing. The next one follows at its pace where others are still open. */
+  #fail(reason: string): void {
+    this.#tellFailure(reason)
+    if (this.#attempts.size === 0) this.#redial()
   }
 
-  #giveUp(session: Session, reason: string): void {
-    if (this.#session !== session) return
-    session.connection.close(reason)
-    this.#lose(reason)
-  }
-
+  /** The session is over. */
   #lose(reason: string): void {
-    const wasUp = this.#session?.welcomed === true
     this.#session = null
-    this.#dialled = null
-    if (this.#closed) return
-    // The same refusal again and again is told once.
-    if (wasUp || reason !== this.#lastReason) this.#options.on.down(reason)
     this.#lastReason = reason
+    this.#options.on.down(reason)
+    if (this.#attempts.size === 0) this.#redial()
+  }
+
+  /** The same refusal again and again is told once. */
+  #tellFailure(reason: string): void {
+    if (this.#session !== null || reason === this.#lastReason) return
+    this.#lastReason = reason
+    this.#options.on.down(reason)
+  }
+
+  #redial(): void {
     const delayMs = this.#redialMs * (0.5 + this.#options.jitter() / 2)
     this.#redialMs = Math.min(longestRedialMs, this.#redialMs * 2)
-    this.#redialTimer = setTimeout(() => this.#dial(), delayMs)
+    this.#disarm()
+    this.#arm(delayMs)
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#closed) return
+    this.#dialTimer = setTimeout(() => {
+      this.#dialTimer = null
+      this.#dialWhereDue()
+    }, delayMs)
+  }
+
+  #disarm(): void {
+    if (this.#dialTimer !== null) clearTimeout(this.#dialTimer)
+    this.#dialTimer = null
+  }
+
+  /** One that has said hello is waited for: the voter may have let go of the session for it already. */
+  #dropSilentAttempts(): void {
+    for (const attempt of this.#attempts) if (attempt.greeting === null) this.#drop(attempt)
+  }
+
+  #dropAttempts(): void {
+    for (const attempt of this.#attempts) this.#drop(attempt)
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#attempts.delete(attempt)
+    attempt.dialled.abort('not needed any more')
   }
 }

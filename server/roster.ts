@@ -85,7 +85,11 @@ export function greet(
   const sameStart = session?.hello.incarnation === hello.incarnation
   if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))
     return { kind: 'double', node: { ...node, double: newSession(connection, hello, atMs) } }
-  const kept = session !== null && sameStart ? { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs } : {}
+  // What this start has said and read stays so on another connection.
+  const kept =
+    session !== null && sameStart
+      ? { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs, echoMs: session.echoMs }
+      : {}
   return {
     kind: 'accepted',
     node: { ...node, session: { ...newSession(connection, hello, atMs), ...kept } },

@@ -5,6 +5,7 @@
  * Whatever a stranger, a slow or a mad client does costs its own connection and nothing else.
  */
 import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import WebSocket, { WebSocketServer, type RawData } from 'ws'
 import { maxMessageBytes } from './protocol.ts'
@@ -20,6 +21,11 @@ export interface Connection {
   send(message: object): void
   /** Nothing from the other side is handed on any more; `onClose` follows. */
   close(reason: string): void
+  /**
+   * As `close`, with a TCP reset: what the kernel still has to send is dropped. After a close it would be delivered, and
+   * be it a minute later when the path is mended.
+   */
+  abort(reason: string): void
 }
 
 export interface ConnectionEvents {
@@ -96,7 +102,8 @@ export function acceptAgents(
     acceptor.handleUpgrade(request, socket, head, (webSocket) => {
       const remoteAddress = plainAddress(request.socket.remoteAddress)
       request.socket.setKeepAlive(true, keepAliveMs)
-      const line = new Line(webSocket, options, () => remoteAddress, options.monotonicMs)
+      const ends = { address: () => remoteAddress, socket: () => request.socket }
+      const line = new Line(webSocket, options, ends, options.monotonicMs)
       options.onOpen(line)
     })
   }
@@ -118,7 +125,7 @@ export function acceptAgents(
  * One attempt to reach a voter; dialling again is the caller's.
  * @param options.url `http://host:port` of the voter
  * @param options.monotonicMs for the rate limit alone, which no lease depends on
- * @returns a handle that gives up the attempt, or ends the connection
+ * @returns a handle that gives up the attempt, or ends the connection; `abort` as that of a connection
  */
 export function dialVoter(
   options: {
@@ -127,15 +134,21 @@ export function dialVoter(
     connectTimeoutMs: number
     monotonicMs: () => number
   } & ConnectionEvents,
-): { close(): void } {
+): { close(): void; abort(reason: string): void } {
+  let socket: Socket | null = null
   const webSocket = new WebSocket(new URL(agentPath, options.url), {
     headers: { authorization: `Bearer ${options.token}` },
     handshakeTimeout: options.connectTimeoutMs,
     followRedirects: false,
+    finishRequest: (request) => {
+      request.once('socket', (assigned) => (socket = assigned))
+      request.end()
+    },
     ...socketLimits,
   })
   let remoteAddress = new URL(options.url).hostname
-  const line = new Line(webSocket, options, () => remoteAddress, options.monotonicMs)
+  const ends = { address: () => remoteAddress, socket: () => socket }
+  const line = new Line(webSocket, options, ends, options.monotonicMs)
   webSocket.once('upgrade', (response) => {
     remoteAddress = plainAddress(response.socket.remoteAddress)
     response.socket.setNoDelay(true)
@@ -149,23 +162,24 @@ export function dialVoter(
     )
   })
   webSocket.once('open', () => options.onOpen(line))
-  return { close: () => line.close('closed here') }
+  return { close: () => line.close('closed here'), abort: (reason) => line.abort(reason) }
+}
+
+interface LineEnds {
+  readonly address: () => string
+  /** Null: none was made yet. */
+  readonly socket: () => Socket | null
 }
 
 class Line implements Connection {
   readonly id = ++lastId
   readonly #webSocket: WebSocket
-  readonly #address: () => string
+  readonly #ends: LineEnds
   #endReason: string | null = null
 
-  constructor(
-    webSocket: WebSocket,
-    events: ConnectionEvents,
-    address: () => string,
-    monotonicMs: () => number,
-  ) {
+  constructor(webSocket: WebSocket, events: ConnectionEvents, ends: LineEnds, monotonicMs: () => number) {
     this.#webSocket = webSocket
-    this.#address = address
+    this.#ends = ends
     const allow = rateLimit(monotonicMs)
     const limited = (): boolean => {
       if (this.#endReason !== null) return true
@@ -194,7 +208,7 @@ class Line implements Connection {
   }
 
   get remoteAddress(): string {
-    return this.#address()
+    return this.#ends.address()
   }
 
   send(message: object): void {
@@ -219,6 +233,14 @@ class Line implements Connection {
         .toString('latin1')
         .replace(/[^\x20-\x7e]/g, '?'),
     )
+  }
+
+  abort(reason: string): void {
+    this.#endReason ??= reason
+    const socket = this.#ends.socket()
+    // A reset would wait for a connection that is not made yet, and nothing is queued on it.
+    if (socket === null || socket.connecting || socket.destroyed) this.#webSocket.terminate()
+    else socket.resetAndDestroy()
   }
 
   /** Ends the connection without the courtesy of a close frame. */

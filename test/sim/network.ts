@@ -210,8 +210,8 @@ export interface Dialling {
   failed(reason: string): void
 }
 
-/** One attempt to open a stream; ends in `opened` or `failed`. */
-export function dial(network: Network, dialling: Dialling): void {
+/** One attempt to open a stream; ends in `opened` or `failed`, or in neither where it is given up by `abort`. */
+export function dial(network: Network, dialling: Dialling): { abort(): void } {
   const { from, to, acceptor, timeoutMs } = dialling
   const { timeline } = network
   const forth = network.path(from.host.name, to.name)
@@ -256,6 +256,7 @@ export function dial(network: Network, dialling: Dialling): void {
     })
   }
   knock()
+  return { abort: () => decide(() => undefined) }
 }
 
 function streamBetween(network: Network, dialler: Program, acceptor: Program): [StreamEnd, StreamEnd] {

@@ -1,102 +1,178 @@
 /** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voter-link.ts does. */
 import { assertNever } from '../../shared/assert-never.ts'
-import { witness, type Beat, type VoterName } from '../../shared/protocol.ts'
+import { witness, type Beat, type FromVoter, type Plan, type VoterName } from '../../shared/protocol.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import { dial, type StreamEnd } from './network.ts'
+import type { Due } from './timeline.ts'
 
 const firstRedialMs = 50
 const longestRedialMs = 250
+const dialsPerRenewal = 1.9
+const attemptsAtMost = 4
 const beatsRemembered = 64
 const shortestGapMs = 600
 
 interface Session {
   readonly stream: StreamEnd
-  welcomed: boolean
   heardAtMs: number
   echoMs: number | null
-  readonly sentAtMs: Map<number, number>
+}
+
+interface Attempt {
+  readonly dialled: { abort(): void }
+  greeting: { readonly stream: StreamEnd; readonly sinceMs: number } | null
 }
 
 export class VoterLine {
   readonly #agent: AgentDaemon
   readonly #voter: VoterName
   #session: Session | null = null
+  readonly #attempts = new Set<Attempt>()
+  readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
+  #dialTimer: Due | null = null
   #watchedAtMs: number
 
   constructor(agent: AgentDaemon, voter: VoterName) {
     this.#agent = agent
     this.#voter = voter
     this.#watchedAtMs = agent.nowMs()
-    this.#dial()
+    this.#dialWhereDue()
   }
 
   abandon(): void {
     this.#session?.stream.abandon()
     this.#session = null
+    for (const { dialled, greeting } of this.#attempts) {
+      dialled.abort()
+      greeting?.stream.abandon()
+    }
+    this.#attempts.clear()
   }
 
   beat({ seq, leaseMs, reports }: Omit<Beat, 'type' | 'echoMs'>): void {
     const session = this.#session
-    if (session?.welcomed !== true) return
-    session.sentAtMs.set(seq, this.#agent.nowMs())
-    session.sentAtMs.delete(seq - beatsRemembered)
+    if (session === null) return
+    this.#sentAtMs.set(seq, this.#agent.nowMs())
+    this.#sentAtMs.delete(seq - beatsRemembered)
     const beat: Beat = { type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports }
     const { tapes } = this.#agent.node
     tapes[this.#voter === witness ? 'witness' : 'peer'].note(this.#agent.hello(), beat)
     session.stream.send(beat)
   }
 
+  /** The look at the stream, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  watch(): void {
+    const agent = this.#agent
+    const atMs = agent.nowMs()
+    const { renewMs } = agent.timing
+    const gapMs = atMs - this.#watchedAtMs
+    this.#watchedAtMs = atMs
+    const session = this.#session
+    if (session === null) return
+    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
+    const silentMs = atMs - session.heardAtMs
+    if (silentMs > 3 * renewMs) {
+      session.stream.abort()
+      this.#lose()
+    } else if (silentMs > 1.5 * renewMs && this.#dialTimer === null)
+      this.#arm(Math.max(0, this.#patienceMs(atMs)))
+  }
+
+  #patienceMs(atMs: number): number {
+    if (this.#session === null) return 0
+    return this.#session.heardAtMs + 2 * this.#agent.timing.renewMs - atMs
+  }
+
+  #dialWhereDue(): void {
+    const atMs = this.#agent.nowMs()
+    for (const attempt of this.#attempts)
+      if (attempt.greeting !== null && atMs - attempt.greeting.sinceMs > this.#openMs()) this.#drop(attempt)
+    const patienceMs = this.#patienceMs(atMs)
+    const dialAgainMs = this.#agent.timing.renewMs / dialsPerRenewal
+    if (patienceMs <= 0 && this.#mayDial()) this.#dial()
+    if (patienceMs <= 0 || this.#attempts.size > 0) this.#arm(dialAgainMs)
+    else if (patienceMs < dialAgainMs) this.#arm(patienceMs)
+  }
+
+  #mayDial(): boolean {
+    return (
+      this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
+    )
+  }
+
+  #openMs(): number {
+    return Math.max(500, 2 * this.#agent.timing.renewMs)
+  }
+
   #dial(): void {
     const agent = this.#agent
     const { network, witness: witnessHost, peer } = agent.node.around
     const toWitness = this.#voter === witness
-    dial(network, {
-      from: agent.program,
-      to: toWitness ? witnessHost.host : peer().host,
-      acceptor: () => {
-        if (toWitness) return witnessHost.daemon
-        const other = peer().agent
-        return other?.listening === true ? other : null
-      },
-      timeoutMs: Math.max(500, 2 * agent.timing.renewMs),
-      opened: (stream) => this.#begin(stream),
-      failed: () => this.#redial(),
-    })
+    const attempt: Attempt = {
+      greeting: null,
+      dialled: dial(network, {
+        from: agent.program,
+        to: toWitness ? witnessHost.host : peer().host,
+        acceptor: () => {
+          if (toWitness) return witnessHost.daemon
+          const other = peer().agent
+          return other?.listening === true ? other : null
+        },
+        timeoutMs: this.#openMs(),
+        opened: (stream) => this.#greet(attempt, stream),
+        failed: () => this.#end(attempt),
+      }),
+    }
+    this.#attempts.add(attempt)
   }
 
-  #begin(stream: StreamEnd): void {
-    const session: Session = {
-      stream,
-      welcomed: false,
-      heardAtMs: this.#agent.nowMs(),
-      echoMs: null,
-      sentAtMs: new Map(),
-    }
-    this.#session = session
+  #greet(attempt: Attempt, stream: StreamEnd): void {
+    attempt.greeting = { stream, sinceMs: this.#agent.nowMs() }
+    this.#dropSilentAttempts()
     stream.listen({
-      message: (data) => {
-        if (this.#session === session) this.#take(session, data)
-      },
+      message: (data) => this.#hear(attempt, stream, data),
       closed: () => {
-        if (this.#session === session) this.#lose()
+        if (this.#session?.stream === stream) this.#lose()
+        else this.#end(attempt)
       },
     })
     stream.send(this.#agent.hello())
   }
 
-  #take(session: Session, data: object): void {
+  #hear(attempt: Attempt, stream: StreamEnd, data: object): void {
+    const session = this.#session?.stream === stream ? this.#session : null
+    if (session === null && !this.#attempts.has(attempt)) return
+    const message = this.#agent.node.around.witnessing.fromVoter(data)
+    if (session === null) {
+      if (message.type === 'welcome') this.#takeWelcome(attempt, stream, message.plan)
+      return
+    }
+    session.heardAtMs = this.#agent.nowMs()
+    this.#dropSilentAttempts()
+    this.#take(session, message)
+  }
+
+  #takeWelcome(attempt: Attempt, stream: StreamEnd, plan: Plan | null): void {
     const agent = this.#agent
-    const message = agent.node.around.witnessing.fromVoter(data)
-    session.heardAtMs = agent.nowMs()
+    const old = this.#session
+    this.#attempts.delete(attempt)
+    for (const other of this.#attempts) this.#drop(other)
+    this.#disarm()
+    this.#session = { stream, heardAtMs: agent.nowMs(), echoMs: null }
+    this.#redialMs = firstRedialMs
+    old?.stream.abort()
+    if (plan !== null) agent.takePlan(plan)
+    agent.renew()
+  }
+
+  #take(session: Session, message: FromVoter): void {
+    const agent = this.#agent
     switch (message.type) {
       case 'welcome':
-        session.welcomed = true
-        this.#redialMs = firstRedialMs
-        if (message.plan !== null) agent.takePlan(message.plan)
-        return agent.renew()
+        return
       case 'answer': {
-        const sentAtMs = session.sentAtMs.get(message.seq)
+        const sentAtMs = this.#sentAtMs.get(message.seq)
         session.echoMs = message.atMs
         if (sentAtMs !== undefined) agent.takeAnswer(this.#voter, sentAtMs, message.verdicts)
         return
@@ -110,30 +186,44 @@ export class VoterLine {
     }
   }
 
-  /** The look at the stream, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
-  watch(): void {
-    const agent = this.#agent
-    const atMs = agent.nowMs()
-    const { renewMs } = agent.timing
-    const gapMs = atMs - this.#watchedAtMs
-    this.#watchedAtMs = atMs
-    const session = this.#session
-    if (session === null) return
-    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
-    if (atMs - session.heardAtMs <= 3 * renewMs) return
-    session.stream.abort()
-    this.#lose()
+  #end(attempt: Attempt): void {
+    if (this.#attempts.delete(attempt) && this.#attempts.size === 0) this.#redial()
   }
 
   #lose(): void {
     this.#session = null
-    this.#redial()
+    if (this.#attempts.size === 0) this.#redial()
   }
 
   #redial(): void {
-    const { program, node } = this.#agent
-    const delayMs = this.#redialMs * node.around.chance.between(0.5, 1)
+    const delayMs = this.#redialMs * this.#agent.node.around.chance.between(0.5, 1)
     this.#redialMs = Math.min(longestRedialMs, this.#redialMs * 2)
-    program.after(delayMs, () => this.#dial())
+    this.#disarm()
+    this.#arm(delayMs)
+  }
+
+  #arm(delayMs: number): void {
+    const due = this.#agent.program.after(delayMs, () => {
+      // A timer that ran out while the program stood still may have been replaced since.
+      if (this.#dialTimer !== due) return
+      this.#dialTimer = null
+      this.#dialWhereDue()
+    })
+    this.#dialTimer = due
+  }
+
+  #disarm(): void {
+    if (this.#dialTimer !== null) this.#dialTimer.cancelled = true
+    this.#dialTimer = null
+  }
+
+  #dropSilentAttempts(): void {
+    for (const attempt of this.#attempts) if (attempt.greeting === null) this.#drop(attempt)
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#attempts.delete(attempt)
+    attempt.dialled.abort()
+    attempt.greeting?.stream.abort()
   }
 }
