@@ -6,6 +6,7 @@ import { bootClockMs } from '../../../shared/boot-clock.ts'
 import { parseFromAgent, type FromAgent, type Hello, type Plan } from '../../../shared/protocol.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
 import { acceptAgents, type Connection } from '../../../shared/transport.ts'
+import { StallingProxy } from '../shared/stalling-proxy.ts'
 import { eventually } from './eventually.ts'
 
 const token = 'a-token-of-the-test-suite'
@@ -32,8 +33,9 @@ describe('VoterLink', () => {
   let link: VoterLink
   let renewMs: number
   let nowMs: () => number
-  /** What the voter says to a hello. */
-  let voter: string
+  /** What the voter says to a hello; null: nothing. */
+  let voter: string | null
+  let proxy: StallingProxy | null
 
   beforeEach(async () => {
     connections = []
@@ -42,6 +44,7 @@ describe('VoterLink', () => {
     renewMs = 400
     nowMs = bootClockMs
     voter = 'witness'
+    proxy = null
     server = createServer()
     acceptor = acceptAgents(server, {
       token,
@@ -52,7 +55,8 @@ describe('VoterLink', () => {
       onMessage: (connection, data) => {
         const message = parseFromAgent(data)
         received.push(message)
-        if (message.type === 'hello') connection.send({ type: 'welcome', protocol: 1, voter, plan })
+        if (message.type === 'hello' && voter !== null)
+          connection.send({ type: 'welcome', protocol: 1, voter, plan })
       },
       onClose: () => undefined,
     })
@@ -60,15 +64,17 @@ describe('VoterLink', () => {
   })
   afterEach(() => {
     link.close()
+    proxy?.close()
     acceptor.close()
     server.closeAllConnections()
     server.close()
   })
 
+  const port = (): number => (server.address() as AddressInfo).port
   const dial = (options: { token?: string } = {}): void => {
     link = new VoterLink({
       voter: 'witness',
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      url: proxy?.url ?? `http://127.0.0.1:${port()}`,
       token: options.token ?? token,
       hello: () => hello,
       renewMs: () => renewMs,
@@ -153,6 +159,99 @@ describe('VoterLink', () => {
     link.watch(6600)
     assert.deepEqual(happened, ['up web', 'down silent for 1600 ms'])
     await eventually('the second hello', () => received.length === 2 && link.up)
+  })
+
+  describe('whose connection stands still', () => {
+    let atMs: number
+    beforeEach(async () => {
+      atMs = 5000
+      nowMs = () => atMs
+      proxy = await StallingProxy.before(port())
+    })
+    const pass = (durationMs: number): void => link.watch((atMs += durationMs))
+
+    it('dials another beside it, and goes on with that one', async () => {
+      dial()
+      await up()
+      proxy!.stall()
+      pass(400)
+      link.beat({ atMs, seq: 1, leaseMs: 1800, reports: [] })
+      pass(400)
+      await eventually('the change', () => happened.length === 3)
+      assert.deepEqual(happened, [
+        'up web',
+        'down it had fallen silent, a new connection takes its place',
+        'up web',
+      ])
+      link.beat({ atMs, seq: 2, leaseMs: 1800, reports: [] })
+      await eventually('the beat', () => received.length === 3)
+      assert.deepEqual(
+        received.map((message) => (message.type === 'beat' ? message.seq : message.type)),
+        ['hello', 'hello', 2],
+      )
+      proxy!.goOn()
+      await eventually('the reset of the first', () => proxy!.resets === 1 && proxy!.open === 1)
+    })
+
+    it('uses it until another is welcomed, and keeps it where it speaks first', async () => {
+      dial()
+      await up()
+      proxy!.mute = true
+      pass(400)
+      pass(400)
+      await eventually('an attempt', () => proxy!.accepted === 2)
+      assert.equal(link.up, true)
+      link.beat({ atMs, seq: 1, leaseMs: 1800, reports: [] })
+      await eventually('the beat', () => received.length === 2)
+      connections[0]!.send({ type: 'answer', seq: 1, atMs: 1, verdicts: [] })
+      await eventually('the end of the attempt', () => proxy!.open === 1)
+      assert.deepEqual(happened, ['up web', 'answer 1 to 5800'])
+    })
+
+    it('gives it up after 3 × renewMs without waiting for the attempts', async () => {
+      dial()
+      await up()
+      proxy!.mute = true
+      pass(400)
+      pass(400)
+      await eventually('an attempt', () => proxy!.accepted === 2)
+      pass(410)
+      assert.deepEqual(happened, ['up web', 'down silent for 1210 ms'])
+      assert.equal(link.up, false)
+      proxy!.mute = false
+      await eventually('the second hello', () => link.up)
+    })
+
+    it('starts attempts beside those that hang, four at most', async () => {
+      renewMs = 100
+      proxy!.mute = true
+      dial()
+      await eventually('six attempts', () => proxy!.accepted >= 6)
+      assert.equal(proxy!.mostOpen, 4)
+      proxy!.mute = false
+      await up()
+      await eventually('the end of the others', () => proxy!.open === 1)
+    })
+
+    it('does not wait for a welcome that does not come', async () => {
+      voter = null
+      dial()
+      await eventually('hello', () => received.length === 1)
+      voter = 'witness'
+      atMs += 801
+      await up()
+      assert.deepEqual(happened, ['down no welcome within 800 ms', 'up web'])
+    })
+  })
+
+  it('knows when a beat left whose answer comes on another connection', async () => {
+    dial()
+    await up()
+    link.beat({ atMs: 5000, seq: 7, leaseMs: 1800, reports: [] })
+    connections[0]!.close('restarting')
+    await eventually('the second hello', () => connections.length === 2 && link.up)
+    connections[1]!.send({ type: 'answer', seq: 7, atMs: 99, verdicts: [] })
+    await eventually('the answer', () => happened.at(-1) === 'answer 7 to 5000')
   })
 
   it('does not count a pause of its own against the voter', async () => {

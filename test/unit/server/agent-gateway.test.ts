@@ -41,6 +41,9 @@ class FakeConnection implements Connection {
   close(reason: string): void {
     this.closed = reason
   }
+  abort(reason: string): void {
+    this.closed = reason
+  }
 }
 
 describe('agent-gateway', () => {

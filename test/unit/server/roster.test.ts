@@ -117,6 +117,13 @@ describe('roster', () => {
       assert.equal(receiveBeat(greeting.node, { connection: 2, beat: beatOf(8), atMs: 30 }).kind, 'stale')
     })
 
+    it('of the same start on a new connection forgets nothing that it has read', () => {
+      const read = receiveBeat(live, { connection: 1, beat: { ...beatOf(8), echoMs: 4711 }, atMs: 10 })
+      assert.ok(read.kind === 'accepted')
+      const greeting = arrive(read.node, 2, 20)
+      assert.equal(greeting.node.session?.echoMs, 4711)
+    })
+
     it('again on the same connection, with a new keepalived.conf, closes nothing', () => {
       const profiles = [{ ...helloOf('lb01').profiles[0]!, priority: 150 }]
       const greeting = arrive(live, 1, 20, { profiles })

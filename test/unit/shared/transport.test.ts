@@ -5,6 +5,8 @@ import { connect, type AddressInfo } from 'node:net'
 import WebSocket from 'ws'
 import { maxMessageBytes } from '../../../shared/protocol.ts'
 import { acceptAgents, dialVoter, type Connection } from '../../../shared/transport.ts'
+import { eventually } from '../agent/eventually.ts'
+import { StallingProxy } from './stalling-proxy.ts'
 
 const token = 'a-token-of-the-test-suite'
 
@@ -42,7 +44,8 @@ describe('transport', () => {
   let there: Side
   let nowMs = 0
   let accepting: { close(): void }
-  const dialled: { close(): void }[] = []
+  const proxies: StallingProxy[] = []
+  const dialled: { close(): void; abort(reason: string): void }[] = []
 
   beforeEach(async () => {
     here = new Side()
@@ -62,6 +65,7 @@ describe('transport', () => {
   })
   afterEach(async () => {
     for (const handle of dialled.splice(0)) handle.close()
+    for (const proxy of proxies.splice(0)) proxy.close()
     accepting.close()
     server.closeAllConnections()
     server.close()
@@ -73,6 +77,13 @@ describe('transport', () => {
       dialVoter({ url, token: secret, connectTimeoutMs: 2000, monotonicMs: () => nowMs, ...side.events }),
     )
     return side
+  }
+  /** What is dialled from now on goes through it. */
+  async function interpose(): Promise<StallingProxy> {
+    const proxy = await StallingProxy.before(Number(new URL(url).port))
+    proxies.push(proxy)
+    url = proxy.url
+    return proxy
   }
   /** A client that keeps to no rule of ours. */
   async function stranger(): Promise<WebSocket> {
@@ -245,6 +256,46 @@ describe('transport', () => {
     })
     attempt.close()
     assert.equal(await side.until(/close/), 'close closed here')
+  })
+
+  for (const [end, delivered] of [
+    ['close', true],
+    ['abort', false],
+  ] as const)
+    it(`${delivered ? 'delivers' : 'drops'} what waits for a path to be mended after ${end}`, async () => {
+      const proxy = await interpose()
+      dial()
+      await here.until(/open/)
+      proxy.stall()
+      const [connection] = here.connections
+      // More than the receiving kernel takes in advance, and less than the sending one.
+      for (let number = 1; number <= 40; number += 1)
+        connection!.send({ number, filler: 'x'.repeat(15 * 1024) })
+      connection![end]('gone')
+      if (end === 'abort') assert.equal(await here.until(/close/), 'close gone')
+      proxy.goOn()
+      await there.until(/close/)
+      assert.equal(
+        there.happened.some((what) => what.startsWith('message {"number":40,')),
+        delivered,
+      )
+    })
+
+  it('can abort an attempt that is not answered', async () => {
+    const proxy = await interpose()
+    proxy.mute = true
+    dial()
+    await eventually('connected', () => proxy.open === 1)
+    dialled[0]!.abort('not needed')
+    assert.equal(await here.until(/close/), 'close not needed')
+    await eventually('hung up', () => proxy.open === 0)
+    assert.deepEqual(here.happened, ['close not needed'])
+  })
+
+  it('can abort an attempt before it has begun', async () => {
+    dial()
+    dialled[0]!.abort('not needed')
+    assert.equal(await here.until(/close/), 'close not needed')
   })
 
   it('ends every connection when it stops accepting', async () => {
