@@ -192,7 +192,7 @@ export class PromiseWatch {
     const stayedMs = this.#nowMs - wellSinceMs
     if (stayedMs > orphanMs)
       this.#violate(
-        'S5',
+        'rule',
         `${node} had the VIP for ${Math.round(stayedMs)} ms more when its keepalived was dead`,
       )
   }
