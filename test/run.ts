@@ -1,5 +1,6 @@
 /**
- * `npm test`: what the tests need, then build, check, unit tests and lab tests. It ends with one line,
+ * `npm test`: what the tests need, then build, check, unit tests, the simulator's kept
+ * scenarios and lab tests. It ends with one line,
  * `N passed, N failed, N skipped`, counted by mocha itself; a part that breaks, hangs or finds no test counts as one
  * failure. Every part runs, also after a failure of another.
  */
@@ -122,6 +123,7 @@ const parts: Part[] = [
   { name: 'build', command: ['npm', 'run', '--silent', 'build'], limitMs: 5 * minuteMs, countsFile: null },
   { name: 'check', command: ['npm', 'run', '--silent', 'check'], limitMs: 10 * minuteMs, countsFile: null },
   mocha('unit', { files: 'test/unit/**/*.test.ts', folder, limitMs: 15 * minuteMs }),
+  mocha('sim', { files: 'test/sim/**/*.test.ts', folder, limitMs: 15 * minuteMs }),
   mocha('lab', { files: 'test/lab/**/*.test.ts', folder, limitMs: 90 * minuteMs }),
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
