@@ -1,8 +1,7 @@
 /**
- * `npm test`: what the tests need, then build, check, unit tests, the simulator's kept
- * scenarios and lab tests. It ends with one line,
- * `N passed, N failed, N skipped`, counted by mocha itself; a part that breaks, hangs or finds no test counts as one
- * failure. Every part runs, also after a failure of another.
+ * `npm test`: what the tests need, then build, check, unit tests, the simulator's kept scenarios and lab tests. It ends
+ * with one line, `N passed, N failed, N skipped`, counted by mocha itself; a part that breaks, hangs or finds no test
+ * counts as one failure. Every part runs, also after a failure of another.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
