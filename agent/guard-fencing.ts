@@ -137,7 +137,7 @@ export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ende
   tell(turn, 'fence-rung-failed', 'warning', `Fence rung "${event.rung}" failed: ${event.error}`)
 }
 
-function enterFenced(turn: Turn, reason: string): void {
+function enterFenced(turn: Turn, reason: string, startFailed = false): void {
   const { guard, atMs } = turn
   set(turn, {
     phase: {
@@ -146,6 +146,7 @@ function enterFenced(turn: Turn, reason: string): void {
       reason,
       holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
       sawAbsent: guard.seen.process === 'absent',
+      startFailed,
     },
   })
   writePermit(turn)
@@ -170,13 +171,14 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
   // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
-  const holdUntilMs = peerHolds(guard, atMs) ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
+  const mustHold = phase.startFailed || peerHolds(guard, atMs)
+  const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
   const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
   const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
 
   // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
-  if (barCause(guard, atMs) === null) setBar(turn, false)
+  if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
   if (seen.process !== 'absent' || !memory.stopped) {
     rememberStopped(turn, false)
     tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)
@@ -228,7 +230,7 @@ function returnToFenced(turn: Turn, problem: string): void {
   set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
   tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
-  enterFenced(turn, problem)
+  enterFenced(turn, problem, true)
 }
 
 function rememberStopped(turn: Turn, stopped: boolean): void {

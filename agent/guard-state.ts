@@ -182,6 +182,8 @@ export type Phase =
       readonly holdUntilMs: number
       /** keepalived was seen absent since the fence: if it runs again, somebody wanted it. */
       readonly sawAbsent: boolean
+      /** keepalived would not start: tried again after growing pauses, whoever holds. */
+      readonly startFailed: boolean
     }
   | {
       readonly name: 'rejoining'

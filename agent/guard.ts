@@ -56,6 +56,7 @@ export function createGuard(options: GuardOptions): Guard {
         reason: 'fenced before this agent started',
         holdUntilMs: atMs + holdDownMs(memory.recentAtMs, atMs),
         sawAbsent: false,
+        startFailed: false,
       }
     : { name: 'standby', sinceMs: atMs }
   return {

@@ -14,7 +14,7 @@ const yieldSpacingMs = 60_000
  * the old holder comes back, because nobody holds.
  */
 export function watchForLostGateway(turn: Turn, instance: string): void {
-  const { atMs, nodes } = turn
+  const { atMs, nodes, arbiter } = turn
   const { voter, gatewayLostSinceMs, yieldedAtMs } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
   const heir = promise === null ? null : heirOf(turn, instance, promise.node)
@@ -23,7 +23,11 @@ export function watchForLostGateway(turn: Turn, instance: string): void {
     return
   }
   if (gatewayLostSinceMs === null) return change(turn, instance, { gatewayLostSinceMs: atMs })
-  if (atMs - gatewayLostSinceMs < gatewayPatienceMs || atMs - yieldedAtMs < yieldSpacingMs) return
+  // After a pause of this process nothing is ordered on old reports.
+  const fresh = [...nodes.values()].every(
+    ({ session }) => (session?.echoMs ?? -Infinity) >= arbiter.runningSinceMs,
+  )
+  if (!fresh || atMs - gatewayLostSinceMs < gatewayPatienceMs || atMs - yieldedAtMs < yieldSpacingMs) return
   change(turn, instance, { yieldedAtMs: atMs })
   const seconds = Math.round((atMs - gatewayLostSinceMs) / 1000)
   const reason = `${promise.node} has not reached its gateway for ${seconds} s, ${heir} does`

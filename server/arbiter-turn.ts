@@ -80,8 +80,11 @@ export function couldTake(turn: Turn, node: NodeState, instance: string): boolea
   const report = node.reports.get(instance)
   if (report === undefined || !liveNode(turn, node) || node.double !== null) return false
   if (showsVip(report)) return true
+  if (report.process !== 'running') return false
+  // With gate: strict keepalived waits in FAULT, and its node asks for the votes as soon as nobody holds.
+  if (report.phase === 'gated') return true
   const free = report.phase === 'standby' || report.phase === 'probation'
-  return free && report.process === 'running' && report.keepalived === 'BACKUP'
+  return free && report.keepalived === 'BACKUP'
 }
 
 /** The witness's answer for one instance. */

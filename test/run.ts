@@ -1,5 +1,6 @@
 /**
- * `npm test`: what the tests need, then build, check, unit tests and lab tests. It ends with one line,
+ * `npm test`: what the tests need, then build, check, unit tests, the proofs (simulator, walk, table of decisions, planted
+ * mistakes), lab tests, and twenty thousand simulated hours. It ends with one line,
  * `N passed, N failed, N skipped`, counted by mocha itself; a part that breaks, hangs or finds no test counts as one
  * failure. Every part runs, also after a failure of another.
  */
@@ -32,12 +33,12 @@ const countsSchema: z.ZodType<Counts> = z.object({
 
 function mocha(
   name: string,
-  { files, folder, limitMs }: { files: string; folder: string; limitMs: number },
+  { files, folder, limitMs }: { files: readonly string[]; folder: string; limitMs: number },
 ): Part {
   const countsFile = join(folder, `${name}.json`)
   const program = join(root, 'node_modules/mocha/bin/mocha.js')
   const reporter = ['--reporter', './test/counts-reporter.ts', '--reporter-option', `counts=${countsFile}`]
-  return { name, command: [process.execPath, program, ...reporter, files], limitMs, countsFile }
+  return { name, command: [process.execPath, program, ...reporter, ...files], limitMs, countsFile }
 }
 
 const state: { running: ChildProcess | null; interruptedBy: NodeJS.Signals | null } = {
@@ -121,8 +122,19 @@ const parts: Part[] = [
   { name: 'packages', command: ['deploy/debian-packages'], limitMs: 15 * minuteMs, countsFile: null },
   { name: 'build', command: ['npm', 'run', '--silent', 'build'], limitMs: 5 * minuteMs, countsFile: null },
   { name: 'check', command: ['npm', 'run', '--silent', 'check'], limitMs: 10 * minuteMs, countsFile: null },
-  mocha('unit', { files: 'test/unit/**/*.test.ts', folder, limitMs: 15 * minuteMs }),
-  mocha('lab', { files: 'test/lab/**/*.test.ts', folder, limitMs: 90 * minuteMs }),
+  mocha('unit', { files: ['test/unit/**/*.test.ts'], folder, limitMs: 15 * minuteMs }),
+  mocha('proof', {
+    files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
+    folder,
+    limitMs: 15 * minuteMs,
+  }),
+  mocha('lab', { files: ['test/lab/**/*.test.ts'], folder, limitMs: 90 * minuteMs }),
+  {
+    name: 'simulation',
+    command: ['npm', 'run', '--silent', 'sim', '--', '--ci'],
+    limitMs: 15 * minuteMs,
+    countsFile: null,
+  },
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
 for (const part of parts) {

@@ -18,6 +18,10 @@ const costsNothing: ReadonlySet<string> = new Set([
   'duplicates',
   'disk-slow',
   'disk-full',
+  'kill-agent',
+  'freeze-agent',
+  'clone',
+  'replay',
   'stop-fails',
   'stop-hangs',
 ])

@@ -12,6 +12,8 @@ const epsilonMs = 1
 const sightMs = 25
 /** An agent that was started or thawed sees first and decides then; its lease is as good as what it hears. */
 const settledMs = 3000
+/** SIGKILL's rung, with several runs of `ip`, and an agent that has just been started. */
+const orphanMs = 2000
 const majority = 2
 
 interface Promised {
@@ -23,8 +25,11 @@ interface Holder {
   vipSinceMs: number | null
   /** Until when it uses its lease; an instant that is past: no longer. */
   leaseUntilMs: number
+  leaseEpoch: number
   /** When the newest lease ends that it had since it got the VIP; null: it had none. */
   lastLeaseEndMs: number | null
+  /** Since when keepalived is not there; null: it is. */
+  orphanedAtMs: number | null
   /** Since when the agent and keepalived run; null: one does not. */
   readonly runsSinceMs: { agent: number | null; keepalived: number | null }
 }
@@ -42,6 +47,7 @@ export class PromiseWatch {
   /** Until when the voter's earlier promises are not held against it. */
   readonly #excusedUntilMs = new Map<string, number>()
   #promisesChanged = false
+  readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
   #hampered = 0
   #hamperedUntilMs = -Infinity
   #nowMs = 0
@@ -73,10 +79,21 @@ export class PromiseWatch {
     let holder = this.#holders.get(name)
     if (holder === undefined) {
       const runsSinceMs = { agent: null, keepalived: null }
-      holder = { vipSinceMs: null, leaseUntilMs: -Infinity, lastLeaseEndMs: null, runsSinceMs }
+      holder = {
+        vipSinceMs: null,
+        leaseUntilMs: -Infinity,
+        leaseEpoch: 0,
+        lastLeaseEndMs: null,
+        orphanedAtMs: null,
+        runsSinceMs,
+      }
       this.#holders.set(name, holder)
     }
     return holder
+  }
+
+  get #isHampered(): boolean {
+    return this.#hampered > 0 || this.#nowMs < this.#hamperedUntilMs
   }
 
   #isExcused(voter: string): boolean {
@@ -97,6 +114,7 @@ export class PromiseWatch {
         `${voter} promised its vote to ${to} (epoch ${epoch}) while ${before.to} has it for another ${Math.round(before.untilMs - this.#nowMs)} ms`,
       )
     this.#promises.set(voter, { to, untilMs })
+    if (untilMs === this.#nowMs) this.#givenBack.push({ voter, to, epoch })
     this.#promisesChanged = true
   }
 
@@ -104,13 +122,19 @@ export class PromiseWatch {
   #checkLeases(): void {
     if (!this.#promisesChanged) return
     this.#promisesChanged = false
+    for (const { voter, to, epoch } of this.#givenBack.splice(0)) {
+      const { leaseUntilMs, leaseEpoch } = this.#holder(to)
+      if (leaseUntilMs > this.#nowMs && leaseEpoch === epoch)
+        this.#violate('S1', `${voter} took back its vote for ${to} (epoch ${epoch}), which is in use there`)
+    }
     for (const [node, { leaseUntilMs }] of this.#holders)
       if (leaseUntilMs > this.#nowMs) this.#checkSupport(node, leaseUntilMs)
   }
 
-  #takeLease({ node, untilMs }: Fact & { type: 'lease' }): void {
+  #takeLease({ node, epoch, untilMs }: Fact & { type: 'lease' }): void {
     const holder = this.#holder(node)
     holder.leaseUntilMs = untilMs
+    holder.leaseEpoch = epoch
     if (untilMs <= this.#nowMs) return
     this.#checkOutlived(node, holder)
     holder.lastLeaseEndMs = untilMs
@@ -132,7 +156,11 @@ export class PromiseWatch {
 
   #takeVip({ node, held }: Fact & { type: 'vip' }): void {
     const holder = this.#holder(node)
-    if (!held) this.#checkOutlived(node, holder)
+    if (held) this.#checkGate(node, holder)
+    else {
+      this.#checkOutlived(node, holder)
+      this.#checkOrphan(node, holder)
+    }
     holder.vipSinceMs = held ? this.#nowMs : null
     holder.lastLeaseEndMs = held && holder.leaseUntilMs > this.#nowMs ? holder.leaseUntilMs : null
   }
@@ -142,16 +170,41 @@ export class PromiseWatch {
     if (vipSinceMs === null || lastLeaseEndMs === null || lastLeaseEndMs > this.#nowMs) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, runsSinceMs.keepalived ?? Infinity)
     const wasWell = wellSinceMs + settledMs <= lastLeaseEndMs - this.#timing.leaseMs
-    if (!wasWell || this.#hampered > 0 || lastLeaseEndMs < this.#hamperedUntilMs) return
+    if (!wasWell || this.#isHampered || lastLeaseEndMs < this.#hamperedUntilMs) return
     this.#violate(
       'E2',
       `${node} had the VIP for ${(this.#nowMs - lastLeaseEndMs).toFixed(1)} ms more when its lease had ended`,
     )
   }
 
+  /** gate: strict: where agent and keepalived run, keepalived becomes MASTER under a lease or not at all. */
+  #checkGate(node: string, { leaseUntilMs, runsSinceMs }: Holder): void {
+    if (this.#timing.gate !== 'strict' || leaseUntilMs > this.#nowMs || this.#isHampered) return
+    const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, runsSinceMs.keepalived ?? Infinity)
+    if (wellSinceMs + settledMs <= this.#nowMs)
+      this.#violate('S2', `${node} got the VIP without a lease, in spite of gate: strict`)
+  }
+
+  /** The one rule: where the agent runs, a VIP that a dead keepalived left behind does not stay. */
+  #checkOrphan(node: string, { vipSinceMs, orphanedAtMs, runsSinceMs }: Holder): void {
+    if (vipSinceMs === null || orphanedAtMs === null || this.#isHampered) return
+    const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, orphanedAtMs)
+    const stayedMs = this.#nowMs - wellSinceMs
+    if (stayedMs > orphanMs)
+      this.#violate(
+        'rule',
+        `${node} had the VIP for ${Math.round(stayedMs)} ms more when its keepalived was dead`,
+      )
+  }
+
   #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
     if (program === 'witness') return
-    this.#holder(host).runsSinceMs[program] = state === 'running' ? this.#nowMs : null
+    const holder = this.#holder(host)
+    if (program === 'keepalived') {
+      this.#checkOrphan(host, holder)
+      holder.orphanedAtMs = state === 'ended' ? this.#nowMs : null
+    } else if (state !== 'running') this.#checkOrphan(host, holder)
+    holder.runsSinceMs[program] = state === 'running' ? this.#nowMs : null
   }
 
   #takeRelease({ node }: Fact & { type: 'released-with-vip' }): void {

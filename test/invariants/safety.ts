@@ -242,6 +242,8 @@ export class SafetyWatch {
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
+    // What a disk forgot its voter may write again; that no lease comes of it is judged by the leases.
+    if (kind === 'disk-torn' || kind === 'disk-rollback') this.#ballots.delete(where)
     if (!hampering.has(kind)) return
     const key = `${kind} ${where}`
     if (on) {

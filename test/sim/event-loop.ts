@@ -104,8 +104,8 @@ export class EventLoop<Descriptor extends string> {
     this.#forgetWake()
   }
 
-  #addTimer({ delayMs, ...rest }: NewTimer): LoopTimer {
-    const timer = { ...rest, atMs: this.#timeline.nowMs + delayMs, cancelled: false }
+  #addTimer({ delayMs, run, rank }: NewTimer): LoopTimer {
+    const timer = { run, rank, atMs: this.#timeline.nowMs + delayMs, cancelled: false }
     if (this.#phase !== 'over') {
       this.#timers.push(timer)
       this.#planWake()
@@ -131,7 +131,9 @@ export class EventLoop<Descriptor extends string> {
     if (this.#inputs.size > 0) return nowMs
     this.#timers = this.#timers.filter(({ cancelled }) => !cancelled)
     if (this.#timers.length === 0) return null
-    return Math.max(nowMs, Math.min(...this.#timers.map(({ atMs }) => atMs)))
+    let earliestMs = Infinity
+    for (const { atMs } of this.#timers) earliestMs = Math.min(earliestMs, atMs)
+    return Math.max(nowMs, earliestMs)
   }
 
   #serve(): void {

@@ -147,8 +147,9 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     lab: [],
   },
   'disk-torn': {
-    happens: 'a host loses power, and what its daemon had on disk cannot be read any more',
-    expected: 'as a crash of the host; its voter gives its vote to nobody for T_g, epochs jump ahead',
+    happens: 'SIGKILL to the agent or the witness, and what it had on disk cannot be read any more',
+    expected:
+      'as a dead daemon; when it is back its voter gives its vote to nobody for T_g, epochs jump ahead',
     lab: [],
   },
   clone: {

@@ -187,11 +187,10 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       }
       return cluster.machine(where).powerOn()
     case 'disk-torn':
-      if (on) {
-        cluster.machine(where).powerOff()
-        return cluster.machine(where).disk.tear()
-      }
-      return cluster.machine(where).powerOn()
+      if (!on) return where === witnessHostName ? cluster.witness.start() : cluster.node(where).startAgent()
+      if (where === witnessHostName) cluster.witness.kill()
+      else cluster.node(where).killAgent()
+      return cluster.machine(where).disk.tear()
     case 'clone':
     case 'replay':
       return on ? cluster.admitStranger(where, kind) : cluster.dismissStranger(where, kind)

@@ -33,8 +33,18 @@ async function carryOut(request: Request): Promise<boolean> {
   }
 }
 
+/** Two works of their own, each with its own options. */
+const works: Readonly<Record<string, () => Promise<unknown>>> = {
+  '--mutants': () => import('./mutants/main.ts'),
+  '--faults': () => import('./fault-page.ts'),
+}
+const work = works[process.argv[2] ?? '']
+
 try {
-  process.exitCode = (await carryOut(parseRequest(process.argv.slice(2)))) ? 0 : 1
+  if (work !== undefined) {
+    process.argv.splice(2, 1)
+    await work()
+  } else process.exitCode = (await carryOut(parseRequest(process.argv.slice(2)))) ? 0 : 1
 } catch (error) {
   if (error instanceof UsageError) {
     ;(error.exitCode === 0 ? print : tell)(error.message)

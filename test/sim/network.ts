@@ -91,6 +91,9 @@ export class StreamEnd {
   readonly program: Program
   peer!: StreamEnd
   readonly #network: Network
+  /** The paths to the other side and back, looked up once. */
+  #forth: PathMood | null = null
+  #back: PathMood | null = null
   #events: StreamEvents | null = null
   #state: 'open' | 'closing' | 'closed' = 'open'
   readonly #queue: (object | 'end')[] = []
@@ -154,8 +157,10 @@ export class StreamEnd {
     const network = this.#network
     const from = this.program.host
     const to = this.peer.program.host
-    const path = network.path(from.name, to.name)
-    const back = network.path(to.name, from.name)
+    this.#forth ??= network.path(from.name, to.name)
+    this.#back ??= network.path(to.name, from.name)
+    const path = this.#forth
+    const back = this.#back
     const stuck = path.cut || !to.runs || (back.cut && this.#unacknowledged >= unacknowledgedAtMost)
     if (stuck || network.loses(path)) {
       this.#waiting = true

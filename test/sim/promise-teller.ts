@@ -42,7 +42,8 @@ export class PromiseTeller {
     this.#told = null
     const { nowMs } = this.#voter.timeline
     // One that ran out is nothing to tell: everybody knew when it would.
-    if (told !== null && this.#voter.trueMsOf(told.untilMs) > nowMs) this.#tell(told, nowMs)
+    // What the disk says by now does not matter: a next ballot may be on it already.
+    if (told !== null && this.#voter.trueMsOf(told.untilMs) > nowMs) this.#fact(told, nowMs, true)
   }
 
   /** A check got its yes: whatever stands behind it. */
@@ -52,7 +53,10 @@ export class PromiseTeller {
 
   #tell({ to, epoch }: Ballot, untilMs: number): void {
     const written = this.#onDisk()
-    const onDisk = written?.to === to && written.epoch === epoch
+    this.#fact({ to, epoch }, untilMs, written?.to === to && written.epoch === epoch)
+  }
+
+  #fact({ to, epoch }: Ballot, untilMs: number, onDisk: boolean): void {
     this.#witnessing.fact({ type: 'promise', voter: this.#voter.name, to, epoch, untilMs, onDisk })
   }
 }

@@ -164,7 +164,7 @@ function commandLine(): Command {
     .allowExcessArguments(false)
     .addHelpText(
       'after',
-      '\nExit code: 0 nothing broken, 1 an invariant is broken, or --ci was too slow, 2 wrong usage.',
+      '\nFirst of all options: --mutants [--only NAME], --faults [--runs N] [--write]: works of their own.\n\nExit code: 0 nothing broken, 1 an invariant is broken, or --ci was too slow, 2 wrong usage.',
     )
     .exitOverride()
 }

@@ -5,7 +5,7 @@ import { PromiseWatch } from '../invariants/promises.ts'
 import { SafetyWatch } from '../invariants/safety.ts'
 import { Chance } from './chance.ts'
 import { Cluster } from './cluster.ts'
-import { begin, end } from './faults.ts'
+import { begin, end, type FaultKind } from './faults.ts'
 import { nodeNames } from './names.ts'
 import { drawSchedule, type Episode, type PlannedFault, type Schedule } from './schedule.ts'
 import { Timeline } from './timeline.ts'
@@ -40,8 +40,9 @@ const leadMs = 1500
 /** What never becomes calm is simulated whole. */
 const coldStartMs = 15_000
 
-export function scheduleOf(seed: number, hours: number): Schedule {
-  return drawSchedule(seed, new Chance(seed), hours)
+/** @param focus kinds of which every second fault is; none: all alike */
+export function scheduleOf(seed: number, hours: number, focus: readonly FaultKind[] = []): Schedule {
+  return drawSchedule(seed, new Chance(seed), { hours, focus })
 }
 
 /** What a production core throws is a violation as well: `crash`. */

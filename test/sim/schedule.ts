@@ -45,17 +45,22 @@ const hourMs = 3_600_000
 /** Share of the episodes. */
 const ambushes = 0.3
 /** On average; each with one to three faults. */
-const episodesPerHour = 12
+const episodesPerHour = 6
 /** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
 const mostRatePpm = 4900
 
-export function drawSchedule(seed: number, chance: Chance, hours: number): Schedule {
+/** @param focus kinds of which every second fault is; empty: all alike */
+export function drawSchedule(
+  seed: number,
+  chance: Chance,
+  { hours, focus }: { hours: number; focus: readonly FaultKind[] },
+): Schedule {
   const episodes: Episode[] = []
   const meanGapMs = hourMs / episodesPerHour
   for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs;) {
     episodes.push({
       atMs: Math.round(atMs),
-      faults: chance.happens(ambushes) ? drawAmbush(chance) : drawFaults(chance),
+      faults: chance.happens(ambushes) ? drawAmbush(chance, focus) : drawFaults(chance, focus),
     })
     atMs += chance.between(0.2, 1.8) * meanGapMs
   }
@@ -93,13 +98,13 @@ const rivalries = [
 ] as const
 
 /** Two nodes are made rivals, and while one is about to claim, short blows fall upon those who are to vote. */
-function drawAmbush(chance: Chance): PlannedFault[] {
+function drawAmbush(chance: Chance, focus: readonly FaultKind[]): PlannedFault[] {
   const kind = chance.pick<FaultKind>(rivalries)
   const lastsMs = Math.round(chance.between(4000, 12_000))
   const faults: PlannedFault[] = [{ kind, where: chance.pick(placesOf(kind)), afterMs: 0, lastsMs }]
   const blows = chance.integer(1, 3)
   for (let blow = 0; blow < blows; blow++) {
-    const kind = chance.pick(faultKinds)
+    const kind = drawKind(chance, focus)
     const longestMs = chance.happens(0.3) ? 5000 : 1500
     faults.push({
       kind,
@@ -111,12 +116,17 @@ function drawAmbush(chance: Chance): PlannedFault[] {
   return faults
 }
 
+function drawKind(chance: Chance, [first, ...others]: readonly FaultKind[]): FaultKind {
+  if (first !== undefined && chance.happens(0.5)) return chance.pick([first, ...others])
+  return chance.pick(faultKinds)
+}
+
 /** Most episodes have one fault; two or three at once find what one does not. */
-function drawFaults(chance: Chance): PlannedFault[] {
+function drawFaults(chance: Chance, focus: readonly FaultKind[]): PlannedFault[] {
   const number = chance.pick([1, 1, 1, 2, 2, 3])
   const faults: PlannedFault[] = []
   for (let index = 0; index < number; index++) {
-    const kind: FaultKind = chance.pick(faultKinds)
+    const kind = drawKind(chance, focus)
     const afterMs = index === 0 ? 0 : chance.happens(0.3) ? chance.between(0, 60) : chance.between(0, 12_000)
     const lastsMs = chance.happens(0.3) ? chance.between(20, 1500) : chance.between(1500, 20_000)
     faults.push({

@@ -58,7 +58,9 @@ export class Stranger {
     const host = new Host('stranger', network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
     this.#program = new Program(host, chance)
     this.#dial('witness')
-    this.#dial('peer')
+    // Not a clone: where the agent stands still, its peer takes the clone for its next start, and the agent that goes on
+    // for an old one, for good.
+    if (setting.how === 'replay') this.#dial('peer')
   }
 
   leave(): void {

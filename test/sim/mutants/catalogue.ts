@@ -2,12 +2,15 @@
  * Planted mistakes: each breaks one rule of DESIGN.md or docs/ARCHITECTURE.md by one replacement in a production file.
  * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
  */
+import type { FaultKind } from '../faults.ts'
 import type { SourceMutation } from '../../mutants/mutate-source.ts'
 
 export interface Mutant extends SourceMutation {
   readonly name: string
   /** The rule that it breaks. */
   readonly rule: string
+  /** Faults that bring it to light: every second fault of its runs is one of these. Absent: all alike. */
+  readonly focus?: readonly FaultKind[]
 }
 
 const votes: readonly Mutant[] = [
@@ -28,6 +31,7 @@ const votes: readonly Mutant[] = [
   {
     name: 'promise-never-ends',
     rule: 'A promise ends by itself after T_g.',
+    focus: ['crash-host'],
     file: 'shared/vote.ts',
     from: 'return pledge.untilMs <= atMs ? {',
     to: "return pledge.untilMs <= atMs && pledge.phase === 'waiting' ? {",
@@ -49,6 +53,7 @@ const votes: readonly Mutant[] = [
   {
     name: 'no-wait-after-boot',
     rule: 'After a restart without a mark only the recorded holder may renew for T_g.',
+    focus: ['crash-host'],
     file: 'shared/vote.ts',
     from: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }",
     to: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs }",
@@ -56,13 +61,31 @@ const votes: readonly Mutant[] = [
   {
     name: 'no-wait-after-restart',
     rule: 'After a restart only the recorded holder may renew until the mark ends.',
+    focus: ['kill-agent', 'kill-witness'],
     file: 'shared/vote.ts',
     from: "return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }",
     to: "return { ...recovered, pledge: { phase: 'free' } }",
   },
   {
+    name: 'promise-forgotten',
+    rule: 'What a voter promised survives its restart.',
+    focus: ['kill-agent', 'kill-witness'],
+    file: 'shared/vote.ts',
+    from: 'if (ballot === null) return { pledge: waiting, record: null, ...spent(0)',
+    to: "if (ballot !== undefined) return { pledge: { phase: 'free' }, record: null, lost: null, ...spent(0)",
+  },
+  {
+    name: 'jump-ends-promises',
+    rule: 'A jump of the clock ends no promise.',
+    focus: ['clock-jump'],
+    file: 'shared/vote.ts',
+    from: "if (jump.jumpedMs <= 0 || (pledge.phase !== 'promised'",
+    to: "if (jump.jumpedMs > 0 || (pledge.phase !== 'promised'",
+  },
+  {
     name: 'anybody-while-waiting',
     rule: 'While a restarted voter waits, nobody but the recorded holder gets its vote.',
+    focus: ['kill-agent', 'kill-witness'],
     file: 'shared/vote.ts',
     from: 'if (voter.record?.to !== ask.from)\n        return refuse(',
     to: "if (voter.record?.to === 'nobody')\n        return refuse(",
@@ -70,6 +93,7 @@ const votes: readonly Mutant[] = [
   {
     name: 'renewal-not-marked',
     rule: 'The mark says when the last promise ends, renewals included.',
+    focus: ['kill-agent', 'kill-witness'],
     file: 'shared/vote.ts',
     from: "    effects: [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],\n    decision: { kind: 'granted'",
     to: "    effects: voter.pledge.phase === 'promised' ? [] : [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],\n    decision: { kind: 'granted'",
@@ -82,13 +106,6 @@ const votes: readonly Mutant[] = [
     to: 'if (ask.epoch < 0)',
   },
   {
-    name: 'heard-epoch-undercut',
-    rule: 'An epoch that is only heard of must not be undercut.',
-    file: 'shared/vote.ts',
-    from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
-    to: 'if (!lost && ask.epoch <= voter.spentEpoch)',
-  },
-  {
     name: 'epoch-not-spent',
     rule: 'S4: an epoch that a ballot used up is never given again.',
     file: 'shared/vote.ts',
@@ -96,15 +113,9 @@ const votes: readonly Mutant[] = [
     to: "voter: { ...voter, pledge: { phase: 'recording', ballot, boundUntilMs } }",
   },
   {
-    name: 'no-gap-after-loss',
-    rule: 'After a lost ledger epochs go on above any that was granted unseen.',
-    file: 'shared/vote.ts',
-    from: 'const epochGapAfterLoss = 1000',
-    to: 'const epochGapAfterLoss = 0',
-  },
-  {
     name: 'lost-ledger-is-free',
     rule: 'A lost ledger means that everyone waits, never that nobody holds.',
+    focus: ['disk-torn'],
     file: 'shared/vote.ts',
     from: "if (found.kind === 'lost') return { pledge: waiting,",
     to: "if (found.kind === 'lost') return { pledge: { phase: 'free' },",
@@ -112,6 +123,7 @@ const votes: readonly Mutant[] = [
   {
     name: 'failed-write-believed',
     rule: 'A ballot that could not be written gives nothing.',
+    focus: ['disk-full'],
     file: 'shared/vote.ts',
     from: "return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }",
     to: "return { ...voter, record: ballot, pledge: { phase: 'free' } }",
@@ -141,13 +153,6 @@ const leases: readonly Mutant[] = [
     to: 'set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
   },
   {
-    name: 'grant-of-any-epoch',
-    rule: 'A grant of another epoch is dropped.',
-    file: 'agent/guard.ts',
-    from: 'if (vote.epoch !== candidacy.epoch) return\n',
-    to: '',
-  },
-  {
     name: 'refusal-counted',
     rule: 'A refusal is no vote.',
     file: 'agent/guard.ts',
@@ -174,13 +179,6 @@ const leases: readonly Mutant[] = [
     file: 'agent/guard-claim.ts',
     from: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs }),',
     to: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs: carriedUntilMs + 60_000 }),',
-  },
-  {
-    name: 'epoch-reused',
-    rule: 'Each change of holder has a new epoch.',
-    file: 'agent/guard-claim.ts',
-    from: "const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1",
-    to: 'const epoch = Math.max(1, voter.epoch)',
   },
   {
     name: 'lease-outlived',
@@ -216,6 +214,7 @@ const claims: readonly Mutant[] = [
   {
     name: 'refused-claim-stays',
     rule: 'A refused or unanswered claim ends in a fence.',
+    focus: ['vrrp-block'],
     file: 'agent/guard-claim.ts',
     from: '  const lost = whyLost(guard, phase, atMs)\n',
     to: '  const lost = whyLost(guard, phase, atMs - 60_000)\n  if (lost?.startsWith("the claim")) return\n',
@@ -223,6 +222,7 @@ const claims: readonly Mutant[] = [
   {
     name: 'one-refusal-fences',
     rule: 'A claim ends when no majority can come any more, not at the first refusal.',
+    focus: ['crash-host'],
     file: 'agent/lease.ts',
     from: 'return possible.length < majorityOf(voters.length)',
     to: 'return possible.length < voters.length',
@@ -233,13 +233,6 @@ const claims: readonly Mutant[] = [
     file: 'agent/guard.ts',
     from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
     to: "if (phase.name === 'holding') set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
-  },
-  {
-    name: 'order-stops-a-holder',
-    rule: "A holder does not obey an order to fence: the witness's word alone is no ground.",
-    file: 'agent/guard.ts',
-    from: "if (phase.name === 'claiming' || phase.name === 'unprotected')\n",
-    to: "if (phase.name === 'claiming' || phase.name === 'unprotected' || phase.name === 'holding')\n",
   },
   {
     name: 'orders-on-old-news',
@@ -261,6 +254,7 @@ const fences: readonly Mutant[] = [
   {
     name: 'proof-without-keepalived',
     rule: 'S5: a proof means keepalived in FAULT or gone, not only a VIP that is away for the moment.',
+    focus: ['freeze-keepalived', 'stop-keepalived'],
     file: 'agent/fence-ladder.ts',
     from: "    (scene.process === 'absent' || scene.keepalived === 'FAULT' || scene.keepalived === 'STOP')\n",
     to: '    true\n',
@@ -268,6 +262,7 @@ const fences: readonly Mutant[] = [
   {
     name: 'ladder-stops-at-stop',
     rule: 'Where the stop command did not help, SIGKILL follows.',
+    focus: ['freeze-keepalived', 'isolate'],
     file: 'agent/fence-ladder.ts',
     from: "return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }\n      return go('kill')",
     to: "return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }\n      return { type: 'wait', ladder }",
@@ -289,6 +284,7 @@ const fences: readonly Mutant[] = [
   {
     name: 'orphan-not-seen',
     rule: 'A VIP that a dead keepalived left in the kernel is taken off.',
+    focus: ['kill-keepalived'],
     file: 'agent/guard-turn.ts',
     from: "return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
     to: 'return false',
@@ -299,6 +295,7 @@ const bars: readonly Mutant[] = [
   {
     name: 'alone-not-barred',
     rule: 'A node that reaches nobody cannot win, so it is barred.',
+    focus: ['isolate'],
     file: 'agent/bar-evidence.ts',
     from: "if (policy.alone === 'keep') return null\n",
     to: 'if (policy.alone !== null) return null\n',
@@ -320,6 +317,7 @@ const bars: readonly Mutant[] = [
   {
     name: 'barred-on-silence',
     rule: 'Barred on evidence, not on silence: a takeover is as fast as keepalived alone.',
+    focus: ['crash-host'],
     file: 'agent/bar-evidence.ts',
     from: '  if (alone(guard, atMs)) {\n    if (policy',
     to: '  if (peerSilent(guard, atMs)) {\n    if (policy',
@@ -327,6 +325,7 @@ const bars: readonly Mutant[] = [
   {
     name: 'permit-never-expires',
     rule: 'The permit ends by itself at a deadline.',
+    focus: ['kill-agent', 'vrrp-block'],
     file: 'agent/guard-turn.ts',
     from: 'untilMs: Math.floor(untilMs), why })',
     to: 'untilMs: Math.floor(untilMs) + 3_600_000, why })',
@@ -334,16 +333,36 @@ const bars: readonly Mutant[] = [
   {
     name: 'permit-tenfold',
     rule: "E5: a holder's permit is so short that its check asks while the witness's promise stands.",
+    focus: ['kill-agent'],
     file: 'shared/timing.ts',
     from: 'return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)',
     to: 'return 10 * Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)',
   },
+]
+
+const gates: readonly Mutant[] = [
   {
-    name: 'permit-for-the-fenced',
-    rule: 'A fenced node is not permitted.',
-    file: 'agent/guard-turn.ts',
-    from: "case 'fenced':\n      return line('bar'",
-    to: "case 'fenced':\n      return line('permit'",
+    name: 'gate-without-lease',
+    rule: 'gate: strict: the bar is lifted when the lease is won, not before.',
+    file: 'agent/guard-gate.ts',
+    from: '  if (leaseEndsAtMs(guard) > atMs) {\n',
+    to: '  if (guard.candidacy !== null) {\n',
+  },
+  {
+    name: 'gate-left-open',
+    rule: 'gate: strict: a node that is not MASTER and has no lease is barred.',
+    focus: ['vrrp-block'],
+    file: 'agent/guard-standby.ts',
+    from: "if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce')",
+    to: "if (guard.timing.gate === 'strict' && guard.policy.mode !== 'enforce')",
+  },
+  {
+    name: 'gate-does-not-renew',
+    rule: 'gate: strict: a lease that has ended before keepalived is MASTER bars it again.',
+    focus: ['isolate', 'cut-link', 'freeze-keepalived'],
+    file: 'agent/guard-gate.ts',
+    from: 'if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)',
+    to: '',
   },
 ]
 
@@ -351,6 +370,7 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'check-without-vote',
     rule: "The witness's yes to a check is a vote like any other.",
+    focus: ['kill-agent', 'vrrp-block'],
     file: 'server/arbiter-check.ts',
     from: '    if (refusal !== null) return reply(false, refusal)\n',
     to: '    if (refusal !== null) return reply(true, refusal)\n',
@@ -365,6 +385,7 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'check-of-another-boot',
     rule: 'A promise to a node of an earlier boot is not renewed by its check.',
+    focus: ['crash-host'],
     file: 'server/arbiter-check.ts',
     from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
     to: 'return false',
@@ -372,27 +393,15 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'check-beats-the-living',
     rule: 'No check without an agent wins while a node with one can take the VIP.',
+    focus: ['crash-host'],
     file: 'server/arbiter-check.ts',
     from: 'if (other.member.name !== name && couldTake(turn, other, instance))',
     to: "if (other.member.name === 'nobody')",
   },
   {
-    name: 'late-release-ends-check',
-    rule: 'A release that left before the check got its yes is ignored.',
-    file: 'server/arbiter-voting.ts',
-    from: 'if (report.release && (beat.echoMs ?? -Infinity) >= checkPermittedAtMs)',
-    to: 'if (report.release)',
-  },
-  {
-    name: 'rollback-not-seen',
-    rule: 'A rolled-back ledger is noticed and means that everyone waits.',
-    file: 'server/arbiter-voting.ts',
-    from: 'if (witnessEpoch <= recordedEpoch) return',
-    to: 'if (witnessEpoch >= 0) return',
-  },
-  {
     name: 'old-beat-accepted',
     rule: 'S6: a replayed beat changes nothing.',
+    focus: ['replay'],
     file: 'server/roster.ts',
     from: 'if (session?.connection !== connection || beat.seq <= session.lastSeq)',
     to: 'if (session?.connection !== connection)',
@@ -400,6 +409,7 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'old-incarnation-accepted',
     rule: 'S6: another start of an agent never displaces a live one.',
+    focus: ['clone', 'replay'],
     file: 'server/roster.ts',
     from: 'if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))',
     to: 'if (session !== null && sameStart && false)',
@@ -407,6 +417,7 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'clone-taken-for-restart',
     rule: 'An agent of another boot speaks for a node only when no promise to the old one can be in use.',
+    focus: ['clone', 'freeze-agent', 'cut-link'],
     file: 'shared/succession.ts',
     from: 'return successor.bootId === bootId || (!promised && successor.atMs - heardAtMs >= successor.reserveMs)',
     to: 'return true',
@@ -414,10 +425,19 @@ const witnesses: readonly Mutant[] = [
   {
     name: 'double-believed',
     rule: 'The second live agent of one name is answered and changes nothing.',
+    focus: ['clone'],
     file: 'server/arbiter.ts',
     from: 'beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),',
     to: 'beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),',
   },
 ]
 
-export const catalogue: readonly Mutant[] = [...votes, ...leases, ...claims, ...fences, ...bars, ...witnesses]
+export const catalogue: readonly Mutant[] = [
+  ...votes,
+  ...leases,
+  ...claims,
+  ...fences,
+  ...bars,
+  ...gates,
+  ...witnesses,
+]

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bundleWithMutation, type SourceMutation } from '../../mutants/mutate-source.ts'
+import { bundleWithMutation } from '../../mutants/mutate-source.ts'
+import type { FaultKind } from '../faults.ts'
 import type { Mutant } from './catalogue.ts'
 import { sightingSchema, type Sighting } from './sighting.ts'
 
@@ -38,7 +39,9 @@ export async function hunt(
     const catches: Catch[] = []
     await inParallel(mutants, limits.atATime, async (mutant) => {
       const outfile = join(folder, `${mutant.name}.mjs`)
-      const sighting = await seek(mutant, outfile, { from: 1, to: limits.seeds, seconds: limits.seconds })
+      await bundleWithMutation({ entry, mutation: mutant, outfile })
+      const { seeds: to, seconds } = limits
+      const sighting = await seek(outfile, { from: 1, to, seconds, focus: mutant.focus ?? [] })
       const caught = { mutant, sighting }
       catches.push(caught)
       tell(caught)
@@ -47,30 +50,41 @@ export async function hunt(
   })
 }
 
-/** The intact code over the seeds 1 to `seeds`: the first violation of each share. */
-export async function runIntact(seeds: number, atATime: number): Promise<Sighting[]> {
-  const shares = Array.from({ length: atATime }, (_, index) => ({
-    from: 1 + Math.floor((seeds * index) / atATime),
-    to: Math.floor((seeds * (index + 1)) / atATime),
-  }))
+/** What the intact code did where mutants were hunted. */
+export interface Acquittal {
+  readonly focus: readonly FaultKind[]
+  readonly seeds: number
+  readonly sighting: Sighting
+}
+
+/** The intact code in the same runs: the seeds 1 to the last that a mutant of the same focus needed. */
+export async function acquit(catches: readonly Catch[], atATime: number): Promise<Acquittal[]> {
+  const runs = new Map<string, { focus: readonly FaultKind[]; seeds: number }>()
+  for (const { mutant, sighting } of catches) {
+    const { focus = [] } = mutant
+    const seeds = sighting.broken?.seed ?? sighting.seeds
+    runs.set(focus.join(), { focus, seeds: Math.max(seeds, runs.get(focus.join())?.seeds ?? 1) })
+  }
   return withFolder(async (folder) => {
-    const sightings: Sighting[] = []
-    await inParallel(shares, atATime, async ({ from, to }) => {
-      const outfile = join(folder, `intact-${from}.mjs`)
-      sightings.push(await seek(null, outfile, { from, to, seconds: Infinity }))
+    const outfile = join(folder, 'intact.mjs')
+    await bundleWithMutation({ entry, mutation: null, outfile })
+    const acquittals: Acquittal[] = []
+    const longestFirst = [...runs.values()].sort((a, b) => b.seeds - a.seeds)
+    await inParallel(longestFirst, atATime, async ({ focus, seeds }) => {
+      const sighting = await seek(outfile, { from: 1, to: seeds, seconds: Infinity, focus })
+      acquittals.push({ focus, seeds, sighting })
     })
-    return sightings
+    return acquittals
   })
 }
 
 async function seek(
-  mutation: SourceMutation | null,
   outfile: string,
-  range: { from: number; to: number; seconds: number },
+  runs: { from: number; to: number; seconds: number; focus: readonly FaultKind[] },
 ): Promise<Sighting> {
-  await bundleWithMutation({ entry, mutation, outfile })
-  const { from, to, seconds } = range
-  const args = [outfile, `--from=${from}`, `--to=${to}`, `--seconds=${seconds}`]
+  const { from, to, seconds, focus } = runs
+  const range = [`--from=${from}`, `--to=${to}`, `--seconds=${seconds}`]
+  const args = [outfile, ...range, ...focus.map((kind) => `--focus=${kind}`)]
   const startedAtMs = performance.now()
   const output = await run(args, seconds + graceSeconds)
   // One that hangs within a seed is found out, too: the intact code comes to its end.

@@ -1,5 +1,7 @@
 /** Runs seeds one after the other until the first violation; bundled once for each planted mistake, run by hunt.ts. */
 import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { faultKinds } from '../faults.ts'
 import { runSchedule, scheduleOf } from '../run.ts'
 import type { Sighting } from './sighting.ts'
 
@@ -8,17 +10,19 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     to: { type: 'string', default: '1' },
     seconds: { type: 'string', default: 'Infinity' },
+    focus: { type: 'string', multiple: true, default: [] },
   },
 })
 const from = Number(values.from)
 const to = Number(values.to)
+const focus = z.array(z.enum(faultKinds)).parse(values.focus)
 const startedAtMs = performance.now()
 const endsAtMs = startedAtMs + Number(values.seconds) * 1000
 
 /** What a seed shows; a program that throws is found out, too. */
 function look(seed: number): { broken: Sighting['broken']; calendarMs: number } {
   try {
-    const { violations, calendarMs } = runSchedule(scheduleOf(seed, 1))
+    const { violations, calendarMs } = runSchedule(scheduleOf(seed, 1, focus))
     const [first] = violations
     return { broken: first === undefined ? null : { seed, ...first }, calendarMs }
   } catch (error) {

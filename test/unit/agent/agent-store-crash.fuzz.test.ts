@@ -8,7 +8,8 @@ import { temporaryFolder } from './temporary-folder.ts'
 const instance = 'VI_1'
 const stateDir = '/var/lib/agent'
 
-describe('the promises of an agent over crashes', () => {
+describe('the promises of an agent over crashes', function () {
+  this.timeout(60_000)
   const folder = temporaryFolder()
   const open = (fileSystem: CrashingDisk): Promise<AgentStore> =>
     AgentStore.open({ stateDir, runDir: folder(), bootId: 'boot-1', nowMs: () => 0, fileSystem })

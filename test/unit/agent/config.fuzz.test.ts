@@ -27,7 +27,8 @@ keepalived:
     - reboot
 `
 
-describe('agent.yaml under fuzz', () => {
+describe('agent.yaml under fuzz', function () {
+  this.timeout(60_000)
   const read = (text: string): void =>
     assertTellsItsMistakes(text, path, () => parseConfig({ path, text, schema: agentConfigSchema }))
 

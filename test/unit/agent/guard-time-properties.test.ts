@@ -21,7 +21,8 @@ const recentAtMs = fc.array(
   { maxLength: 4 },
 )
 
-describe('a guard at another time', () => {
+describe('a guard at another time', function () {
+  this.timeout(60_000)
   it('does the same, each instant moved by as much', () => {
     fc.assert(
       fc.property(

@@ -127,7 +127,8 @@ const snippets = [
   ],
 ]
 
-describe('keepalived.conf under fuzz', () => {
+describe('keepalived.conf under fuzz', function () {
+  this.timeout(60_000)
   const folder = temporaryFolder()
   function write(path: string, content: string): string {
     mkdirSync(dirname(folder(path)), { recursive: true })

@@ -99,7 +99,8 @@ const otherStartMs = fc
   .oneof(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 10_000_000_000 }))
   .map((steps) => 10 * steps)
 
-describe('an arbiter at another time', () => {
+describe('an arbiter at another time', function () {
+  this.timeout(60_000)
   it('does the same, each instant moved by as much', () => {
     fc.assert(
       fc.property(

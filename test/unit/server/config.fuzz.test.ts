@@ -28,7 +28,8 @@ clusters:
       mx01: { address: mx01.example.org }
 `
 
-describe('witness.yaml under fuzz', () => {
+describe('witness.yaml under fuzz', function () {
+  this.timeout(60_000)
   let folder = ''
   before(() => (folder = mkdtempSync(join(tmpdir(), 'witness-config-'))))
   after(() => rmSync(folder, { recursive: true }))

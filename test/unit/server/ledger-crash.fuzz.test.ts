@@ -114,7 +114,8 @@ async function afterEveryLoss(life: Life, look: (after: Life) => Promise<void>):
   return losses
 }
 
-describe('a ledger over crashes', () => {
+describe('a ledger over crashes', function () {
+  this.timeout(60_000)
   it('has the old or the new ballot after a loss of power between any two calls', async () => {
     let losses = 0
     for (let at = 1, finished = false; !finished; at++) {

@@ -278,7 +278,8 @@ function lives(
   )
 }
 
-describe('the vote on a ledger whose disk crashes at any call', () => {
+describe('the vote on a ledger whose disk crashes at any call', function () {
+  this.timeout(60_000)
   it('is counted by one candidate at a time, under epochs that never repeat, and is on the disk', () =>
     fc.assert(lives(enoughMs), { numRuns: 400 }))
 

@@ -14,7 +14,8 @@ const content = fc.oneof(
     .map((parts) => Buffer.from(parts.join(''))),
 )
 
-describe('token under fuzz', () => {
+describe('token under fuzz', function () {
+  this.timeout(60_000)
   let folder = ''
   before(() => (folder = mkdtempSync(join(tmpdir(), 'token-'))))
   after(() => rmSync(folder, { recursive: true }))

@@ -64,7 +64,8 @@ class Log {
   }
 }
 
-describe('the transport under fuzz', () => {
+describe('the transport under fuzz', function () {
+  this.timeout(60_000)
   let server: Server
   let accepting: { close(): void }
   let log: Log

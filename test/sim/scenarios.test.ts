@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { variantsOf } from './replay.ts'
+import { runSchedule } from './run.ts'
+import { readScenario, scenarioNames } from './scenarios.ts'
+import { violationText } from './summary.ts'
+
+describe('what once broke an invariant', function () {
+  this.timeout(60_000)
+
+  it('is kept', () => assert.ok(scenarioNames().length > 0))
+
+  for (const name of scenarioNames())
+    it(`no longer does: ${name}`, () => {
+      for (const schedule of variantsOf(readScenario(name))) {
+        const violations = runSchedule(schedule).violations.map(violationText)
+        assert.deepEqual(violations, [], `npm run sim -- --scenario ${name} (seed ${schedule.seed})`)
+      }
+    })
+})
