@@ -107,6 +107,7 @@ export class PromiseWatch {
       before !== undefined &&
       before.to !== to &&
       before.untilMs > this.#nowMs + epsilonMs &&
+      !(before.to === voter && this.#hasLetGo(voter)) &&
       !this.#isExcused(voter)
     )
       this.#violate(
@@ -116,6 +117,12 @@ export class PromiseWatch {
     this.#promises.set(voter, { to, untilMs })
     if (untilMs === this.#nowMs) this.#givenBack.push({ voter, to, epoch })
     this.#promisesChanged = true
+  }
+
+  /** A node's vote for itself binds only itself: without lease and VIP, an agent that started anew may give it away. */
+  #hasLetGo(node: string): boolean {
+    const { vipSinceMs, leaseUntilMs } = this.#holder(node)
+    return vipSinceMs === null && leaseUntilMs <= this.#nowMs
   }
 
   /** What changed in one instant is judged when it is over: who gives a vote back stops using it in the same turn. */
