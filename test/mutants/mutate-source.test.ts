@@ -20,7 +20,10 @@ describe('a mistake in a source', () => {
   })
 
   it('no longer matches where its text is not there, or there twice', () => {
-    assert.throws(() => mutate('x', mutation), /mutation no longer matches: .*assert-never.ts has 0 times, instead of once: never/)
+    assert.throws(
+      () => mutate('x', mutation),
+      /mutation no longer matches: .*assert-never.ts has 0 times, instead of once: never/,
+    )
     assert.throws(() => mutate('never never', mutation), /assert-never.ts has 2 times/)
   })
 })
@@ -46,7 +49,11 @@ describe('a program with a mistake', function () {
   it('is not built where the mistake no longer matches, or its file is no part of the program', async () => {
     const gone = { ...asked, from: 'this stands nowhere' + ' in it' }
     await assert.rejects(bundleWithMutation({ entry, mutation: gone, outfile }), MutationError)
-    const elsewhere = { file: 'server/options.ts', from: 'export function parseOptions', to: 'export function parse' }
+    const elsewhere = {
+      file: 'server/options.ts',
+      from: 'export function parseOptions',
+      to: 'export function parse',
+    }
     await assert.rejects(
       bundleWithMutation({ entry, mutation: elsewhere, outfile }),
       /without effect: test\/walk\/main.ts does not contain server\/options.ts/,

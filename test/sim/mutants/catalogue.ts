@@ -79,8 +79,8 @@ const votes: readonly Mutant[] = [
     rule: 'A jump of the clock ends no promise.',
     focus: ['clock-jump'],
     file: 'shared/vote.ts',
-    from: "if (jump.jumpedMs <= 0 || (pledge.phase !== 'promised'",
-    to: "if (jump.jumpedMs > 0 || (pledge.phase !== 'promised'",
+    from: "if (jump.jumpedMs <= 0 || pledge.phase === 'free')",
+    to: "if (jump.jumpedMs > 0 || pledge.phase === 'free')",
   },
   {
     name: 'anybody-while-waiting',
@@ -309,6 +309,21 @@ const bars: readonly Mutant[] = [
   },
   {
     name: 'bar-forgotten',
+    rule: 'A node for which there is cause is barred: track_file and permit.',
+    file: 'agent/guard-standby.ts',
+    from: "  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
+    to: "  if (phase.name !== 'overruled') return\n  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
+  },
+  {
+    name: 'fence-believed-in-time',
+    rule: 'S5: a fence that ran out of time is reported as failed, never as done.',
+    focus: ['freeze-keepalived', 'isolate'],
+    file: 'agent/fence-ladder.ts',
+    from: 'if (ladder.provedAtMs === null && isProof(scene))',
+    to: 'if (ladder.provedAtMs === null && (isProof(scene) || (ladder.rung === "stop" && atMs >= ladder.deadlineMs)))',
+  },
+  {
+    name: 'bar-flickers',
     rule: 'Once barred, a node stays so until the holder is heard again or its lease is over.',
     file: 'agent/bar-evidence.ts',
     from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
