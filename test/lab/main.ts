@@ -96,7 +96,13 @@ function publicResult({ figures, runs, broken, notJudged }: ScenarioResult): unk
     ...figures,
     broken,
     notJudged,
-    perRun: runs.map(({ fault, healed, whole }) => ({ fault, healed, whole })),
+    perRun: runs.map(({ fault, healed, whole, violations, facts }) => ({
+      fault,
+      healed,
+      whole,
+      violations,
+      facts,
+    })),
   }
 }
 

@@ -33,6 +33,7 @@ const standbyTakesVip = [
 export const cutAb: Scenario = {
   name: 'cut-ab',
   fault: 'all traffic between the nodes is dropped; both reach the witness',
+  faults: [{ kind: 'cut-link', where: 'lb01>lb02' }],
   comparable: true,
   begin: (cluster) => cluster.wires.cut('lb01', 'lb02'),
   faultMs: 8000,
@@ -43,8 +44,9 @@ export const cutAb: Scenario = {
   benchMusts: [benchBound('longestDarkMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
 }
 
-function isolation(host: LabHost): Pick<Scenario, 'begin' | 'heal'> {
+function isolation(host: LabHost): Pick<Scenario, 'faults' | 'begin' | 'heal'> {
   return {
+    faults: [{ kind: 'isolate', where: host }],
     begin: (cluster: ClusterUnderTest) => cluster.wires.isolate(host),
     heal: (cluster: ClusterUnderTest) => cluster.wires.endIsolation(host),
   }
@@ -65,6 +67,7 @@ export const isolateHolder: Scenario = {
 export const unplugHolder: Scenario = {
   name: 'unplug-holder',
   fault: "the holder's port at the switch goes down, its carrier is lost",
+  faults: [{ kind: 'unplug', where: 'lb01' }],
   comparable: true,
   begin: (cluster) => cluster.wires.setPort('lb01', 'down'),
   faultMs: 8000,
@@ -108,6 +111,7 @@ const lossPercent = 5
 export const loss: Scenario = {
   name: 'loss',
   fault: `${lossPercent} % of all frames are lost everywhere`,
+  faults: [{ kind: 'loss', where: 'everywhere' }],
   comparable: true,
   begin: (cluster) => cluster.wires.loseFrames(lossPercent),
   faultMs: 60_000,

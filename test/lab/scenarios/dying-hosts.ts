@@ -19,6 +19,7 @@ import { vrrpBlock } from './vrrp-block.ts'
 export const killHost: Scenario = {
   name: 'kill-host',
   fault: 'everything on the holder dies and its port goes down; the heal is its next boot',
+  faults: [{ kind: 'crash-host', where: 'lb01' }],
   comparable: true,
   begin: (cluster) => cluster.killHost('lb01'),
   faultMs: 7000,
@@ -50,6 +51,7 @@ async function restartWitness(cluster: ClusterUnderTest): Promise<void> {
 const quiet: Scenario = {
   name: 'witness-restart/quiet',
   fault: 'nothing but a witness that is killed and started again',
+  faults: [{ kind: 'kill-witness', where: 'witness' }],
   comparable: false,
   begin: restartWitness,
   faultMs: 7000,
@@ -73,6 +75,7 @@ function whileWitnessRestarts(scenario: Scenario): Scenario {
     ...scenario,
     name: `witness-restart/${scenario.name}`,
     fault: `${scenario.fault}; meanwhile the witness is killed and started again`,
+    faults: [...scenario.faults, { kind: 'kill-witness', where: 'witness' }],
     comparable: false,
     begin: async (cluster) => {
       await scenario.begin(cluster)

@@ -41,6 +41,7 @@ const loserStopsAndReturns = [keepalivedStoppedOn('lb02'), keepalivedBackOn('lb0
 export const vrrpBlock: Scenario = {
   name: 'vrrp-block',
   fault: 'protocol 112 is dropped both ways, as by a firewalld without the VRRP rule',
+  faults: [{ kind: 'vrrp-block', where: 'everywhere' }],
   comparable: true,
   begin: (cluster) => dropVrrp(cluster, nodes),
   faultMs: 8000,
@@ -66,6 +67,7 @@ export const standbyDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/standby-deaf',
   fault: 'the standby no longer hears the holder over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb01>lb02' }],
   begin: (cluster) => dropVrrp(cluster, ['lb02']),
   heal: (cluster) => admitVrrp(cluster, ['lb02']),
 }
@@ -75,6 +77,7 @@ export const holderDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/holder-deaf',
   fault: 'the holder no longer hears the standby over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb02>lb01' }],
   begin: (cluster) => dropVrrp(cluster, ['lb01']),
   heal: (cluster) => admitVrrp(cluster, ['lb01']),
   musts: [...holderKeepsVip, keepalivedBackOn('lb02')],
@@ -84,6 +87,10 @@ export const witnessDeadThenBlock: Scenario = {
   ...vrrpBlock,
   name: 'witness-dead-then-block',
   fault: 'the witness is killed; three seconds later protocol 112 is dropped both ways',
+  faults: [
+    { kind: 'kill-witness', where: 'witness' },
+    { kind: 'vrrp-block', where: 'everywhere' },
+  ],
   comparable: false,
   prepare: async (cluster) => {
     await startWarm(cluster)
