@@ -28,6 +28,23 @@ export function noOutage(): Must {
   }
 }
 
+/** For bounds with room for a busy machine: those that tell one takeover from a second one. */
+export function outageAtMost(boundMs: number): Must {
+  return {
+    says: `without an owner for at most ${Math.round(boundMs)} ms in all`,
+    broken: ({ whole }) =>
+      whole.outageMs <= boundMs ? null : `no owner for ${milliseconds(whole.outageMs)}`,
+  }
+}
+
+export function ownerAgainWithin(boundMs: number): Must {
+  return {
+    says: `after the heal the VIP is back within ${Math.round(boundMs)} ms`,
+    broken: ({ healed }) =>
+      healed.outageMs <= boundMs ? null : `nobody had it for ${milliseconds(healed.outageMs)}`,
+  }
+}
+
 export function ownerDuringFault(node: LabNode): Must {
   return {
     says: `${node} alone has the VIP at the end of the fault`,

@@ -74,38 +74,39 @@ function leaseFacts(node: LabNode, { agents, notes, endMs }: RunRecord, timing: 
   turns.sort((one, other) => one.atMs - other.atMs)
   const facts: Timed[] = []
   let open: LeaseSpan | null = null
-  const close = (untilMs: number): void => {
-    if (open !== null) facts.push(...spanFacts(node, open, untilMs))
-    open = null
-  }
   for (const turn of turns) {
     switch (turn.kind) {
       case 'won':
-        close(turn.atMs)
+        facts.push(...spanFacts(node, open, turn.atMs))
         open = { sinceMs: turn.atMs + stampGrainMs, epoch: turn.epoch, unused: turn.unused }
         break
       case 'used':
-        open = open === null ? null : { ...open, unused: false }
+        open = used(open)
         break
       case 'over':
-        close(unusedLapseMs(open, turn.atMs, timing))
+        facts.push(...spanFacts(node, open, lapseMs(open, turn.atMs, timing)))
+        open = null
         break
       default:
         assertNever(turn)
     }
   }
-  close(unusedLapseMs(open, endMs, timing))
-  return facts
+  return [...facts, ...spanFacts(node, open, lapseMs(open, endMs, timing))]
+}
+
+function used(open: LeaseSpan | null): LeaseSpan | null {
+  return open === null ? null : { ...open, unused: false }
 }
 
 /** A lease that was never used is known for its first term only. */
-function unusedLapseMs(open: LeaseSpan | null, untilMs: number, timing: Timing): number {
+function lapseMs(open: LeaseSpan | null, untilMs: number, timing: Timing): number {
   if (open?.unused !== true) return untilMs
   return Math.min(untilMs, fenceAtMs(open.sinceMs + timing.leaseMs, timing))
 }
 
-function spanFacts(node: LabNode, { sinceMs, epoch }: LeaseSpan, untilMs: number): readonly Timed[] {
-  if (untilMs <= sinceMs) return []
+function spanFacts(node: LabNode, span: LeaseSpan | null, untilMs: number): readonly Timed[] {
+  if (span === null || untilMs <= span.sinceMs) return []
+  const { sinceMs, epoch } = span
   const fact = { type: 'lease', node, epoch, untilMs } as const
   return [
     { atMs: sinceMs, fact },

@@ -33,6 +33,10 @@ export async function startWarm(cluster: ClusterUnderTest): Promise<void> {
   await cluster.startKeepalived('lb01')
   await untilOwner(cluster, 'lb01')
   await cluster.startKeepalived('lb02')
+  await untilSettled(cluster)
+}
+
+export async function untilSettled(cluster: ClusterUnderTest): Promise<void> {
   await until('the cluster is settled', { withinMs: 30_000, everyMs: 100 }, async () =>
     (await isSettled(cluster)) ? true : null,
   )

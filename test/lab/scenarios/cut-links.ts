@@ -1,20 +1,27 @@
 /** Faults in the wires. */
+import { defaultTiming, masterDownMs } from '../../../shared/timing.ts'
 import { type LabHost } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import { advertIntervalMs, priorities } from '../keepalived-config.ts'
 import {
   benchBound,
   bothKeepalivedRunAtEnd,
   fencesAtMost,
   holderChangesAtMost,
+  keepalivedLeftStoppedOn,
   nobodyFenced,
   noOutage,
   notDarkAfterHeal,
   outageRatioAtMost,
+  oneOwnerThroughout,
   overlapAtMost,
+  overlapBoundMs,
   ownerAfterHeal,
+  ownerAgainWithin,
   ownerDuringFault,
 } from '../musts.ts'
 import { type Scenario } from '../scenario.ts'
+import { startWarm } from '../steady-state.ts'
 
 const holderKeepsVip = [
   ownerDuringFault('lb01'),
@@ -100,6 +107,55 @@ export const isolateWitness: Scenario = {
   rightful: 'lb01',
   musts: [...holderKeepsVip, nobodyFenced(), bothKeepalivedRunAtEnd()],
   benchMusts: [notDarkAfterHeal],
+}
+
+/** Shorter than a lease without renewals: nobody has to notice. */
+export const isolateHolderBriefly: Scenario = {
+  name: 'isolate-holder-briefly',
+  fault: 'every frame from and to the holder is dropped at the switch for one second',
+  comparable: true,
+  ...isolation('lb01'),
+  faultMs: 1000,
+  healedMs: 30_000,
+  rightful: null,
+  // TCP's own repetition may come too late after the heal for the lease to be renewed.
+  musts: [
+    ...oneOwnerThroughout(),
+    holderChangesAtMost(1),
+    overlapAtMost(overlapBoundMs),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+/** T_g + master-down + 1 s: L3 of the design. */
+const settledMs =
+  defaultTiming.reserveMs +
+  masterDownMs({ version: 2, priority: priorities.lb01, advertIntMs: advertIntervalMs }) +
+  1000
+
+/** Nobody else could take the VIP: a hold-down would only keep it dark. */
+export const loneSurvivorFlap: Scenario = {
+  name: 'lone-survivor-flap',
+  fault:
+    "the admin has stopped the standby's keepalived; every frame from and to the holder is dropped for five seconds",
+  comparable: false,
+  ...isolation('lb01'),
+  prepare: async (cluster) => {
+    await startWarm(cluster)
+    await cluster.stopKeepalived('lb02')
+  },
+  faultMs: 5000,
+  healedMs: 8000,
+  rightful: 'lb01',
+  musts: [
+    ownerAfterHeal('lb01'),
+    ownerAgainWithin(settledMs),
+    overlapAtMost(0),
+    fencesAtMost(1, 'lb01'),
+    keepalivedLeftStoppedOn('lb02'),
+  ],
+  benchMusts: [],
 }
 
 /**

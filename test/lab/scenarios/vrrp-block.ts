@@ -2,12 +2,15 @@ import { nodes, type LabNode } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import {
   benchBound,
+  bothKeepalivedRunAtEnd,
   fencesAtMost,
   holderChangesAtMost,
   keepalivedBackOn,
   keepalivedStoppedOn,
+  nobodyFenced,
   noOutage,
   notDarkAfterHeal,
+  outageAtMost,
   overlapAtMost,
   overlapBoundMs,
   ownerAfterHeal,
@@ -16,7 +19,7 @@ import {
 import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
 import { pause } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
-import { startWarm } from '../steady-state.ts'
+import { startWarm, untilOwner, untilSettled } from '../steady-state.ts'
 
 /** Nodes that no longer hear VRRP. */
 export async function dropVrrp(cluster: ClusterUnderTest, deaf: readonly LabNode[]): Promise<void> {
@@ -81,6 +84,38 @@ export const holderDeaf: Scenario = {
   begin: (cluster) => dropVrrp(cluster, ['lb01']),
   heal: (cluster) => admitVrrp(cluster, ['lb01']),
   musts: [...holderKeepsVip, keepalivedBackOn('lb02')],
+}
+
+/** What a handover may leave the VIP without an owner. */
+const handoverGapMs = 100
+
+/** keepalived gives way to a higher priority that it hears, whatever `nopreempt` says. */
+export const nopreemptOneWay: Scenario = {
+  ...standbyDeaf,
+  name: 'nopreempt-one-way',
+  fault: 'nopreempt; the holder has the lower priority, and the standby no longer hears it over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb02>lb01' }],
+  prepare: async (cluster) => {
+    await startWarm(cluster)
+    await cluster.stopKeepalived('lb01')
+    await untilOwner(cluster, 'lb02')
+    await cluster.startKeepalived('lb01')
+    await untilSettled(cluster)
+  },
+  begin: (cluster) => dropVrrp(cluster, ['lb01']),
+  faultMs: 6000,
+  heal: (cluster) => admitVrrp(cluster, ['lb01']),
+  rightful: 'lb01',
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(1),
+    outageAtMost(handoverGapMs),
+    overlapAtMost(overlapBoundMs),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
 }
 
 export const witnessDeadThenBlock: Scenario = {
