@@ -32,6 +32,7 @@ export class Switch {
        ip link add ${host.name} type veth peer name cable-${host.name}
        ip link set ${host.name} master br0 up`,
     )
+    this.#join(`port ${host.name}`)
     // Only a process outside of both hosts sees them both; the cable's far end goes by process id.
     await this.#handOver(host)
     await host.shell(
