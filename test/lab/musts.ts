@@ -74,7 +74,10 @@ export function oneOwnerThroughout(): readonly Must[] {
 
 export function holderChangesAtMost(count: number): Must {
   return {
-    says: count === 0 ? 'no change of holder' : `at most ${count} change of holder`,
+    says:
+      count === 0
+        ? 'no change of holder'
+        : `at most ${count} ${count === 1 ? 'change' : 'changes'} of holder`,
     broken: ({ whole }) => (whole.holderChanges <= count ? null : `${whole.holderChanges} changes`),
   }
 }
@@ -125,7 +128,10 @@ export function nobodyFenced(): Must {
 /** A fence loop is worse than the fault. */
 export function fencesAtMost(count: number, node: LabNode): Must {
   return {
-    says: `${node} is fenced at most ${count === 1 ? 'once' : `${count} times`}`,
+    says:
+      count === 0
+        ? `${node} is not fenced`
+        : `${node} is fenced at most ${count === 1 ? 'once' : `${count} times`}`,
     broken: (run) => (fencesOf(run, node) <= count ? null : `it was fenced ${fencesOf(run, node)} times`),
   }
 }

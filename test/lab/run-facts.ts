@@ -38,7 +38,13 @@ export function factsOf(record: RunRecord, timing: Timing): readonly Timed[] {
     ...record.agents[node].flatMap((line) => agentFacts(node, line, record)),
   ])
   const all = [...vips, ...record.notes, ...ofNodes, ...record.witness.flatMap(ballotFacts)]
-  return all.filter(({ atMs }) => atMs <= record.endMs).sort((one, other) => one.atMs - other.atMs)
+  const seen = all.filter(({ atMs }) => atMs <= record.endMs).sort((one, other) => one.atMs - other.atMs)
+  return [...freshKernels(seen[0]?.atMs ?? record.endMs), ...seen]
+}
+
+/** Hosts that have just booted have no VIP, and announce nothing of it. */
+function freshKernels(atMs: number): readonly Timed[] {
+  return nodes.map((node) => ({ atMs, fact: { type: 'vip', node, held: false } }))
 }
 
 interface LeaseSpan {

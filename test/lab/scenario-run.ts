@@ -119,7 +119,10 @@ async function measure(
     end,
     events,
     facts,
-    violations: arbiter === 'witness' ? violationsOf(facts, { timing: cluster.timing, endMs }) : [],
+    violations:
+      arbiter === 'witness'
+        ? violationsOf(facts, { timing: cluster.timing, endMs, busy: pace === 'quick' })
+        : [],
   }
 }
 

@@ -29,7 +29,7 @@ function recordedAlone(): readonly Timed[] {
 }
 
 function judged(facts: readonly Timed[], endMs = (facts.at(-1)?.atMs ?? 0) + 3000): readonly string[] {
-  return violationsOf(facts, { timing: defaultTiming, endMs }).map(({ invariant }) => invariant)
+  return violationsOf(facts, { timing: defaultTiming, endMs, busy: false }).map(({ invariant }) => invariant)
 }
 
 /** As if agents had run all the time and done nothing. */
@@ -57,6 +57,24 @@ describe('the invariants of a lab run', () => {
     const unhealed = facts.filter(({ fact }) => fact.type !== 'fault' || fact.on)
     assert.deepEqual(judged(withIdleAgents(unhealed), tookMs + 260), [])
     assert.deepEqual(judged(withIdleAgents(unhealed), tookMs + 2000), ['S2'])
+  })
+
+  it('leave a busy machine room for a handover that goes wrong, and no more', () => {
+    const outage = (lastsMs: number): readonly Timed[] => [
+      { atMs: 0, fact: { type: 'vip', node: 'lb01', held: false } },
+      { atMs: 100, fact: { type: 'vip', node: 'lb01', held: true } },
+      { atMs: 900, fact: { type: 'calm' } },
+      { atMs: 1000, fact: { type: 'fault', kind: 'vrrp-block-one-way', where: 'lb01>lb02', on: true } },
+      { atMs: 4000, fact: { type: 'vip', node: 'lb01', held: false } },
+      { atMs: 4000 + lastsMs, fact: { type: 'vip', node: 'lb01', held: true } },
+    ]
+    const judgedBy = (busy: boolean, lastsMs: number): readonly string[] =>
+      violationsOf(outage(lastsMs), { timing: defaultTiming, endMs: 8000, busy }).map(
+        ({ invariant }) => invariant,
+      )
+    assert.deepEqual(judgedBy(false, 600), ['L1'])
+    assert.deepEqual(judgedBy(true, 600), [])
+    assert.deepEqual(judgedBy(true, 1100), ['L1'])
   })
 
   it('hold where the loser lets go in time', () => {
