@@ -62,14 +62,21 @@ export function ownerAfterHeal(node: LabNode): Must {
 }
 
 export function oneOwnerThroughout(): readonly Must[] {
-  const one = (says: string, owners: (run: MeasuredRun) => readonly LabNode[]): Must => ({
+  return [
+    oneOwner('exactly one node has the VIP at the end of the fault', ({ fault }) => fault.ownersAtEnd),
+    oneOwnerAfterHeal(),
+  ]
+}
+
+export function oneOwnerAfterHeal(): Must {
+  return oneOwner('exactly one node has the VIP after the heal', ({ healed }) => healed.ownersAtEnd)
+}
+
+function oneOwner(says: string, owners: (run: MeasuredRun) => readonly LabNode[]): Must {
+  return {
     says,
     broken: (run) => (owners(run).length === 1 ? null : `${ownersText(owners(run))} has it`),
-  })
-  return [
-    one('exactly one node has the VIP at the end of the fault', ({ fault }) => fault.ownersAtEnd),
-    one('exactly one node has the VIP after the heal', ({ healed }) => healed.ownersAtEnd),
-  ]
+  }
 }
 
 export function holderChangesAtMost(count: number): Must {

@@ -13,7 +13,7 @@ import {
   noOutage,
   notDarkAfterHeal,
   outageRatioAtMost,
-  oneOwnerThroughout,
+  oneOwnerAfterHeal,
   overlapAtMost,
   overlapBoundMs,
   ownerAfterHeal,
@@ -120,7 +120,7 @@ export const isolateHolderBriefly: Scenario = {
   rightful: null,
   // TCP's own repetition may come too late after the heal for the lease to be renewed.
   musts: [
-    ...oneOwnerThroughout(),
+    oneOwnerAfterHeal(),
     holderChangesAtMost(1),
     overlapAtMost(overlapBoundMs),
     bothKeepalivedRunAtEnd(),

@@ -108,6 +108,8 @@ describe('facts of a lab run', () => {
   it('show a proof that the kernel or keepalived’s own log speaks against', () => {
     const vip = { node: 'lb02', has: true, atMs: 1000 } as const
     const gone = { node: 'lb02', has: false, atMs: 2000.4 } as const
+    const readLate = { ...gone, atMs: 2040 }
+    const goneLater = { ...gone, atMs: 2400 }
     const fault = [{ secondMs: 2000, says: 'FAULT' }] as const
     const backup = [{ secondMs: 1000, says: 'BACKUP' }] as const
     const proof = (changes: RunRecord['changes'], states: RunRecord['keepalived']['lb02'], state = 'FAULT') =>
@@ -119,6 +121,8 @@ describe('facts of a lab run', () => {
         }),
       )
     assert.deepEqual(proof([vip, gone], fault), [])
+    assert.deepEqual(proof([vip, readLate], fault), [])
+    assert.deepEqual(proof([vip, goneLater], fault), ['S5'])
     assert.deepEqual(proof([vip], fault), ['S5'])
     assert.deepEqual(proof([vip, gone], backup), ['S5'])
     assert.deepEqual(proof([vip, gone], backup, 'gone'), [])
