@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { type LabHost } from '../lab/address-plan.ts'
-import { ClusterUnderTest } from '../lab/cluster-under-test.ts'
+import { ClusterUnderTest, everydaySetup } from '../lab/cluster-under-test.ts'
 import { LabFolder } from '../lab/lab-folder.ts'
 import { labMount } from '../lab/namespace-host.ts'
 import { startWarm } from '../lab/steady-state.ts'
@@ -14,7 +14,7 @@ export async function withQuietPair<T>(
   measure: (cluster: ClusterUnderTest) => Promise<T>,
 ): Promise<T> {
   const cluster = await ClusterUnderTest.install(
-    { arbiter: 'witness', product, preempt: false, tracked: true, stopCommand: 'works' },
+    { arbiter: 'witness', product, ...everydaySetup, stopCommand: 'works' },
     new LabFolder('disk'),
   )
   try {

@@ -99,6 +99,12 @@ export class SafetyWatch {
     }
   }
 
+  /** Nobody looks any more: an overlap that still lasts is judged by what was seen of it. */
+  end(atMs: number): void {
+    this.#nowMs = atMs
+    if (this.#overlap !== null) this.#endOverlap(this.#overlap)
+  }
+
   #node(name: string): NodeSeen {
     let node = this.#nodes.get(name)
     if (node === undefined) {

@@ -11,6 +11,8 @@ export const addressOf: Readonly<Record<LabHost, string>> = {
   client: '10.77.0.30',
 }
 
+/** The switch itself. */
+export const gatewayAddress = '10.77.0.1'
 export const vip = '10.77.0.100'
 export const pagePort = 8080
 export const cluster = 'web'

@@ -1,12 +1,21 @@
 /** A whole lab: lb01, lb02, witness and client on a switch, with keepalived and (or without) the product on them. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ProgramName, ProgramState } from '../invariants/facts.ts'
+import { defaultTiming, strictReserveMs, type Timing } from '../../shared/timing.ts'
 import { addressOf, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
-import { startKeepalived, writeKeepalivedScripts, type StopCommand } from './keepalived-service.ts'
+import {
+  signalKeepalived,
+  startKeepalived,
+  stopKeepalived,
+  writeKeepalivedScripts,
+  type StopCommand,
+} from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
+import { LabNotes } from './lab-notes.ts'
 import { buildLabPrograms } from './lab-programs.ts'
 import { labMount, NamespaceHost, productMount } from './namespace-host.ts'
 import { pause, until } from './pause.ts'
@@ -24,12 +33,32 @@ export interface ClusterSetup {
   /** Whether keepalived.conf has the `track_file` and `track_script` lines that an admin adds. */
   readonly tracked: boolean
   readonly stopCommand: StopCommand
+  readonly gate: Timing['gate']
+  /** Whether the agents are told to watch the gateway. */
+  readonly gateway: boolean
+}
+
+/** What a scenario has where it does not say otherwise. */
+export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
+  preempt: false,
+  tracked: true,
+  stopCommand: 'works',
+  gate: 'open',
+  gateway: false,
+}
+
+type LabSignal = 'KILL' | 'STOP' | 'CONT'
+const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
+  KILL: 'ended',
+  STOP: 'frozen',
+  CONT: 'running',
 }
 
 export class ClusterUnderTest {
   readonly setup: ClusterSetup
   readonly observer = new VipObserver()
   readonly client = new WebClient()
+  readonly notes = new LabNotes()
   readonly #folder: LabFolder
   readonly #hosts = new Map<LabHost, NamespaceHost>()
   #switchHost: NamespaceHost | null = null
@@ -56,7 +85,7 @@ export class ClusterUnderTest {
     this.#writeFiles()
     await buildLabPrograms(this.#folder.folder('programs'))
     this.#switchHost = await this.#boot('switch')
-    this.#wires = await Switch.install(this.#switchHost)
+    this.#wires = await Switch.install(this.#switchHost, this.notes)
     for (const name of hosts) await this.bootHost(name)
     this.client.start(this.host('client'))
   }
@@ -65,6 +94,12 @@ export class ClusterUnderTest {
   get wires(): Switch {
     if (this.#wires === null) throw new Error('the lab is not installed')
     return this.#wires
+  }
+
+  /** The timing that witness.yaml asks for. */
+  get timing(): Timing {
+    const { gate } = this.setup
+    return gate === 'strict' ? { ...defaultTiming, gate, reserveMs: strictReserveMs } : defaultTiming
   }
 
   /** Where the logs of a run are, on the real machine. */
@@ -108,9 +143,11 @@ export class ClusterUnderTest {
   /** Everything on the host dies, and its port goes down, at the same moment. */
   async killHost(name: LabHost): Promise<void> {
     const host = this.host(name)
+    const node = nodes.find((each) => each === name)
+    for (const program of node === undefined ? (['witness'] as const) : (['agent', 'keepalived'] as const))
+      this.#noteProgram(name, program, 'ended')
     const cut = this.wires.setPort(name, 'down')
     host.kill()
-    const node = nodes.find((each) => each === name)
     if (node !== undefined) this.observer.powerLost(node, Date.now())
     this.#hosts.delete(name)
     await Promise.all([cut, host.end()])
@@ -128,8 +165,10 @@ export class ClusterUnderTest {
         `${labMount}/witness/witness.yaml`,
       ],
     })
+    this.#noteProgram('witness', 'witness', 'running')
   }
 
+  /** That it runs its own log tells: a start takes its time on a busy machine. */
   async startAgent(node: LabNode): Promise<void> {
     if (!this.#hasWitness) return
     await this.host(node).daemon({
@@ -146,10 +185,32 @@ export class ClusterUnderTest {
   /** Agent first, as the units order it. */
   async startNode(node: LabNode): Promise<void> {
     await this.startAgent(node)
+    await this.startKeepalived(node)
+  }
+
+  async signalAgent(node: LabNode, signal: LabSignal): Promise<void> {
+    await this.#around(node, 'agent', signal, () => this.host(node).signal('witness-agent', signal))
+  }
+
+  /** The admin's `systemctl start keepalived`. */
+  async startKeepalived(node: LabNode): Promise<void> {
     await startKeepalived(this.host(node))
+    this.#noteProgram(node, 'keepalived', 'running')
+  }
+
+  /** The admin's `systemctl stop keepalived`. */
+  async stopKeepalived(node: LabNode): Promise<void> {
+    this.#noteProgram(node, 'keepalived', 'ended')
+    await stopKeepalived(this.host(node))
+  }
+
+  /** A signal to all of keepalived's processes at once. */
+  async signalKeepalived(node: LabNode, signal: LabSignal): Promise<void> {
+    await this.#around(node, 'keepalived', signal, () => signalKeepalived(this.host(node), signal))
   }
 
   async killWitness(): Promise<void> {
+    this.#noteProgram('witness', 'witness', 'ended')
     await this.host('witness').signal('witnessd', 'KILL')
   }
 
@@ -175,6 +236,23 @@ export class ClusterUnderTest {
     this.#folder.remove()
   }
 
+  /** What hampers is noted before it can have happened, what frees when it has. */
+  async #around(
+    node: LabNode,
+    program: ProgramName,
+    signal: LabSignal,
+    send: () => Promise<void>,
+  ): Promise<void> {
+    const state = stateAfter[signal]
+    if (state !== 'running') this.#noteProgram(node, program, state)
+    await send()
+    if (state === 'running') this.#noteProgram(node, program, state)
+  }
+
+  #noteProgram(host: LabHost, program: ProgramName, state: ProgramState): void {
+    this.notes.note({ type: 'program', host, program, state })
+  }
+
   async #connectedAgents(): Promise<number> {
     const view = await clusterView(this.host('witness'))
     return view?.nodes.filter(({ connected }) => connected).length ?? 0
@@ -193,17 +271,17 @@ export class ClusterUnderTest {
   }
 
   #writeFiles(): void {
-    const { arbiter, preempt, tracked, stopCommand } = this.setup
+    const { arbiter, preempt, tracked, stopCommand, gate, gateway } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     const token = 'only-for-the-lab-0123456789abcdef'
     writeFileSync(file('token'), `${token}\n`, { mode: 0o600 })
     writeFileSync(file('api.header'), `Authorization: Bearer ${token}\n`, { mode: 0o600 })
     this.#folder.folder('witness', 'data')
-    writeFileSync(file('witness/witness.yaml'), witnessConfig())
+    writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
     for (const node of nodes) {
       this.#folder.folder(node, 'state')
       writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand })
-      writeFileSync(file(`${node}/agent.yaml`), agentConfig(node))
+      writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway }))
       writeFileSync(
         file(`${node}/keepalived.conf`),
         keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),

@@ -1,5 +1,6 @@
 /** witness.yaml and agent.yaml of a lab, as docs/OPERATING.md tells an admin to write them. */
-import { addressOf, cluster, nodes, witnessUrl, type LabNode } from './address-plan.ts'
+import { type Timing } from '../../shared/timing.ts'
+import { addressOf, cluster, gatewayAddress, nodes, witnessUrl, type LabNode } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'
 import { pidFile, serviceCommands, vrrpPidFile } from './keepalived-service.ts'
 import { labMount } from './namespace-host.ts'
@@ -8,19 +9,21 @@ import { labMount } from './namespace-host.ts'
 export const tokenFile = `${labMount}/token`
 export const apiHeaderFile = `${labMount}/api.header`
 
-export function witnessConfig(): string {
+export function witnessConfig(gate: Timing['gate']): string {
   return `listen: 0.0.0.0:7400
 dataDir: ${labMount}/witness/data
 runDir: ${runFolder}
 tokenFile: ${tokenFile}
 clusters:
   ${cluster}:
+    gate: ${gate}
     nodes:
 ${nodes.map((node) => `      ${node}: { address: ${addressOf[node]} }`).join('\n')}
 `
 }
 
-export function agentConfig(node: LabNode): string {
+/** @param options.gateway whether the operator named a gateway for the agent to watch */
+export function agentConfig(node: LabNode, options: { gateway: boolean }): string {
   const service = serviceCommands(node)
   return `cluster: ${cluster}
 node: ${node}
@@ -29,7 +32,7 @@ tokenFile: ${tokenFile}
 listen: 0.0.0.0:7401
 stateDir: ${stateFolderOf(node)}
 runDir: ${runFolder}
-keepalived:
+${options.gateway ? `gateway: ${gatewayAddress}\n` : ''}keepalived:
   config: ${labMount}/${node}/keepalived.conf
   pidFile: ${pidFile}
   vrrpPidFile: ${vrrpPidFile}

@@ -2,7 +2,7 @@ import { instance, vip, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 
 /** lb01 is the one that keepalived prefers. */
-const priorities: Readonly<Record<LabNode, number>> = { lb01: 150, lb02: 100 }
+export const priorities: Readonly<Record<LabNode, number>> = { lb01: 150, lb02: 100 }
 
 /** advert_int: keepalived begins with the first advert when it takes the VIP. */
 export const advertIntervalMs = 1000

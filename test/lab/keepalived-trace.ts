@@ -17,6 +17,7 @@ import { tryCommand } from './command.ts'
 import { runFolder } from './keepalived-config.ts'
 import { writeKeepalivedScripts, startKeepalived } from './keepalived-service.ts'
 import { LabFolder } from './lab-folder.ts'
+import { LabNotes } from './lab-notes.ts'
 import { labMount, NamespaceHost } from './namespace-host.ts'
 import { admitVrrpAt, dropVrrpAt } from './packet-filter.ts'
 import { pause, until } from './pause.ts'
@@ -81,7 +82,7 @@ export class TraceRun {
 
   async install(): Promise<void> {
     this.#switchHost = await this.#boot('switch')
-    this.#wires = await Switch.install(this.#switchHost)
+    this.#wires = await Switch.install(this.#switchHost, new LabNotes())
     const nodeOfMac = new Map<string, TraceNode>()
     for (const node of traceNodes) nodeOfMac.set(await this.#installHost(node, this.#wires), node)
     await watchWire(this.#switchHost, { nodeOfMac, tell: this.#tell })

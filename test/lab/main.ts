@@ -96,7 +96,13 @@ function publicResult({ figures, runs, broken, notJudged }: ScenarioResult): unk
     ...figures,
     broken,
     notJudged,
-    perRun: runs.map(({ fault, healed, whole }) => ({ fault, healed, whole })),
+    perRun: runs.map(({ fault, healed, whole, violations, facts }) => ({
+      fault,
+      healed,
+      whole,
+      violations,
+      facts,
+    })),
   }
 }
 
@@ -149,7 +155,7 @@ program
   .option('--keep', 'leave the lab up after the run, to look inside, until Ctrl-C', false)
   .addHelpText(
     'after',
-    '\nExit code: 0 everything held, 1 a must is broken or the lab failed, 2 wrong usage.',
+    '\nExit code: 0 everything held, 1 a must or an invariant is broken or the lab failed, 2 wrong usage.',
   )
   .action(run)
 program

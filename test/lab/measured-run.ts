@@ -1,5 +1,6 @@
 /** What was seen of one run of a scenario. All instants: wall clock, ms. */
 import type { ClusterView, EventView } from '../../server/cluster-view.ts'
+import type { Timed, Violation } from '../invariants/facts.ts'
 import { type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type OwnershipChange, type OwnershipFigures, type Span } from './vip-ownership.ts'
@@ -28,4 +29,8 @@ export interface MeasuredRun {
   readonly end: Snapshot
   /** Of the witness, those before the fault included. */
   readonly events: readonly EventView[]
+  /** In time order. */
+  readonly facts: readonly Timed[]
+  /** What the facts break; keepalived alone is not judged, and breaks nothing here. */
+  readonly violations: readonly Violation[]
 }

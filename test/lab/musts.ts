@@ -28,6 +28,23 @@ export function noOutage(): Must {
   }
 }
 
+/** For bounds with room for a busy machine: those that tell one takeover from a second one. */
+export function outageAtMost(boundMs: number): Must {
+  return {
+    says: `without an owner for at most ${Math.round(boundMs)} ms in all`,
+    broken: ({ whole }) =>
+      whole.outageMs <= boundMs ? null : `no owner for ${milliseconds(whole.outageMs)}`,
+  }
+}
+
+export function ownerAgainWithin(boundMs: number): Must {
+  return {
+    says: `after the heal the VIP is back within ${Math.round(boundMs)} ms`,
+    broken: ({ healed }) =>
+      healed.outageMs <= boundMs ? null : `nobody had it for ${milliseconds(healed.outageMs)}`,
+  }
+}
+
 export function ownerDuringFault(node: LabNode): Must {
   return {
     says: `${node} alone has the VIP at the end of the fault`,
@@ -45,19 +62,29 @@ export function ownerAfterHeal(node: LabNode): Must {
 }
 
 export function oneOwnerThroughout(): readonly Must[] {
-  const one = (says: string, owners: (run: MeasuredRun) => readonly LabNode[]): Must => ({
+  return [
+    oneOwner('exactly one node has the VIP at the end of the fault', ({ fault }) => fault.ownersAtEnd),
+    oneOwnerAfterHeal(),
+  ]
+}
+
+export function oneOwnerAfterHeal(): Must {
+  return oneOwner('exactly one node has the VIP after the heal', ({ healed }) => healed.ownersAtEnd)
+}
+
+function oneOwner(says: string, owners: (run: MeasuredRun) => readonly LabNode[]): Must {
+  return {
     says,
     broken: (run) => (owners(run).length === 1 ? null : `${ownersText(owners(run))} has it`),
-  })
-  return [
-    one('exactly one node has the VIP at the end of the fault', ({ fault }) => fault.ownersAtEnd),
-    one('exactly one node has the VIP after the heal', ({ healed }) => healed.ownersAtEnd),
-  ]
+  }
 }
 
 export function holderChangesAtMost(count: number): Must {
   return {
-    says: count === 0 ? 'no change of holder' : `at most ${count} change of holder`,
+    says:
+      count === 0
+        ? 'no change of holder'
+        : `at most ${count} ${count === 1 ? 'change' : 'changes'} of holder`,
     broken: ({ whole }) => (whole.holderChanges <= count ? null : `${whole.holderChanges} changes`),
   }
 }
@@ -108,7 +135,10 @@ export function nobodyFenced(): Must {
 /** A fence loop is worse than the fault. */
 export function fencesAtMost(count: number, node: LabNode): Must {
   return {
-    says: `${node} is fenced at most ${count === 1 ? 'once' : `${count} times`}`,
+    says:
+      count === 0
+        ? `${node} is not fenced`
+        : `${node} is fenced at most ${count === 1 ? 'once' : `${count} times`}`,
     broken: (run) => (fencesOf(run, node) <= count ? null : `it was fenced ${fencesOf(run, node)} times`),
   }
 }

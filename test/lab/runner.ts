@@ -61,18 +61,25 @@ export async function runOnce(
     number,
     ...(linger === undefined ? {} : { linger }),
     settle: (measured) => {
-      if (arbiter === 'witness' && scenario.musts.some((must) => must.broken(measured) !== null))
-        folder.keep()
+      if (brokenIn(measured, scenario).length > 0) folder.keep()
     },
   })
-  const broken =
-    arbiter === 'none'
-      ? []
-      : scenario.musts.flatMap((must) => {
-          const seen = must.broken(run)
-          return seen === null ? [] : [{ must: must.says, seen, run: number, logs: folder.path }]
-        })
+  const broken = brokenIn(run, scenario).map((each) => ({ ...each, run: number, logs: folder.path }))
   return { run, broken }
+}
+
+/** What the run broke of its scenario's musts, and of what must hold in every run. */
+function brokenIn(run: MeasuredRun, { musts }: Scenario): readonly Pick<Broken, 'must' | 'seen'>[] {
+  if (run.arbiter === 'none') return []
+  const broken = musts.flatMap((must) => {
+    const seen = must.broken(run)
+    return seen === null ? [] : [{ must: must.says, seen }]
+  })
+  const violated = run.violations.map(({ invariant, atMs, text }) => {
+    const seconds = (atMs - run.spans.fault.fromMs) / 1000
+    return { must: `invariant ${invariant}`, seen: `${text} (${seconds.toFixed(3)} s after the fault began)` }
+  })
+  return [...broken, ...violated]
 }
 
 /**

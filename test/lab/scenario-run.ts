@@ -1,12 +1,17 @@
 /** Puts one scenario to one fresh lab, and measures. */
+import { join } from 'node:path'
 import { nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
-import { type ClusterSetup, ClusterUnderTest } from './cluster-under-test.ts'
+import { type ClusterSetup, ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
+import { violationsOf } from './invariants-of-run.ts'
 import { advertIntervalMs } from './keepalived-config.ts'
+import { readKeepalivedLines } from './keepalived-lines.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { type MeasuredRun, type PhaseFigures, type Snapshot } from './measured-run.ts'
 import { pause, pauseUntil } from './pause.ts'
+import { readProductLines } from './product-lines.ts'
+import { factsOf, type RunRecord } from './run-facts.ts'
 import { type Scenario } from './scenario.ts'
 import { isSettled, startWarm } from './steady-state.ts'
 import { ownershipFigures, type Span } from './vip-ownership.ts'
@@ -43,9 +48,7 @@ export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
   const { scenario, arbiter, folder } = options
   const product = arbiter === 'none' ? null : options.product
   const setup: ClusterSetup = {
-    preempt: false,
-    tracked: true,
-    stopCommand: 'works',
+    ...everydaySetup,
     ...scenario.setup,
     arbiter,
     product,
@@ -73,15 +76,18 @@ async function measure(
   await (scenario.prepare ?? startWarm)(cluster)
   await pause(calmBeforeMs[pace])
   const before = await snapshot(cluster)
+  if (arbiter === 'witness' && (await isSettled(cluster))) cluster.notes.note({ type: 'calm' })
   await pauseUntilAdvertPhase(cluster, advertPhaseMs(number))
 
   const faultAtMs = Date.now()
+  for (const fault of scenario.faults) cluster.notes.note({ type: 'fault', ...fault, on: true })
   await scenario.begin(cluster)
   await pauseUntil(faultAtMs + scenario.faultMs)
   const faultEnd = await snapshot(cluster)
 
   const healAtMs = Date.now()
   await scenario.heal(cluster)
+  for (const fault of scenario.faults) cluster.notes.note({ type: 'fault', ...fault, on: false })
   await watch(cluster, { untilMs: healAtMs + scenario.healedMs, pace })
   const endMs = Date.now()
   const end = await snapshot(cluster)
@@ -89,6 +95,7 @@ async function measure(
   await pause(attemptTimeoutMs)
 
   const changes = cluster.observer.changes()
+  const facts = factsOf(recordOf(cluster, endMs), cluster.timing)
   const spans = {
     fault: { fromMs: faultAtMs, toMs: healAtMs },
     healed: { fromMs: healAtMs, toMs: endMs },
@@ -111,6 +118,28 @@ async function measure(
     faultEnd,
     end,
     events,
+    facts,
+    violations:
+      arbiter === 'witness'
+        ? violationsOf(facts, { timing: cluster.timing, endMs, busy: pace === 'quick' })
+        : [],
+  }
+}
+
+function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
+  const log = (host: string, name: string): string => join(cluster.folderPath, host, `${name}.log`)
+  const agent = (node: LabNode): string => log(node, 'witness-agent')
+  const keepalived = (node: LabNode): string => log(node, 'keepalived')
+  return {
+    notes: cluster.notes.all(),
+    changes: cluster.observer.changes(),
+    agents: { lb01: readProductLines(agent('lb01')), lb02: readProductLines(agent('lb02')) },
+    keepalived: {
+      lb01: readKeepalivedLines(keepalived('lb01')),
+      lb02: readKeepalivedLines(keepalived('lb02')),
+    },
+    witness: readProductLines(log('witness', 'witnessd')),
+    endMs,
   }
 }
 

@@ -1,8 +1,15 @@
 /** What a scenario is: a fault, how long it lasts, and what must hold. */
-import { type LabNode } from './address-plan.ts'
+import type { FaultKind } from '../sim/faults.ts'
+import { type LabHost, type LabNode } from './address-plan.ts'
 import { type ClusterSetup, type ClusterUnderTest } from './cluster-under-test.ts'
 import { type MeasuredRun } from './measured-run.ts'
 import { type ScenarioFigures } from './figures.ts'
+
+/** A fault by the name that the simulator's catalogue has for it (test/sim/faults.ts), for the invariants. */
+export interface CataloguedFault {
+  readonly kind: FaultKind
+  readonly where: LabHost | `${LabHost}>${LabHost}` | 'everywhere'
+}
 
 /** Something that must hold in every single run. */
 export interface Must {
@@ -24,6 +31,8 @@ export interface Scenario {
   readonly name: string
   /** The fault, in a sentence. */
   readonly fault: string
+  /** What happens from `begin` to `heal`; none where the catalogue has no name for it, as for a cold start. */
+  readonly faults: readonly CataloguedFault[]
   readonly setup?: Partial<Omit<ClusterSetup, 'arbiter' | 'product'>>
   /** Whether the same fault can be put to keepalived alone. */
   readonly comparable: boolean

@@ -1,7 +1,7 @@
 /** When the lab is quiet enough to begin, and when it is quiet again. */
 import { instance, nodes, type LabNode } from './address-plan.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
-import { keepalivedRuns, startKeepalived } from './keepalived-service.ts'
+import { keepalivedRuns } from './keepalived-service.ts'
 import { until } from './pause.ts'
 import { ownershipFigures } from './vip-ownership.ts'
 import { clusterView, nodeInstance } from './witness-api.ts'
@@ -30,9 +30,13 @@ export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Prom
 /** The everyday start: lb01 is MASTER, lb02 BACKUP, and everybody knows. */
 export async function startWarm(cluster: ClusterUnderTest): Promise<void> {
   await cluster.startProduct()
-  await startKeepalived(cluster.host('lb01'))
+  await cluster.startKeepalived('lb01')
   await untilOwner(cluster, 'lb01')
-  await startKeepalived(cluster.host('lb02'))
+  await cluster.startKeepalived('lb02')
+  await untilSettled(cluster)
+}
+
+export async function untilSettled(cluster: ClusterUnderTest): Promise<void> {
   await until('the cluster is settled', { withinMs: 30_000, everyMs: 100 }, async () =>
     (await isSettled(cluster)) ? true : null,
   )
@@ -45,11 +49,15 @@ export async function isSettled(cluster: ClusterUnderTest): Promise<boolean> {
   if (cluster.setup.arbiter === 'none') return true
   const view = await clusterView(cluster.host('witness'))
   if (view === null) return false
+  const standingBy =
+    cluster.setup.gate === 'strict'
+      ? ({ phase: 'gated', keepalived: 'FAULT' } as const)
+      : ({ phase: 'standby', keepalived: 'BACKUP' } as const)
   return nodes.every((node) => {
     const known = nodeInstance(view, node)
     return (
       (known?.phase === 'holding' && known.keepalived === 'MASTER') ||
-      (known?.phase === 'standby' && known.keepalived === 'BACKUP')
+      (known?.phase === standingBy.phase && known.keepalived === standingBy.keepalived)
     )
   })
 }

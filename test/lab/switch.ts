@@ -1,20 +1,28 @@
 /** The switch: a bridge in a namespace of its own, one port per host, and the faults that happen in the wires. */
+import { gatewayAddress, nodes } from './address-plan.ts'
 import { command } from './command.ts'
+import { type LabNotes } from './lab-notes.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 
 export class Switch {
   readonly #host: NamespaceHost
+  readonly #notes: LabNotes
+  /** The faults that keep the nodes from each other. */
+  readonly #partings = new Set<string>()
 
-  private constructor(host: NamespaceHost) {
+  private constructor(host: NamespaceHost, notes: LabNotes) {
     this.#host = host
+    this.#notes = notes
   }
 
-  static async install(host: NamespaceHost): Promise<Switch> {
+  /** The switch is its network's gateway, too: it answers pings at `gatewayAddress`. */
+  static async install(host: NamespaceHost, notes: LabNotes): Promise<Switch> {
     await host.shell(
       `ip link add br0 type bridge stp_state 0 mcast_snooping 0 forward_delay 0
+       ip address add ${gatewayAddress}/24 dev br0
        ip link set br0 up`,
     )
-    return new Switch(host)
+    return new Switch(host, notes)
   }
 
   /** A cable from a port named after the host to the host's eth0. */
@@ -24,6 +32,7 @@ export class Switch {
        ip link add ${host.name} type veth peer name cable-${host.name}
        ip link set ${host.name} master br0 up`,
     )
+    this.#join(`port ${host.name}`)
     // Only a process outside of both hosts sees them both; the cable's far end goes by process id.
     await this.#handOver(host)
     await host.shell(
@@ -35,15 +44,19 @@ export class Switch {
 
   /** Carrier lost at the host, or back. */
   async setPort(hostName: string, state: 'up' | 'down'): Promise<void> {
+    if (state === 'up') this.#join(`port ${hostName}`)
     await this.#host.run('ip', 'link', 'set', hostName, state)
+    if (state === 'down') this.#part(`port ${hostName}`, hostName)
   }
 
   /** Every frame from and to the host is dropped; its carrier stays. */
   async isolate(hostName: string): Promise<void> {
     await this.#rules(`isolate_${hostName}`, [`iifname "${hostName}" drop`, `oifname "${hostName}" drop`])
+    this.#part(`isolation of ${hostName}`, hostName)
   }
 
   async endIsolation(hostName: string): Promise<void> {
+    this.#join(`isolation of ${hostName}`)
     await this.#mend(`isolate_${hostName}`)
   }
 
@@ -53,9 +66,11 @@ export class Switch {
       `iifname "${one}" oifname "${other}" drop`,
       `iifname "${other}" oifname "${one}" drop`,
     ])
+    this.#part('cut', one, other)
   }
 
   async endCut(): Promise<void> {
+    this.#join('cut')
     await this.#mend('cut')
   }
 
@@ -75,6 +90,27 @@ export class Switch {
     await this.#mend('loss')
   }
 
+  /** The host no longer reaches the gateway; it reaches all others. */
+  async blockGateway(hostName: string): Promise<void> {
+    await this.#rules('gateway', [`iifname "${hostName}" drop`], 'input')
+  }
+
+  async endGatewayBlock(): Promise<void> {
+    await this.#mend('gateway')
+  }
+
+  /** Noted once it is done; a host that is cut off parts the nodes where it is one of them. */
+  #part(cause: string, ...between: readonly string[]): void {
+    if (!between.every((host) => nodes.some((node) => node === host))) return
+    this.#partings.add(cause)
+    if (this.#partings.size === 1) this.#notes.note({ type: 'nodes-parted', on: true })
+  }
+
+  #join(cause: string): void {
+    if (this.#partings.delete(cause) && this.#partings.size === 0)
+      this.#notes.note({ type: 'nodes-parted', on: false })
+  }
+
   async #handOver(host: NamespaceHost): Promise<void> {
     await command('nsenter', [
       ...['-t', String(this.#host.initPid), '--net', '--'],
@@ -82,11 +118,11 @@ export class Switch {
     ])
   }
 
-  async #rules(name: string, rules: readonly string[]): Promise<void> {
+  async #rules(name: string, rules: readonly string[], hook: 'forward' | 'input' = 'forward'): Promise<void> {
     await this.#host.nft(
       `table bridge ${name} {
-         chain forward {
-           type filter hook forward priority 0
+         chain ${hook} {
+           type filter hook ${hook} priority 0
            ${rules.join('\n')}
          }
        }\n`,

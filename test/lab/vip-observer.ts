@@ -11,7 +11,7 @@ const change = new RegExp(
   String.raw`^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})\] (Deleted )?.* inet ${vip.replaceAll('.', String.raw`\.`)}/`,
 )
 
-/** One line of the monitor; null: not about the VIP. Instants have the kernel event's microseconds. */
+/** One line of the monitor; null: not about the VIP. Instants are those at which the monitor read the kernel's event. */
 export function parseMonitorLine(line: string): { atMs: number; has: boolean } | null {
   const found = change.exec(line)
   if (found === null) return null
@@ -24,7 +24,8 @@ export class VipObserver {
 
   /** Watches from now until the host ends. Returns when the watch is in place. */
   async watch(node: LabNode, host: NamespaceHost): Promise<void> {
-    const monitor = host.stream('ip', '-ts', 'monitor', 'address')
+    // It stamps what it reads when it reads it: it must not wait for its turn on a busy machine.
+    const monitor = host.stream('nice', '-n', '-20', 'ip', '-ts', 'monitor', 'address')
     if (monitor.stdout === null) throw new Error('the monitor has no output')
     const lines = createInterface(monitor.stdout)
     let sawProbe: () => void = () => undefined

@@ -50,6 +50,13 @@ export function ownershipStretches(changes: readonly OwnershipChange[], span: Sp
   return stretches
 }
 
+/** Who has the VIP at that instant. */
+export function ownersAt(changes: readonly OwnershipChange[], atMs: number): readonly LabNode[] {
+  return nodes.filter(
+    (node) => changes.findLast((change) => change.node === node && change.atMs <= atMs)?.has === true,
+  )
+}
+
 export function ownershipFigures(changes: readonly OwnershipChange[], span: Span): OwnershipFigures {
   const stretches = ownershipStretches(changes, span)
   const lasting = (count: number): number =>

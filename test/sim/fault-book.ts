@@ -16,12 +16,12 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     happens: 'protocol 112 is dropped both ways between the nodes',
     expected:
       'the holder keeps the VIP; the other is fenced within milliseconds of its promotion, later barred beforehand',
-    lab: ['vrrp-block', 'vrrp-block-lasting', 'witness-restart/vrrp-block'],
+    lab: ['vrrp-block', 'vrrp-block-lasting', 'witness-restart/vrrp-block', 'gate-strict/vrrp-block'],
   },
   'vrrp-block-one-way': {
     happens: 'protocol 112 is dropped in one direction',
     expected: 'as above; a holder of lower priority that hears the other gives way to it',
-    lab: ['vrrp-block-one-way/standby-deaf', 'vrrp-block-one-way/holder-deaf'],
+    lab: ['vrrp-block-one-way/standby-deaf', 'vrrp-block-one-way/holder-deaf', 'nopreempt-one-way'],
   },
   'cut-link': {
     happens: 'everything between two hosts is dropped',
@@ -38,7 +38,14 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     happens: 'every frame from and to one host is dropped, its carrier stays up',
     expected:
       'an isolated holder gives the VIP up before the other takes it; an isolated standby or witness changes nothing',
-    lab: ['isolate-holder', 'isolate-standby', 'isolate-witness', 'witness-restart/isolate-holder'],
+    lab: [
+      'isolate-holder',
+      'isolate-holder-briefly',
+      'lone-survivor-flap',
+      'isolate-standby',
+      'isolate-witness',
+      'witness-restart/isolate-holder',
+    ],
   },
   'isolate-one-way': {
     happens: 'every frame from one node is dropped; it still hears the others',
@@ -104,7 +111,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   'crash-host': {
     happens: 'a host loses power and boots again later',
     expected: 'takeover as fast as keepalived alone',
-    lab: ['kill-host', 'witness-restart/kill-host'],
+    lab: ['kill-host', 'reboot-holder-at-once', 'witness-restart/kill-host', 'gate-strict/kill-host'],
   },
   'freeze-host': {
     happens: 'a virtual machine stands still while its clock runs on',
@@ -144,7 +151,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   'gateway-lost': {
     happens: 'a node no longer reaches its gateway',
     expected: 'a holder hands the VIP to a node that reaches it: revoked, proved, then granted',
-    lab: [],
+    lab: ['gateway-lost'],
   },
   'disk-torn': {
     happens: 'SIGKILL to the agent or the witness, and what it had on disk cannot be read any more',

@@ -1,7 +1,6 @@
 /** Faults of one daemon on one node. */
 import { nodes, type LabNode } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
-import { signalKeepalived, startKeepalived, stopKeepalived } from '../keepalived-service.ts'
 import {
   benchBound,
   bothKeepalivedRunAtEnd,
@@ -29,10 +28,11 @@ const takeoverMs = 3800
 export const killKeepalived: Scenario = {
   name: 'kill-keepalived',
   fault: 'SIGKILL to all of keepalived on the holder; its VIP stays in the kernel',
+  faults: [{ kind: 'kill-keepalived', where: 'lb01' }],
   comparable: true,
-  begin: (cluster) => signalKeepalived(cluster.host('lb01'), 'KILL'),
+  begin: (cluster) => cluster.signalKeepalived('lb01', 'KILL'),
   faultMs: 8000,
-  heal: (cluster) => startKeepalived(cluster.host('lb01')),
+  heal: (cluster) => cluster.startKeepalived('lb01'),
   healedMs: 30_000,
   rightful: null,
   musts: [...oneOwnerThroughout(), overlapAtMost(0), holderChangesAtMost(1), bothKeepalivedRunAtEnd()],
@@ -42,12 +42,13 @@ export const killKeepalived: Scenario = {
 export const freezeKeepalived: Scenario = {
   name: 'freeze-keepalived',
   fault: 'SIGSTOP to all of keepalived on the holder, SIGCONT ten seconds later',
+  faults: [{ kind: 'freeze-keepalived', where: 'lb01' }],
   comparable: true,
-  begin: (cluster) => signalKeepalived(cluster.host('lb01'), 'STOP'),
+  begin: (cluster) => cluster.signalKeepalived('lb01', 'STOP'),
   faultMs: 10_000,
   heal: async (cluster) => {
-    await signalKeepalived(cluster.host('lb01'), 'CONT')
-    await startKeepalived(cluster.host('lb01'))
+    await cluster.signalKeepalived('lb01', 'CONT')
+    await cluster.startKeepalived('lb01')
   },
   healedMs: 30_000,
   rightful: null,
@@ -79,21 +80,22 @@ interface AgentFault {
 const killedAgent: AgentFault = {
   family: 'kill-agent',
   what: 'SIGKILL to the agent',
-  strike: (cluster, node) => cluster.host(node).signal('witness-agent', 'KILL'),
+  strike: (cluster, node) => cluster.signalAgent(node, 'KILL'),
   undo: (cluster, node) => cluster.startAgent(node),
 }
 
 const frozenAgent: AgentFault = {
   family: 'freeze-agent',
   what: 'SIGSTOP to the agent, SIGCONT ten seconds later,',
-  strike: (cluster, node) => cluster.host(node).signal('witness-agent', 'STOP'),
-  undo: (cluster, node) => cluster.host(node).signal('witness-agent', 'CONT'),
+  strike: (cluster, node) => cluster.signalAgent(node, 'STOP'),
+  undo: (cluster, node) => cluster.signalAgent(node, 'CONT'),
 }
 
 function onHolder({ family, what, strike, undo }: AgentFault): Scenario {
   return {
     name: `${family}/holder`,
     fault: `${what} on the holder`,
+    faults: [{ kind: family, where: 'lb01' }],
     comparable: false,
     begin: (cluster) => strike(cluster, 'lb01'),
     faultMs: 10_000,
@@ -110,6 +112,10 @@ function onStandbyWhileBlocked({ family, what, strike, undo }: AgentFault): Scen
   return {
     name: `${family}/standby-blocked`,
     fault: `${what} on the standby, and protocol 112 dropped both ways`,
+    faults: [
+      { kind: family, where: 'lb02' },
+      { kind: 'vrrp-block', where: 'everywhere' },
+    ],
     comparable: false,
     begin: async (cluster) => {
       await Promise.all([strike(cluster, 'lb02'), dropVrrp(cluster, nodes)])
@@ -133,10 +139,11 @@ export const agentFaults: readonly Scenario[] = [killedAgent, frozenAgent].flatM
 export const cleanStop: Scenario = {
   name: 'clean-stop',
   fault: 'the admin stops keepalived on the holder, and starts it again when he is done',
+  faults: [{ kind: 'stop-keepalived', where: 'lb01' }],
   comparable: true,
-  begin: (cluster) => stopKeepalived(cluster.host('lb01')),
+  begin: (cluster) => cluster.stopKeepalived('lb01'),
   faultMs: 7000,
-  heal: (cluster) => startKeepalived(cluster.host('lb01')),
+  heal: (cluster) => cluster.startKeepalived('lb01'),
   healedMs: 30_000,
   rightful: 'lb02',
   musts: [
@@ -154,14 +161,15 @@ export const cleanStop: Scenario = {
 export const preempt: Scenario = {
   name: 'preempt',
   fault: 'without nopreempt, keepalived of the higher priority comes back',
+  faults: [],
   setup: { preempt: true },
   comparable: true,
   prepare: async (cluster) => {
     await startWarm(cluster)
-    await stopKeepalived(cluster.host('lb01'))
+    await cluster.stopKeepalived('lb01')
     await untilOwner(cluster, 'lb02')
   },
-  begin: (cluster) => startKeepalived(cluster.host('lb01')),
+  begin: (cluster) => cluster.startKeepalived('lb01'),
   faultMs: 7000,
   heal: () => Promise.resolve(),
   healedMs: 20_000,

@@ -27,6 +27,7 @@ function start(cluster: ClusterUnderTest, starter: Starter): Promise<void> {
 const together: Scenario = {
   name: 'cold-start/together',
   fault: 'witness and both nodes start at one moment',
+  faults: [],
   comparable: true,
   prepare: () => Promise.resolve(),
   begin: async (cluster) => {

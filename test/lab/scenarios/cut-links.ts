@@ -1,20 +1,27 @@
 /** Faults in the wires. */
+import { defaultTiming, masterDownMs } from '../../../shared/timing.ts'
 import { type LabHost } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import { advertIntervalMs, priorities } from '../keepalived-config.ts'
 import {
   benchBound,
   bothKeepalivedRunAtEnd,
   fencesAtMost,
   holderChangesAtMost,
+  keepalivedLeftStoppedOn,
   nobodyFenced,
   noOutage,
   notDarkAfterHeal,
   outageRatioAtMost,
+  oneOwnerAfterHeal,
   overlapAtMost,
+  overlapBoundMs,
   ownerAfterHeal,
+  ownerAgainWithin,
   ownerDuringFault,
 } from '../musts.ts'
 import { type Scenario } from '../scenario.ts'
+import { startWarm } from '../steady-state.ts'
 
 const holderKeepsVip = [
   ownerDuringFault('lb01'),
@@ -33,6 +40,7 @@ const standbyTakesVip = [
 export const cutAb: Scenario = {
   name: 'cut-ab',
   fault: 'all traffic between the nodes is dropped; both reach the witness',
+  faults: [{ kind: 'cut-link', where: 'lb01>lb02' }],
   comparable: true,
   begin: (cluster) => cluster.wires.cut('lb01', 'lb02'),
   faultMs: 8000,
@@ -43,8 +51,9 @@ export const cutAb: Scenario = {
   benchMusts: [benchBound('longestDarkMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
 }
 
-function isolation(host: LabHost): Pick<Scenario, 'begin' | 'heal'> {
+function isolation(host: LabHost): Pick<Scenario, 'faults' | 'begin' | 'heal'> {
   return {
+    faults: [{ kind: 'isolate', where: host }],
     begin: (cluster: ClusterUnderTest) => cluster.wires.isolate(host),
     heal: (cluster: ClusterUnderTest) => cluster.wires.endIsolation(host),
   }
@@ -65,6 +74,7 @@ export const isolateHolder: Scenario = {
 export const unplugHolder: Scenario = {
   name: 'unplug-holder',
   fault: "the holder's port at the switch goes down, its carrier is lost",
+  faults: [{ kind: 'unplug', where: 'lb01' }],
   comparable: true,
   begin: (cluster) => cluster.wires.setPort('lb01', 'down'),
   faultMs: 8000,
@@ -99,6 +109,55 @@ export const isolateWitness: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
+/** Shorter than a lease without renewals: nobody has to notice. */
+export const isolateHolderBriefly: Scenario = {
+  name: 'isolate-holder-briefly',
+  fault: 'every frame from and to the holder is dropped at the switch for one second',
+  comparable: true,
+  ...isolation('lb01'),
+  faultMs: 1000,
+  healedMs: 30_000,
+  rightful: null,
+  // TCP's own repetition may come too late after the heal for the lease to be renewed.
+  musts: [
+    oneOwnerAfterHeal(),
+    holderChangesAtMost(1),
+    overlapAtMost(overlapBoundMs),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+/** T_g + master-down + 1 s: L3 of the design. */
+const settledMs =
+  defaultTiming.reserveMs +
+  masterDownMs({ version: 2, priority: priorities.lb01, advertIntMs: advertIntervalMs }) +
+  1000
+
+/** Nobody else could take the VIP: a hold-down would only keep it dark. */
+export const loneSurvivorFlap: Scenario = {
+  name: 'lone-survivor-flap',
+  fault:
+    "the admin has stopped the standby's keepalived; every frame from and to the holder is dropped for five seconds",
+  comparable: false,
+  ...isolation('lb01'),
+  prepare: async (cluster) => {
+    await startWarm(cluster)
+    await cluster.stopKeepalived('lb02')
+  },
+  faultMs: 5000,
+  healedMs: 8000,
+  rightful: 'lb01',
+  musts: [
+    ownerAfterHeal('lb01'),
+    ownerAgainWithin(settledMs),
+    overlapAtMost(0),
+    fencesAtMost(1, 'lb01'),
+    keepalivedLeftStoppedOn('lb02'),
+  ],
+  benchMusts: [],
+}
+
 /**
  * Each frame is lost with this probability on its way from host to host; the switch decides once for every frame and
  * receiving port. Where three adverts in a row are lost (in one of 130 runs) keepalived itself takes over.
@@ -108,6 +167,7 @@ const lossPercent = 5
 export const loss: Scenario = {
   name: 'loss',
   fault: `${lossPercent} % of all frames are lost everywhere`,
+  faults: [{ kind: 'loss', where: 'everywhere' }],
   comparable: true,
   begin: (cluster) => cluster.wires.loseFrames(lossPercent),
   faultMs: 60_000,

@@ -37,7 +37,7 @@ const stopFailureTold: Must = {
 function fenceFails(options: {
   variant: string
   how: string
-  stopCommand: StopCommand
+  stopCommand: Exclude<StopCommand, 'works'>
   tracked: boolean
   endsAt: readonly Rung[]
 }): Scenario {
@@ -46,6 +46,10 @@ function fenceFails(options: {
     ...vrrpBlock,
     name: `fence-fails/${variant}`,
     fault: `protocol 112 is dropped both ways, and ${how}`,
+    faults: [
+      ...vrrpBlock.faults,
+      { kind: stopCommand === 'hangs' ? 'stop-hangs' : 'stop-fails', where: 'lb02' },
+    ],
     setup: { stopCommand, tracked },
     comparable: false,
     musts: [

@@ -1,11 +1,29 @@
-/** Every scenario of the lab, in the order of the table that asked for them. */
+/** Every scenario of the lab, in the order of the table that asked for them; then what the simulator taught. */
 import { type Scenario } from '../scenario.ts'
 import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
 import { coldStarts } from './cold-start.ts'
-import { cutAb, isolateHolder, isolateStandby, isolateWitness, loss, unplugHolder } from './cut-links.ts'
-import { killHost, witnessRestarts } from './dying-hosts.ts'
+import {
+  cutAb,
+  isolateHolder,
+  isolateHolderBriefly,
+  isolateStandby,
+  isolateWitness,
+  loneSurvivorFlap,
+  loss,
+  unplugHolder,
+} from './cut-links.ts'
+import { killHost, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
-import { holderDeaf, lastingBlock, standbyDeaf, vrrpBlock, witnessDeadThenBlock } from './vrrp-block.ts'
+import { gatewayLost } from './lost-gateway.ts'
+import { strictGates } from './strict-gate.ts'
+import {
+  holderDeaf,
+  lastingBlock,
+  nopreemptOneWay,
+  standbyDeaf,
+  vrrpBlock,
+  witnessDeadThenBlock,
+} from './vrrp-block.ts'
 
 export const scenarios: readonly Scenario[] = [
   vrrpBlock,
@@ -28,6 +46,12 @@ export const scenarios: readonly Scenario[] = [
   loss,
   ...coldStarts,
   ...fenceFailures,
+  isolateHolderBriefly,
+  loneSurvivorFlap,
+  rebootHolderAtOnce,
+  nopreemptOneWay,
+  gatewayLost,
+  ...strictGates,
 ]
 
 export class UnknownScenarioError extends Error {

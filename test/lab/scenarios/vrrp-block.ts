@@ -2,12 +2,14 @@ import { nodes, type LabNode } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import {
   benchBound,
+  bothKeepalivedRunAtEnd,
   fencesAtMost,
   holderChangesAtMost,
   keepalivedBackOn,
   keepalivedStoppedOn,
   noOutage,
   notDarkAfterHeal,
+  oneOwnerThroughout,
   overlapAtMost,
   overlapBoundMs,
   ownerAfterHeal,
@@ -16,7 +18,7 @@ import {
 import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
 import { pause } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
-import { startWarm } from '../steady-state.ts'
+import { startWarm, untilOwner, untilSettled } from '../steady-state.ts'
 
 /** Nodes that no longer hear VRRP. */
 export async function dropVrrp(cluster: ClusterUnderTest, deaf: readonly LabNode[]): Promise<void> {
@@ -41,6 +43,7 @@ const loserStopsAndReturns = [keepalivedStoppedOn('lb02'), keepalivedBackOn('lb0
 export const vrrpBlock: Scenario = {
   name: 'vrrp-block',
   fault: 'protocol 112 is dropped both ways, as by a firewalld without the VRRP rule',
+  faults: [{ kind: 'vrrp-block', where: 'everywhere' }],
   comparable: true,
   begin: (cluster) => dropVrrp(cluster, nodes),
   faultMs: 8000,
@@ -66,6 +69,7 @@ export const standbyDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/standby-deaf',
   fault: 'the standby no longer hears the holder over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb01>lb02' }],
   begin: (cluster) => dropVrrp(cluster, ['lb02']),
   heal: (cluster) => admitVrrp(cluster, ['lb02']),
 }
@@ -75,15 +79,49 @@ export const holderDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/holder-deaf',
   fault: 'the holder no longer hears the standby over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb02>lb01' }],
   begin: (cluster) => dropVrrp(cluster, ['lb01']),
   heal: (cluster) => admitVrrp(cluster, ['lb01']),
   musts: [...holderKeepsVip, keepalivedBackOn('lb02')],
+}
+
+/** keepalived gives way to a higher priority that it hears, whatever `nopreempt` says. */
+export const nopreemptOneWay: Scenario = {
+  ...standbyDeaf,
+  name: 'nopreempt-one-way',
+  fault: 'nopreempt; the holder has the lower priority, and the standby no longer hears it over VRRP',
+  faults: [{ kind: 'vrrp-block-one-way', where: 'lb02>lb01' }],
+  prepare: async (cluster) => {
+    await startWarm(cluster)
+    await cluster.stopKeepalived('lb01')
+    await untilOwner(cluster, 'lb02')
+    await cluster.startKeepalived('lb01')
+    await untilSettled(cluster)
+  },
+  begin: (cluster) => dropVrrp(cluster, ['lb01']),
+  faultMs: 6000,
+  heal: (cluster) => admitVrrp(cluster, ['lb01']),
+  rightful: null,
+  // On a busy machine the holder's proof of release may come later than the claim waits; then it goes back to the holder.
+  musts: [
+    ...oneOwnerThroughout(),
+    holderChangesAtMost(2),
+    fencesAtMost(1, 'lb01'),
+    fencesAtMost(0, 'lb02'),
+    overlapAtMost(overlapBoundMs),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [benchBound('outageMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
 }
 
 export const witnessDeadThenBlock: Scenario = {
   ...vrrpBlock,
   name: 'witness-dead-then-block',
   fault: 'the witness is killed; three seconds later protocol 112 is dropped both ways',
+  faults: [
+    { kind: 'kill-witness', where: 'witness' },
+    { kind: 'vrrp-block', where: 'everywhere' },
+  ],
   comparable: false,
   prepare: async (cluster) => {
     await startWarm(cluster)

@@ -60,6 +60,8 @@ export function aloneRun(): MeasuredRun {
     faultEnd: { keepalivedRuns: both, view: null },
     end: { keepalivedRuns: both, view: null },
     events: [],
+    facts: [],
+    violations: [],
   }
 }
 

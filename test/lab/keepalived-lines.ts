@@ -1,0 +1,56 @@
+/**
+ * keepalived's own log as a witness of its state. Its stamps have whole seconds (v2.2.7, `--log-console`), so of two
+ * things in one second only the order is known.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { instance } from './address-plan.ts'
+
+export type InstanceState = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP'
+
+export interface KeepalivedLine {
+  /** The wall clock in whole seconds, rounded down. */
+  readonly secondMs: number
+  /** `starts`: a new keepalived, in INIT. */
+  readonly says: InstanceState | 'starts'
+}
+
+const secondLong = 1000
+const line = /^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d \d{4}): (.*)$/
+const entering = new RegExp(String.raw`^\(${instance}\) Entering (MASTER|BACKUP|FAULT) STATE`)
+
+/** The stamps are in the time zone of the host that wrote them. */
+export function parseKeepalivedLines(text: string): readonly KeepalivedLine[] {
+  return text.split('\n').flatMap((each): KeepalivedLine[] => {
+    const [, stamp = '', words = ''] = line.exec(each) ?? []
+    const secondMs = Date.parse(stamp)
+    if (Number.isNaN(secondMs)) return []
+    const state = entering.exec(words)?.[1]
+    if (state === 'MASTER' || state === 'BACKUP' || state === 'FAULT') return [{ secondMs, says: state }]
+    if (words.startsWith('Starting Keepalived')) return [{ secondMs, says: 'starts' }]
+    if (words.startsWith('Stopped')) return [{ secondMs, says: 'STOP' }]
+    return []
+  })
+}
+
+export function readKeepalivedLines(path: string): readonly KeepalivedLine[] {
+  return existsSync(path) ? parseKeepalivedLines(readFileSync(path, 'utf8')) : []
+}
+
+/** Every state that the instance may have been in at that instant, the latest first; empty: it was never there. */
+export function statesAt(
+  lines: readonly KeepalivedLine[],
+  atMs: number,
+): readonly (InstanceState | 'INIT')[] {
+  const until = lines.filter(({ secondMs }) => secondMs <= atMs)
+  const before = until.findLastIndex(({ secondMs }) => secondMs + secondLong <= atMs)
+  return until
+    .slice(Math.max(0, before))
+    .map(({ says }) => (says === 'starts' ? 'INIT' : says))
+    .reverse()
+}
+
+/** Whether a keepalived that was there goes on after that instant: it says something before another one starts. */
+export function livesOnAfter(lines: readonly KeepalivedLine[], atMs: number): boolean {
+  const next = lines.find(({ secondMs }) => secondMs > atMs)
+  return next !== undefined && next.says !== 'starts' && next.says !== 'STOP'
+}

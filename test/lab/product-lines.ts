@@ -1,0 +1,39 @@
+/** The log lines of the product's daemons (shared/log.ts), as a lab finds them on the disks of its hosts. */
+import { existsSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/** How much later than its stamp a line may have been: the stamp has whole milliseconds, rounded down. */
+export const stampGrainMs = 1
+
+export interface ProductLine {
+  /** The wall clock, which all hosts of a lab share; in whole milliseconds, rounded down. */
+  readonly atMs: number
+  readonly event: string
+  readonly text: string
+}
+
+const lineSchema = z
+  .object({ time: z.iso.datetime(), event: z.string(), text: z.string() })
+  .transform(({ time, event, text }): ProductLine => ({ atMs: Date.parse(time), event, text }))
+
+/** The lines that can be read; what a program that was killed left half-written, or wrote before its log, is no line. */
+export function parseProductLines(text: string): readonly ProductLine[] {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('{')) return []
+    const parsed = lineSchema.safeParse(jsonOf(line))
+    return parsed.success ? [parsed.data] : []
+  })
+}
+
+/** No file: the daemon was never started. */
+export function readProductLines(path: string): readonly ProductLine[] {
+  return existsSync(path) ? parseProductLines(readFileSync(path, 'utf8')) : []
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return null
+  }
+}

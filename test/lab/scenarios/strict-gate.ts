@@ -1,0 +1,70 @@
+/** `gate: strict`: not even milliseconds of two owners, at the price of a slower takeover. */
+import { defaultTiming, masterDownMs, strictReserveMs } from '../../../shared/timing.ts'
+import { advertIntervalMs, priorities } from '../keepalived-config.ts'
+import {
+  bothKeepalivedRunAtEnd,
+  holderChangesAtMost,
+  nobodyFenced,
+  noOutage,
+  notDarkAfterHeal,
+  outageAtMost,
+  overlapAtMost,
+  ownerAfterHeal,
+  ownerDuringFault,
+} from '../musts.ts'
+import { type Scenario } from '../scenario.ts'
+import { killHost } from './dying-hosts.ts'
+import { vrrpBlock } from './vrrp-block.ts'
+
+const strict = { gate: 'strict' } as const
+
+const strictBlock: Scenario = {
+  ...vrrpBlock,
+  name: 'gate-strict/vrrp-block',
+  fault: `gate: strict; ${vrrpBlock.fault}`,
+  setup: strict,
+  comparable: false,
+  faultMs: 6000,
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(0),
+    noOutage(),
+    overlapAtMost(0),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+/**
+ * The old promise ends, the standby is given the lease (an application that came too early is repeated a second later),
+ * and only then its keepalived begins to wait for adverts.
+ */
+const strictTakeoverMs =
+  strictReserveMs +
+  defaultTiming.renewMs +
+  1000 +
+  masterDownMs({ version: 2, priority: priorities.lb02, advertIntMs: advertIntervalMs })
+/** Of a busy machine. */
+const slackMs = 1000
+
+const strictKillHost: Scenario = {
+  ...killHost,
+  name: 'gate-strict/kill-host',
+  fault: `gate: strict; ${killHost.fault}`,
+  setup: strict,
+  comparable: false,
+  faultMs: 11_000,
+  musts: [
+    ownerDuringFault('lb02'),
+    ownerAfterHeal('lb02'),
+    holderChangesAtMost(1),
+    overlapAtMost(0),
+    outageAtMost(strictTakeoverMs + slackMs),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+export const strictGates: readonly Scenario[] = [strictBlock, strictKillHost]

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { parseProductLines, readProductLines } from '../../lab/product-lines.ts'
+
+const start =
+  '{"level":"info","time":"2026-11-21T10:18:23.305Z","program":"witness-agent","pid":133,"event":"start","text":"hello"}'
+
+describe('product lines', () => {
+  it('have their stamp, their event and their words', () => {
+    assert.deepEqual(parseProductLines(`${start}\n`), [
+      { atMs: Date.UTC(2026, 10, 21, 10, 18, 23, 305), event: 'start', text: 'hello' },
+    ])
+  })
+
+  it('leave out what a killed program did not finish, and what is no line of the log', () => {
+    const text = `node:internal/modules: warning\n${start}\n{"level":"info","time":"2026-11-21T10:1`
+    assert.equal(parseProductLines(text).length, 1)
+  })
+
+  it('are none where the program never started', () => {
+    assert.deepEqual(readProductLines('/nowhere/witness-agent.log'), [])
+  })
+})
