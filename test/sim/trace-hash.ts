@@ -17,7 +17,7 @@ export class TraceHash implements Listener {
 
   fact({ atMs, fact }: Timed): void {
     this.#addNumber(atMs)
-    for (const value of Object.values(fact) as (string | number | boolean)[]) {
+    for (const value of Object.values<string | number | boolean>(fact)) {
       if (typeof value === 'number') this.#addNumber(value)
       else if (typeof value === 'string') this.#addText(value)
       else this.#addWord(value ? 1 : 2)
