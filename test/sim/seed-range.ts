@@ -5,13 +5,16 @@ import { scheduleOf } from './run.ts'
 import { brokenRunText, pace, replayCommand, summaryText, type Effort, type Outlets } from './summary.ts'
 import { Tally } from './tally.ts'
 
+/** What of a crew is needed here. */
+export type Runner = Pick<Crew, 'run'>
+
 const minuteMs = 60_000
 const progressEveryMs = 10_000
 
 /** @returns whether nothing is broken, and a range that had to be run whole was */
 export async function runSeeds(
   range: SeedRange,
-  { crew, jobs, tell, print, json }: Outlets & { crew: Crew; jobs: number },
+  { crew, jobs, tell, print, json }: Outlets & { crew: Runner; jobs: number },
 ): Promise<boolean> {
   const startedAtMs = performance.now()
   const cpu = process.cpuUsage()
@@ -66,7 +69,7 @@ async function runUntil({
   deadlineMs,
 }: {
   range: SeedRange
-  crew: Crew
+  crew: Runner
   jobs: number
   tally: Tally
   deadlineMs: number
