@@ -166,7 +166,9 @@ export class SafetyWatch {
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
     const { claimMs, handoverMs, releaseMs, renewMs, checkMs } = this.#timing
     const text = `two nodes had the VIP for ${lastedMs.toFixed(1)} ms`
-    if (this.#timing.gate === 'strict' && hindrance !== 'helpless')
+    // A keepalived that stood still while it was allowed may promote itself before it reads that it no longer is.
+    const strictMostMs = hindrance === 'hampered' ? releaseMs : 0
+    if (this.#timing.gate === 'strict' && hindrance !== 'helpless' && lastedMs > strictMostMs)
       return this.#violate(hindrance === 'none' ? 'S2' : 'S3', `${text}, in spite of gate: strict`)
     switch (hindrance) {
       case 'helpless':
