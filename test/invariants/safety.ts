@@ -51,6 +51,8 @@ export class SafetyWatch {
   readonly #ballots = new Map<string, { readonly to: string; readonly epoch: number }>()
   readonly #leases = new Map<number, string>()
   #highestLease = 0
+  /** A disk lost what it had said: epochs go on from what the others know (ARCHITECTURE, "What is assumed"). */
+  #forgot = false
   #overlap: Overlap | null = null
   #partedSinceMs: number | null = null
   #hamperedUntilMs = 0
@@ -216,7 +218,7 @@ export class SafetyWatch {
     const earlier = this.#leases.get(epoch)
     if (earlier !== undefined && earlier !== node)
       this.#violate('S4', `epoch ${epoch} was ${earlier}'s and is now ${node}'s`)
-    if (earlier === undefined && epoch < this.#highestLease)
+    if (earlier === undefined && epoch < this.#highestLease && !this.#forgot)
       this.#violate('S4', `${node} has the lease under epoch ${epoch}, after epoch ${this.#highestLease}`)
     this.#leases.set(epoch, node)
     this.#highestLease = Math.max(this.#highestLease, epoch)
@@ -250,6 +252,7 @@ export class SafetyWatch {
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
+    if (kind === 'disk-torn' || kind === 'disk-rollback') this.#forgot = true
     // What a disk forgot its voter may write again; that no lease comes of it is judged by the leases.
     if (kind === 'disk-torn' || kind === 'disk-rollback') this.#ballots.delete(where)
     if (!hampering.has(kind)) return

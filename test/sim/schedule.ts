@@ -45,7 +45,7 @@ const hourMs = 3_600_000
 /** Share of the episodes. */
 const ambushes = 0.3
 /** On average; each with one to three faults. */
-const episodesPerHour = 6
+const episodesPerHour = 4
 /** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
 const mostRatePpm = 4900
 
