@@ -40,6 +40,9 @@ const wellGraceMs = 250
 /** With `gate: strict`: from the end of the old promise until the new lease, one failed application included. */
 const applicationMs = 1700
 
+/** A host that comes back without what it had promised waits for its promises' end first. */
+const forgetting: ReadonlySet<string> = new Set(['disk-torn', 'disk-rollback'])
+
 interface Episode {
   readonly faults: string[]
   active: number
@@ -143,7 +146,10 @@ export class LivenessWatch {
     if (!beganCalm || faults.length !== 1 || only === undefined) return
     const lastedMs = this.#nowMs - sinceMs
     const kind = only.split(' ')[0] ?? ''
-    const mostMs = costsNothing.has(kind) ? 0 : this.#slowestTakeoverMs
+    const takeoverMs = forgetting.has(kind)
+      ? this.#slowestTakeoverMs + this.#timing.reserveMs
+      : this.#slowestTakeoverMs
+    const mostMs = costsNothing.has(kind) ? 0 : takeoverMs
     if (lastedMs > mostMs + this.#graceMs)
       this.#violate(
         'L1',
