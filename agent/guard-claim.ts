@@ -4,7 +4,7 @@ import { type VoterName, witness } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 import { askVote, promisedTo } from '../shared/vote.ts'
-import { hearsNobody, peerSilent, witnessSilent } from './bar-evidence.ts'
+import { hearsNobody, peerHolds, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
 import { type Guard, holdsVip, type Phase } from './guard-state.ts'
 import {
@@ -40,7 +40,8 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  const handover = heldByPeer && outranksPeer(guard)
+  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here.
+  const handover = (heldByPeer || peerHolds(guard, atMs)) && outranksPeer(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
