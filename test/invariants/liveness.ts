@@ -59,6 +59,7 @@ export class LivenessWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
   readonly #held = new Set<string>()
+  readonly #letGoAtMs = new Map<string, number>()
   readonly #slowestTakeoverMs: number
   readonly #graceMs: number
   #episode: Episode = newEpisode(false)
@@ -114,7 +115,10 @@ export class LivenessWatch {
 
   #takeVip({ node, held }: Fact & { type: 'vip' }): void {
     if (held) this.#held.add(node)
-    else this.#held.delete(node)
+    else {
+      this.#held.delete(node)
+      this.#letGoAtMs.set(node, this.#nowMs)
+    }
     if (this.#held.size === 0) this.#darkSinceMs = this.#nowMs
     else if (this.#darkSinceMs !== null) this.#endOutage(this.#darkSinceMs)
   }
@@ -190,9 +194,12 @@ export class LivenessWatch {
       this.#violate('L4', `${this.#episode.fences} fences for ${faults.length} faults (${faults.join(', ')})`)
   }
 
+  /** The witness's news is as old as a heartbeat: whoever let go within that time can take the VIP again at once. */
   #takeOrder({ node }: Fact & { type: 'ordered' }): void {
-    const others = [...this.#held].filter((holder) => holder !== node)
-    if (this.#held.has(node) && others.length === 0)
+    if (!this.#held.has(node)) return
+    const freshMs = this.#nowMs - this.#timing.renewMs
+    const others = [...this.#letGoAtMs].filter(([other, atMs]) => other !== node && atMs >= freshMs)
+    if (this.#held.size === 1 && others.length === 0)
       this.#violate('L2', `${node} was told to stop while no other node had the VIP`)
   }
 }
