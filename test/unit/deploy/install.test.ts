@@ -210,7 +210,9 @@ n=$(cat ${folder}/fails); [ "$n" -eq 0 ] || { echo $((n - 1)) >${folder}/fails; 
     return { status, stdout, stderr, calls: readFileSync(join(folder, 'calls'), 'utf8'), policyIsLeft }
   }
 
-  const all = 'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps'.split(' ')
+  const all = 'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps strace'.split(
+    ' ',
+  )
 
   it('does nothing and says nothing where all is there', () => {
     assert.deepEqual(run({ installed: all }), {
