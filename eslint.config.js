@@ -46,6 +46,7 @@ const pureFiles = [
   'agent/guard-holding.ts',
   'agent/guard-standby.ts',
   'agent/guard-gate.ts',
+  'agent/guard-standing.ts',
   'agent/guard-fencing.ts',
   'agent/guard-voting.ts',
   'agent/guard-report.ts',

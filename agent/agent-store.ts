@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { ballotSchema } from '../shared/ballot.ts'
 import { DurableStore, type FileSystem, type Found } from '../shared/durable-file.ts'
 import { MarkFile } from '../shared/mark-file.ts'
-import { planSchema, type Plan } from '../shared/protocol.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
-import type { FenceMemory } from './guard.ts'
+import { epochSchema, nodeName, planSchema, type Plan } from '../shared/protocol.ts'
+import { epochGapAfterLoss, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
+import type { FenceMemory, FoundStanding, KeptBallot } from './guard.ts'
 
 const memorySchema = z.strictObject({
   stopped: z.boolean(),
@@ -23,6 +23,8 @@ const stateSchema = z.strictObject({
   memories: z.record(z.string(), memorySchema),
   /** An earlier file was lost: an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
+  /** The votes that peers left with this node when they went. */
+  kept: z.record(z.string(), z.strictObject({ of: nodeName, epoch: epochSchema })).default({}),
 })
 type State = z.infer<typeof stateSchema>
 
@@ -32,9 +34,11 @@ export class AgentStore {
   readonly #store: DurableStore<State>
   readonly #marks: MarkFile
   readonly #recoveredMarks: Readonly<Record<string, Mark>> | null
+  readonly #rebooted: boolean
 
-  private constructor(store: DurableStore<State>, marks: MarkFile) {
+  private constructor(store: DurableStore<State>, marks: MarkFile, rebooted: boolean) {
     this.#store = store
+    this.#rebooted = rebooted
     this.#marks = marks
     this.#recoveredMarks = marks.recover()
   }
@@ -55,14 +59,15 @@ export class AgentStore {
         nowMs,
         ...(fileSystem === undefined ? {} : { fileSystem }),
       },
-      { bootId, plan: null, ballots: {}, memories: {}, lostBefore: true },
+      { bootId, plan: null, ballots: {}, memories: {}, lostBefore: true, kept: {} },
     )
-    if (store.data.bootId !== bootId) {
+    const rebooted = store.data.bootId !== bootId
+    if (rebooted) {
       // Instants of another boot's clock mean nothing. It is on disk with the next write, which comes before they count.
       store.data.bootId = bootId
       for (const memory of Object.values(store.data.memories)) memory.recentAtMs = []
     }
-    return new AgentStore(store, new MarkFile(join(at.runDir, 'agent.marks'), bootId))
+    return new AgentStore(store, new MarkFile(join(at.runDir, 'agent.marks'), bootId), rebooted)
   }
 
   /** How the state file was found, for the log. */
@@ -85,11 +90,57 @@ export class AgentStore {
     return { kind: 'valid', ballot, mark: this.#recoveredMarks?.[instance] ?? null }
   }
 
+  /** Votes that were left: that of the peer here, and whether one of this node may be out unknown to it. */
+  standing(instance: string): FoundStanding {
+    return {
+      kept: this.#store.data.kept[instance] ?? null,
+      rebooted: this.#rebooted,
+      inDoubt: this.recovered(instance).kind === 'lost',
+    }
+  }
+
+  /** Settles when the vote that the peer left here is on disk, or surely off it. @throws DurableFileError */
+  keepVote(instance: string, kept: KeptBallot | null): Promise<void> {
+    return this.#store.update((state) => {
+      const others = Object.fromEntries(Object.entries(state.kept).filter(([name]) => name !== instance))
+      return { ...state, kept: kept === null ? others : { ...others, [instance]: kept } }
+    })
+  }
+
+  /**
+   * The operator takes back what this node left with its peer, whose word can no longer be had.
+   * @returns the ballots that stood, by instance
+   * @throws DurableFileError
+   */
+  async takeVotesBack(): Promise<Readonly<Record<string, Ballot>>> {
+    const stood = Object.fromEntries(
+      Object.entries(this.#store.data.ballots).filter(([, { standing }]) => standing === true),
+    )
+    await this.#store.update((state) => ({
+      ...state,
+      ballots: Object.fromEntries(
+        Object.entries(state.ballots).map(([name, { to, epoch, standing }]) => [
+          name,
+          // Above every epoch that the peer went through unseen.
+          standing === true ? { to, epoch: epoch + epochGapAfterLoss } : { to, epoch },
+        ]),
+      ),
+    }))
+    return stood
+  }
+
   /** Settles when the ballot is on disk. @throws DurableFileError */
   record(instance: string, ballot: Ballot): Promise<void> {
     return this.#store.update((state) => ({
       ...state,
-      ballots: { ...state.ballots, [instance]: { to: ballot.to, epoch: ballot.epoch } },
+      ballots: {
+        ...state.ballots,
+        [instance]: {
+          to: ballot.to,
+          epoch: ballot.epoch,
+          ...(ballot.standing === true ? { standing: true as const } : {}),
+        },
+      },
     }))
   }
 

@@ -30,6 +30,7 @@ import { KeepalivedDump } from './keepalived-dump.ts'
 import { KeepalivedObserver } from './keepalived-observer.ts'
 import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived-process.ts'
 import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
+import { writeLeftVote } from './left-vote-file.ts'
 import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
 import { PeerListener } from './peer-listener.ts'
@@ -56,6 +57,8 @@ export interface AgentSurroundings {
 const looksPerGlance = 5
 /** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
 const rereadMs = 5000
+/** A disk here, a way to the peer, a disk there; the unit's TimeoutStopSec is longer. */
+const leavePatienceMs = 1500
 
 export class Agent {
   readonly #config: AgentConfig
@@ -165,6 +168,20 @@ export class Agent {
     this.#peerLink?.link.helloAgain()
   }
 
+  /**
+   * The agent is told to end. Where keepalived is gone, too, this host shuts down: the vote that is the peer's now is
+   * left with it, and this settles when the peer has it on its disk, or after a second and a half.
+   */
+  async leave(): Promise<void> {
+    const runtime = this.#runtime
+    if (runtime === null) return
+    const impatience = new Promise<void>((resolve) => setTimeout(resolve, leavePatienceMs))
+    const left = Promise.all(runtime.instances.map((instance) => this.#observer.observe(instance))).then(() =>
+      runtime.leave(),
+    )
+    await Promise.race([left, impatience])
+  }
+
   /** Ends connections and timers; bar and permit files stay as they are, so that a restart changes nothing. */
   close(): void {
     if (this.#rereadTimer !== null) clearInterval(this.#rereadTimer)
@@ -256,6 +273,7 @@ export class Agent {
         this.#stamps.get(instance) ?? new CheckStamp(runDir, instance),
       ]),
     )
+    this.#tellCheckOfVotes()
     this.#runtime?.setProfiles(this.#profiles)
     this.#observer.watch(new Map(this.#profiles.map(({ instance, vips }) => [instance, vips])))
   }
@@ -311,6 +329,7 @@ export class Agent {
         monotonicMs: this.#around.monotonicMs,
         recovered: (instance) => this.#store.recovered(instance),
         memory: (instance) => this.#store.memory(instance),
+        standing: (instance) => this.#store.standing(instance),
         outlets: this.#outlets(),
       },
       plan,
@@ -368,12 +387,34 @@ export class Agent {
   }
 
   #takePeerBeat({ seq, leaseMs, reports }: Beat): void {
-    this.#runtime?.feedTogether(
-      reports.map((report) => ({
+    const reported = new Set(reports.map(({ instance }) => instance))
+    const others = (this.#runtime?.instances ?? []).filter((instance) => !reported.has(instance))
+    this.#runtime?.feedTogether([
+      ...reports.map((report) => ({
         instance: report.instance,
-        event: { type: 'peer-report', beat: seq, report, leaseMs },
+        event: { type: 'peer-report' as const, beat: seq, report, leaseMs },
       })),
-    )
+      ...others.map((instance) => ({ instance, event: { type: 'peer-without' as const } })),
+    ])
+  }
+
+  /** What the state file says of votes that were left, the check is told: without an agent it goes by that. */
+  #tellCheckOfVotes(): void {
+    for (const { instance } of this.#profiles) {
+      const found = this.#store.recovered(instance)
+      if (found.kind === 'valid') this.#tellCheck(instance, found.ballot?.standing === true)
+    }
+  }
+
+  #tellCheck(instance: string, left: boolean): void {
+    try {
+      writeLeftVote(this.#config.stateDir, instance, left)
+    } catch (cause) {
+      this.#tells.problem(
+        'left-vote-file',
+        `the check cannot be told whether the vote on ${instance} was left with the peer: ${messageOf(cause)}`,
+      )
+    }
   }
 
   #outlets(): RuntimeOutlets {
@@ -408,6 +449,8 @@ export class Agent {
           this.#tells.problem('memory-not-kept', messageOf(cause))
         })
       },
+      keepVote: (instance, kept) => this.#store.keepVote(instance, kept),
+      voteLeft: (instance, on) => this.#tellCheck(instance, on),
       look: () => this.#look(),
       tell: (told) => this.#tells.tell(told),
     }

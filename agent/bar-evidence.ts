@@ -2,8 +2,9 @@
  * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double every
  * failover, since leaving FAULT costs keepalived a whole master-down time. Pure.
  */
+import type { NodeName } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import { promisedTo } from '../shared/vote.ts'
+import { leftWith, promisedTo } from '../shared/vote.ts'
 import type { BarCause, Guard } from './guard-state.ts'
 
 /** How long nobody was heard there; silence from before this agent listened does not count. */
@@ -54,10 +55,23 @@ export function hasLostGateway({ gateway, peerReport }: Guard): boolean {
   return gateway === 'unreachable' && peerReport?.gateway === 'reachable'
 }
 
+/** Why this node may not claim while its vote stands with the peer. */
+export function leftText(leaving: boolean, holder: NodeName): string {
+  if (leaving) return `this host shuts down, and its vote is left with ${holder}`
+  return (
+    `this node left its vote with ${holder} when it went, and ${holder} has not handed it back: it may hold the VIP unseen. ` +
+    `If ${holder} is gone for good, stop this agent and run witness-agent take-vote-back`
+  )
+}
+
 /** Why keepalived may not become MASTER here; null: it may. */
 export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
-  if (alone(guard, atMs)) {
+  const left = leftWith(guard.voter)
+  if (left !== null) return { kind: 'vote-left', text: leftText(guard.leaving, left.to) }
+  // With its own vote and one that was left with it a node wins, whether or not anybody is heard.
+  const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
+  if (alone(guard, atMs) && !couldWinAlone) {
     if (policy.alone === 'keep') return null
     return {
       kind: 'alone',

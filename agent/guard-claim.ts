@@ -3,12 +3,13 @@ import { assertNever } from '../shared/assert-never.ts'
 import { type VoterName, witness } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
-import { askVote, promisedTo } from '../shared/vote.ts'
+import { askVote, leftWith, promisedTo } from '../shared/vote.ts'
 import { hearsNobody, peerHolds, peerSilent, witnessSilent } from './bar-evidence.ts'
 import { fenceOrphan, startFence } from './guard-fencing.ts'
 import { type Guard, holdsVip, type Phase } from './guard-state.ts'
 import {
   isOrphaned,
+  keptVoter,
   leaseEndsAtMs,
   peerName,
   pushVoteEffects,
@@ -40,8 +41,9 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here.
-  const handover = (heldByPeer || peerHolds(guard, atMs)) && outranksPeer(guard)
+  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here. A vote that was
+  // left with the peer does not come back by a claim.
+  const handover = (heldByPeer || peerHolds(guard, atMs)) && leftWith(voter) === null && outranksPeer(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
@@ -81,7 +83,8 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
 export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
   const mayLast =
-    peerWasWithoutVip(guard, phase.sinceMs) || (candidacy !== null && isUnderWay(candidacy, votersOf(guard)))
+    peerWasWithoutVip(guard, phase.sinceMs) ||
+    (candidacy !== null && isUnderWay(candidacy, votersOf(guard), keptVoter(guard)))
   return mayLast ? Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs) : phase.deadlineMs
 }
 
@@ -148,7 +151,9 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
     set(turn, { phase: { name: 'holding', sinceMs: atMs } })
     setBar(turn, false)
     writePermit(turn)
-    const voters = Object.keys(candidacy.grantedSentAtMs).sort().join(' and ')
+    const kept = keptVoter(guard)
+    const votes = new Set([...Object.keys(candidacy.grantedSentAtMs), ...(kept === null ? [] : [kept])])
+    const voters = [...votes].sort().join(' and ')
     return tell(
       turn,
       'lease-won',
@@ -176,7 +181,7 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
   const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
-  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present))
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
     return `the claim cannot win: ${refusals || 'nobody is there to vote'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
   return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no answer'}`
@@ -186,7 +191,7 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
 export function leaseInUseUntilMs(guard: Guard): number {
   const { phase, candidacy, timing } = guard
   if ((phase.name !== 'holding' && phase.name !== 'entitled') || candidacy === null) return -Infinity
-  return leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs)
+  return leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs, keptVoter(guard))
 }
 
 /**

@@ -7,6 +7,7 @@ import { type FenceMemory, type Guard, type GuardEvent, holdsVip, type Phase } f
 import {
   giveBackOwnVote,
   isOrphaned,
+  keptVoter,
   release,
   set,
   setBar,
@@ -174,7 +175,8 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   const mustHold = phase.startFailed || peerHolds(guard, atMs)
   const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
   const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
-  const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
+  const couldWin =
+    policy.alone === 'keep' || keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
 
   // As a standby it may be barred for another reason at once: then the bar is not lifted in between.

@@ -13,6 +13,7 @@ import { type Guard, holdsVip, type Phase } from './guard-state.ts'
 import {
   giveBackOwnVote,
   isOrphaned,
+  keptVoter,
   leaseEndsAtMs,
   set,
   setBar,
@@ -70,8 +71,7 @@ function mayApply(guard: Guard, atMs: number): boolean {
     guard.seen.process === 'running' &&
     guard.voter.pledge.phase !== 'recording' &&
     (promise === null || promise.node === guard.node) &&
-    heardSomebody(guard) &&
-    !alone(guard, atMs) &&
+    (keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))) &&
     !peerHolds(guard, atMs) &&
     barCause(guard, atMs) === null
   )
@@ -111,7 +111,8 @@ export function stepApplying(turn: Turn, phase: Applying): void {
     )
   }
   const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
-  const failed = guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present)
+  const failed =
+    guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present, keptVoter(guard))
   if (failed || atMs >= phase.deadlineMs) enterGated(turn, atMs + retryMs)
 }
 

@@ -2,6 +2,9 @@
 import { assertNever } from '../shared/assert-never.ts'
 import type { Report } from '../shared/protocol.ts'
 import { promotionWarning } from '../shared/timing.ts'
+import { leftWith } from '../shared/vote.ts'
+import { leftText } from './bar-evidence.ts'
+import { leftVoteOf, needsKept } from './guard-standing.ts'
 import { holdsVip, reportsAsk, type Guard } from './guard-state.ts'
 
 /** keepalived runs the check each checkMs; after this many without one it plainly does not. */
@@ -31,10 +34,21 @@ export function reportOf(guard: Guard, atMs: number): Report {
     gateway: guard.gateway,
     fence: guard.lastFence,
     warnings: warningsOf(guard, atMs),
+    ...standingOf(guard),
   }
 }
 
-function whyOf({ phase, peer }: Guard): string {
+function standingOf(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
+  const left = leftVoteOf(guard)
+  const { kept } = guard
+  return {
+    ...(left === undefined ? {} : { left }),
+    ...(kept.phase === 'none' ? {} : { keepsVote: kept.ballot.epoch }),
+  }
+}
+
+function whyOf({ phase, peer, kept, voter, leaving }: Guard): string {
+  const left = leftWith(voter)
   switch (phase.name) {
     case 'standby':
       return 'may become MASTER'
@@ -45,13 +59,16 @@ function whyOf({ phase, peer }: Guard): string {
     case 'claiming':
       return phase.handover ? `takes over from ${peer ?? 'the holder'}` : 'asking for the votes'
     case 'gated':
+      if (left !== null) return leftText(leaving, left.to)
       return 'gate: strict; waits until nobody holds, then asks for the votes'
     case 'applying':
       return 'gate: strict; asks for the votes before keepalived may become MASTER'
     case 'entitled':
       return 'has the lease; keepalived may become MASTER'
     case 'holding':
-      return 'holds the lease'
+      return kept.phase === 'kept'
+        ? `holds the lease; ${kept.ballot.of} left its vote here when it went`
+        : 'holds the lease'
     case 'unprotected':
       return 'keeps the VIP without a lease: neither witness nor peer is heard (alone: keep)'
     case 'overruled':
@@ -66,7 +83,7 @@ function whyOf({ phase, peer }: Guard): string {
 }
 
 function warningsOf(guard: Guard, atMs: number): string[] {
-  const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy } = guard
+  const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
   const warnings: string[] = []
   const patienceMs = missedChecks * timing.checkMs
   const watchedMs = atMs - listeningSinceMs
@@ -84,5 +101,9 @@ function warningsOf(guard: Guard, atMs: number): string[] {
   const promotion = promotionWarning(profile, timing)
   if (promotion !== null) warnings.push(promotion)
   if (policy.mode === 'observe') warnings.push('observe mode: nothing is fenced')
+  if (phase.name === 'holding' && needsKept(guard, atMs))
+    warnings.push(
+      `the lease rests on the vote that ${peer ?? 'the peer'} left here, as the witness does not renew it: ${peer ?? 'the peer'} stays barred when it comes back until it hears this node`,
+    )
   return warnings
 }

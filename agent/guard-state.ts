@@ -37,6 +37,40 @@ export interface FenceMemory {
 
 export type Gateway = Report['gateway']
 
+/** The vote that the peer left with this node, as the disk has it. */
+export interface KeptBallot {
+  readonly of: NodeName
+  readonly epoch: Epoch
+}
+
+/** `kept` and `forgetting` with `counts` are votes for this node, without end. */
+export type KeptVote =
+  /** The disk surely has none. */
+  | { readonly phase: 'none' }
+  /** Found on disk after a reboot: counts when the peer and the witness had the time to deny it. */
+  | { readonly phase: 'recovered'; readonly ballot: KeptBallot; readonly sinceMs: number }
+  /** On its way to the disk: does not count yet. */
+  | { readonly phase: 'keeping'; readonly ballot: KeptBallot; readonly sinceMs: number }
+  | { readonly phase: 'kept'; readonly ballot: KeptBallot; readonly sinceMs: number }
+  /** On its way out of the disk. Only then the peer may have it back. */
+  | {
+      readonly phase: 'forgetting'
+      readonly ballot: KeptBallot
+      readonly sinceMs: number
+      readonly counts: boolean
+    }
+  /** Does not count any more, and may still be on the disk. */
+  | { readonly phase: 'void'; readonly ballot: KeptBallot }
+
+/** What was found on disk about votes that were left; see `KeptVote`. */
+export interface FoundStanding {
+  readonly kept: KeptBallot | null
+  /** The disk is of an earlier boot. */
+  readonly rebooted: boolean
+  /** The state file was lost: whether this node left its vote only the peer can tell. */
+  readonly inDoubt: boolean
+}
+
 export type GuardEvent =
   /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
   | {
@@ -86,6 +120,17 @@ export type GuardEvent =
   | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
   | { readonly type: 'gateway'; readonly atMs: number; readonly gateway: Gateway }
   | { readonly type: 'check-seen'; readonly atMs: number }
+  /** This host shuts down: the agent is told to end. */
+  | { readonly type: 'leave'; readonly atMs: number }
+  /** What `keep-vote` wanted on the disk is there; `error`: nobody knows what is there. */
+  | {
+      readonly type: 'vote-kept'
+      readonly atMs: number
+      readonly kept: KeptBallot | null
+      readonly error: string | null
+    }
+  /** The peer's agent lives and has no such instance: it keeps no vote of this one. */
+  | { readonly type: 'peer-without'; readonly atMs: number }
 
 export type TellLevel = 'info' | 'warning' | 'critical'
 
@@ -112,6 +157,10 @@ export type GuardEffect =
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
   | { readonly type: 'remember'; readonly memory: FenceMemory }
+  /** Write the vote that the peer left here durably, or take it off the disk; then report `vote-kept`. */
+  | { readonly type: 'keep-vote'; readonly kept: KeptBallot | null }
+  /** Tell the check, on disk, that this node's vote was left with the peer: without an agent it must refuse. */
+  | { readonly type: 'vote-left'; readonly on: boolean }
   /** One line for the operator: to the log here and to the witness's events. */
   | { readonly type: 'tell'; readonly event: string; readonly level: TellLevel; readonly text: string }
 
@@ -125,6 +174,8 @@ export type BarCause =
   | { readonly kind: 'no-gateway'; readonly text: string }
   /** The holder lives, but its adverts do not arrive: keepalived would promote itself. */
   | { readonly kind: 'no-adverts'; readonly text: string; readonly retryAtMs: number }
+  /** This node left its vote with the peer when it went, and does not have it back yet. */
+  | { readonly kind: 'vote-left'; readonly text: string }
 
 export type Phase =
   /** Not MASTER; keepalived may promote itself. */
@@ -241,6 +292,12 @@ export interface Guard {
   readonly ballotFails: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
+  /** The peer's vote, where it left it here. */
+  readonly kept: KeptVote
+  /** This host shuts down and this node's vote goes to the peer. */
+  readonly leaving: boolean
+  /** The state file was lost, and the wait for what was promised there lasts: the peer may still say that it has the vote. */
+  readonly inDoubt: boolean
 }
 
 export interface GuardOptions {
@@ -252,6 +309,8 @@ export interface GuardOptions {
   readonly policy: GuardPolicy
   readonly recovered: RecoveredBallot
   readonly memory: FenceMemory
+  /** Absent: no vote was left here, and none of this node is out. */
+  readonly standing?: FoundStanding
   readonly atMs: number
 }
 

@@ -37,10 +37,17 @@ export function votersOf(guard: Guard): readonly VoterName[] {
   return [guard.node, witness, guard.peer ?? '(no peer yet)']
 }
 
+/** The voter whose vote was left with this node and counts without end; null: none. */
+export function keptVoter({ kept, peer }: Guard): VoterName | null {
+  const counts = kept.phase === 'kept' || (kept.phase === 'forgetting' && kept.counts)
+  return counts && kept.ballot.of === peer ? peer : null
+}
+
 /** The instant at which this node starts to fence itself unless its lease is renewed. */
 export function leaseEndsAtMs(guard: Guard): number {
   if (guard.candidacy === null) return -Infinity
-  return fenceAtMs(leaseUntilMs(guard.candidacy, votersOf(guard), guard.timing.leaseMs), guard.timing)
+  const { candidacy, timing } = guard
+  return fenceAtMs(leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs, keptVoter(guard)), timing)
 }
 
 export function peerName(guard: Guard): string {
@@ -72,7 +79,7 @@ export function pushVoteEffects(turn: Turn, effects: readonly VoteEffect[]): voi
 
 /** At the start nothing is lifted or permitted before somebody was heard; the check asks the witness meanwhile. */
 export function mayPermit(guard: Guard): boolean {
-  return heardSomebody(guard) || guard.policy.alone === 'keep'
+  return heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
 }
 
 /** In observe mode nothing is ever barred, and a bar that was left behind is lifted. */

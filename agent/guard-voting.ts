@@ -3,6 +3,7 @@ import { compareCandidates } from '../shared/preference.ts'
 import type { Vote } from '../shared/protocol.ts'
 import {
   askVote,
+  type Ballot,
   ballotLost,
   ballotRecorded,
   learnEpoch,
@@ -13,6 +14,7 @@ import {
 import { showsVip } from '../shared/vip-sighting.ts'
 import { startFence } from './guard-fencing.ts'
 import { type GuardEvent, holdsVip } from './guard-state.ts'
+import { bookPeersVotes, returnedEpoch } from './guard-standing.ts'
 import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
 import { askOwnVote } from './guard-claim.ts'
 import { withGrant, withRefusal } from './lease.ts'
@@ -26,6 +28,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
     peerHeardAtMs: atMs,
     peerReport: report,
   })
+  bookPeersVotes(turn, report)
 
   if (report.release) {
     const { voter, effects } = releaseVote(turn.guard.voter, peer)
@@ -92,7 +95,11 @@ function settleContest(turn: Turn, peer: string): Vote {
 
 function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const { voter, profile } = turn.guard
-  const verdict = verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs })
+  const returnsVote = returnedEpoch(turn.guard)
+  const verdict = {
+    ...verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
+    ...(returnsVote === undefined ? {} : { returnsVote }),
+  }
   turn.effects.push({ type: 'answer-peer', beat, verdict })
 }
 
@@ -103,6 +110,9 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   if (result === null) return
   set(turn, { voter: result.voter })
   pushVoteEffects(turn, result.effects)
+  const { pledge } = guard.voter
+  const stood = pledge.phase === 'recording' && pledge.stood !== undefined
+  if (event.ballot.standing === true || stood) bookStandingRecorded(turn, event.ballot)
   if (event.ballot.to !== guard.node)
     return answerPendingPeer(turn, { kind: 'granted', epoch: event.ballot.epoch })
   const { candidacy } = guard
@@ -112,6 +122,15 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   if (candidacy !== null) askOwnVote(turn)
   // While the VIP may still be here an older lease may be, too.
   else if (!holdsVip(guard)) giveBackOwnVote(turn)
+}
+
+/** The peer hears at once that this node's vote stands with it, or is an ordinary one again. */
+function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
+  turn.effects.push({ type: 'beat' })
+  if (standing === true)
+    return tell(turn, 'vote-left', 'info', `This node goes; its vote is left with ${to} until it is back.`)
+  turn.effects.push({ type: 'vote-left', on: false })
+  tell(turn, 'vote-back', 'info', `${to} handed the vote back that this node had left with it.`)
 }
 
 export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {

@@ -28,6 +28,16 @@ import {
 } from './guard-fencing.ts'
 import { stepHolding, stepUnprotected } from './guard-holding.ts'
 import { enterGated, gateDeadlineMs, stepApplying, stepEntitled, stepGated } from './guard-gate.ts'
+import {
+  bookLeave,
+  bookPeerWithout,
+  bookReturnedVote,
+  bookVoteKept,
+  confirmKept,
+  endDoubtInTime,
+  recoverKept,
+  voidKept,
+} from './guard-standing.ts'
 import { bookAdverts, stepNotMaster } from './guard-standby.ts'
 import {
   type Guard,
@@ -45,6 +55,7 @@ import { withGrant, withPending, withRefusal } from './lease.ts'
 export type * from './guard-state.ts'
 export type { Rung } from './fence-ladder.ts'
 export { reportOf } from './guard-report.ts'
+export { leaveProgress } from './guard-standing.ts'
 
 /** The guard of an agent that starts at `atMs`. */
 export function createGuard(options: GuardOptions): Guard {
@@ -85,6 +96,9 @@ export function createGuard(options: GuardOptions): Guard {
     gateway: 'unknown',
     ballotFails: false,
     recordTookMs: null,
+    kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
+    leaving: false,
+    inDoubt: options.standing?.inDoubt ?? false,
   }
 }
 
@@ -101,6 +115,8 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   // Before time passes: what a jump of the clock made look expired may still be in use.
   if (event.type === 'resumed') keepPromise(turn, event)
   set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
+  endDoubtInTime(turn)
+  confirmKept(turn)
   book(turn, event)
   settle(turn)
   return { guard: turn.guard, effects: turn.effects }
@@ -175,6 +191,12 @@ function book(turn: Turn, event: GuardEvent): void {
       return set(turn, { gateway: event.gateway })
     case 'check-seen':
       return set(turn, { checkSeenAtMs: event.atMs })
+    case 'leave':
+      return bookLeave(turn)
+    case 'vote-kept':
+      return bookVoteKept(turn, event)
+    case 'peer-without':
+      return bookPeerWithout(turn)
     default:
       return assertNever(event)
   }
@@ -208,6 +230,8 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
     })
   } else set(turn, { peerHeardAtMs: atMs })
   set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
+  if (from === witness) bookWitnessWord(turn)
+  else bookReturnedVote(turn, from, verdict.returnsVote)
 
   const { candidacy } = turn.guard
   const { vote } = verdict
@@ -229,6 +253,14 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
     default:
       return assertNever(vote)
   }
+}
+
+/** A peer that renews at the witness has its own vote: it left none here, whatever an old disk says. */
+function bookWitnessWord(turn: Turn): void {
+  const { witnessWord, kept, peer } = turn.guard
+  if (kept.phase === 'none' || kept.phase === 'void' || witnessWord === null || peer === null) return
+  if (witnessWord.holder === peer && witnessWord.renewedAtMs > kept.sinceMs)
+    voidKept(turn, `the witness hears ${peer} renew its lease`)
 }
 
 /**

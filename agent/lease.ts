@@ -33,10 +33,18 @@ export function majorityOf(voters: number): number {
   return Math.floor(voters / 2) + 1
 }
 
-/** Until when the candidate has the lease; -Infinity: it has none. */
-export function leaseUntilMs(candidacy: Candidacy, voters: readonly VoterName[], leaseMs: number): number {
+/**
+ * Until when the candidate has the lease; -Infinity: it has none.
+ * @param kept the voter that left its vote with this node, if any: that vote has no end
+ */
+export function leaseUntilMs(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  leaseMs: number,
+  kept: VoterName | null = null,
+): number {
   const newestFirst = voters
-    .map((voter) => candidacy.grantedSentAtMs[voter] ?? -Infinity)
+    .map((voter) => (voter === kept ? Infinity : (candidacy.grantedSentAtMs[voter] ?? -Infinity)))
     .sort((a, b) => b - a)
   const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity
   return Math.max(decisive + leaseMs, candidacy.carriedUntilMs)
@@ -53,9 +61,10 @@ export function isHopeless(
   candidacy: Candidacy,
   voters: readonly VoterName[],
   present: (voter: VoterName) => boolean,
+  kept: VoterName | null = null,
 ): boolean {
   const possible = voters.filter((voter) => {
-    if (candidacy.grantedSentAtMs[voter] !== undefined) return true
+    if (voter === kept || candidacy.grantedSentAtMs[voter] !== undefined) return true
     const refusal = candidacy.refusals[voter]
     return refusal === undefined ? present(voter) : passing.has(refusal.reason)
   })
@@ -63,9 +72,14 @@ export function isHopeless(
 }
 
 /** Whether a majority has voted or is writing its vote down: nobody else can win, and only the disks are awaited. */
-export function isUnderWay(candidacy: Candidacy, voters: readonly VoterName[]): boolean {
+export function isUnderWay(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  kept: VoterName | null = null,
+): boolean {
   const won = voters.filter(
-    (voter) => candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
+    (voter) =>
+      voter === kept || candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
   )
   return won.length >= majorityOf(voters.length)
 }

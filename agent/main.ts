@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError, loadConfig } from '../shared/config-file.ts'
+import { DurableFileError } from '../shared/durable-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
@@ -15,6 +16,7 @@ import { KeepalivedConfError } from './keepalived-conf.ts'
 import { NotifyFifoError } from './notify-fifo.ts'
 import { PeerListenerError } from './peer-listener.ts'
 import { RunFolderError } from './run-folder.ts'
+import { takeVoteBack } from './take-vote-back.ts'
 
 /** Something that the admin can put right; the message says what. */
 const exitConfiguration = 2
@@ -45,11 +47,17 @@ async function run(config: AgentConfig): Promise<void> {
     echo,
   })
 
+  let stopping = false
   const stop = (signal: string): void => {
-    agent.close()
-    log.info('end', `ended by ${signal}; bar and permit stay as they are`)
-    log.flush()
-    process.exit(0)
+    if (stopping) return
+    stopping = true
+    // A look at keepalived that fails leaves no vote, and keeps nobody from ending.
+    void agent.leave().finally(() => {
+      agent.close()
+      log.info('end', `ended by ${signal}; bar and permit stay as they are`)
+      log.flush()
+      process.exit(0)
+    })
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -65,6 +73,7 @@ function isForAdmin(cause: unknown): cause is Error {
     KeepalivedConfError,
     NotifyFifoError,
     PeerListenerError,
+    DurableFileError,
   ].some((kind) => cause instanceof kind)
 }
 
@@ -77,6 +86,20 @@ const program = new Command('witness-agent')
   .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
   .action(async ({ config }: { config: string }) => {
     await run(loadConfig(config, agentConfigSchema))
+  })
+
+program
+  .command('take-vote-back')
+  .description(
+    'Takes back the vote that this node left with its peer, which is gone for good. The agent must be stopped.',
+  )
+  .action(async (_options: unknown, command: Command) => {
+    const { config } = command.optsWithGlobals<{ config: string }>()
+    const said = await takeVoteBack(loadConfig(config, agentConfigSchema), {
+      bootId: bootId(),
+      nowMs: bootClockMs,
+    })
+    process.stdout.write(`${said}\n`)
   })
 
 program.parseAsync().catch((cause: unknown) => {

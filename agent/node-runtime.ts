@@ -13,11 +13,14 @@ import {
   decide,
   nextDeadlineMs,
   reportOf,
+  leaveProgress,
   type FenceMemory,
+  type FoundStanding,
   type Guard,
   type GuardEffect,
   type GuardEvent,
   type GuardPolicy,
+  type KeptBallot,
   type Rung,
   type TellLevel,
 } from './guard.ts'
@@ -46,6 +49,10 @@ export interface RuntimeOutlets {
   readonly announce: (instance: string, vips: readonly string[]) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
   readonly remember: (instance: string, memory: FenceMemory) => void
+  /** Settles when it is on disk, or off it. */
+  readonly keepVote: (instance: string, kept: KeptBallot | null) => Promise<void>
+  /** Tells the check, on disk. */
+  readonly voteLeft: (instance: string, on: boolean) => void
   /** The periodic look around, before each renewal. */
   readonly look: () => void
   readonly tell: (told: { instance: string | null; event: string; level: TellLevel; text: string }) => void
@@ -59,6 +66,7 @@ export interface RuntimeOptions {
   readonly monotonicMs: () => number
   readonly recovered: (instance: string) => RecoveredBallot
   readonly memory: (instance: string) => FenceMemory
+  readonly standing: (instance: string) => FoundStanding
   readonly outlets: RuntimeOutlets
 }
 
@@ -85,6 +93,7 @@ export class NodeRuntime {
   #deadline: { readonly timer: NodeJS.Timeout; readonly atMs: number } | null = null
   #renewTimer: NodeJS.Timeout | null = null
   #tickedForMs: number | null = null
+  #onLeft: (() => void) | null = null
   #ranAt: { bootMs: number; monotonicMs: number }
   #closed = false
 
@@ -154,6 +163,26 @@ export class NodeRuntime {
     this.#drain(atMs)
   }
 
+  /**
+   * This host shuts down: each instance's vote that is the peer's now stays the peer's.
+   * @returns settles when nothing is under way any more
+   */
+  leave(): Promise<void> {
+    this.feedAll({ type: 'leave' })
+    const left = new Promise<void>((resolve) => {
+      this.#onLeft = resolve
+    })
+    this.#noteLeft()
+    return left
+  }
+
+  #noteLeft(): void {
+    if (this.#onLeft === null) return
+    if ([...this.#guards.values()].some((guard) => leaveProgress(guard) === 'leaving')) return
+    this.#onLeft()
+    this.#onLeft = null
+  }
+
   close(): void {
     this.#closed = true
     if (this.#renewTimer !== null) clearInterval(this.#renewTimer)
@@ -161,7 +190,7 @@ export class NodeRuntime {
   }
 
   #newGuard(profile: Profile): Guard {
-    const { node, policy, recovered, memory, nowMs } = this.#options
+    const { node, policy, recovered, memory, standing, nowMs } = this.#options
     return createGuard({
       node,
       peer: this.#plan.peer,
@@ -170,6 +199,7 @@ export class NodeRuntime {
       policy,
       recovered: recovered(profile.instance),
       memory: memory(profile.instance),
+      standing: standing(profile.instance),
       atMs: nowMs(),
     })
   }
@@ -195,6 +225,7 @@ export class NodeRuntime {
     } finally {
       this.#running = false
     }
+    this.#noteLeft()
     this.#armDeadline(latestMs)
   }
 
@@ -235,6 +266,10 @@ export class NodeRuntime {
         }))
       case 'remember':
         return outlets.remember(instance, effect.memory)
+      case 'keep-vote':
+        return this.#keepVote(instance, effect.kept)
+      case 'vote-left':
+        return outlets.voteLeft(instance, effect.on)
       case 'tell':
         return outlets.tell({ instance, event: effect.event, level: effect.level, text: effect.text })
       default:
@@ -272,6 +307,13 @@ export class NodeRuntime {
     outlets.record(instance, ballot).then(
       () => this.feed(instance, { type: 'recorded', ballot, tookMs: nowMs() - startedAtMs }),
       (cause: unknown) => this.feed(instance, { type: 'record-failed', ballot, error: messageOf(cause) }),
+    )
+  }
+
+  #keepVote(instance: string, kept: KeptBallot | null): void {
+    this.#options.outlets.keepVote(instance, kept).then(
+      () => this.feed(instance, { type: 'vote-kept', kept, error: null }),
+      (cause: unknown) => this.feed(instance, { type: 'vote-kept', kept, error: messageOf(cause) }),
     )
   }
 

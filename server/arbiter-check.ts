@@ -55,6 +55,7 @@ function epochForCheck(voter: Voter, name: NodeName): Epoch {
   const { pledge, record, epoch } = voter
   switch (pledge.phase) {
     case 'promised':
+    case 'standing':
       return pledge.to === name ? pledge.epoch : epoch + 1
     case 'recording':
       return pledge.ballot.to === name ? pledge.ballot.epoch : epoch + 1

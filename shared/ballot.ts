@@ -3,4 +3,9 @@ import { z } from 'zod'
 import { epochSchema, nodeName } from './protocol.ts'
 import type { Ballot } from './vote.ts'
 
-export const ballotSchema = z.strictObject({ to: nodeName, epoch: epochSchema }) satisfies z.ZodType<Ballot>
+export const ballotSchema = z.strictObject({
+  to: nodeName,
+  epoch: epochSchema,
+  /** Of a vote that a node left when it went; absent on every other. */
+  standing: z.literal(true).optional(),
+}) satisfies z.ZodType<Ballot>

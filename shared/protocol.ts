@@ -146,6 +146,16 @@ export const guardPhases = [
 ] as const
 export type GuardPhase = (typeof guardPhases)[number]
 
+const leftVote = z.discriminatedUnion('kind', [
+  /** The node goes, and its vote stands with that node from now on. */
+  z.strictObject({ kind: z.literal('leaving'), to: nodeName, epoch }),
+  /** The node is back, and votes again when that node hands the vote back. */
+  z.strictObject({ kind: z.literal('returning'), to: nodeName, epoch }),
+  /** Its state file is lost: only the peer knows. */
+  z.strictObject({ kind: z.literal('unknown') }),
+])
+export type LeftVote = z.infer<typeof leftVote>
+
 const report = z.strictObject({
   instance: instanceName,
   phase: z.enum(guardPhases),
@@ -171,6 +181,10 @@ const report = z.strictObject({
   gateway: z.enum(['reachable', 'unreachable', 'unknown']),
   fence: fenceReport.nullable(),
   warnings: z.array(text).max(8),
+  /** This node's vote is not its own to give; absent: it is. */
+  left: leftVote.optional(),
+  /** Under which epoch this node keeps the vote that its peer left here; absent: it surely keeps none. */
+  keepsVote: epoch.optional(),
 })
 export type Report = z.infer<typeof report>
 
@@ -228,6 +242,8 @@ const verdict = z.strictObject({
   renewedAgoMs: durationMs.nullable(),
   /** The highest epoch that this voter knows of. */
   epoch,
+  /** Hands back the vote that was left here under that epoch: this voter's node counts on it no more. */
+  returnsVote: epoch.optional(),
 })
 export type Verdict = z.infer<typeof verdict>
 export type Vote = Verdict['vote']

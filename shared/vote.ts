@@ -13,6 +13,8 @@ import { assertNever } from './assert-never.ts'
 export interface Ballot {
   readonly to: NodeName
   readonly epoch: Epoch
+  /** The promise has no end: the voter's node went, and left its vote with this one. Absent: an ordinary promise. */
+  readonly standing?: true | undefined
 }
 
 /** How long the promise under `epoch` lasts, kept in memory of the host (tmpfs): survives the process, not the boot. */
@@ -30,7 +32,13 @@ export type Pledge =
    * The ballot is on its way to the disk; the promise is not given yet. `boundUntilMs`: an older promise to the same
    * node that is still in use.
    */
-  | { readonly phase: 'recording'; readonly ballot: Ballot; readonly boundUntilMs: number }
+  | {
+      readonly phase: 'recording'
+      readonly ballot: Ballot
+      readonly boundUntilMs: number
+      /** What stood without end before: it goes on to where the ballot cannot be written. */
+      readonly stood?: Standing
+    }
   | {
       readonly phase: 'promised'
       readonly to: NodeName
@@ -38,6 +46,15 @@ export type Pledge =
       readonly grantedAtMs: number
       readonly untilMs: number
     }
+  /** The voter's own node left its vote here when it went: no end, until the node it was left with hands it back. */
+  | Standing
+
+interface Standing {
+  readonly phase: 'standing'
+  readonly to: NodeName
+  readonly epoch: Epoch
+  readonly sinceMs: number
+}
 
 export interface Voter {
   readonly pledge: Pledge
@@ -71,13 +88,20 @@ export type VoteDecision =
 export type RecoveredBallot = { kind: 'valid'; ballot: Ballot | null; mark: Mark | null } | { kind: 'lost' }
 
 /** After a lost ledger, epochs jump by this much, beyond any that was granted unseen. */
-const epochGapAfterLoss = 1000
+export const epochGapAfterLoss = 1000
 
 /** The voter of a process that starts at `atMs`. */
 export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserveMs: number }): Voter {
   const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }
   if (found.kind === 'lost') return { pledge: waiting, record: null, ...spent(epochGapAfterLoss) }
   const { ballot, mark } = found
+  if (ballot?.standing === true)
+    return {
+      // Whatever the marks say: they tell of promises that end.
+      pledge: { phase: 'standing', to: ballot.to, epoch: ballot.epoch, sinceMs: at.atMs },
+      record: ballot,
+      ...spent(Math.max(ballot.epoch, mark?.epoch ?? 0)),
+    }
   if (mark !== null && isRolledBack(found)) {
     const untilMs = Math.max(mark.untilMs, waiting.untilMs)
     return { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(mark.epoch + epochGapAfterLoss) }
@@ -126,6 +150,7 @@ export function expireVote(voter: Voter, atMs: number): Voter {
       return pledge.untilMs <= atMs ? { ...voter, pledge: { phase: 'free' } } : voter
     case 'free':
     case 'recording':
+    case 'standing':
       return voter
     default:
       return assertNever(pledge)
@@ -142,7 +167,9 @@ export function keepOverJump(
   jump: { atMs: number; jumpedMs: number; reserveMs: number },
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const { pledge, record, spentEpoch } = voter
-  if (jump.jumpedMs <= 0 || pledge.phase === 'free') return { voter, effects: [] }
+  // What stands has no end that a jump could bring nearer.
+  if (jump.jumpedMs <= 0 || pledge.phase === 'free' || pledge.phase === 'standing')
+    return { voter, effects: [] }
   // Not sooner than before either: a promise from under a longer timing may last for more than reserveMs from now.
   const keep = (untilMs: number): number =>
     Math.max(untilMs, Math.min(untilMs + jump.jumpedMs, jump.atMs + jump.reserveMs))
@@ -160,9 +187,11 @@ export function keepOverJump(
     }
     case 'recording': {
       const boundUntilMs = keep(pledge.boundUntilMs)
+      // A mark tells of promises that end; the ballot tells of one that stands.
+      const markUntilMs = Number.isFinite(boundUntilMs) ? boundUntilMs : jump.atMs + jump.reserveMs
       return {
         voter: { ...voter, pledge: { ...pledge, boundUntilMs } },
-        effects: marked(recordedEpoch, boundUntilMs),
+        effects: marked(recordedEpoch, markUntilMs),
       }
     }
     default:
@@ -225,6 +254,12 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
       break
     }
 
+    case 'standing':
+      if (pledge.to !== ask.from) return refuse('promised', standingText(pledge))
+      // What has no end needs no renewal; the mark is for the day on which it is an ordinary promise again.
+      if (pledge.epoch === ask.epoch) return grantStanding(voter, pledge, ask.atMs, timing)
+      break
+
     case 'waiting':
       if (voter.record?.to !== ask.from)
         return refuse(
@@ -247,12 +282,104 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
   if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)
     return refuse('stale-epoch', `epoch ${ask.epoch} is not new here; the highest known is ${voter.epoch}`)
-  const ballot: Ballot = { to: ask.from, epoch: ask.epoch }
-  const boundUntilMs = pledge.phase === 'free' ? ask.atMs : pledge.untilMs
+  const ballot: Ballot =
+    pledge.phase === 'standing'
+      ? { to: ask.from, epoch: ask.epoch, standing: true }
+      : { to: ask.from, epoch: ask.epoch }
+  return recordNext(voter, ballot, ask.atMs)
+}
+
+/** Writes `ballot` down; what the same node has by the pledge so far binds meanwhile. */
+function recordNext(voter: Voter, ballot: Ballot, atMs: number): VoteResult {
+  const { pledge } = voter
+  const boundUntilMs = boundUntil(pledge, atMs)
+  const stood = pledge.phase === 'standing' ? { stood: pledge } : {}
   return {
-    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },
+    voter: {
+      ...voter,
+      spentEpoch: Math.max(voter.spentEpoch, ballot.epoch),
+      epoch: Math.max(voter.epoch, ballot.epoch),
+      pledge: { phase: 'recording', ballot, boundUntilMs, ...stood },
+    },
     effects: [{ type: 'record', ballot }],
-    decision: { kind: 'pending', epoch: ask.epoch },
+    decision: { kind: 'pending', epoch: ballot.epoch },
+  }
+}
+
+function boundUntil(pledge: Pledge, atMs: number): number {
+  switch (pledge.phase) {
+    case 'free':
+      return atMs
+    case 'recording':
+      return pledge.boundUntilMs
+    case 'waiting':
+    case 'promised':
+      return pledge.untilMs
+    case 'standing':
+      return Infinity
+    default:
+      return assertNever(pledge)
+  }
+}
+
+/** With whom the voter's node left its vote; null: it is its own. While the next ballot is being written it still stands. */
+export function leftWith({ pledge }: Voter): { readonly to: NodeName; readonly epoch: Epoch } | null {
+  const standing = pledge.phase === 'recording' ? pledge.stood : pledge
+  return standing?.phase === 'standing' ? standing : null
+}
+
+/** What an operator reads where a vote was left with `to` and is wanted by somebody else. */
+function standingText({ to, epoch }: { to: NodeName; epoch: Epoch }): string {
+  return (
+    `this node left its vote with ${to} (epoch ${epoch}), which may live on by it unseen: ` +
+    `it votes again when ${to} hands it back; if ${to} is gone for good, run witness-agent take-vote-back here`
+  )
+}
+
+/**
+ * This voter's node goes: what is promised to `to` now is left with it for good, on disk before anybody is told.
+ * @returns null: the vote is not `to`'s at this moment, and nothing is left
+ */
+export function leaveVote(before: Voter, leave: { to: NodeName; atMs: number }): VoteResult | null {
+  const voter = expireVote(before, leave.atMs)
+  const { pledge } = voter
+  if (pledge.phase !== 'promised' || pledge.to !== leave.to) return null
+  return recordNext(voter, { to: pledge.to, epoch: pledge.epoch, standing: true }, leave.atMs)
+}
+
+/**
+ * The node that the vote was left with hands it back. From the disk on it is an ordinary promise to that node, which
+ * ends like any other: what the node counted of this voter up to now stays true.
+ * @returns null: nothing of that epoch is left with anybody
+ */
+export function takeVoteBack(
+  voter: Voter,
+  consent: { epoch: Epoch; atMs: number; reserveMs: number },
+): VoteResult | null {
+  const { pledge } = voter
+  if (pledge.phase !== 'standing' || pledge.epoch !== consent.epoch) return null
+  const { atMs, reserveMs } = consent
+  const { to } = pledge
+  // The holder may have gone on under higher epochs; none of them may be given away under a lower one afterwards.
+  const epoch = Math.max(pledge.epoch, voter.epoch)
+  const next = recordNext(voter, { to, epoch }, atMs)
+  // Before the ballot: a process that dies between the two finds out how long the promise binds.
+  return {
+    ...next,
+    effects: [{ type: 'mark', mark: { epoch, untilMs: atMs + reserveMs } }, ...next.effects],
+  }
+}
+
+/** The ledger is lost, but the node that this voter's vote was left with says so: it stands as if it were on disk. */
+export function recallStanding(voter: Voter, left: { to: NodeName; epoch: Epoch; atMs: number }): Voter {
+  const { to, epoch, atMs } = left
+  const spentEpoch = Math.max(voter.spentEpoch, epoch)
+  return {
+    pledge: { phase: 'standing', to, epoch, sinceMs: atMs },
+    record: null,
+    lost: null,
+    spentEpoch,
+    epoch: Math.max(voter.epoch, spentEpoch),
   }
 }
 
@@ -265,6 +392,15 @@ function grant(voter: Voter, ballot: Ballot, atMs: number, timing: Timing): Vote
   }
 }
 
+function grantStanding(voter: Voter, pledge: Standing, atMs: number, timing: Timing): VoteResult {
+  const { epoch } = pledge
+  return {
+    voter: { ...voter, pledge },
+    effects: [{ type: 'mark', mark: { epoch, untilMs: atMs + timing.reserveMs } }],
+    decision: { kind: 'granted', epoch },
+  }
+}
+
 /** The ballot is on disk: the promise may be given. A ballot that is no longer being recorded changes nothing. */
 export function ballotRecorded(
   voter: Voter,
@@ -272,7 +408,11 @@ export function ballotRecorded(
   at: { atMs: number; timing: Timing },
 ): VoteResult | null {
   if (!isRecording(voter, ballot)) return null
-  return grant({ ...voter, record: ballot, lost: null }, ballot, at.atMs, at.timing)
+  if (ballot.standing !== true)
+    return grant({ ...voter, record: ballot, lost: null }, ballot, at.atMs, at.timing)
+  const { to, epoch } = ballot
+  const pledge: Standing = { phase: 'standing', to, epoch, sinceMs: at.atMs }
+  return grantStanding({ ...voter, record: ballot, lost: null }, pledge, at.atMs, at.timing)
 }
 
 /**
@@ -282,13 +422,17 @@ export function ballotRecorded(
 export function ballotLost(voter: Voter, ballot: Ballot): Voter {
   const { pledge } = voter
   if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
+  if (pledge.stood !== undefined) return { ...voter, record: null, lost: ballot, pledge: pledge.stood }
   return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
 }
 
 function isRecording(voter: Voter, ballot: Ballot): boolean {
   const { pledge } = voter
   return (
-    pledge.phase === 'recording' && pledge.ballot.to === ballot.to && pledge.ballot.epoch === ballot.epoch
+    pledge.phase === 'recording' &&
+    pledge.ballot.to === ballot.to &&
+    pledge.ballot.epoch === ballot.epoch &&
+    pledge.ballot.standing === ballot.standing
   )
 }
 
@@ -311,6 +455,8 @@ export function promisedTo(
   atMs: number,
 ): { node: NodeName; epoch: Epoch; renewedAtMs: number } | null {
   const { pledge } = expireVote(voter, atMs)
+  if (pledge.phase === 'standing')
+    return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.sinceMs }
   if (pledge.phase !== 'promised') return null
   return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.grantedAtMs }
 }

@@ -46,6 +46,30 @@ describe('AgentStore', () => {
     assert.deepEqual(again.memory('VI_1'), { stopped: true, number: 2, recentAtMs: [] })
   })
 
+  it('finds a vote that was left, and one that the peer left here, after a reboot', async () => {
+    const store = await open()
+    assert.deepEqual(store.standing('VI_1'), { kept: null, rebooted: false, inDoubt: true })
+    const kept = { of: 'lb02', epoch: 7 }
+    await Promise.all([
+      store.record('VI_1', { ...ballot, standing: true }),
+      store.keepVote('VI_1', kept),
+      store.keepVote('VI_2', kept),
+    ])
+    const same = await open()
+    assert.deepEqual(same.standing('VI_1'), { kept, rebooted: false, inDoubt: false })
+    const again = await open('boot-2')
+    assert.deepEqual(again.standing('VI_1'), { kept, rebooted: true, inDoubt: false })
+    assert.deepEqual(again.recovered('VI_1'), {
+      kind: 'valid',
+      ballot: { ...ballot, standing: true },
+      mark: null,
+    })
+    await again.keepVote('VI_1', null)
+    const forgotten = await open('boot-2')
+    assert.equal(forgotten.standing('VI_1').kept, null)
+    assert.deepEqual(forgotten.standing('VI_2').kept, kept)
+  })
+
   it('treats a torn file as lost and keeps it aside', async () => {
     await (await open()).record('VI_1', ballot)
     writeFileSync(folder('state/state.json'), '{"format":')

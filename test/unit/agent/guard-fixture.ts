@@ -103,6 +103,7 @@ export interface DriverOptions {
   readonly profile?: Partial<Profile>
   readonly recovered?: GuardOptions['recovered']
   readonly memory?: GuardOptions['memory']
+  readonly standing?: NonNullable<GuardOptions['standing']>
   readonly peer?: string | null
   /** False: the test itself says when a ballot is on disk. */
   readonly recordsAtOnce?: boolean
@@ -128,6 +129,7 @@ export class GuardDriver {
       policy: { ...enforce, ...options.policy },
       recovered: options.recovered ?? freeBallot,
       memory: options.memory ?? noFences,
+      standing: options.standing ?? { kept: null, rebooted: false, inDoubt: false },
       atMs: startMs,
     }
     this.guard = createGuard(this.origin)
@@ -162,9 +164,13 @@ export class GuardDriver {
     const { guard, effects } = decide(this.guard, now)
     this.guard = guard
     const all = [...effects]
-    for (const effect of effects)
-      if (effect.type === 'record' && this.#recordsAtOnce)
+    for (const effect of effects) {
+      if (!this.#recordsAtOnce) break
+      if (effect.type === 'record')
         all.push(...this.feed({ type: 'recorded', ballot: effect.ballot, tookMs: 1 }))
+      if (effect.type === 'keep-vote')
+        all.push(...this.feed({ type: 'vote-kept', kept: effect.kept, error: null }))
+    }
     return all
   }
 

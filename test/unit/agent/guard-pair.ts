@@ -332,6 +332,8 @@ export class GuardPair {
       case 'announce':
       case 'permit':
       case 'tell':
+      case 'keep-vote': // nobody shuts down here; the simulator and the walk play that
+      case 'vote-left':
         return
     }
   }

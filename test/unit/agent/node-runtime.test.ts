@@ -62,6 +62,11 @@ describe('NodeRuntime', () => {
       announce: () => done.push('announce'),
       countAdverts: () => Promise.resolve(0),
       remember: () => undefined,
+      keepVote: (_instance, kept) => {
+        done.push(kept === null ? 'forget' : `keep ${kept.of}`)
+        return Promise.resolve()
+      },
+      voteLeft: (_instance, on) => done.push(`vote-left ${on}`),
       look: () => done.push('look'),
       tell: ({ event }) => done.push(`tell ${event}`),
     }
@@ -80,6 +85,7 @@ describe('NodeRuntime', () => {
           mark: { epoch: 3, untilMs: 0 },
         }),
         memory: () => ({ stopped: false, number: 0, recentAtMs: [] }),
+        standing: () => ({ kept: null, rebooted: false, inDoubt: false }),
         outlets,
       },
       { peer: 'lb02', timing: defaultTiming },

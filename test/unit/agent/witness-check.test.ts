@@ -133,6 +133,26 @@ for (const [shellName, shell, shellArguments] of shells) {
 
     const nothing = { PATH: '/nonexistent' }
 
+    describe('where this node left its vote', () => {
+      it('refuses without an agent, whatever the witness would say, with alone: keep, too', async () => {
+        const WITNESS = await serve((_request, response) => response.end('permit'))
+        for (const ALONE of ['stop', 'keep']) {
+          settings({ WITNESS, ALONE })
+          writeFileSync(join(stateDir, 'VI_1.left'), '')
+          const { code, line } = await run()
+          assert.equal(code, 1)
+          assert.match(line, /left its vote with its peer when it went: start the agent/)
+        }
+      })
+
+      it('goes by the living agent’s word', async () => {
+        settings()
+        writeFileSync(join(stateDir, 'VI_1.left'), '')
+        permitFile(`permit ${bootId} ${inMs(5000)} holder\n`)
+        assert.equal((await run({ env: nothing })).code, 0)
+      })
+    })
+
     describe('before the permit file’s deadline', () => {
       it('permits without starting any program', async () => {
         settings()

@@ -10,9 +10,13 @@ import {
   expireVote,
   keepOverJump,
   learnEpoch,
+  leaveVote,
+  leftWith,
   promisedTo,
+  recallStanding,
   recoverVoter,
   releaseVote,
+  takeVoteBack,
   verdictOf,
   type Ballot,
   type Mark,
@@ -495,6 +499,112 @@ describe('vote', () => {
         { numRuns: 20_000, endOnFailure: true },
       )
       assert.match(String(details.errorInstance), /both count the vote as theirs/)
+    })
+  })
+
+  describe('a vote that its node left', () => {
+    const standingBallot: Ballot = { to: 'a', epoch: 5, standing: true }
+    const leaving = (atMs: number): VoteResult => {
+      const result = leaveVote(promised('a', 5, 1000), { to: 'a', atMs })
+      assert.ok(result !== null)
+      return result
+    }
+    /** Left with `a` under epoch 5, on disk since 1200. */
+    const left = (): Voter => recorded(leaving(1100).voter, standingBallot, 1200).voter
+    const handedBack = (voter: Voter, atMs: number): VoteResult => {
+      const result = takeVoteBack(voter, { epoch: 5, atMs, reserveMs })
+      assert.ok(result !== null)
+      return result
+    }
+
+    it('is on disk before it stands', () => {
+      const { voter, effects } = leaving(1100)
+      assert.deepEqual(effects, [{ type: 'record', ballot: standingBallot }])
+      assert.equal(leftWith(voter), null)
+      assert.deepEqual(leftWith(left()), { phase: 'standing', to: 'a', epoch: 5, sinceMs: 1200 })
+    })
+
+    it('is left only with the node that has it at that moment', () => {
+      assert.equal(leaveVote(free, { to: 'a', atMs: 1000 }), null)
+      assert.equal(leaveVote(promised('b', 5, 1000), { to: 'a', atMs: 1100 }), null)
+      assert.equal(leaveVote(promised('a', 5, 1000), { to: 'a', atMs: 1000 + reserveMs }), null)
+    })
+
+    it('has no end: not by time, not by a jump of the clock, not by a release', () => {
+      const longAfterMs = 1200 + 1000 * reserveMs
+      const voter = expireVote(left(), longAfterMs)
+      assert.equal(reasonOf(ask(voter, 'b', 6, longAfterMs).decision), 'promised')
+      assert.deepEqual(keepOverJump(voter, { atMs: longAfterMs, jumpedMs: 30_000, reserveMs }), {
+        voter,
+        effects: [],
+      })
+      assert.deepEqual(releaseVote(voter, 'a'), { voter, effects: [] })
+    })
+
+    it('stands after every restart, whatever the mark says', () => {
+      for (const mark of [null, { epoch: 5, untilMs: 0 }, { epoch: 9, untilMs: 0 }]) {
+        const voter = recoverVoter(valid(standingBallot, mark), { atMs: 90_000, reserveMs })
+        assert.equal(leftWith(voter)?.to, 'a')
+        assert.equal(reasonOf(ask(voter, 'b', 2000, 99_000_000).decision), 'promised')
+      }
+    })
+
+    it('is the holder’s under its next epochs, too, and stands under them', () => {
+      const raised = ask(left(), 'a', 6, 2000)
+      assert.deepEqual(raised.effects, [{ type: 'record', ballot: { to: 'a', epoch: 6, standing: true } }])
+      assert.equal(leftWith(raised.voter)?.epoch, 5)
+      const { voter, decision } = recorded(raised.voter, { to: 'a', epoch: 6, standing: true }, 2010)
+      assert.equal(decision.kind, 'granted')
+      assert.equal(leftWith(voter)?.epoch, 6)
+    })
+
+    it('comes back by the holder’s consent under the epoch that it stands under, and by no other', () => {
+      assert.equal(takeVoteBack(left(), { epoch: 4, atMs: 2000, reserveMs }), null)
+      assert.equal(takeVoteBack(promised('a', 5, 1000), { epoch: 5, atMs: 1100, reserveMs }), null)
+    })
+
+    it('is an ordinary promise to the holder once that is on disk, and stands until then', () => {
+      const back = handedBack(left(), 2000)
+      assert.deepEqual(back.effects, [
+        { type: 'mark', mark: { epoch: 5, untilMs: 2000 + reserveMs } },
+        { type: 'record', ballot: { to: 'a', epoch: 5 } },
+      ])
+      assert.equal(leftWith(back.voter)?.to, 'a')
+      const { voter } = recorded(back.voter, { to: 'a', epoch: 5 }, 2100)
+      assert.equal(leftWith(voter), null)
+      assert.equal(reasonOf(ask(voter, 'b', 6, 2100 + reserveMs - 1).decision), 'promised')
+      assert.equal(reasonOf(ask(voter, 'b', 6, 2100 + reserveMs).decision), 'pending')
+    })
+
+    it('stands on where the disk refuses to take it back, and can be taken back again', () => {
+      const voter = ballotLost(handedBack(left(), 2000).voter, { to: 'a', epoch: 5 })
+      assert.equal(leftWith(voter)?.to, 'a')
+      const { voter: again } = recorded(handedBack(voter, 3000).voter, { to: 'a', epoch: 5 }, 3010)
+      assert.equal(promisedTo(again, 3010)?.node, 'a')
+      assert.equal(leftWith(again), null)
+    })
+
+    it('comes back above every epoch that is known by then', () => {
+      const { effects } = handedBack(learnEpoch(left(), 8), 2000)
+      assert.deepEqual(effects.at(-1), { type: 'record', ballot: { to: 'a', epoch: 8 } })
+    })
+
+    it('marks an end where the clock jumps while it is taken back', () => {
+      const { voter, effects } = keepOverJump(handedBack(left(), 2000).voter, {
+        atMs: 32_000,
+        jumpedMs: 30_000,
+        reserveMs,
+      })
+      assert.equal(leftWith(voter)?.to, 'a')
+      assert.deepEqual(effects, [{ type: 'mark', mark: { epoch: 5, untilMs: 32_000 + reserveMs } }])
+    })
+
+    it('is known again from the holder’s word where the disk was lost', () => {
+      const lost = recoverVoter({ kind: 'lost' }, { atMs: 5000, reserveMs })
+      const voter = recallStanding(lost, { to: 'a', epoch: 7, atMs: 5100 })
+      assert.equal(leftWith(voter)?.to, 'a')
+      assert.ok(voter.spentEpoch >= lost.spentEpoch)
+      assert.equal(reasonOf(ask(voter, 'b', 2000, 99_000).decision), 'promised')
     })
   })
 })

@@ -1,0 +1,215 @@
+/**
+ * Standing votes: a node that goes leaves its vote with the holder, on disk, until it is back and the holder hands it
+ * back. So a lone survivor outlives the witness, too. docs/ARCHITECTURE.md ("Standing votes") has the argument. Pure.
+ *
+ * One order keeps it safe: the one that leaves has it on disk before it says so, and the one that keeps it has it off its
+ * disk before it hands it back. All that is said of it comes in the peer's beats, which have one order: a beat of an
+ * older start of the peer's agent is never taken after one of a newer.
+ */
+import type { LeftVote, Report, VoterName } from '../shared/protocol.ts'
+import { fenceAtMs, silenceMs } from '../shared/timing.ts'
+import { leaveVote, leftWith, recallStanding, takeVoteBack } from '../shared/vote.ts'
+import { peerSilent } from './bar-evidence.ts'
+import type { FoundStanding, Guard, GuardEvent, KeptBallot, KeptVote } from './guard-state.ts'
+import { keptVoter, peerName, pushVoteEffects, set, tell, type Turn, votersOf } from './guard-turn.ts'
+import { leaseUntilMs } from './lease.ts'
+
+/** What a guard begins with. */
+export function recoverKept({ kept, rebooted }: FoundStanding, atMs: number): KeptVote {
+  if (kept === null) return { phase: 'none' }
+  return { phase: rebooted ? 'recovered' : 'kept', ballot: kept, sinceMs: atMs }
+}
+
+/** A disk from before the reboot may be an old one: the peer and the witness get the time to deny it. */
+export function confirmKept(turn: Turn): void {
+  const { kept, timing } = turn.guard
+  if (kept.phase !== 'recovered' || turn.atMs < kept.sinceMs + silenceMs(timing)) return
+  set(turn, { kept: { ...kept, phase: 'kept' } })
+}
+
+/**
+ * A state file that was lost may have said that this node left its vote. Nothing is promised before the wait of T_g is
+ * over, so the peer's word can still be taken until then. Later this node votes, and the peer counts on it no more.
+ */
+export function endDoubtInTime(turn: Turn): void {
+  const { inDoubt, voter } = turn.guard
+  if (inDoubt && voter.pledge.phase !== 'waiting') set(turn, { inDoubt: false })
+}
+
+/** This host shuts down. A vote that is the peer's at this moment stays the peer's. */
+export function bookLeave(turn: Turn): void {
+  const { voter, peer, peerReport, policy, observed, seen, memory } = turn.guard
+  const isDown = observed && seen.process === 'absent' && seen.vips === 'gone'
+  // A keepalived that this agent stopped is to be started again: that is no shutdown.
+  if (peer === null || policy.mode === 'observe' || !isDown || memory.stopped) return
+  if (leftWith(voter) !== null) {
+    set(turn, { leaving: true })
+    turn.effects.push({ type: 'beat' })
+    return
+  }
+  // A vote that is left with a holder that has just died would be missed when this node is back.
+  if (peerReport?.phase !== 'holding' || peerSilent(turn.guard, turn.atMs)) return
+  const left = leaveVote(voter, { to: peer, atMs: turn.atMs })
+  if (left === null) return
+  set(turn, { leaving: true, voter: left.voter })
+  turn.effects.push({ type: 'vote-left', on: true })
+  pushVoteEffects(turn, left.effects)
+}
+
+/** How far a `leave` has come: the agent may end when it is not `leaving`. */
+export function leaveProgress({ leaving, voter, peerReport }: Guard): 'stays' | 'leaving' | 'left' {
+  const { pledge } = voter
+  if (!leaving) return 'stays'
+  if (pledge.phase === 'recording') return 'leaving'
+  if (pledge.phase !== 'standing') return 'stays'
+  return peerReport?.keepsVote === undefined ? 'leaving' : 'left'
+}
+
+/** What the heartbeat says of this node's own vote. */
+export function leftVoteOf({ voter, leaving, inDoubt }: Guard): LeftVote | undefined {
+  if (inDoubt) return { kind: 'unknown' }
+  const left = leftWith(voter)
+  if (left === null) return undefined
+  return { kind: leaving ? 'leaving' : 'returning', to: left.to, epoch: left.epoch }
+}
+
+/** The peer's beat, as the word of the one that left its vote here, and of the one that may keep this node's. */
+export function bookPeersVotes(turn: Turn, report: Report): void {
+  // The vote may have gone on to a later epoch of the peer's than that under which it was left.
+  if (turn.guard.inDoubt)
+    endDoubt(turn, report.keepsVote === undefined ? undefined : Math.max(report.keepsVote, report.epoch))
+  const { node } = turn.guard
+  const { left } = report
+  if (left?.kind === 'unknown') return
+  if (left?.to !== node) return voidKept(turn, `${peerName(turn.guard)} has its vote itself`)
+  if (left.kind === 'leaving') return keep(turn, { of: peerName(turn.guard), epoch: left.epoch })
+  handBack(turn)
+}
+
+function endDoubt(turn: Turn, keptByPeer: number | undefined): void {
+  const { voter, peer } = turn.guard
+  if (peer === null) return
+  const recalled =
+    keptByPeer === undefined ? voter : recallStanding(voter, { to: peer, epoch: keptByPeer, atMs: turn.atMs })
+  set(turn, { inDoubt: false, voter: recalled })
+  turn.effects.push({ type: 'vote-left', on: keptByPeer !== undefined })
+}
+
+/** The peer's agent lives and knows no such instance. */
+export function bookPeerWithout(turn: Turn): void {
+  if (turn.guard.inDoubt) endDoubt(turn, undefined)
+  voidKept(turn, `${peerName(turn.guard)} has no such instance any more`)
+}
+
+function keep(turn: Turn, ballot: KeptBallot): void {
+  const { kept } = turn.guard
+  if (kept.phase === 'recovered') return set(turn, { kept: { ...kept, phase: 'kept' } })
+  if (kept.phase !== 'none' && kept.phase !== 'void') return
+  set(turn, { kept: { phase: 'keeping', ballot, sinceMs: turn.atMs } })
+  turn.effects.push({ type: 'keep-vote', kept: ballot })
+}
+
+/** The peer is back and wants its vote: it gets it as soon as this node can do without. */
+function handBack(turn: Turn): void {
+  const { kept } = turn.guard
+  switch (kept.phase) {
+    case 'none': // the answer says so: see `returnsVote`
+    case 'keeping':
+    case 'forgetting':
+      return
+    case 'recovered':
+    case 'void':
+      return forget(turn, { ...kept, counts: false, sinceMs: turn.atMs })
+    case 'kept':
+      if (!needsKept(turn.guard, turn.atMs)) forget(turn, { ...kept, counts: true })
+  }
+}
+
+/** Somebody shows that the peer's vote is not this node's: it counts no more, from this moment. */
+export function voidKept(turn: Turn, why: string): void {
+  const { kept } = turn.guard
+  if (kept.phase === 'none') return
+  if (kept.phase === 'forgetting' || kept.phase === 'keeping') {
+    if (kept.phase === 'forgetting' && !kept.counts) return
+    // The write that is under way ends first; then the disk is cleared.
+    return set(turn, {
+      kept: { phase: 'forgetting', ballot: kept.ballot, sinceMs: kept.sinceMs, counts: false },
+    })
+  }
+  if (kept.phase !== 'void')
+    tell(
+      turn,
+      'kept-vote-void',
+      'warning',
+      `The vote that ${kept.ballot.of} left here counts no more: ${why}.`,
+    )
+  forget(turn, { ballot: kept.ballot, sinceMs: turn.atMs, counts: false })
+}
+
+function forget(
+  turn: Turn,
+  { ballot, sinceMs, counts }: Omit<KeptVote & { phase: 'forgetting' }, 'phase'>,
+): void {
+  set(turn, { kept: { phase: 'forgetting', ballot, sinceMs, counts } })
+  turn.effects.push({ type: 'keep-vote', kept: null })
+}
+
+/** The disk has what `keep-vote` wanted, or failed. */
+export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept' }): void {
+  const { kept } = turn.guard
+  const { error } = event
+  if (event.kept !== null) {
+    if (kept.phase === 'forgetting') return forget(turn, kept) // it was denied meanwhile
+    if (kept.phase !== 'keeping') return
+    if (error !== null) {
+      set(turn, { kept: { phase: 'void', ballot: kept.ballot } })
+      return tell(
+        turn,
+        'vote-not-kept',
+        'warning',
+        `${kept.ballot.of} leaves its vote here, but that cannot be written: ${error}.`,
+      )
+    }
+    set(turn, { kept: { ...kept, phase: 'kept' } })
+    turn.effects.push({ type: 'beat' })
+    return tell(
+      turn,
+      'vote-kept',
+      'info',
+      `${kept.ballot.of} went and left its vote here (epoch ${kept.ballot.epoch}): this node keeps the VIP without the witness, too.`,
+    )
+  }
+  if (kept.phase !== 'forgetting') return
+  if (error !== null) {
+    const { ballot, sinceMs, counts } = kept
+    return set(turn, {
+      kept: counts ? { phase: 'kept', ballot, sinceMs } : { phase: 'void', ballot },
+    })
+  }
+  set(turn, { kept: { phase: 'none' } })
+  tell(turn, 'vote-handed-back', 'info', `${kept.ballot.of} gets the vote back that it left here.`)
+}
+
+/** The epoch under which the peer gets its vote back with this answer. */
+export function returnedEpoch({ node, kept, peerReport }: Guard): number | undefined {
+  const left = peerReport?.left
+  return kept.phase === 'none' && left?.kind === 'returning' && left.to === node ? left.epoch : undefined
+}
+
+/** The holder hands this node's vote back. */
+export function bookReturnedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
+  const { voter, leaving, peer, timing } = turn.guard
+  if (epoch === undefined || from !== peer || leaving) return
+  const back = takeVoteBack(voter, { epoch, atMs: turn.atMs, reserveMs: timing.reserveMs })
+  if (back === null) return
+  set(turn, { voter: back.voter })
+  pushVoteEffects(turn, back.effects)
+}
+
+/** Whether the lease would end soon, or there would be none, without the vote that the peer left here. */
+export function needsKept(guard: Guard, atMs: number): boolean {
+  const { candidacy, timing } = guard
+  if (keptVoter(guard) === null || candidacy === null) return false
+  const withoutMs = leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs)
+  return fenceAtMs(withoutMs, timing) < atMs + timing.renewMs
+}
