@@ -214,6 +214,19 @@ const plots: Readonly<Record<string, Plot>> = {
   'peer gives its votes back': {
     play: (course) => course.hearPeer(peerReport({ release: true, epoch: course.guard.voter.epoch })),
   },
+  'peer leaves its vote': {
+    play: (course) => course.hearPeer(leftReport(course.guard, 'leaving')),
+  },
+  'peer is back for its vote': {
+    play: (course) => course.hearPeer(leftReport(course.guard, 'returning')),
+  },
+  'peer hands the vote back': {
+    play: (course) => {
+      const { pledge } = course.guard.voter
+      if (pledge.phase === 'standing') course.answer(peer, { kind: 'none' }, { returnsVote: pledge.epoch })
+    },
+  },
+  'told to end': { play: (course) => course.feed({ type: 'leave' }) },
   'peer stands by': { play: (course) => course.hearPeer(peerReport({ epoch: course.guard.voter.epoch })) },
   'heartbeat is due': { play: (course) => course.feed({ type: 'renew' }) },
   'its deadline comes': {
@@ -241,6 +254,8 @@ const plots: Readonly<Record<string, Plot>> = {
     },
   },
   'ballot on disk': onDisk((ballot) => ({ type: 'recorded', ballot, tookMs: 1 })),
+  'kept vote on disk': keptOnDisk(null),
+  'kept vote cannot be written': keptOnDisk('EIO'),
   'ballot cannot be written': onDisk((ballot) => ({ type: 'record-failed', ballot, error: 'EIO' })),
   'the rung ends with an error': {
     play: (course) => {
@@ -296,6 +311,22 @@ function onDisk(eventOf: (ballot: { to: string; epoch: number }) => TimelessEven
   }
 }
 
+/** The end of the write of the peer's vote, where one is. */
+function keptOnDisk(error: string | null): Plot {
+  return {
+    play: (course) => {
+      const { kept } = course.guard
+      if (kept.phase === 'keeping') course.feed({ type: 'vote-kept', kept: kept.ballot, error })
+      if (kept.phase === 'forgetting') course.feed({ type: 'vote-kept', kept: null, error })
+    },
+  }
+}
+
+function leftReport({ voter }: Guard, kind: 'leaving' | 'returning'): Report {
+  const { epoch } = voter
+  return peerReport({ keepalived: 'STOP', process: 'absent', epoch, left: { kind, to: node, epoch } })
+}
+
 /** Time passes for the driver itself, on the way to a situation. */
 function live(driver: GuardDriver, durationMs: number, around: Around, heard = both): GuardDriver {
   const course = new Course({ driver, ...around })
@@ -327,6 +358,34 @@ function watched(): GuardDriver {
 function climbing(durationMs: number, options: DriverOptions = {}): GuardDriver {
   const driver = fencing(options)
   driver.pass(durationMs)
+  return driver
+}
+
+/** The peer holds by this node's vote, and this host shuts down. */
+function leaving(isOnDisk: boolean): GuardDriver {
+  const driver = standbyToHolder({ recordsAtOnce: isOnDisk })
+  if (!isOnDisk) driver.feed({ type: 'recorded', ballot: { to: peer, epoch: 8 }, tookMs: 1 })
+  driver.absent()
+  driver.feed({ type: 'leave' })
+  return driver
+}
+
+/** The agent starts and finds its own vote left with the peer, which is not heard yet. */
+function back(): GuardDriver {
+  const driver = new GuardDriver({
+    recovered: { kind: 'valid', ballot: { to: peer, epoch: 8, standing: true }, mark: null },
+  })
+  driver.fault()
+  return driver
+}
+
+/** This node holds, and the peer has left its vote. */
+function keeping(isOnDisk: boolean): GuardDriver {
+  const driver = holding({ recordsAtOnce: isOnDisk })
+  if (!isOnDisk) {
+    driver.feed({ type: 'recorded', ballot: { to: node, epoch: driver.epoch }, tookMs: 1 })
+  }
+  driver.hearPeer(leftReport(driver.guard, 'leaving'))
   return driver
 }
 
@@ -452,6 +511,23 @@ const chapters: readonly Chapter[] = [
         return at(driver, 'unprotected')
       },
       overruled: () => at(fencing({ policy: { mode: 'observe' } }), 'overruled', peerHolds),
+    },
+  },
+  {
+    title: 'Node: votes that are left',
+    about:
+      'leaving: keepalived has ended, the agent was told to end, its vote is on the way to the disk. told: it is on disk, the peer does not know yet. back: the agent is there again, the vote still stands with the peer. keeping: this node holds, the peer has left its vote, which is on the way to the disk. kept: it is on disk. needed: the same, and the witness is silent. rebooted: the agent starts after a reboot and finds it on disk.',
+    situations: {
+      leaving: () => at(leaving(false), 'standby', peerHolds),
+      told: () => at(leaving(true), 'barred: vote-left', peerHolds),
+      back: () => at(back(), 'barred: vote-left', peerHolds),
+      keeping: () => at(keeping(false), 'holding'),
+      kept: () => at(keeping(true), 'holding'),
+      needed: () => at(live(keeping(true), 2000, nobodyHolds, { witness: false, peer: false }), 'holding'),
+      rebooted: () => {
+        const kept = { of: peer, epoch: 7 }
+        return at(new GuardDriver({ standing: { kept, rebooted: true, inDoubt: false } }), 'standby')
+      },
     },
   },
   {

@@ -27,8 +27,8 @@ function markWord({ epoch, untilMs }: Mark, since: Since): string {
   return `mark ${epochWord(epoch, since)} ${untilMs === 0 ? 'void' : `+${untilMs - since.atMs}`}`
 }
 
-function ballotWord({ to, epoch }: Ballot, since: Since): string {
-  return `record ${to} ${epochWord(epoch, since)}`
+function ballotWord({ to, epoch, standing }: Ballot, since: Since): string {
+  return `record ${to} ${epochWord(epoch, since)}${standing === true ? ' standing' : ''}`
 }
 
 /** @param name what the table calls a node */
@@ -38,8 +38,7 @@ export function voteEffectWord(
   name = (node: string): string => node,
 ): string {
   if (effect.type === 'mark') return markWord(effect.mark, since)
-  const { to, epoch } = effect.ballot
-  return ballotWord({ to: name(to), epoch }, since)
+  return ballotWord({ ...effect.ballot, to: name(effect.ballot.to) }, since)
 }
 
 /** Whose the vote is; instants and epochs change with each renewal and are said elsewhere. */
@@ -52,7 +51,8 @@ export function pledgeWord(pledge: Pledge): string {
     case 'recording':
       return `recording ${pledge.ballot.to}`
     case 'promised':
-      return `promised ${pledge.to}`
+    case 'standing':
+      return `${pledge.phase} ${pledge.to}`
     default:
       return assertNever(pledge)
   }
@@ -108,6 +108,10 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return 'count adverts'
     case 'remember':
       return effect.memory.stopped ? 'remember: stopped' : 'remember'
+    case 'keep-vote':
+      return effect.kept === null ? 'forget the vote of peer' : 'keep the vote of peer'
+    case 'vote-left':
+      return effect.on ? 'check: vote left' : 'check: vote back'
     case 'tell':
       return `"${effect.event}"${levelMarks[effect.level]}`
     default:

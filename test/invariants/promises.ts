@@ -18,6 +18,7 @@ const majority = 2
 
 interface Promised {
   readonly to: string
+  /** Infinity: the voter left its vote there when it went. */
   readonly untilMs: number
 }
 
@@ -38,6 +39,8 @@ interface Holder {
 const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'stop-hangs'])
 /** A disk that is older than its promises: ARCHITECTURE says what is not covered for T_g after. */
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
+/** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
+const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
 
 export class PromiseWatch {
   readonly #timing: Timing
@@ -46,6 +49,8 @@ export class PromiseWatch {
   readonly #holders = new Map<string, Holder>()
   /** Until when the voter's earlier promises are not held against it. */
   readonly #excusedUntilMs = new Map<string, number>()
+  /** Voters whose disk no longer says that they left their vote. */
+  readonly #lostStanding = new Set<string>()
   #promisesChanged = false
   readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
   #hampered = 0
@@ -108,6 +113,7 @@ export class PromiseWatch {
       before.to !== to &&
       before.untilMs > this.#nowMs + epsilonMs &&
       !(before.to === voter && this.#hasLetGo(voter)) &&
+      !(this.#lostStanding.has(voter) && this.#hasLetGo(before.to)) &&
       !this.#isExcused(voter)
     )
       this.#violate(
@@ -115,11 +121,12 @@ export class PromiseWatch {
         `${voter} promised its vote to ${to} (epoch ${epoch}) while ${before.to} has it for another ${Math.round(before.untilMs - this.#nowMs)} ms`,
       )
     this.#promises.set(voter, { to, untilMs })
+    this.#lostStanding.delete(voter)
     if (untilMs === this.#nowMs) this.#givenBack.push({ voter, to, epoch })
     this.#promisesChanged = true
   }
 
-  /** A node's vote for itself binds only itself: without lease and VIP, an agent that started anew may give it away. */
+  /** Who has neither lease nor VIP uses no vote: its own may be given away by an agent that started anew. */
   #hasLetGo(node: string): boolean {
     const { vipSinceMs, leaseUntilMs } = this.#holder(node)
     return vipSinceMs === null && leaseUntilMs <= this.#nowMs
@@ -223,6 +230,8 @@ export class PromiseWatch {
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
+    if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
+      this.#lostStanding.add(where)
     if (on && forgetting.has(kind)) this.#excusedUntilMs.set(where, Infinity)
     if (!on && forgetting.has(kind))
       this.#excusedUntilMs.set(where, this.#nowMs + this.#timing.reserveMs + settledMs + 3000)

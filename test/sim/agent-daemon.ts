@@ -23,6 +23,8 @@ import {
   type Guard,
   type GuardEffect,
   type GuardEvent,
+  type KeptBallot,
+  leaveProgress,
 } from '../../agent/guard.ts'
 import { FenceHand } from './fence-hand.ts'
 import { Program } from './host.ts'
@@ -46,6 +48,8 @@ export interface AgentState {
   readonly memory: FenceMemory
   readonly plan: Plan | null
   readonly lostBefore: boolean
+  /** The vote that the peer left here. */
+  readonly kept: KeptBallot | null
 }
 
 /** On tmpfs. */
@@ -61,12 +65,14 @@ const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
 
 /** A new node's: its state file is there, as an earlier start of the agent left it. */
 export function firstState(boot: number): AgentState {
-  return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false }
+  return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false, kept: null }
 }
 
 const startMs = { least: 100, most: 300 }
 const fifoMs = { least: 0.2, most: 1.2 }
 const looksPerGlance = 5
+/** As agent/agent.ts has it. */
+const leavePatienceMs = 1500
 
 export class AgentDaemon {
   readonly program: Program
@@ -86,6 +92,8 @@ export class AgentDaemon {
   #tickedForMs: number | null = null
   #renewal: Due | null = null
   #looks = 0
+  #rebooted = false
+  #onLeft: (() => void) | null = null
   #writing = false
   #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
   readonly #sight: KeepalivedSight
@@ -101,12 +109,14 @@ export class AgentDaemon {
     this.incarnation = incarnation
     this.#bootId = host.bootId
     this.program = new Program(host, chance)
+    node.state.settle()
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
     const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
     // Instants of another boot's clock mean nothing.
     const memory = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
     this.#state = { ...found, boot: host.boot, memory }
+    this.#rebooted = found.boot !== host.boot
     this.#sight = new KeepalivedSight(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
@@ -250,7 +260,7 @@ export class AgentDaemon {
 
   #beginGuard(): void {
     const { around, memory: onTmpfs } = this.node
-    const { ballot, lostBefore, memory } = this.#state
+    const { ballot, lostBefore, memory, kept } = this.#state
     const recovered: RecoveredBallot =
       ballot === null && lostBefore ? { kind: 'lost' } : { kind: 'valid', ballot, mark: onTmpfs.mark }
     const [profile] = this.hello().profiles
@@ -263,8 +273,10 @@ export class AgentDaemon {
       policy: around.policy,
       recovered,
       memory,
+      standing: { kept, rebooted: this.#rebooted, inDoubt: recovered.kind === 'lost' },
       atMs: this.nowMs(),
     })
+    if (recovered.kind === 'valid') this.node.voteLeft = ballot?.standing === true
     this.feed({ type: 'gateway', gateway: this.node.gateway })
     this.#sight.begin()
   }
@@ -284,6 +296,7 @@ export class AgentDaemon {
     }
     if (this.#beatWanted) this.#beat()
     this.#running = false
+    this.#noteLeft()
     this.node.noteLease()
     this.#armDeadline()
   }
@@ -318,6 +331,16 @@ export class AgentDaemon {
       case 'remember':
         this.#state = { ...this.#state, memory: effect.memory }
         return this.#write(() => undefined)
+      case 'keep-vote': {
+        const { kept } = effect
+        this.#state = { ...this.#state, kept }
+        return this.#write((error) =>
+          this.feed({ type: 'vote-kept', kept, error: error === null ? null : error.message }),
+        )
+      }
+      case 'vote-left':
+        this.node.voteLeft = effect.on
+        return
       case 'tell':
         this.node.noteTell(effect.event, effect.text)
         return around.witnessing.told(around.host.name, effect.event, effect.text)
@@ -326,13 +349,32 @@ export class AgentDaemon {
     }
   }
 
+  /** SIGTERM at the host's shutdown: `done` when the peer has the vote, or after a while without. */
+  leave(done: () => void): void {
+    if (this.#guard === null) return done()
+    this.#onLeft = done
+    this.program.after(leavePatienceMs, () => this.#endLeave())
+    this.feed({ type: 'leave' })
+  }
+
+  #noteLeft(): void {
+    if (this.#onLeft !== null && this.#guard !== null && leaveProgress(this.#guard) !== 'leaving')
+      this.#endLeave()
+  }
+
+  #endLeave(): void {
+    const done = this.#onLeft
+    this.#onLeft = null
+    done?.()
+  }
+
   #record(ballot: Ballot): void {
     const startedAtMs = this.nowMs()
     const { witnessing, host } = this.node.around
     this.#state = { ...this.#state, ballot }
     this.#write((error) => {
       if (error !== null) return this.feed({ type: 'record-failed', ballot, error: error.message })
-      witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
+      witnessing.fact({ type: 'ballot', voter: host.name, to: ballot.to, epoch: ballot.epoch })
       this.feed({ type: 'recorded', ballot, tookMs: this.nowMs() - startedAtMs })
     })
   }

@@ -61,7 +61,7 @@ export class DiskFile<T> {
   readonly #disk: Disk
   #content: Content<T>
   #older: T[] = []
-  #underWay: T | null = null
+  #underWay: { readonly value: T } | null = null
 
   constructor(first: T, disk: Disk) {
     this.#content = { kind: 'whole', value: first }
@@ -80,10 +80,13 @@ export class DiskFile<T> {
       timeline.after(1, () => program.take(() => done(new DiskFullError('no space left on device'))))
       return
     }
-    this.#underWay = value
+    const underWay = { value }
+    this.#underWay = underWay
     timeline.after(this.#disk.writeMs(), () => {
       // Without power the write ended with the host, one way or another.
       if (!program.host.up || program.host.boot !== boot) return
+      // One that was under way when the next process started came to the disk then, and not later.
+      if (program.state === 'ended' && this.#underWay !== underWay) return
       this.#set(value)
       program.take(() => done(null))
     })
@@ -92,7 +95,7 @@ export class DiskFile<T> {
   losePower(chance: Chance): void {
     if (this.#underWay === null) return
     const fate = chance.fraction()
-    if (fate < 0.45) this.#set(this.#underWay)
+    if (fate < 0.45) this.#set(this.#underWay.value)
     else if (fate > 0.9) this.#content = { kind: 'torn' }
     this.#underWay = null
   }
@@ -102,6 +105,11 @@ export class DiskFile<T> {
     if (oldest === undefined) return
     this.#content = { kind: 'whole', value: oldest }
     this.#older = []
+  }
+
+  /** A process starts: nothing that the one before wrote comes to the disk after this. */
+  settle(): void {
+    if (this.#underWay !== null) this.#set(this.#underWay.value)
   }
 
   tear(): void {

@@ -169,4 +169,9 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     expected: 'the agent connects anew; nothing else changes',
     lab: [],
   },
+  leave: {
+    happens: 'a host shuts down in order: keepalived ends, then the agent; later both start again',
+    expected: 'its vote is left with the holder, which outlives the witness by it, and handed back on return',
+    lab: ['last-one-standing'],
+  },
 }

@@ -37,6 +37,7 @@ export const faultKinds = [
   'disk-torn',
   'clone',
   'replay',
+  'leave',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -91,6 +92,7 @@ export function placesOf(kind: FaultKind): Places {
     case 'gateway-lost':
     case 'clone':
     case 'replay':
+    case 'leave':
       return nodes
     case 'kill-witness':
     case 'freeze-witness':
@@ -200,6 +202,8 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       return
     case 'gateway-lost':
       return cluster.node(where).setGateway(on ? 'unreachable' : 'reachable')
+    case 'leave':
+      return on ? cluster.node(where).leave() : cluster.node(where).comeBack()
     default:
       return assertNever(kind)
   }

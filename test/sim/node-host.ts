@@ -10,11 +10,14 @@ import type { Host } from './host.ts'
 import { KeepalivedModel, type KeepalivedConf, type KeepalivedLine } from './keepalived-model.ts'
 import type { Network } from './network.ts'
 import { Tape, type Tapes } from './stranger.ts'
+import type { Due } from './timeline.ts'
 import type { WitnessHost } from './witness-host.ts'
 import type { Witnessing } from './witnessing.ts'
 
 /** From a write to the track_file until keepalived has read it. */
 const inotifyMs = { least: 0.1, most: 1 }
+/** keepalived takes a second to go; systemd ends the agent after it. */
+const leaveAfterMs = 1200
 const curl = { least: 6, most: 14 }
 /** The check gives up asking after so long. */
 const askingMs = 600
@@ -45,6 +48,9 @@ export class NodeHost {
   readonly state: DiskFile<AgentState>
   /** What its agents said, to be said again by a stranger. */
   readonly tapes: Tapes = { witness: new Tape(), peer: new Tape() }
+  /** What the check finds on disk: this node's vote was left with its peer. */
+  voteLeft = false
+  #leaving: Due | null = null
   #vipHeld = false
   #toldVip = false
   /** SIGTERM was sent and the process is still there. */
@@ -197,6 +203,30 @@ export class NodeHost {
     this.keepalived.terminate()
   }
 
+  /** A clean shutdown without the reboot: keepalived first, the agent when keepalived is gone. */
+  leave(): void {
+    this.terminateKeepalived()
+    this.#leaving = this.host.timeline.after(leaveAfterMs, () => {
+      const agent = this.#agent
+      agent?.program.take(() => {
+        // A frozen agent may learn of it when the host is back already.
+        if (this.#leaving === null) return
+        agent.leave(() => {
+          if (this.#agent === agent && this.#leaving !== null) this.killAgent()
+        })
+      })
+    })
+  }
+
+  /** Both start again, as at a boot. A shutdown that had not come to the agent yet leaves it as it is. */
+  comeBack(): void {
+    if (this.#leaving !== null) this.#leaving.cancelled = true
+    this.#leaving = null
+    if (this.#agent?.guard?.leaving === true) this.killAgent()
+    this.startKeepalived()
+    this.startAgent()
+  }
+
   #takeKeepalivedsEnd(): void {
     this.#terminating = false
     this.tellKeepalived()
@@ -207,6 +237,8 @@ export class NodeHost {
   /** Everything on the host dies at once. */
   powerOff(): void {
     this.killAgent()
+    if (this.#leaving !== null) this.#leaving.cancelled = true
+    this.#leaving = null
     this.#startAfterEnd = false
     this.keepalived.kill()
     this.host.powerOff()
@@ -288,6 +320,7 @@ export class NodeHost {
   }
 
   #askWitness(done: (code: number) => void): void {
+    if (this.voteLeft) return done(1)
     const { host, network, chance, witness } = this.around
     const { timeline } = host
     let ended = false

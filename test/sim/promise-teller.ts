@@ -1,4 +1,5 @@
 /** Tells of one voter's promises as they are given, renewed and given back; for invariants only. */
+import { assertNever } from '../../shared/assert-never.ts'
 import type { Ballot, Mark, Pledge } from '../../shared/vote.ts'
 import type { Host } from './host.ts'
 import type { Witnessing } from './witnessing.ts'
@@ -8,7 +9,29 @@ export function isRelease(effect: { readonly type: string; readonly mark?: Mark 
   return effect.type === 'mark' && effect.mark?.untilMs === 0
 }
 
-type Promised = Pledge & { phase: 'promised' }
+interface Promised {
+  readonly to: string
+  readonly epoch: number
+  /** Infinity: the voter's node left its vote there. */
+  readonly untilMs: number
+  readonly standing?: true
+}
+
+/** What a pledge promises now; null: nothing, or nothing new yet. */
+function promiseOf(pledge: Pledge): Promised | null {
+  switch (pledge.phase) {
+    case 'promised':
+      return pledge
+    case 'standing':
+      return { to: pledge.to, epoch: pledge.epoch, untilMs: Infinity, standing: true }
+    case 'free':
+    case 'waiting':
+    case 'recording':
+      return null
+    default:
+      return assertNever(pledge)
+  }
+}
 
 export class PromiseTeller {
   readonly #voter: Host
@@ -29,12 +52,13 @@ export class PromiseTeller {
    */
   look(pledge: Pledge | undefined, released: boolean): void {
     if (released) this.#giveBack()
-    if (pledge?.phase !== 'promised') return
+    const promise = pledge === undefined ? null : promiseOf(pledge)
+    if (promise === null) return
     const told = this.#told
-    this.#told = pledge
-    const { to, epoch, untilMs } = pledge
+    this.#told = promise
+    const { to, epoch, untilMs } = promise
     if (told?.to !== to || told.epoch !== epoch || told.untilMs !== untilMs)
-      this.#tell({ to, epoch }, this.#voter.trueMsOf(untilMs))
+      this.#tell(promise, Number.isFinite(untilMs) ? this.#voter.trueMsOf(untilMs) : Infinity)
   }
 
   #giveBack(): void {
@@ -51,9 +75,12 @@ export class PromiseTeller {
     if (pledge?.phase === 'recording') this.#tell(pledge.ballot, this.#voter.timeline.nowMs)
   }
 
-  #tell({ to, epoch }: Ballot, untilMs: number): void {
+  #tell({ to, epoch, standing }: Ballot, untilMs: number): void {
     const written = this.#onDisk()
-    this.#fact({ to, epoch }, untilMs, written?.to === to && written.epoch === epoch)
+    // A voter that lost its disk has it from the holder that its vote stands there.
+    const recalled = standing === true && written === null
+    const onDisk = written?.to === to && written.epoch === epoch && written.standing === standing
+    this.#fact({ to, epoch }, untilMs, onDisk || recalled)
   }
 
   #fact({ to, epoch }: Ballot, untilMs: number, onDisk: boolean): void {

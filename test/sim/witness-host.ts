@@ -129,6 +129,7 @@ export class WitnessHost {
   }
 
   #recover(): RecoveredBallot {
+    this.#ledger.settle()
     const { content } = this.#ledger
     if (content.kind === 'torn') {
       this.#ledger.beginAnew({ ballot: null, lostBefore: true })

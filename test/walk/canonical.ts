@@ -225,6 +225,7 @@ class Writer {
       host.down ? 'down' : '',
       host.barred ? 'barred' : '',
       host.checkRefuses ? 'refused' : '',
+      host.voteLeft ? 'vote-left' : '',
       host.connection === null ? 'apart' : '',
     )
     this.write('guard', guard)
@@ -233,6 +234,7 @@ class Writer {
     this.write('permit', permit)
     this.write('echoMs', host.echoMs ?? -Infinity)
     this.write('firstSeq', host.firstSeq)
+    if (host.leavingSinceMs !== null) this.#writeInstant('leaving', host.leavingSinceMs)
     this.#writeEnd('lease', leaseUntilMs)
     this.#writeEnd('deaf', deafUntilMs)
     this.#host = null

@@ -28,6 +28,7 @@ export const faultKinds = [
   'reboot-witness',
   'kill-keepalived', // and its VIP stays
   'promote', // keepalived becomes MASTER though it hears adverts
+  'leave', // a host shuts down in order: keepalived ends, then the agent
   'slow-disk', // the next ballot takes a step
   'failing-disk', // the next ballot is not written, or is and nobody knows
 ] as const
@@ -134,6 +135,9 @@ function faultsOfNode(state: State, name: NodeName): Fault[] {
     ...crashes(host.disk).map(({ landed, how }) =>
       fault('reboot-node', `power ${name} off${how}`, (play) => play.crashHost(name, landed)),
     ),
+    ...(runs && host.leavingSinceMs === null
+      ? [fault('leave', `shut ${name} down`, (play) => play.shutDown(name))]
+      : []),
     ...(host.keepalived === 'STOP'
       ? []
       : [fault('kill-keepalived', `kill keepalived of ${name}`, (play) => play.killKeepalived(name))]),
@@ -211,7 +215,10 @@ export function heal(state: State): State {
   for (const { name } of healed.outages) play.mend(name)
   for (const way of [...healed.held.keys()]) play.release(way)
   if (healed.arbiter === null) play.startWitness()
-  for (const name of nodeNames) if (healed.hosts[name].guard === null) play.startAgent(name)
+  for (const name of nodeNames) {
+    if (healed.hosts[name].leavingSinceMs !== null) play.powerOff(name)
+    if (healed.hosts[name].guard === null) play.startAgent(name)
+  }
   healed.faultsLeft = 0
   for (const disk of [healed.disk, ...nodeNames.map((name) => healed.hosts[name].disk)]) disk.next = 'quick'
   return healed

@@ -1,5 +1,6 @@
 /** What must hold in every state (docs/ARCHITECTURE.md): asked by whoever looks on, and of no core's own word alone. */
 import { witness } from '../../shared/protocol.ts'
+import { keptVoter } from '../../agent/guard-turn.ts'
 import { promisedTo, type Ballot } from '../../shared/vote.ts'
 import {
   longestOverlapSteps,
@@ -41,7 +42,15 @@ export function noteGrant(state: State, voter: Party, ballot: Ballot): void {
     throw new Violation(`S4: ${text} after it gave epoch ${before.epoch}`)
   if (before !== null && before.epoch === ballot.epoch && before.to !== ballot.to)
     throw new Violation(`S4: ${text}, which it gave to ${before.to} before`)
+  for (const name of nodeNames)
+    if (name !== ballot.to && keeps(state.hosts[name]) === voter)
+      throw new Violation(`voter: ${text} while ${name} counts on the vote that ${voter} left there`)
   state.given = { ...given, [voter]: { ...ballot, untilMs: atMs + timing.reserveMs } }
+}
+
+/** Whose vote this node counts without end, now or when its agent is there again. */
+function keeps({ guard, disk }: Host): string | null {
+  return guard === null ? (disk.kept?.of ?? null) : keptVoter(guard)
 }
 
 /** A node gave its votes back: what it was promised is not in use any more. */

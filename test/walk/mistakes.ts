@@ -50,8 +50,36 @@ export const mistakes: readonly Mistake[] = [
     finds: /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/,
   },
   {
+    name: 'a vote that was left is free again after a restart',
+    mutation: {
+      file: 'shared/vote.ts',
+      from: 'if (ballot?.standing === true)\n    return {',
+      to: 'if (ballot?.standing === true && ballot.epoch < 0)\n    return {',
+    },
+    faults: 2,
+    only: ['shut lb02 down', 'isolate lb01'],
+    from: 'steady',
+    finds: /voter: lb02 promises itself to lb02 .* while lb01 counts on the vote that lb02 left there/,
+  },
+  {
+    name: 'a vote that was handed back stays on the disk of the holder',
+    mutation: {
+      file: 'agent/guard-standing.ts',
+      from: "  set(turn, { kept: { phase: 'forgetting', ballot, sinceMs, counts } })\n  turn.effects.push({ type: 'keep-vote', kept: null })",
+      to: "  set(turn, { kept: { phase: 'none' } })\n  if (counts && sinceMs < 0 && ballot.epoch < 0) turn.effects.push({ type: 'keep-vote', kept: null })",
+    },
+    faults: 2,
+    only: ['shut lb02 down', 'power lb01 off'],
+    from: 'steady',
+    finds: /voter: lb02 promises itself to lb02 .* while lb01 counts on the vote that lb02 left there/,
+  },
+  {
     name: 'a promised vote is given to another that asks',
-    mutation: { file: 'shared/vote.ts', from: 'if (pledge.to !== ask.from)', to: 'if (pledge.to === null)' },
+    mutation: {
+      file: 'shared/vote.ts',
+      from: 'if (pledge.to !== ask.from)\n',
+      to: 'if (pledge.to === null)\n',
+    },
     faults: 1,
     only: ['isolate'],
     from: 'steady',
@@ -61,8 +89,8 @@ export const mistakes: readonly Mistake[] = [
     name: 'a promise is given before its ballot is on disk',
     mutation: {
       file: 'shared/vote.ts',
-      from: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
-      to: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ask.epoch },",
+      from: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ballot.epoch },",
+      to: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ballot.epoch },",
     },
     faults: 1,
     only: ['slow'],

@@ -3,12 +3,15 @@ import assert from 'node:assert/strict'
 import {
   createGuard,
   decide,
+  leaveProgress,
   nextDeadlineMs as guardDeadlineMs,
   reportOf,
   type Guard,
   type GuardEffect,
   type GuardEvent,
+  type KeptBallot,
 } from '../../agent/guard.ts'
+import { keptVoter } from '../../agent/guard-turn.ts'
 import { leaseUntilMs } from '../../agent/lease.ts'
 import {
   arbitrate,
@@ -25,6 +28,8 @@ import {
   downAfterSteps,
   instance,
   isCut,
+  leaveAfterSteps,
+  leavePatienceSteps,
   nodeNames,
   noPermit,
   otherNode,
@@ -73,6 +78,7 @@ export class Play {
     this.#finishWrites()
     this.#runKeepalived(order)
     for (const name of order) this.#renew(state.hosts[name])
+    for (const name of order) this.#goOnLeaving(state.hosts[name])
     this.#tick(order, Infinity)
     noteOverlap(state)
   }
@@ -320,6 +326,27 @@ export class Play {
     }
   }
 
+  #keepVote(host: Host, kept: KeptBallot | null): void {
+    const { disk } = host
+    const { next } = disk
+    disk.next = 'quick'
+    const report = (error: string | null): void => this.#toGuard(host, { type: 'vote-kept', kept, error })
+    switch (next) {
+      case 'quick':
+        disk.kept = kept
+        return report(null)
+      case 'slow':
+        disk.keeping = { kept }
+        return
+      case 'fails, landed':
+      case 'fails, lost':
+        if (next === 'fails, landed') disk.kept = kept
+        return report('EIO')
+      default:
+        return assertNever(next)
+    }
+  }
+
   #finishWrites(): void {
     const { state } = this
     const finish = (disk: Disk, report: (ballot: Ballot) => void): void => {
@@ -333,6 +360,11 @@ export class Play {
     for (const name of nodeNames) {
       const host = state.hosts[name]
       finish(host.disk, (ballot) => this.#toGuard(host, { type: 'recorded', ballot, tookMs: stepMs }))
+      const { keeping } = host.disk
+      if (keeping === null) continue
+      host.disk.keeping = null
+      host.disk.kept = keeping.kept
+      this.#toGuard(host, { type: 'vote-kept', kept: keeping.kept, error: null })
     }
   }
 
@@ -341,6 +373,7 @@ export class Play {
   startAgent(name: NodeName): void {
     const { state } = this
     const host = state.hosts[name]
+    const rebooted = host.down
     if (host.down) this.#boot(host)
     host.starts += 1
     host.firstSeq = host.lastSeq + 1
@@ -353,8 +386,10 @@ export class Play {
       policy: { mode: 'enforce', fence: 'stop', alone: 'stop', rejoin: 'auto', hasLastResort: false },
       recovered: { kind: 'valid', ballot: host.disk.ballot, mark: host.disk.mark },
       memory: host.memory,
+      standing: { kept: host.disk.kept, rebooted, inDoubt: false },
       atMs: state.atMs,
     })
+    host.voteLeft = host.disk.ballot?.standing === true
     this.#look(host)
     this.#renew(host)
   }
@@ -381,11 +416,39 @@ export class Play {
       this.#send(name, witness, { kind: 'closed', connection })
   }
 
+  /** keepalived ends first, and the agent is told to end when it is gone. */
+  shutDown(name: NodeName): void {
+    this.#now(() => {
+      const host = this.state.hosts[name]
+      host.leavingSinceMs = this.state.atMs
+      if (host.keepalived !== 'STOP') this.#setKeepalived(host, 'STOP')
+    })
+  }
+
+  #goOnLeaving(host: Host): void {
+    const { guard, leavingSinceMs, name } = host
+    if (leavingSinceMs === null) return
+    if (guard === null) return this.powerOff(name)
+    const steps = (this.state.atMs - leavingSinceMs) / stepMs
+    if (steps === leaveAfterSteps) this.#toGuard(host, { type: 'leave' })
+    this.#now(() => {
+      const isDone = host.guard === null || leaveProgress(host.guard) !== 'leaving'
+      if (steps >= leaveAfterSteps && (isDone || steps >= leaveAfterSteps + leavePatienceSteps))
+        this.powerOff(name)
+    })
+  }
+
+  /** What was under way to the disk is on it: the system syncs before it halts. */
+  powerOff(name: NodeName): void {
+    this.crashHost(name, true)
+  }
+
   /** The host goes down with everything on it; nothing says good-bye. */
   crashHost(name: NodeName, landed: boolean): void {
     const host = this.state.hosts[name]
     host.guard = null
     host.down = true
+    host.leavingSinceMs = null
     crashDisk(host.disk, { landed, marks: 'lost' })
     this.#forget(({ from, to }) => from === name || to === name)
     host.connection = null
@@ -473,9 +536,10 @@ export class Play {
     noteGrant(this.state, host.name, { to: pledge.to, epoch: pledge.epoch })
   }
 
-  #noteLease(host: Host, before: Guard, { phase, candidacy }: Guard): void {
+  #noteLease(host: Host, before: Guard, after: Guard): void {
+    const { phase, candidacy } = after
     if (phase.name !== 'holding' || candidacy === null || !host.vip) return
-    host.leaseUntilMs = leaseUntilMs(candidacy, [...nodeNames, witness], timing.leaseMs)
+    host.leaseUntilMs = leaseUntilMs(candidacy, [...nodeNames, witness], timing.leaseMs, keptVoter(after))
     if (before.phase.name !== 'holding') noteLease(this.state, host)
     assertOneLease(this.state)
   }
@@ -499,6 +563,11 @@ export class Play {
         return
       case 'remember':
         host.memory = effect.memory
+        return
+      case 'keep-vote':
+        return this.#keepVote(host, effect.kept)
+      case 'vote-left':
+        host.voteLeft = effect.on
         return
       case 'answer-peer': {
         const { vote } = effect.verdict
@@ -593,7 +662,7 @@ export class Play {
     for (const host of hosts) {
       if (host.guard === null) this.#runCheck(host)
       // The service manager; one that its agent stopped is left to the agent.
-      if (host.keepalived === 'STOP' && !host.memory.stopped)
+      if (host.keepalived === 'STOP' && !host.memory.stopped && host.leavingSinceMs === null)
         this.#now(() => this.#setKeepalived(host, host.barred || host.checkRefuses ? 'FAULT' : 'BACKUP'))
       else if (host.keepalived === 'BACKUP') this.#now(() => this.#countDown(host))
     }
@@ -626,6 +695,7 @@ export class Play {
     const { name, permit, guard } = host
     if (state.atMs < permit.untilMs) return this.#obeyCheck(host, permit.word === 'bar')
     if (guard !== null) return
+    if (host.voteLeft) return this.#obeyCheck(host, true)
     const ways: readonly Way[] = [`${name}>witness`, `witness>${name}`]
     const reached = ways.every((way) => !isCut(state, way) && !state.held.has(way))
     if (state.arbiter === null || !reached) return this.#obeyCheck(host, true)
@@ -651,7 +721,9 @@ function checkOf(name: NodeName): number {
 
 function crashDisk(disk: Disk, how: { landed: boolean; marks: 'kept' | 'lost' }): void {
   if (how.landed && disk.writing !== null) disk.ballot = disk.writing
+  if (how.landed && disk.keeping !== null) disk.kept = disk.keeping.kept
   disk.writing = null
+  disk.keeping = null
   disk.next = 'quick'
   if (how.marks === 'lost') disk.mark = null
 }

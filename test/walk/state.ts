@@ -4,7 +4,7 @@
  *
  * Left out: clock drift, processes that stand still, disks that lose what they had, a bar or a stop that does not work.
  */
-import type { FenceMemory, Guard } from '../../agent/guard.ts'
+import type { FenceMemory, Guard, KeptBallot } from '../../agent/guard.ts'
 import type { Arbiter, ArbiterEvent } from '../../server/arbiter.ts'
 import type { witness } from '../../shared/protocol.ts'
 import { type FromVoter, type Hello, type Profile, type Report, type Verdict } from '../../shared/protocol.ts'
@@ -26,6 +26,9 @@ export const stepMs = timing.renewMs
 export const longestOverlapSteps = Math.ceil((timing.claimMs + timing.releaseMs) / stepMs)
 /** What waits is let through after so many steps at the latest: longer than any promise. */
 export const longestHoldSteps = 6
+/** keepalived takes a second to go; the agent is told to end after it, and waits so long for the peer's word. */
+export const leaveAfterSteps = 3
+export const leavePatienceSteps = 4
 export const instance = 'VI_1'
 export const startMs = 1_000_000
 
@@ -59,6 +62,10 @@ export interface Disk {
   mark: Mark | null
   /** A write that is not finished. */
   writing: Ballot | null
+  /** The vote that the peer left here; the witness never has one. */
+  kept: KeptBallot | null
+  /** A write of that which is not finished. */
+  keeping: { readonly kept: KeptBallot | null } | null
   /** What becomes of the next write. */
   next: 'quick' | 'slow' | 'fails, landed' | 'fails, lost'
 }
@@ -82,6 +89,10 @@ export interface Host {
   barred: boolean
   /** The check says no. */
   checkRefuses: boolean
+  /** The check finds on disk that this node's vote was left with the peer. */
+  voteLeft: boolean
+  /** The host shuts down: keepalived is stopped since then, and the agent is told to end later. */
+  leavingSinceMs: number | null
   permit: { readonly word: 'permit' | 'bar'; readonly untilMs: number }
   /** To the witness; null: not connected. */
   connection: number | null
@@ -193,7 +204,7 @@ export const noPermit: Host['permit'] = { word: 'bar', untilMs: -Infinity }
 export const noFences: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
 
 function emptyDisk(): Disk {
-  return { ballot: null, mark: null, writing: null, next: 'quick' }
+  return { ballot: null, mark: null, writing: null, kept: null, keeping: null, next: 'quick' }
 }
 
 function newHost(name: NodeName): Host {
@@ -211,6 +222,8 @@ function newHost(name: NodeName): Host {
     advertsHeard: 0,
     barred: false,
     checkRefuses: false,
+    voteLeft: false,
+    leavingSinceMs: null,
     permit: noPermit,
     connection: null,
     echoMs: null,

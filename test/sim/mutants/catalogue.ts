@@ -40,15 +40,15 @@ const votes: readonly Mutant[] = [
     name: 'promise-before-the-disk',
     rule: 'A new epoch is on disk before the grant leaves.',
     file: 'shared/vote.ts',
-    from: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
-    to: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ask.epoch },",
+    from: "    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ballot.epoch },",
+    to: "    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ballot.epoch },",
   },
   {
     name: 'promise-not-persisted',
     rule: 'A ballot is on disk before its first grant.',
     file: 'shared/vote.ts',
-    from: "    voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } },\n    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ask.epoch },",
-    to: '    ...grant({ ...voter, ...spent(ask.epoch), record: ballot }, ballot, ask.atMs, timing),',
+    from: '  return recordNext(voter, ballot, ask.atMs)\n',
+    to: '  return grant({ ...voter, ...spent(ask.epoch), record: ballot }, ballot, ask.atMs, timing)\n',
   },
   {
     name: 'no-wait-after-boot',
@@ -79,8 +79,8 @@ const votes: readonly Mutant[] = [
     rule: 'A jump of the clock ends no promise.',
     focus: ['clock-jump'],
     file: 'shared/vote.ts',
-    from: "if (jump.jumpedMs <= 0 || pledge.phase === 'free')",
-    to: "if (jump.jumpedMs > 0 || pledge.phase === 'free')",
+    from: "if (jump.jumpedMs <= 0 || pledge.phase === 'free'",
+    to: "if (jump.jumpedMs > 0 || pledge.phase === 'free'",
   },
   {
     name: 'anybody-while-waiting',
@@ -109,8 +109,8 @@ const votes: readonly Mutant[] = [
     name: 'epoch-not-spent',
     rule: 'S4: an epoch that a ballot used up is never given again.',
     file: 'shared/vote.ts',
-    from: "voter: { ...voter, ...spent(ask.epoch), pledge: { phase: 'recording', ballot, boundUntilMs } }",
-    to: "voter: { ...voter, pledge: { phase: 'recording', ballot, boundUntilMs } }",
+    from: '      spentEpoch: Math.max(voter.spentEpoch, ballot.epoch),\n      epoch: Math.max(voter.epoch, ballot.epoch),\n',
+    to: '',
   },
   {
     name: 'lost-ledger-is-free',
@@ -334,8 +334,8 @@ const bars: readonly Mutant[] = [
     rule: 'Barred on evidence, not on silence: a takeover is as fast as keepalived alone.',
     focus: ['crash-host'],
     file: 'agent/bar-evidence.ts',
-    from: '  if (alone(guard, atMs)) {\n    if (policy',
-    to: '  if (peerSilent(guard, atMs)) {\n    if (policy',
+    from: '  if (alone(guard, atMs) && !couldWinAlone) {\n',
+    to: '  if (peerSilent(guard, atMs)) {\n',
   },
   {
     name: 'permit-never-expires',
@@ -378,6 +378,49 @@ const gates: readonly Mutant[] = [
     file: 'agent/guard-gate.ts',
     from: 'if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)',
     to: '',
+  },
+]
+
+const standingVotes: readonly Mutant[] = [
+  {
+    name: 'left-vote-not-on-disk',
+    rule: 'A vote that is left is on disk before the holder is told.',
+    focus: ['leave'],
+    file: 'shared/vote.ts',
+    from: 'return recordNext(voter, { to: pledge.to, epoch: pledge.epoch, standing: true }, leave.atMs)',
+    to: "return { voter: { ...voter, pledge: { phase: 'standing', to: pledge.to, epoch: pledge.epoch, sinceMs: leave.atMs } }, effects: [], decision: { kind: 'granted', epoch: pledge.epoch } }",
+  },
+  {
+    name: 'left-vote-forgotten',
+    rule: 'A vote that was left is left over every restart of the node.',
+    focus: ['leave', 'crash-host', 'isolate'],
+    file: 'shared/vote.ts',
+    from: '  if (ballot?.standing === true)\n    return {',
+    to: '  if (ballot?.standing === true && ballot.epoch < 0)\n    return {',
+  },
+  {
+    name: 'left-vote-taken-by-time',
+    rule: 'A vote that was left comes back by the consent of the holder, not by time.',
+    focus: ['leave', 'crash-host', 'isolate'],
+    file: 'agent/guard.ts',
+    from: '  endDoubtInTime(turn)\n',
+    to: "  endDoubtInTime(turn)\n  const left = turn.guard.voter.pledge\n  if (left.phase === 'standing' && !turn.guard.leaving && event.atMs - left.sinceMs > 5000) set(turn, { voter: { ...turn.guard.voter, pledge: { phase: 'free' } } })\n",
+  },
+  {
+    name: 'handed-back-not-forgotten',
+    rule: 'A vote that is handed back is off the disk before.',
+    focus: ['leave', 'crash-host', 'isolate'],
+    file: 'agent/guard-standing.ts',
+    from: "  set(turn, { kept: { phase: 'forgetting', ballot, sinceMs, counts } })\n  turn.effects.push({ type: 'keep-vote', kept: null })",
+    to: "  set(turn, { kept: { phase: 'none' } })\n  if (counts && sinceMs < 0 && ballot.epoch < 0) turn.effects.push({ type: 'keep-vote', kept: null })",
+  },
+  {
+    name: 'kept-vote-not-denied',
+    rule: 'A kept vote counts no more once its owner shows that it has its vote itself.',
+    focus: ['leave', 'disk-rollback', 'isolate'],
+    file: 'agent/guard-standing.ts',
+    from: '  if (left?.to !== node) return voidKept(',
+    to: '  if (left?.to !== node) return void (',
   },
 ]
 
@@ -454,5 +497,6 @@ export const catalogue: readonly Mutant[] = [
   ...fences,
   ...bars,
   ...gates,
+  ...standingVotes,
   ...witnesses,
 ]

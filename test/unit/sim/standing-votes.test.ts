@@ -1,0 +1,203 @@
+import { strict as assert } from 'node:assert'
+import type { Timed } from '../../invariants/facts.ts'
+import { SafetyWatch } from '../../invariants/safety.ts'
+import { Chance } from '../../sim/chance.ts'
+import { Cluster } from '../../sim/cluster.ts'
+import { begin, end, type FaultKind } from '../../sim/faults.ts'
+import { scheduleOf } from '../../sim/run.ts'
+import { Timeline } from '../../sim/timeline.ts'
+import { Witnessing } from '../../sim/witnessing.ts'
+
+const seed = 7
+
+/** A cluster of the simulator under faults of the test's choice, with the invariants looking on. */
+class Story {
+  readonly timeline = new Timeline()
+  readonly cluster: Cluster
+  readonly fenced: string[] = []
+  readonly told: string[] = []
+  readonly #safety: SafetyWatch
+  #dark = 0
+  #lit = true
+
+  constructor() {
+    const facts = (timed: Timed): void => this.#take(timed)
+    const witnessing = new Witnessing(this.timeline, {
+      listeners: [
+        { fact: facts, line: (_atMs, who, text) => this.told.push(`${who} ${text.split(':')[0] ?? ''}`) },
+      ],
+      onTheWire: true,
+    })
+    const { setup } = scheduleOf(seed, 1)
+    this.cluster = new Cluster(this.timeline, {
+      setup: {
+        ...setup,
+        priorities: [150, 100],
+        nopreempt: true,
+        fence: 'stop',
+        gate: 'open',
+        ratesPpm: [4000, -4000, 0],
+        startsAtMs: [0, 3000, 0],
+      },
+      chance: new Chance(seed),
+      witnessing,
+    })
+    this.#safety = new SafetyWatch(this.cluster.timing)
+    this.pass(20_000)
+    assert.equal(this.cluster.calm, true)
+    assert.equal(this.holder, 'lb01')
+  }
+
+  get holder(): string {
+    const holders = this.cluster.nodes.filter(({ vipHeld }) => vipHeld).map(({ host }) => host.name)
+    return holders.join(' and ')
+  }
+
+  phase(name: string): string {
+    return this.cluster.node(name).agent?.guard?.phase.name ?? 'no agent'
+  }
+
+  barredBy(name: string): string {
+    const phase = this.cluster.node(name).agent?.guard?.phase
+    return phase?.name === 'barred' ? phase.cause.kind : 'nothing'
+  }
+
+  /** How often nobody had the VIP. */
+  get dark(): number {
+    return this.#dark
+  }
+
+  begin(kind: FaultKind, where: string): void {
+    begin(this.cluster, { kind, where })
+  }
+
+  end(kind: FaultKind, where: string): void {
+    end(this.cluster, { kind, where })
+  }
+
+  pass(forMs: number): void {
+    const untilMs = this.timeline.nowMs + forMs
+    while (this.timeline.step(untilMs));
+    assert.deepEqual(this.#safety.violations, [])
+  }
+
+  #take(timed: Timed): void {
+    this.#safety?.take(timed)
+    const { fact } = timed
+    if (fact.type === 'fencing') this.fenced.push(fact.node)
+    if (fact.type !== 'vip' || this.cluster === undefined) return
+    const lit = this.cluster.nodes.some(({ vipHeld }) => vipHeld)
+    if (this.#lit && !lit) this.#dark += 1
+    this.#lit = lit
+  }
+}
+
+describe('a node that leaves its vote with the holder', () => {
+  it('lets the holder outlive the witness, and gets its vote back from it without a gap', () => {
+    const story = new Story()
+    const darkBefore = story.dark
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    assert.equal(story.phase('lb02'), 'no agent')
+    story.begin('kill-witness', 'witness')
+    story.pass(60_000)
+    assert.equal(story.holder, 'lb01')
+    assert.equal(story.phase('lb01'), 'holding')
+
+    story.end('leave', 'lb02')
+    story.pass(10_000)
+    assert.equal(story.phase('lb02'), 'standby')
+    assert.equal(story.phase('lb01'), 'holding')
+    assert.ok(story.told.includes('lb01 vote-handed-back') && story.told.includes('lb02 vote-back'))
+    assert.deepEqual(story.fenced, [])
+    assert.equal(story.dark, darkBefore)
+  })
+
+  it('takes the VIP over like any other once it has its vote back', () => {
+    const story = new Story()
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    story.begin('kill-witness', 'witness')
+    story.pass(5000)
+    story.end('leave', 'lb02')
+    story.pass(10_000)
+    story.end('kill-witness', 'witness')
+    story.pass(5000)
+    story.begin('crash-host', 'lb01')
+    story.pass(8000)
+    assert.equal(story.holder, 'lb02')
+  })
+
+  it('stays barred while the holder is down, says why, and is free when the holder is back', () => {
+    const story = new Story()
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    story.begin('crash-host', 'lb01')
+    story.pass(5000)
+    story.end('leave', 'lb02')
+    story.pass(30_000)
+    assert.equal(story.holder, '')
+    assert.equal(story.barredBy('lb02'), 'vote-left')
+    story.end('crash-host', 'lb01')
+    story.pass(15_000)
+    assert.notEqual(story.holder, '')
+    assert.equal(story.barredBy('lb02'), 'nothing')
+  })
+
+  it('stays barred while the holder lives on unseen, cut off from everybody', () => {
+    const story = new Story()
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    story.begin('isolate', 'lb01')
+    story.pass(10_000)
+    story.end('leave', 'lb02')
+    story.pass(30_000)
+    assert.equal(story.holder, 'lb01')
+    assert.equal(story.barredBy('lb02'), 'vote-left')
+    story.begin('kill-agent', 'lb02')
+    story.pass(30_000)
+    assert.equal(story.holder, 'lb01')
+    story.end('kill-agent', 'lb02')
+    story.end('isolate', 'lb01')
+    story.pass(10_000)
+    assert.equal(story.phase('lb02'), 'standby')
+    assert.equal(story.holder, 'lb01')
+  })
+
+  it('lets the holder take its VIP again after a reboot, with nobody else there', () => {
+    const story = new Story()
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    story.begin('kill-witness', 'witness')
+    story.pass(2000)
+    story.begin('crash-host', 'lb01')
+    story.pass(2000)
+    story.end('crash-host', 'lb01')
+    story.pass(20_000)
+    assert.equal(story.holder, 'lb01')
+    assert.equal(story.phase('lb01'), 'holding')
+  })
+
+  it('leaves nothing where only its agent is restarted', () => {
+    const story = new Story()
+    const agent = story.cluster.node('lb02').agent
+    let ended = false
+    agent?.leave(() => (ended = true))
+    assert.equal(ended, true)
+    story.pass(2000)
+    assert.equal(story.cluster.node('lb01').agent?.guard?.kept.phase, 'none')
+  })
+
+  it('is the holder’s too when the one that leaves held the VIP', () => {
+    const story = new Story()
+    story.begin('leave', 'lb01')
+    story.pass(6000)
+    story.begin('kill-witness', 'witness')
+    story.pass(20_000)
+    assert.equal(story.holder, 'lb02')
+    story.end('leave', 'lb01')
+    story.pass(10_000)
+    assert.equal(story.holder, 'lb02')
+    assert.equal(story.phase('lb01'), 'standby')
+  })
+})
