@@ -47,9 +47,10 @@ export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
   gateway: false,
 }
 
-type LabSignal = 'KILL' | 'STOP' | 'CONT'
+type LabSignal = 'KILL' | 'TERM' | 'STOP' | 'CONT'
 const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
   KILL: 'ended',
+  TERM: 'ended',
   STOP: 'frozen',
   CONT: 'running',
 }
@@ -205,7 +206,7 @@ export class ClusterUnderTest {
   }
 
   /** A signal to all of keepalived's processes at once. */
-  async signalKeepalived(node: LabNode, signal: LabSignal): Promise<void> {
+  async signalKeepalived(node: LabNode, signal: Exclude<LabSignal, 'TERM'>): Promise<void> {
     await this.#around(node, 'keepalived', signal, () => signalKeepalived(this.host(node), signal))
   }
 

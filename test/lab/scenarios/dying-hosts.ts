@@ -73,6 +73,45 @@ export const rebootHolderAtOnce: Scenario = {
   benchMusts: [benchBound('outageMs', 'whole', { maxMs: 3800 }), notDarkAfterHeal],
 }
 
+/** systemd ends the agent when keepalived is gone; the peer needs a moment to write the vote down. */
+const leaveMs = 2500
+
+/** Before standing votes the holder gave the VIP up here: nobody was left to vote for it. */
+export const lastOneStanding: Scenario = {
+  name: 'last-one-standing',
+  fault:
+    'the standby is shut down in order (keepalived, then its agent); then the witness is killed, and both come back',
+  faults: [
+    { kind: 'leave', where: 'lb02' },
+    { kind: 'kill-witness', where: 'witness' },
+  ],
+  comparable: false,
+  begin: async (cluster) => {
+    await cluster.stopKeepalived('lb02')
+    await cluster.signalAgent('lb02', 'TERM')
+    await pause(leaveMs)
+    await cluster.killWitness()
+  },
+  faultMs: 12_000,
+  heal: async (cluster) => {
+    await cluster.startNode('lb02')
+    await pause(4000)
+    await cluster.startWitness()
+  },
+  healedMs: 20_000,
+  rightful: 'lb01',
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(0),
+    noOutage(),
+    overlapAtMost(0),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
 /** systemd's RestartSec, where the unit does not say otherwise. */
 const restartDelayMs = 100
 

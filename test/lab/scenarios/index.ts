@@ -12,7 +12,7 @@ import {
   loss,
   unplugHolder,
 } from './cut-links.ts'
-import { killHost, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
+import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { strictGates } from './strict-gate.ts'
@@ -49,6 +49,7 @@ export const scenarios: readonly Scenario[] = [
   isolateHolderBriefly,
   loneSurvivorFlap,
   rebootHolderAtOnce,
+  lastOneStanding,
   nopreemptOneWay,
   gatewayLost,
   ...strictGates,
