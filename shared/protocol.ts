@@ -74,6 +74,8 @@ export const memberSchema = z.strictObject({
   /** Where its agent listens for its peer. */
   address: z.string().min(1).max(253),
   port: z.number().int().min(1).max(65_535),
+  /** A certificate of an older generation (shared/identity.ts) is not its any more. */
+  leastGeneration: z.number().int().min(1).default(1),
 })
 export type Member = z.infer<typeof memberSchema>
 

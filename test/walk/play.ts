@@ -220,8 +220,7 @@ export class Play {
     state.arbiter = createArbiter({
       cluster: 'web',
       timing,
-      members: nodeNames.map((name) => ({ name, address: name, port: 7401 })),
-      admit: false,
+      members: nodeNames.map((name) => ({ name, address: name, port: 7401, leastGeneration: 1 })),
       recovered: { ballots: new Map(isFirst ? [] : [[instance, found]]), others: 'new' },
       atMs: state.atMs,
     })
@@ -276,7 +275,7 @@ export class Play {
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
       case 'occurred':
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)

@@ -78,7 +78,7 @@ const welcome: Welcome = {
   plan: {
     cluster: 'web',
     timing: defaultTiming,
-    nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401 }],
+    nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }],
   },
 }
 
@@ -157,7 +157,7 @@ describe('protocol', () => {
     refusedFromAgent({ ...beat, reports: many })
     assert.doesNotThrow(() => parseFromAgent(JSON.stringify({ ...beat, reports: many.slice(1) })))
     refusedFromAgent({ ...beat, reports: [{ ...report, warnings: Array<string>(9).fill('x') }] })
-    const node = { name: 'lb01', address: '10.0.0.11', port: 7401 }
+    const node = { name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }
     refusedFromVoter({ ...welcome, plan: { ...welcome.plan, nodes: [node, node, node] } })
   })
 
