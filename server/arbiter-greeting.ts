@@ -104,6 +104,7 @@ function admitNode(turn: Turn, hello: Hello, remoteAddress: string): NodeState |
     name: hello.node,
     address: hello.listener.address ?? remoteAddress,
     port: hello.listener.port,
+    leastGeneration: 1,
   })
   turn.nodes.set(hello.node, node)
   turn.effects.push({ type: 'members', members: membersOf(turn) })

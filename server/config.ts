@@ -76,7 +76,7 @@ const clusterSchema = z
       .default({}),
   })
   .transform((cluster, context): ClusterConfig => {
-    const members = Object.entries(cluster.nodes).map(([name, at]) => ({ name, ...at }))
+    const members = Object.entries(cluster.nodes).map(([name, at]) => ({ name, ...at, leastGeneration: 1 }))
     if (members.length > maxNodes)
       context.addIssue({
         code: 'custom',

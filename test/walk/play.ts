@@ -200,6 +200,7 @@ export class Play {
         return this.#toGuard(host, { type: 'order', order: message })
       case 'welcome':
       case 'plan':
+      case 'renew':
         return
       default:
         return assertNever(message)
@@ -220,7 +221,7 @@ export class Play {
     state.arbiter = createArbiter({
       cluster: 'web',
       timing,
-      members: nodeNames.map((name) => ({ name, address: name, port: 7401 })),
+      members: nodeNames.map((name) => ({ name, address: name, port: 7401, leastGeneration: 1 })),
       admit: false,
       recovered: { ballots: new Map(isFirst ? [] : [[instance, found]]), others: 'new' },
       atMs: state.atMs,

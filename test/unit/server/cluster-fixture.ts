@@ -27,8 +27,8 @@ import type { Ballot, Mark, RecoveredBallot } from '../../../shared/vote.ts'
 
 export const instance = 'VI_1'
 export const pair: readonly Member[] = [
-  { name: 'lb01', address: '10.0.0.11', port: 7401 },
-  { name: 'lb02', address: '10.0.0.12', port: 7401 },
+  { name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 },
+  { name: 'lb02', address: '10.0.0.12', port: 7401, leastGeneration: 1 },
 ]
 export const startedAtMs = 100_000
 export const { leaseMs, reserveMs, renewMs, claimMs } = defaultTiming

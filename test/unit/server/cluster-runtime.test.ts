@@ -257,7 +257,7 @@ describe('cluster-runtime', () => {
   })
 
   it('remembers the nodes that joined', async () => {
-    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
+    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }]
     script.respond = () => [{ type: 'members', members }]
     runtime.handle({ type: 'tick' })
     assert.deepEqual(runtime.members, members)

@@ -59,8 +59,8 @@ clusters:
     assert.deepEqual(config.clusters.get('web'), {
       timing: { ...defaultTiming, reserveMs: 2900 },
       members: [
-        { name: 'lb01', address: '10.0.0.11', port: 7411 },
-        { name: 'lb02', address: '10.0.0.12', port: 7401 },
+        { name: 'lb01', address: '10.0.0.11', port: 7411, leastGeneration: 1 },
+        { name: 'lb02', address: '10.0.0.12', port: 7401, leastGeneration: 1 },
       ],
     })
   })
