@@ -31,6 +31,8 @@ export interface VoterLinkEvents {
   readonly answer: (answered: { readonly sentAtMs: number; readonly answer: Answer }) => void
   readonly order: (order: Order) => void
   readonly plan: (plan: Plan) => void
+  /** The witness asks for a new key and certificate. */
+  readonly renew?: () => void
 }
 
 export interface VoterLinkOptions {
@@ -291,6 +293,9 @@ export class VoterLink {
         return
       case 'plan':
         this.#options.on.plan(message.plan)
+        return
+      case 'renew':
+        this.#options.on.renew?.()
         return
       default:
         assertNever(message)

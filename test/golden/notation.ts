@@ -174,6 +174,7 @@ function messageWord(message: FromVoter, since: Since): string | null {
   switch (message.type) {
     case 'welcome':
     case 'plan':
+    case 'renew':
       return message.type
     case 'order':
       return `ORDER ${message.what}`

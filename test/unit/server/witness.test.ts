@@ -198,7 +198,9 @@ describe('witness', () => {
     await lb01.until(() => lb01.heard.some(({ type }) => type === 'welcome'))
     const welcome = lb01.heard.find((message) => message.type === 'welcome')
     assert.deepEqual(welcome?.plan?.timing, defaultTiming)
-    assert.deepEqual(welcome.plan.nodes, [{ name: 'lb01', address: '127.0.0.1', port: 7401 }])
+    assert.deepEqual(welcome.plan.nodes, [
+      { name: 'lb01', address: '127.0.0.1', port: 7401, leastGeneration: 1 },
+    ])
     assert.equal(await claim(lb01, 5), 'granted')
     assert.match(
       readFileSync(ledgerPath(join(folder, 'data'), 'web'), 'utf8'),
@@ -276,7 +278,7 @@ describe('witness', () => {
 
   it('is ready, and knows its clusters, before any agent speaks', async () => {
     await witness.stop()
-    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
+    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }]
     witness = await start({ admit: false, clusters: new Map([['web', { timing: defaultTiming, members }]]) })
     assert.equal((await get('/readyz')).status, 200)
     assert.equal((await view()).nodes[0]?.address, '10.0.0.11')
@@ -287,7 +289,7 @@ describe('witness', () => {
 
   it('refuses a foreign cluster when it admits none, and disturbs nobody', async () => {
     await witness.stop()
-    const members = [{ name: 'lb01', address: '127.0.0.1', port: 7401 }]
+    const members = [{ name: 'lb01', address: '127.0.0.1', port: 7401, leastGeneration: 1 }]
     witness = await start({ admit: false, clusters: new Map([['web', { timing: defaultTiming, members }]]) })
     const lb01 = agent()
     await lb01.say(hello('lb01'))
