@@ -61,6 +61,11 @@ export class Clusters {
     return [...this.#ready.values()].sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
   }
 
+  /** Whether a node of any cluster lives there. */
+  knowsAddress(address: string): boolean {
+    return this.all.some(({ members }) => members.some((member) => member.address === address))
+  }
+
   get(name: string): ClusterRuntime | null {
     return this.#ready.get(name) ?? null
   }
