@@ -4,14 +4,7 @@
  * Certificates are valid from 1970 to 9999 (RFC 5280, 4.1.2.5: "no well-defined expiration date"), because a host whose
  * clock is wrong by years must not lose its peer. What ends a certificate is the registry, at once, not a date.
  */
-import {
-  X509Certificate,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  randomBytes,
-  webcrypto,
-} from 'node:crypto'
+import { X509Certificate, createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto'
 import type { webcrypto as WebCrypto } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,6 +17,7 @@ import {
   type Identity,
   type NodeIdentity,
 } from '../shared/identity.ts'
+import { fingerprintOf } from '../shared/invite-line.ts'
 import {
   keyAlgorithm,
   loadX509,
@@ -219,11 +213,6 @@ export class Authority {
   }
 }
 
-/** SHA-256 of the DER, base64url. */
-export function fingerprintOf(certificate: X509Certificate): string {
-  return createHash('sha256').update(certificate.raw).digest('base64url')
-}
-
 async function makeAuthority(): Promise<KeyAndCertificate> {
   const x509 = await loadX509()
   const keys = await makeKeyPair()
@@ -246,7 +235,7 @@ async function makeAuthority(): Promise<KeyAndCertificate> {
   return { key: await privateKeyPem(keys.privateKey), certificate: `${certificate.toString('pem')}\n` }
 }
 
-/** 127 random bits, positive and not zero (RFC 5280, 4.1.2.2). */
+/** 126 random bits, positive and not zero (RFC 5280, 4.1.2.2). */
 function randomSerial(): string {
   const bytes = randomBytes(16)
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
