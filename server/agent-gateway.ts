@@ -5,11 +5,15 @@ import { describeIdentity, type Identity } from '../shared/identity.ts'
 import type { AcceptedConnection, ConnectionEvents } from '../shared/transport.ts'
 import type { ClusterRuntime, Outbound } from './cluster-runtime.ts'
 import type { Refusals } from './refusals.ts'
+import type { Registry } from './registry.ts'
 
 /** A connection that says nothing for so long is not an agent's. */
 export const helloTimeoutMs = 2000
 /** What an agent may say while its cluster is being opened. */
 const mostWaiting = 64
+
+/** What the gateway needs of enrolment (server/registry.ts). */
+export type Enrolment = Pick<Registry, 'sawInUse' | 'renewalDue'>
 
 /** What the gateway needs of a cluster. */
 export type Receiver = Pick<ClusterRuntime, 'handle'>
@@ -28,10 +32,16 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
   readonly #guests = new Map<number, Guest>()
   readonly #join: (cluster: string) => Promise<Receiver | null>
   readonly #refusals: Refusals
+  readonly #enrolment: Enrolment
 
-  /** @param options.join finds or admits a cluster; null: unknown here */
-  constructor(options: { join: (cluster: string) => Promise<Receiver | null>; refusals: Refusals }) {
+  /** @param options.join finds a cluster; null: unknown here */
+  constructor(options: {
+    join: (cluster: string) => Promise<Receiver | null>
+    enrolment: Enrolment
+    refusals: Refusals
+  }) {
     this.#join = options.join
+    this.#enrolment = options.enrolment
     this.#refusals = options.refusals
   }
 
@@ -82,6 +92,17 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     }
   }
 
+  /** Those whose certificate is old, or whose admin wants another, make a new key at their leisure. */
+  askForRenewals(): void {
+    for (const { connection, state } of this.#guests.values())
+      if (state.phase === 'member') this.#askForRenewal(connection)
+  }
+
+  #askForRenewal(connection: AcceptedConnection): void {
+    const { identity } = connection
+    if (identity.kind === 'node' && this.#enrolment.renewalDue(identity)) connection.send({ type: 'renew' })
+  }
+
   #receive(guest: Guest, message: FromAgent): void {
     const { state, connection } = guest
     if (message.type === 'hello' && !speaksForItself(connection.identity, message))
@@ -112,6 +133,12 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
 
   async #admit(guest: Guest, hello: Hello): Promise<void> {
     const { connection } = guest
+    const { identity, remoteAddress } = connection
+    if (identity.kind === 'node')
+      this.#enrolment.sawInUse(identity, {
+        address: hello.listener.address ?? remoteAddress,
+        port: hello.listener.port,
+      })
     const waiting: FromAgent[] = []
     guest.state = { phase: 'joining', waiting }
     const cluster = await this.#join(hello.cluster)
@@ -124,6 +151,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       return
     }
     guest.state = { phase: 'member', cluster }
+    this.#askForRenewal(connection)
     this.#handOn(connection, cluster, hello)
     for (const message of waiting) this.#handOn(connection, cluster, message)
   }

@@ -2,13 +2,13 @@
 import type { AddressInfo } from 'node:net'
 import type { Request } from 'express'
 import { ConnectionLimit } from '../shared/connection-limit.ts'
-import type { Credentials } from '../shared/credentials.ts'
 import type { Identity } from '../shared/identity.ts'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
 import { createSecureServer, identityOfPeer, listen } from '../shared/secure-server.ts'
 import { acceptAgents } from '../shared/transport.ts'
 import { AgentGateway } from './agent-gateway.ts'
+import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
 import { createApi } from './http-api.ts'
@@ -18,7 +18,7 @@ import type { Registry } from './registry.ts'
 
 export interface WitnessOptions {
   readonly config: WitnessConfig
-  readonly credentials: Credentials
+  readonly authority: Authority
   readonly registry: Registry
   readonly version: string
   readonly bootId: string
@@ -39,23 +39,33 @@ export interface Witness {
 
 const mostAgents = 2048
 const mostSockets = 4096
+/** Certificates are renewed by the month. */
+const renewalsMs = 3_600_000
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, credentials, registry, version, bootId, log, nowMs, monotonicMs, now, echo } = options
+  const { config, authority, registry, version, bootId, log, nowMs, monotonicMs, now, echo } = options
   const refusals = new Refusals(log, nowMs)
-  const gateway: AgentGateway = new AgentGateway({ join: (name) => clusters.join(name), refusals })
+  const gateway: AgentGateway = new AgentGateway({
+    join: (name) => clusters.join(name),
+    enrolment: registry,
+    refusals,
+  })
   const clusters: Clusters = new Clusters({
     ...{ config, enrolled: registry, bootId, outbound: gateway },
     ...{ log, nowMs, monotonicMs, now },
   })
-  const refusalOf = (identity: Identity): string | null => registry.refusalOf(identity)
+  const refusalOf = (identity: Identity): string | null => {
+    if (identity.kind !== 'node') return identity.kind === 'admin' ? null : 'a witness does not ask a witness'
+    const admission = registry.mayConnect(identity)
+    return admission.kind === 'ok' ? null : admission.text
+  }
   const callerOf = (request: Request): Identity | null => {
     const identity = identityOfPeer(request.socket)
     return identity === null || refusalOf(identity) !== null ? null : identity
   }
   const server = createSecureServer({
-    credentials,
+    credentials: { ...(await authority.issueWitness()), authority: authority.certificatePem },
     limit: new ConnectionLimit({
       isKnown: (address) => isLoopback(address) || clusters.knowsAddress(address),
       monotonicMs,
@@ -83,9 +93,12 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   })
   registry.onChange((cluster) => {
     gateway.closeRefused(refusalOf)
+    gateway.askForRenewals()
     void clusters.membersChanged(cluster)
   })
   const pinger = new Pinger({ clusters: () => clusters.all, echo, intervalMs: config.icmpIntervalMs, log })
+
+  const renewals = setInterval(() => gateway.askForRenewals(), renewalsMs)
 
   const address = await listen(server, config.listen)
   await clusters.start()
@@ -94,10 +107,12 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   return {
     address,
     stop: async () => {
+      clearInterval(renewals)
       pinger.stop()
       server.close()
       await clusters.close()
       agents.close()
+      await registry.flush()
       server.closeIdleConnections()
     },
   }
