@@ -155,6 +155,14 @@ export class Authority {
     return this.#sign({ kind: 'node', ...node }, await this.#readRequest(request))
   }
 
+  /**
+   * Whether `signNode` would take the request: to be known before an invite is used up for it.
+   * @throws KeyRequestError
+   */
+  async checkRequest(request: string): Promise<void> {
+    await this.#readRequest(request)
+  }
+
   async #issue(identity: Identity): Promise<KeyAndCertificate> {
     const keys = await makeKeyPair()
     const publicKey = await this.#x509.PublicKey.create(keys.publicKey, webcrypto)

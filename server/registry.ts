@@ -138,6 +138,15 @@ export class Registry {
     return [...new Set(this.entries.filter(({ removed }) => !removed).map(({ cluster }) => cluster))]
   }
 
+  /** Invites that can still be used. */
+  get openInvites(): readonly { cluster: string; node: string; endsInMs: number }[] {
+    const { bootId, nowMs } = this.#options
+    const atMs = nowMs()
+    return this.#enrolment.invites
+      .filter((one) => one.spent === null && one.bootId === bootId && atMs < one.endsAtMs)
+      .map(({ cluster, node, endsAtMs }) => ({ cluster, node, endsInMs: endsAtMs - atMs }))
+  }
+
   members(cluster: string): readonly Member[] {
     return membersOf(this.#enrolment, cluster)
   }
@@ -205,7 +214,6 @@ export class Registry {
 
   /**
    * Why an invite would not be taken; null: it would. A look, which promises nothing.
-   * @returns with it whether the secret is one that this witness gave out, for the cluster's events
    */
   whyNotRedeemed(key: NodeKey & { secret: string }): Refused<RedeemRefusal> | null {
     const invite = this.#findInvite(this.#enrolment, key.secret)
