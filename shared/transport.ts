@@ -60,6 +60,9 @@ const closeTimeoutMs = 500
 /** What a voter says of its refusal is shown to an operator, and may be anybody's words. */
 const longestRefusalBytes = 400
 
+/** Of HTTPS. */
+const usualPort = 443
+
 /** A host that vanished without a word costs a socket until the kernel has asked it in vain. */
 const keepAliveMs = 5000
 
@@ -159,7 +162,12 @@ export function dialVoter(
   } & ConnectionEvents<DialledConnection>,
 ): { close(): void; abort(reason: string): void } {
   const { hostname, port } = new URL(options.url)
-  const tcp = connectTcp({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), noDelay: true })
+  const tcp = connectTcp({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    // A URL leaves out what is usual for its scheme, also where it was written.
+    port: port === '' ? usualPort : Number(port),
+    noDelay: true,
+  })
   const webSocket = new WebSocket(new URL(agentPath, options.url.replace(/^http/, 'ws')), {
     createConnection: () => secure(tcp, options),
     followRedirects: false,
