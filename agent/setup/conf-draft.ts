@@ -72,15 +72,16 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   )
   const drafts = decoded(new Map([...after].map(([realPath, rows]) => [realPath, textOf(rows)])))
   const candidate = readStatements(path, configId, drafts)
-  const parserWarnings = [...candidate.warnings]
-  const instances = uniqueInstances(candidate.root, parserWarnings)
-  const gaps = productGaps(path, { root: candidate.root, instances, runDir })
+  const root = relocated(candidate, sources, after)
+  const parserWarnings = [...sources.read.warnings]
+  const instances = uniqueInstances(root, parserWarnings)
+  const gaps = productGaps(path, { root, instances, runDir })
   assertSound({ path, configId, baseDrafts, drafts, after, gaps })
   return {
     ...draftOf(sources, after),
-    root: candidate.root,
+    root,
     instances,
-    profiles: profilesOf(candidate.root, instances, parserWarnings),
+    profiles: profilesOf(root, instances, parserWarnings),
     gaps,
     parserWarnings,
   }
@@ -107,6 +108,31 @@ function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readon
     includes: read.includes,
     edited: [...separated.values()].flatMap(({ edited }) => edited),
   }
+}
+
+/** The statements with the line numbers of the files as they are now, which is where the admin looks. */
+function relocated(
+  { root, files }: ReadStatements,
+  { separated }: Sources,
+  after: ReadonlyMap<string, readonly Row[]>,
+): Statement[] {
+  const realPaths = new Map(files.map(({ file, realPath }) => [file, realPath]))
+  const lines = new Map(
+    [...after].map(([realPath, rows]) => [realPath, currentLines(rows, separated.get(realPath)?.rows ?? [])]),
+  )
+  const moved = (statement: Statement): Statement => ({
+    ...statement,
+    line: lines.get(realPaths.get(statement.file) ?? '')?.[statement.line - 1] ?? statement.line,
+    block: statement.block?.map(moved) ?? null,
+  })
+  return root.map(moved)
+}
+
+/** For each row of the candidate the number of its line now; for one of our own, that of the admin's row after it. */
+function currentLines(candidate: readonly Row[], current: readonly Row[]): number[] {
+  const foreign = current.flatMap(({ isOurs }, row) => (isOurs ? [] : [row + 1]))
+  let passed = 0
+  return candidate.map(({ isOurs }) => foreign[isOurs ? passed : passed++] ?? current.length)
 }
 
 function textOf(rows: readonly Row[]): string {

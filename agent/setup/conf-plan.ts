@@ -138,7 +138,8 @@ class Planner {
     const has = (keyword: string) => all(this.#globals, keyword).length > 0
     const lines: string[] = []
     if (!this.#ownPrograms && !has('script_user')) lines.push('script_user root')
-    const mayGuard = this.#ownPrograms ? this.#options.advised : true
+    // Without a script_user it would disable the admin's scripts, where keepalived's default user is not there.
+    const mayGuard = this.#ownPrograms ? this.#options.advised && has('script_user') : true
     if (mayGuard && !has('enable_script_security')) lines.push('enable_script_security')
     if (this.#gaps.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
       lines.push(`vrrp_notify_fifo ${word(join(this.#options.runDir, 'notify.fifo'))}${this.#fifoUser()}`)

@@ -39,6 +39,7 @@ export function reportOf(subject: Subject): Report {
     ],
     advice: [
       ...globalAdvice(root, instances),
+      priorityAdvice(profiles),
       ...pairs.flatMap(({ instance, profile }) => instanceAdvice(instance, profile)),
     ],
   }
@@ -114,7 +115,7 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
       )
     if (all(globals, 'enable_script_security').length === 0)
       advice.push(
-        'enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, then run with --advised',
+        'enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, name a script_user in global_defs, then run with --advised',
       )
   }
   const isRefreshed =
@@ -129,17 +130,20 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
 
 function instanceAdvice(instance: Statement, profile: Profile): string[] {
   const name = profile.instance
-  const advice = [
-    `${at(instance)}: ${name}: the priority is ${profile.priority} here; the other node's must be a different one, or two nodes that meet go by their addresses`,
-  ]
   const master = all(instance.block, 'state').find(({ words }) => words[1] === 'MASTER')
   if (master !== undefined)
-    advice.push(
+    return [
       `${at(master)}: ${name}: "state MASTER" promotes at each start; with "state BACKUP" and "nopreempt" on both nodes the VIP stays where it is. Change it yourself: setup changes no line of yours`,
-    )
-  else if (lacksNopreempt(instance))
-    advice.push(
+    ]
+  if (lacksNopreempt(instance))
+    return [
       `${at(instance)}: ${name}: without nopreempt the VIP goes back as soon as the node of the higher priority returns (--advised adds nopreempt; do it on both nodes)`,
-    )
-  return advice
+    ]
+  return []
+}
+
+/** One node cannot see the other's; where they are equal, two nodes that meet go by their addresses. */
+function priorityAdvice(profiles: readonly Profile[]): string {
+  const each = profiles.map(({ instance, priority }) => `${instance} ${priority}`).join(', ')
+  return `priorities here: ${each}. The other node's must be different ones, which cannot be seen from here`
 }

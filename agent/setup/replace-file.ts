@@ -1,6 +1,7 @@
 /** Files of the admin's: replaced as a whole, with their owner and mode, and kept as they were under another name. */
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fchownSync,
   fsyncSync,
@@ -66,10 +67,13 @@ export function isBackupOf(name: string, realPath: string): boolean {
 
 function backupPath(realPath: string, { at, includes }: { at: Date; includes: readonly Include[] }): string {
   const stamp = at.toISOString().replace(/[-:]|\.\d+/g, '')
-  const visible = join(dirname(realPath), `${basename(realPath)}.${stamp}.${backupSuffix}`)
-  const candidates = [visible, hiddenBeside(realPath, `${stamp}.${backupSuffix}`)]
-  const path = candidates.find((candidate) => !isIncluded(candidate, includes))
-  if (path !== undefined) return path
+  for (let count = 1; ; count++) {
+    const suffix = `${stamp}${count === 1 ? '' : `-${count}`}.${backupSuffix}`
+    const names = [join(dirname(realPath), `${basename(realPath)}.${suffix}`), hiddenBeside(realPath, suffix)]
+    const path = names.find((candidate) => !isIncluded(candidate, includes))
+    if (path === undefined) break
+    if (!existsSync(path)) return path
+  }
   throw new SetupError(
     `${realPath}: every name for a copy beside it would be part of keepalived's configuration, because of an include of all files; narrow the include to *.conf`,
   )

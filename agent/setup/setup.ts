@@ -99,7 +99,7 @@ export async function runSetup(options: SetupOptions, surroundings: SetupSurroun
     return await new Setup(options, surroundings).run()
   } catch (cause) {
     if (!isForAdmin(cause)) throw cause
-    surroundings.say(cause.message)
+    surroundings.say(isDenied(cause) ? `${cause.message}; run it as root` : cause.message)
     return setupExits.mistake
   }
 }
@@ -113,6 +113,10 @@ function isForAdmin(cause: unknown): cause is Error {
 /** No permission, a full disk: the system's own message names the file. */
 function isOfSystem(cause: unknown): boolean {
   return cause instanceof Error && 'syscall' in cause && 'path' in cause
+}
+
+function isDenied(cause: Error): boolean {
+  return 'code' in cause && (cause.code === 'EACCES' || cause.code === 'EPERM')
 }
 
 class Setup {
