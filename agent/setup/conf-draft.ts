@@ -1,7 +1,12 @@
 /** keepalived.conf as it is, as it was before our lines, and as it would be with them. Nothing is written here. */
 import { readStatements, type ReadStatements, type Statement } from '../keepalived-conf-blocks.ts'
 import { productGaps, type Gap } from '../keepalived-conf-gaps.ts'
-import { readKeepalivedLines, type Drafts, type Include } from '../keepalived-conf-lines.ts'
+import {
+  KeepalivedConfError,
+  readKeepalivedLines,
+  type Drafts,
+  type Include,
+} from '../keepalived-conf-lines.ts'
 import { profilesOf, uniqueInstances } from '../keepalived-conf.ts'
 import type { Profile } from '../../shared/protocol.ts'
 import { planInsertions, type PlanOptions } from './conf-plan.ts'
@@ -71,7 +76,7 @@ export function draftApply(options: DraftOptions): ApplyDraft {
     [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
   )
   const drafts = decoded(new Map([...after].map(([realPath, rows]) => [realPath, textOf(rows)])))
-  const candidate = readStatements(path, configId, drafts)
+  const candidate = readCandidate(path, configId, drafts)
   const root = relocated(candidate, sources, after)
   const parserWarnings = [...sources.read.warnings]
   const instances = uniqueInstances(root, parserWarnings)
@@ -108,6 +113,23 @@ function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readon
     includes: read.includes,
     edited: [...separated.values()].flatMap(({ edited }) => edited),
   }
+}
+
+/** Its own mistakes are in lines that the admin does not have. */
+function readCandidate(path: string, configId: string, drafts: Drafts): ReadStatements {
+  try {
+    return readStatements(path, configId, drafts)
+  } catch (cause) {
+    if (cause instanceof KeepalivedConfError) throw readDifferently(path, cause)
+    throw cause
+  }
+}
+
+function readDifferently(path: string, cause?: Error): SetupError {
+  return new SetupError(
+    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
+    { cause },
+  )
 }
 
 /** The statements with the line numbers of the files as they are now, which is where the admin looks. */
@@ -164,10 +186,7 @@ function assertSound(outcome: {
   const foreign = read.lines.filter(
     ({ file, line }) => after.get(realPaths.get(file) ?? '')?.[line - 1]?.isOurs !== true,
   )
-  if (foreign.map(({ text }) => text).join('\n') !== before.join('\n'))
-    throw new SetupError(
-      `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
-    )
+  if (foreign.map(({ text }) => text).join('\n') !== before.join('\n')) throw readDifferently(path)
   const missing = gaps.find(({ kind }) => kind === 'absent')
   if (missing !== undefined)
     throw new SetupError(

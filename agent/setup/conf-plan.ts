@@ -122,7 +122,8 @@ class Planner {
     if (home === null) {
       const realPath = this.#realPath(this.#options.path)
       const block = ['global_defs {', ...lines.map((line) => defaultUnit + line), '}']
-      this.#add(realPath, { row: firstEffectiveRow(this.#rowsIn(realPath)), indent: '', lines: block })
+      const rows = this.#rowsIn(realPath)
+      this.#add(realPath, { row: aboveItsComments(rows, firstEffectiveRow(rows)), indent: '', lines: block })
       return
     }
     const { realPath, closeRow, condition, indent, unit } = home
