@@ -200,6 +200,7 @@ export class Play {
         return this.#toGuard(host, { type: 'order', order: message })
       case 'welcome':
       case 'plan':
+      case 'renew':
         return
       default:
         return assertNever(message)

@@ -50,12 +50,26 @@ describe('agent-gateway', () => {
   const web: Receiver = { handle: (happening) => void happened.push(happening) }
   let refusals: Refusals
   let gateway: AgentGateway
+  let seen: unknown[]
+  let due: boolean
   let connection: FakeConnection
   const open: FakeConnection[] = []
   beforeEach(() => {
     happened.length = 0
     refusals = new Refusals(recordingLog(), () => 0)
-    gateway = new AgentGateway({ join: (name) => Promise.resolve(name === 'web' ? web : null), refusals })
+    seen = []
+    due = false
+    gateway = new AgentGateway({
+      join: (name) => Promise.resolve(name === 'web' ? web : null),
+      enrolment: {
+        sawInUse: (identity, at) => {
+          seen.push([identity, at])
+          return 'known'
+        },
+        renewalDue: () => due,
+      },
+      refusals,
+    })
     connection = connect(1)
   })
   afterEach(() => {
@@ -149,6 +163,28 @@ describe('agent-gateway', () => {
     assert.equal(happened.length, 2)
     assert.match(connection.closed ?? '', /^a hello as web\/lb02 with the certificate of node web\/lb01$/)
     assert.deepEqual(refusals.counts, { impersonation: 1 })
+  })
+
+  it('tells enrolment which certificate is in use, and where its node listens', async () => {
+    say(hello)
+    say({ ...hello, listener: { address: '192.168.0.11', port: 7500 } })
+    await settle()
+    assert.deepEqual(seen, [[connection.identity, { address: '10.0.0.11', port: 7401 }]])
+  })
+
+  it('asks for a new key where that is due: at the hello, and whenever it is told to ask', async () => {
+    due = true
+    say(hello)
+    await settle()
+    due = false
+    gateway.askForRenewals()
+    assert.deepEqual(connection.sent, [{ type: 'renew' }])
+    due = true
+    gateway.askForRenewals()
+    assert.equal(connection.sent.length, 2)
+    const silent = connect(2)
+    gateway.askForRenewals()
+    assert.deepEqual(silent.sent, [])
   })
 
   it('lets a certificate speak for its own node only, and nobody but nodes', async () => {
