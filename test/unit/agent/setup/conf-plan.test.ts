@@ -30,6 +30,7 @@ describe('where the lines go', () => {
         path,
         runDir: '/run/keepalived-witness',
         checkProgram: '/usr/libexec/keepalived/witness-check',
+        stateDir: null,
         advised,
       },
     })
