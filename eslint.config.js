@@ -30,6 +30,7 @@ const pureFiles = [
   'server/arbiter-state.ts',
   'server/arbiter-turn.ts',
   'server/arbiter-greeting.ts',
+  'server/arbiter-members.ts',
   'server/arbiter-voting.ts',
   'server/arbiter-check.ts',
   'server/arbiter-watch.ts',

@@ -8,8 +8,9 @@ import { ConfigError, loadConfig } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
-import { readToken, TokenError } from '../shared/token.ts'
+import { CredentialsError } from '../shared/credentials.ts'
 import { Agent } from './agent.ts'
+import { readNodeCredentials } from './node-credentials.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
 import { KeepalivedConfError } from './keepalived-conf.ts'
 import { NotifyFifoError } from './notify-fifo.ts'
@@ -35,7 +36,7 @@ async function run(config: AgentConfig): Promise<void> {
   lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
-    token: readToken(config.tokenFile),
+    credentials: readNodeCredentials(config),
     incarnation: randomUUID(),
     bootId: bootId(),
     software: `witness-agent ${version}`,
@@ -59,7 +60,7 @@ async function run(config: AgentConfig): Promise<void> {
 function isForAdmin(cause: unknown): cause is Error {
   return [
     ConfigError,
-    TokenError,
+    CredentialsError,
     FolderLockError,
     RunFolderError,
     KeepalivedConfError,

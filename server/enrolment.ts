@@ -289,6 +289,16 @@ export function rotate(enrolment: Enrolment, { cluster, node }: NodeKey): Change
   return { kind: 'done', enrolment: withEntry(enrolment, { ...entry, rotateAbove: entry.generation }) }
 }
 
+/** A node says where its peer reaches it from now on. */
+export function move(
+  enrolment: Enrolment,
+  { address, port, ...key }: NodeKey & { address: string; port: number },
+): Enrolment {
+  const entry = entryOf(enrolment, key)
+  if (entry === null || (entry.address === address && entry.port === port)) return enrolment
+  return withEntry(enrolment, { ...entry, address, port })
+}
+
 /** In the order in which they were enrolled first. */
 export function membersOf(enrolment: Enrolment, cluster: string): readonly Member[] {
   return enrolment.entries

@@ -6,10 +6,12 @@ export type RefusalKind =
   | 'too-many-connections'
   | 'unknown-path'
   | 'malformed-upgrade'
+  | 'handshake-failed'
+  | 'impersonation'
+  | 'forbidden'
   | 'malformed'
   | 'no-hello'
   | 'unknown-cluster'
-  | 'foreign'
 
 /** Of one kind at most one line in this time. */
 const quietMs = 10_000

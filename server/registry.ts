@@ -19,6 +19,7 @@ import {
   inviteMs,
   isAheadOf,
   membersOf,
+  move,
   nobodyEnrolled,
   redeem,
   remove,
@@ -185,6 +186,15 @@ export class Registry {
     ).catch((error: unknown) => this.#tell(error))
     if (entryOf(before, identity) === null) return 'adopted'
     return isAheadOf(before, identity) ? 'ahead' : 'known'
+  }
+
+  /** A node says where its peer reaches it from now on; on disk in the background. */
+  move(cluster: string, to: { node: string; address: string; port: number }): void {
+    void this.#change(
+      (enrolment) => ({ enrolment: move(enrolment, { cluster, ...to }), result: null }),
+      cluster,
+      'at once',
+    ).catch((error: unknown) => this.#tell(error))
   }
 
   /** @throws DurableFileError when it cannot be kept: nobody has the secret then */

@@ -53,3 +53,24 @@ export const adminCredentials = await credentialsOf({ kind: 'admin', name: 'loca
 /** Of cluster `web`. */
 export const lb01Credentials = await credentialsOf(nodeIdentity('lb01'))
 export const lb02Credentials = await credentialsOf(nodeIdentity('lb02'))
+
+export interface Identities {
+  readonly authority: Authority
+  readonly witness: Credentials
+  readonly admin: Credentials
+  node(over?: Partial<NodeIdentity>): Promise<Credentials>
+}
+
+/** The authority of all tests, or another one. */
+export async function identitiesOf(by: Authority): Promise<Identities> {
+  return {
+    authority: by,
+    witness: await credentialsOf({ kind: 'witness' }, by),
+    admin: await credentialsOf({ kind: 'admin', name: 'local' }, by),
+    node: (over = {}) => credentialsOf({ ...nodeIdentity('lb01'), ...over }, by),
+  }
+}
+
+export function identities(): Promise<Identities> {
+  return identitiesOf(authority)
+}

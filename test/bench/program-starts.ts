@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { cluster as clusterName } from '../lab/address-plan.ts'
 import { type ClusterUnderTest } from '../lab/cluster-under-test.ts'
-import { tokenFile } from '../lab/daemon-config.ts'
+import { stateFolderOf } from '../lab/daemon-config.ts'
 import { labMount, productMount } from '../lab/namespace-host.ts'
 import { timeInside, type TimedProgram } from './bench-lab.ts'
 import { type Section } from './markdown.ts'
@@ -56,16 +56,15 @@ async function daemonsOnClient(
 ): Promise<Readonly<Record<'witnessd' | 'agent' | 'witnessctl', TimedProgram>>> {
   await cluster.host('client').shell(
     `mkdir -p /tmp/witness /tmp/agent /run/keepalived-witness
+     cp ${stateFolderOf('lb01')}/*.pem /tmp/agent/
      cat > /tmp/witness.yaml <<EOF
 listen: 127.0.0.1:7400
 dataDir: /tmp/witness
-tokenFile: ${tokenFile}
 EOF
      cat > /tmp/agent.yaml <<EOF
 cluster: ${clusterName}
 node: lb01
-witness: http://127.0.0.1:7400
-tokenFile: ${tokenFile}
+witness: https://127.0.0.1:7400
 listen: 127.0.0.1:7401
 mode: observe
 stateDir: /tmp/agent

@@ -163,8 +163,8 @@ export function arbiterEffectWord(
       const { event, level } = effect.occurrence
       return `"${event.replace('situation.', '')}"${levelMarks[level]}`
     }
-    case 'members':
-      return 'members'
+    case 'moved':
+      return `moved ${effect.node}`
     default:
       return assertNever(effect)
   }

@@ -222,7 +222,6 @@ export class Play {
       cluster: 'web',
       timing,
       members: nodeNames.map((name) => ({ name, address: name, port: 7401, leastGeneration: 1 })),
-      admit: false,
       recovered: { ballots: new Map(isFirst ? [] : [[instance, found]]), others: 'new' },
       atMs: state.atMs,
     })
@@ -277,7 +276,7 @@ export class Play {
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
       case 'occurred':
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)

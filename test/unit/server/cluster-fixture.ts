@@ -128,7 +128,6 @@ export class Witness {
       cluster: 'web',
       timing: defaultTiming,
       members: pair,
-      admit: false,
       recovered: recoveredLedger(),
       atMs: this.atMs,
       ...options,
@@ -212,6 +211,10 @@ export class Witness {
     assert.ok(pledge.phase === 'recording')
     const { ballot } = pledge
     return this.feed({ type: 'record-failed', atMs: this.atMs, instance: of, ballot, error: 'ENOSPC' })
+  }
+
+  members(members: readonly Member[]): void {
+    this.feed({ type: 'members', atMs: this.atMs, members })
   }
 
   echo(node: string, roundTripMs: number | null, times = 1): void {
