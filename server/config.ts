@@ -39,7 +39,7 @@ const defaultAgentPort = 7401
 const defaults = {
   listen: '0.0.0.0:7400',
   dataDir: '/var/lib/keepalived-witness',
-  runDir: '/run/keepalived-witness',
+  runDir: '/run/keepalived-witnessd',
 } as const
 
 const listenSchema = z.string().transform((text, context) => {
