@@ -93,7 +93,7 @@ const clusterSchema = z
     return { timing, members }
   })
 
-const configSchema = z.strictObject({
+export const configSchema = z.strictObject({
   listen: listenSchema.prefault(defaults.listen),
   dataDir: folder.default(defaults.dataDir),
   runDir: folder.default(defaults.runDir),

@@ -27,7 +27,6 @@ const name = 'keepalived-witness'
 const lib = `usr/lib/${name}`
 const programs = ['witnessd', 'witness-agent', 'witnessctl'] as const
 const manualPages = join(root, 'deploy/man')
-const completions = join(root, 'deploy/completion')
 
 interface Options {
   readonly debianVersion?: string
@@ -107,6 +106,11 @@ function stageContent(content: string): void {
   // Where SELinux lets keepalived run it, and where every folder is root's.
   put(0o755, join(root, 'dist/witness-check'), 'usr/libexec/keepalived/witness-check')
   put(0o644, join(root, 'deploy/config/witness.yaml'), `etc/${name}/witness.yaml`)
+  put(
+    0o644,
+    join(root, 'deploy/completion/keepalived-witness.bash'),
+    'usr/share/bash-completion/completions/witnessctl',
+  )
 }
 
 /** Without its first line: it is started by the runtime beside it, never by a Node.js of the host. */
@@ -136,12 +140,9 @@ function stageDebian(debian: string, { version, atMs }: { version: string; atMs:
     join(debian, 'copyright'),
     copyrightText({ licence, modules: join(root, 'node_modules'), names }),
   )
-  if (existsSync(manualPages)) {
-    const pages = readdirSync(manualPages).filter((page) => /\.[158]$/.test(page))
-    for (const page of pages) cpSync(join(manualPages, page), join(debian, 'man', page))
-    writeFileSync(join(debian, `${name}.manpages`), pages.map((page) => `debian/man/${page}\n`).join(''))
-  }
-  if (existsSync(completions)) cpSync(completions, join(debian, 'completion'), { recursive: true })
+  const pages = readdirSync(manualPages).filter((page) => /\.[158]$/.test(page))
+  for (const page of pages) cpSync(join(manualPages, page), join(debian, 'man', page))
+  writeFileSync(join(debian, `${name}.manpages`), pages.map((page) => `debian/man/${page}\n`).join(''))
 }
 
 /** The tree that became the Debian package, with install.sh on top. */
