@@ -6,7 +6,7 @@ import { MarkFile } from '../shared/mark-file.ts'
 import type { Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
 import { createArbiter } from './arbiter.ts'
-import { ClusterRuntime, type Outbound } from './cluster-runtime.ts'
+import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
 import type { WitnessConfig } from './config.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
@@ -29,6 +29,7 @@ export interface ClustersOptions {
   readonly monotonicMs: () => number
   /** The wall clock, for people. */
   readonly now: () => Date
+  readonly onTurn?: RuntimeOptions['onTurn']
 }
 
 /** A shorter pause cannot be told from a busy moment. */
@@ -133,6 +134,7 @@ export class Clusters {
       log,
       nowMs,
       monotonicMs,
+      ...(this.#options.onTurn === undefined ? {} : { onTurn: this.#options.onTurn }),
     })
     tellLedger(runtime, ledger)
     await establishLedger(ledger, { cluster, log })
