@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly runDir: string
   /** The witness-check that keepalived shall run. */
   readonly checkProgram: string
+  /** Where the agent keeps what the check needs; null: where the check looks by itself. */
+  readonly stateDir: string | null
   /** Also what is advisable only. */
   readonly advised: boolean
 }
@@ -207,9 +209,10 @@ class Planner {
 
   #checkLines(instance: Statement, written: string): string[] {
     this.#assertFree(instance, ['vrrp_script'], 'witness_')
+    const { checkProgram, stateDir } = this.#options
     return [
       `vrrp_script witness_${written} {`,
-      `>script "${this.#options.checkProgram} ${written}"`,
+      `>script "${[checkProgram, ...(stateDir === null ? [] : ['--state-dir', stateDir]), written].join(' ')}"`,
       '>interval 1',
       '>timeout 1',
       '>fall 1',

@@ -115,7 +115,7 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
       )
     if (all(globals, 'enable_script_security').length === 0)
       advice.push(
-        'enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, name a script_user in global_defs, then run with --advised',
+        `enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, ${user === undefined ? 'name a script_user in global_defs, ' : ''}then run with --advised`,
       )
   }
   const isRefreshed =

@@ -41,7 +41,7 @@ const written = [
   /^vrrp_notify_fifo \S+/,
   /^vrrp_garp_master_refresh \d+$/,
   /^file \S+$/,
-  /^script "\S+witness-check \S+"$/,
+  /^script "\S+witness-check .*"$/,
   /^(weight|interval|timeout|fall|rise) -?[\d.]+$/,
   /^(bar|witness)_\S+$/,
   /^nopreempt$/,

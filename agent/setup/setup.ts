@@ -29,6 +29,12 @@ export const setupExits = {
 export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
 
 const defaultConfig = '/etc/keepalived-witness/agent.yaml'
+/** Of agent.yaml. */
+const defaultOf = {
+  runDir: agentConfigSchema.shape.runDir.parse(undefined),
+  stateDir: agentConfigSchema.shape.stateDir.parse(undefined),
+  keepalived: agentConfigSchema.shape.keepalived.parse(undefined),
+}
 const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 export interface SetupOptions {
@@ -123,6 +129,7 @@ class Setup {
   readonly #options: SetupOptions
   readonly #surroundings: SetupSurroundings
   readonly #runDir: string
+  readonly #stateDir: string
   readonly #program: string
   readonly #path: string
   readonly #configId: string
@@ -130,13 +137,11 @@ class Setup {
   constructor(options: SetupOptions, surroundings: SetupSurroundings) {
     this.#options = options
     this.#surroundings = surroundings
-    const { runDir, keepalived } = existsSync(options.config)
+    const { runDir, stateDir, keepalived } = existsSync(options.config)
       ? loadConfig(options.config, agentConfigSchema)
-      : {
-          runDir: agentConfigSchema.shape.runDir.parse(undefined),
-          keepalived: agentConfigSchema.shape.keepalived.parse(undefined),
-        }
+      : defaultOf
     this.#runDir = runDir
+    this.#stateDir = stateDir
     this.#program = keepalived.program
     this.#path = options.keepalivedConfig ?? keepalived.config
     this.#configId = options.configId ?? defaultConfigId()
@@ -150,6 +155,7 @@ class Setup {
       configId: this.#configId,
       runDir: this.#runDir,
       checkProgram,
+      stateDir: this.#stateDir === defaultOf.stateDir ? null : this.#stateDir,
       advised,
     })
     this.#tell(draft)

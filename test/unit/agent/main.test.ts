@@ -59,6 +59,27 @@ ${more}`,
     )
   }).timeout(20_000)
 
+  it('has a command that sets keepalived.conf up, with --config before or behind it', () => {
+    const file = configure()
+    const agent = (...words: string[]) =>
+      spawnSync('node', ['--import', 'tsx', 'agent/main.ts', ...words], { encoding: 'utf8' })
+    for (const words of [
+      ['setup', '--config', file],
+      ['--config', file, 'setup'],
+    ]) {
+      const { status, stdout, stderr } = agent(...words)
+      assert.equal(status, 1, stderr)
+      assert.match(stdout, /^--- .*keepalived\.conf\n/)
+      assert.match(stdout, /^\+ +file .*\/run\/VI_1\.bar$/m)
+      assert.match(stdout, /^\+ +script ".*\/witness-check --state-dir .*\/state VI_1"$/m)
+      assert.match(stderr, /^Nothing was changed/m)
+    }
+    const both = agent('setup', '--apply', '--undo')
+    assert.equal(both.status, 2)
+    assert.match(both.stderr, /'--apply' cannot be used with option '--undo'/)
+    assert.match(agent('--help').stdout, /^ {2}setup /m)
+  }).timeout(40_000)
+
   it('ends with 2 where another agent works in its state folder', async () => {
     const file = configure()
     const first = spawn('node', [...command, file], { stdio: 'ignore' })

@@ -140,6 +140,7 @@ describe('a configuration, set up and taken back', () => {
       configId: 'me',
       runDir,
       checkProgram: '/usr/libexec/keepalived/witness-check',
+      stateDir: null,
       advised,
     }
     const before = parseKeepalivedConf(path(), { configId: 'me' })

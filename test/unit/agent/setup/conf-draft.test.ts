@@ -13,6 +13,7 @@ describe('a draft of keepalived.conf', () => {
     configId: 'me',
     runDir: '/run/keepalived-witness',
     checkProgram: '/usr/libexec/keepalived/witness-check',
+    stateDir: null,
     advised: false,
   })
   const apply = (text: string) => {

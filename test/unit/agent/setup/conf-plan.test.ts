@@ -30,6 +30,7 @@ describe('where the lines go', () => {
         path,
         runDir: '/run/keepalived-witness',
         checkProgram: '/usr/libexec/keepalived/witness-check',
+        stateDir: null,
         advised,
       },
     })
@@ -107,10 +108,10 @@ describe('where the lines go', () => {
     const text = instance('VI_${N}')
     const planned = plan({ 'keepalived.conf': '$N=1\ninclude i\n$N=2\ninclude i\n', i: text })
     assert.deepEqual(
-      planned['i']!.map(([row]) => row),
+      planned.i!.map(([row]) => row),
       [0, 8],
     )
-    assert.match(planned['i']![0]![1].join('\n'), /bar_VI_\$\{N\} \{\n {4}file .*\/VI_\$\{N\}\.bar/)
+    assert.match(planned.i![0]![1].join('\n'), /bar_VI_\$\{N\} \{\n {4}file .*\/VI_\$\{N\}\.bar/)
   })
 
   it('changes neither user nor security of scripts that are there: the check alone is run as root', () => {

@@ -18,6 +18,7 @@ describe('what setup tells of a configuration', () => {
       configId: 'me',
       runDir: '/run/keepalived-witness',
       checkProgram,
+      stateDir: null,
       advised,
     })
     return reportOf({ ...draft, timing: defaultTiming })
