@@ -9,7 +9,7 @@ import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import type { Ballot } from '../shared/vote.ts'
+import { promisedTo, type Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
@@ -124,6 +124,12 @@ export class ClusterRuntime {
   /** Whether it has not run for so long that its timer must be lost. */
   isStalled(atMs: number): boolean {
     return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
+  }
+
+  /** Whether a vote here is promised to the node: it has the VIP, or is about to. */
+  holdsLease(node: string): boolean {
+    const atMs = this.#options.nowMs()
+    return [...this.#arbiter.instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {

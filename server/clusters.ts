@@ -5,7 +5,7 @@ import type { Log } from '../shared/log.ts'
 import { MarkFile } from '../shared/mark-file.ts'
 import type { Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
-import { createArbiter } from './arbiter.ts'
+import { createArbiter, type Occurrence } from './arbiter.ts'
 import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
 import type { WitnessConfig } from './config.ts'
 import { EventLog } from './event-log.ts'
@@ -65,6 +65,14 @@ export class Clusters {
   /** Whether a node of any cluster lives there. */
   knowsAddress(address: string): boolean {
     return this.all.some(({ members }) => members.some((member) => member.address === address))
+  }
+
+  /** Keeps an event of a cluster that need not be open yet. One that has no node has no events, only a line in the log. */
+  async tell(name: string, occurrence: Occurrence): Promise<void> {
+    const runtime = this.get(name) ?? (await this.join(name))
+    if (runtime !== null) return runtime.tell(occurrence)
+    const { event, text, evidence } = occurrence
+    this.#options.log.info(event, text, { cluster: name, evidence })
   }
 
   get(name: string): ClusterRuntime | null {

@@ -12,7 +12,9 @@ import { AgentGateway } from './agent-gateway.ts'
 import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
+import { createEnrolmentRouter } from './enrolment-api.ts'
 import { createApi } from './http-api.ts'
+import { addressForNodes } from './own-address.ts'
 import { Pinger } from './pinger.ts'
 import { Refusals } from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -82,6 +84,19 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     onRequest: createApi({
       version,
       clusters,
+      commands: [
+        createEnrolmentRouter({
+          authority,
+          registry,
+          identityOf: callerOf,
+          ownAddress: () => addressForNodes(config.listen),
+          isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
+          holdsLease: ({ cluster, node }) => clusters.get(cluster)?.holdsLease(node) === true,
+          tell: (cluster, occurrence) => void clusters.tell(cluster, occurrence),
+          onUnknownInvite: (from) => refusals.count('unknown-invite', 'a join without an invite', { from }),
+          nowMs,
+        }),
+      ],
       callerOf,
       refused: () => refusals.counts,
       onError: (error) =>
