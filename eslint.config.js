@@ -40,6 +40,7 @@ const pureFiles = [
   'server/roster.ts',
   'server/lease-holder.ts',
   'server/cluster-view.ts',
+  'server/enrolment.ts',
   'agent/guard.ts',
   'agent/guard-state.ts',
   'agent/guard-turn.ts',
