@@ -38,6 +38,7 @@ import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
 import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
 import { PeerListener } from './peer-listener.ts'
+import { renewCredentials } from './renewal.ts'
 import { writePermit } from './permit-file.ts'
 import { assertRunFolder } from './run-folder.ts'
 import { TellLine } from './tell-line.ts'
@@ -80,7 +81,9 @@ export class Agent {
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
   #plan: Plan | null = null
+  #credentials: Credentials
   #secureContext: SecureContext
+  #renews = false
   #profiles: readonly Profile[]
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
@@ -121,6 +124,7 @@ export class Agent {
     this.#config = config
     this.#around = around
     this.#store = found.store
+    this.#credentials = around.credentials
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
     this.#profiles = found.profiles
     this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
@@ -372,8 +376,33 @@ export class Agent {
         plan: (plan) => {
           if (voter === witness) this.#takePlan(plan, 'witness')
         },
+        renew: () => {
+          if (voter === witness) void this.#renewCredentials()
+        },
       },
     })
+  }
+
+  /** The connections that are open go on as they are; the next heartbeat's redial is soon enough for a new certificate. */
+  async #renewCredentials(): Promise<void> {
+    if (this.#renews) return
+    this.#renews = true
+    const { cluster, node, witness: url, stateDir } = this.#config
+    try {
+      const current = this.#credentials
+      this.#credentials = await renewCredentials({ cluster, node, witness: url, stateDir, current })
+      this.#secureContext = createSecureContext(secureContextOf(this.#credentials))
+      this.#listener?.renewCredentials(this.#credentials)
+      this.#around.log.info('certificate-renewed', 'this node has a new key and certificate')
+      this.#witnessLink?.dialAnew()
+    } catch (cause) {
+      this.#tells.problem(
+        'certificate-not-renewed',
+        `a new certificate could not be had (${messageOf(cause)}); the present one stays good, and the witness asks again`,
+      )
+    } finally {
+      this.#renews = false
+    }
   }
 
   #takeAnswer(voter: VoterName, sentAtMs: number, { verdicts }: Answer): void {

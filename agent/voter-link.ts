@@ -135,6 +135,14 @@ export class VoterLink {
     return true
   }
 
+  /**
+   * Another connection takes the place of this one, by a certificate that was renewed meanwhile. The old one goes when the
+   * voter welcomes the new one, so that no beat is missed.
+   */
+  dialAnew(): void {
+    if (this.#mayDial()) this.#dial()
+  }
+
   close(): void {
     this.#closed = true
     this.#disarm()
@@ -271,7 +279,7 @@ export class VoterLink {
     if (old !== null) {
       // What waits on it would arrive when its path is mended, as if it were new.
       old.connection.abort('replaced by a newer connection')
-      on.down('it had fallen silent, a new connection takes its place')
+      on.down('a newer connection takes its place')
     }
     on.up(plan)
   }

@@ -22,7 +22,7 @@ rejoin: auto
 # Optional, on both nodes: an address that is pinged. A holder that has not reached it for 5 s hands the VIP over to a
 # standby that does.
 # gateway: 10.0.0.1
-# Optional, before "witness-agent join": the address that the peer shall use; default is the one that the witness sees.
+# Optional, before "witness-agent join": the address that the peer shall use; default is the one from which it was enrolled.
 # advertise: 10.0.0.11
 
 stateDir: /var/lib/keepalived-witness-agent

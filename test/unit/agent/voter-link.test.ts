@@ -197,7 +197,7 @@ describe('VoterLink', () => {
       await eventually('the change', () => happened.length === 3)
       assert.deepEqual(happened, [
         'up web',
-        'down it had fallen silent, a new connection takes its place',
+        'down a newer connection takes its place',
         'up web',
       ])
       link.beat({ atMs, seq: 2, leaseMs: 1800, reports: [] })

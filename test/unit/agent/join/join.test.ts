@@ -59,6 +59,7 @@ describe('witness-agent join', () => {
           registry,
           identityOf: ({ socket }) => identityOfPeer(socket),
           ownAddress: () => null,
+          holdsLease: () => false,
           isConnected: () => false,
           tell: () => undefined,
           onUnknownInvite: () => undefined,
