@@ -19,6 +19,7 @@ import {
   type VoterName,
 } from '../shared/protocol.ts'
 import { secureContextOf } from '../shared/secure-server.ts'
+import type { ServiceManager } from '../shared/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/timing.ts'
 import { AgentStore } from './agent-store.ts'
 import { Announcer, findAnnounceCommand, sendAnnouncement } from './announcer.ts'
@@ -55,6 +56,7 @@ export interface AgentSurroundings {
   /** Between 0 and 1, new at each call. */
   readonly jitter: () => number
   readonly echo: (address: string) => Promise<Echo>
+  readonly service: ServiceManager
 }
 
 /** The kernel's addresses cost more than all the rest of a look, and keepalived tells of its own changes at once. */
@@ -232,7 +234,7 @@ export class Agent {
       url: config.witness,
       refusalOf: refusalOfWitness,
     })
-    this.#unplannedTimer = setInterval(() => this.#watchLinks(), defaultTiming.renewMs)
+    this.#unplannedTimer = setInterval(() => this.#waitForPlan(), defaultTiming.renewMs)
     if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
     this.#rereadTimer = setInterval(() => this.reread(), rereadMs)
     if (config.gateway !== null)
@@ -324,6 +326,7 @@ export class Agent {
         recovered: (instance) => this.#store.recovered(instance),
         memory: (instance) => this.#store.memory(instance),
         outlets: this.#outlets(),
+        onTurn: (turn) => this.#around.service.turned(turn),
       },
       plan,
     )
@@ -436,6 +439,12 @@ export class Agent {
         'marks-not-kept',
         `the run folder ${this.#config.runDir} cannot be written: after a restart this agent waits for the longest promise before it votes`,
       )
+  }
+
+  /** Without a plan there is nothing to decide but whom to call. */
+  #waitForPlan(): void {
+    this.#watchLinks()
+    this.#around.service.turned({ atMs: this.#around.nowMs(), everyMs: defaultTiming.renewMs })
   }
 
   #watchLinks(): void {

@@ -32,7 +32,9 @@ const witnessUrl = z
 function isWitnessUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, pathname, search, username } = new URL(text)
-  return protocol === 'https:' && pathname === '/' && search === '' && username === ''
+  // The check hands the port to curl as it stands here: a usual one is not guessed.
+  const namesPort = /:\d+\/*$/.test(text)
+  return namesPort && protocol === 'https:' && pathname === '/' && search === '' && username === ''
 }
 
 const keepalivedSchema = z.strictObject({

@@ -136,7 +136,7 @@ function checkSettings(
   if (user?.words[1] !== 'root') {
     warn(
       user ?? script,
-      'the check must run as root to read its token: add "user root" to this vrrp_script, or "script_user root" to global_defs',
+      'the check must run as root to read the key of this node: add "user root" to this vrrp_script, or "script_user root" to global_defs',
     )
   }
   return warnings

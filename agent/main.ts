@@ -9,6 +9,7 @@ import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
 import { CredentialsError } from '../shared/credentials.ts'
+import { serviceManager } from '../shared/service-manager.ts'
 import { Agent } from './agent.ts'
 import { readNodeCredentials } from './node-credentials.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
@@ -33,6 +34,11 @@ async function run(config: AgentConfig): Promise<void> {
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
 
+  const service = serviceManager({
+    env: process.env,
+    pid: process.pid,
+    onProblem: (text) => log.warn('service-manager', text),
+  })
   lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
@@ -44,7 +50,9 @@ async function run(config: AgentConfig): Promise<void> {
     monotonicMs: () => performance.now(),
     jitter: () => Math.random(),
     echo,
+    service,
   })
+  service.ready(`${config.node} of ${config.cluster}, ${config.mode}`)
 
   const stop = (signal: string): void => {
     agent.close()

@@ -9,7 +9,7 @@ import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import type { Ballot } from '../shared/vote.ts'
+import { promisedTo, type Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
@@ -64,6 +64,8 @@ export interface RuntimeOptions {
   readonly nowMs: () => number
   /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
   readonly monotonicMs: () => number
+  /** A turn has ended, and everything in it was decided. */
+  readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
   readonly core?: Core
 }
 
@@ -72,6 +74,8 @@ export const checkTimeoutMs = 600
 /** The boot clock has a grain of 10 ms; a shorter timer would only run twice. */
 const shortestTimerMs = 5
 const longestTimerMs = 60_000
+/** So many of the longest pauses without a turn, and this cluster is decided upon no more. */
+const pausesToStall = 10
 /** Writing a ballot takes part of the time in which a takeover is decided. */
 const slowWriteMs = 250
 
@@ -115,6 +119,17 @@ export class ClusterRuntime {
     const { nodes, timing } = this.#arbiter
     const known = nodes.get(node)
     return known !== undefined && isLive(known, this.#options.nowMs(), silenceMs(timing))
+  }
+
+  /** Whether it has not run for so long that its timer must be lost. */
+  isStalled(atMs: number): boolean {
+    return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
+  }
+
+  /** Whether a vote here is promised to the node: it has the VIP, or is about to. */
+  holdsLease(node: string): boolean {
+    const atMs = this.#options.nowMs()
+    return [...this.#arbiter.instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -206,6 +221,7 @@ export class ClusterRuntime {
       this.#running = false
     }
     this.#arm(latestMs)
+    this.#options.onTurn?.({ atMs: latestMs, everyMs: this.#arbiter.timing.renewMs })
   }
 
   #arm(nowMs: number): void {

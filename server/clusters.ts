@@ -5,8 +5,8 @@ import type { Log } from '../shared/log.ts'
 import { MarkFile } from '../shared/mark-file.ts'
 import type { Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
-import { createArbiter } from './arbiter.ts'
-import { ClusterRuntime, type Outbound } from './cluster-runtime.ts'
+import { createArbiter, type Occurrence } from './arbiter.ts'
+import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
 import type { WitnessConfig } from './config.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
@@ -29,6 +29,7 @@ export interface ClustersOptions {
   readonly monotonicMs: () => number
   /** The wall clock, for people. */
   readonly now: () => Date
+  readonly onTurn?: RuntimeOptions['onTurn']
 }
 
 /** A shorter pause cannot be told from a busy moment. */
@@ -64,6 +65,14 @@ export class Clusters {
   /** Whether a node of any cluster lives there. */
   knowsAddress(address: string): boolean {
     return this.all.some(({ members }) => members.some((member) => member.address === address))
+  }
+
+  /** Keeps an event of a cluster that need not be open yet. One that has no node has no events, only a line in the log. */
+  async tell(name: string, occurrence: Occurrence): Promise<void> {
+    const runtime = this.get(name) ?? (await this.join(name))
+    if (runtime !== null) return runtime.tell(occurrence)
+    const { event, text, evidence } = occurrence
+    this.#options.log.info(event, text, { cluster: name, evidence })
   }
 
   get(name: string): ClusterRuntime | null {
@@ -133,6 +142,7 @@ export class Clusters {
       log,
       nowMs,
       monotonicMs,
+      ...(this.#options.onTurn === undefined ? {} : { onTurn: this.#options.onTurn }),
     })
     tellLedger(runtime, ledger)
     await establishLedger(ledger, { cluster, log })

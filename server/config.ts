@@ -26,7 +26,7 @@ export interface WitnessConfig {
 const defaults = {
   listen: '0.0.0.0:7400',
   dataDir: '/var/lib/keepalived-witness',
-  runDir: '/run/keepalived-witness',
+  runDir: '/run/keepalived-witnessd',
 } as const
 
 const listenSchema = z.string().transform((text, context) => {
@@ -64,7 +64,7 @@ const clusterSchema = z
     return { timing }
   })
 
-const configSchema = z.strictObject({
+export const configSchema = z.strictObject({
   listen: listenSchema.prefault(defaults.listen),
   dataDir: folder.default(defaults.dataDir),
   runDir: folder.default(defaults.runDir),

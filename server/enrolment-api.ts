@@ -30,6 +30,8 @@ export interface EnrolmentApiOptions {
   /** HOST:PORT for invites that name none; null: unknown. */
   readonly ownAddress: () => string | null
   readonly isConnected: (key: NodeKey) => boolean
+  /** Whether the node has the VIP, as far as this witness's vote goes. */
+  readonly holdsLease: (key: NodeKey) => boolean
   /** An event of a cluster, which need not be open. */
   readonly tell: (cluster: string, occurrence: Occurrence) => void
   /** A secret that this witness never gave out, or not for this node. */
@@ -55,7 +57,8 @@ const joinBody = z.strictObject({
 })
 const renewBody = z.strictObject({ csr })
 const nodesQuery = z.strictObject({ cluster: clusterName.optional() })
-const noBody = z.strictObject({})
+const removeBody = z.strictObject({ evenHolder: z.boolean().default(false) })
+const rotateBody = z.strictObject({})
 
 /** To be mounted before anything that refuses other methods than GET, or bodies. */
 export function createEnrolmentRouter(options: EnrolmentApiOptions): Router {
@@ -241,8 +244,18 @@ async function changeNode(
     })
     return
   }
-  if (readBody(noBody, request, response) === null) return
+  const body =
+    change === 'remove' ? readBody(removeBody, request, response) : readBody(rotateBody, request, response)
+  if (body === null) return
   const { cluster, node } = key.data
+  if ('evenHolder' in body && !body.evenHolder && options.holdsLease(key.data)) {
+    sendProblem(response, {
+      status: 409,
+      title: 'Has the VIP',
+      detail: `${node} has the VIP now, and would lose it. First move it away ("witnessctl drill --cluster ${cluster} --node ${node} --including-holder") or take the agent out of service there; or add --even-holder.`,
+    })
+    return
+  }
   const outcome: ChangeResult = await registry[change](key.data)
   if (outcome.kind === 'refused') {
     sendProblem(response, {

@@ -3,7 +3,7 @@
  * docs/OPERATING.md lists it for people. Everything under /api needs a
  * certificate of this witness: an admin reads all, a node its own cluster, and a check asks for its own node.
  */
-import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express'
 import { z } from 'zod'
 import { bootId, clusterName, instanceName, nodeName } from '../shared/protocol.ts'
 import { describeIdentity, type Identity } from '../shared/identity.ts'
@@ -16,6 +16,8 @@ export interface ApiOptions {
   /** Null: no certificate of this witness, or one that is worth nothing any more. */
   readonly callerOf: (request: Request) => Identity | null
   readonly version: string
+  /** What changes something, and lets in for that whom it sees fit: it comes before everything that only reads. */
+  readonly commands: readonly Router[]
   readonly clusters: {
     readonly ready: boolean
     readonly all: readonly Pick<ClusterRuntime, 'cluster' | 'view'>[]
@@ -52,6 +54,7 @@ export function createApi(options: ApiOptions): Express {
   api.set('query parser', 'simple')
   api.set('strict routing', true)
 
+  for (const router of options.commands) api.use(router)
   api.use(guardRequest)
   api.get('/healthz', (_request, response) => sendText(response, 200, 'ok'))
   api.get('/readyz', (_request, response) => {

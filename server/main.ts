@@ -9,6 +9,7 @@ import { messageOf } from '../shared/error-message.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import { serviceManager } from '../shared/service-manager.ts'
 import { keepAdminCredentials } from './admin-credentials.ts'
 import { Authority, AuthorityError } from './authority.ts'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
@@ -44,6 +45,11 @@ async function main(): Promise<void> {
     nowMs: bootClockMs,
     now: () => new Date(),
   })
+  const service = serviceManager({
+    env: process.env,
+    pid: process.pid,
+    onProblem: (text) => log.warn('service-manager', text),
+  })
 
   let witness: Witness
   try {
@@ -58,6 +64,7 @@ async function main(): Promise<void> {
       monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo,
+      service,
     })
   } catch (error) {
     endWith(exitCodes.unavailable, listenFailure(config, error))
@@ -71,6 +78,7 @@ async function main(): Promise<void> {
     clusters: [...config.clusters.keys()],
     authority: authority.fingerprint,
   })
+  service.ready(`listens on ${address} port ${port}`)
   endOnSignal(witness, log)
 }
 

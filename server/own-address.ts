@@ -1,26 +1,29 @@
-/** Where nodes reach this witness, as far as it can know. */
-import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
+/** Where nodes reach this witness, as far as it can tell itself: the admin can name another address in the invite. */
+import { networkInterfaces } from 'node:os'
 
-const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', ''])
-
-/**
- * HOST:PORT for an invite; null where only the admin can know. On a host with several addresses it is a guess: the first of an
- * interface that is not loopback, IPv4 before IPv6.
- */
-export function ownAddress(
-  { host, port }: { host: string; port: number },
-  interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces(),
+/** @returns HOST:PORT; null: it listens on loopback only, or has no address */
+export function addressForNodes(
+  { host, port }: { readonly host: string; readonly port: number },
+  interfaces: typeof networkInterfaces = networkInterfaces,
 ): string | null {
-  const address = wildcards.has(host) ? firstAddress(interfaces, host === '0.0.0.0') : host
-  if (address === null) return null
+  const address = isWildcard(host) ? firstAddress(interfaces()) : host
+  if (address === null || isLoopback(address)) return null
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
-function firstAddress(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>, onlyIpv4: boolean): string | null {
-  const outside = Object.values(interfaces).flatMap((addresses) =>
-    (addresses ?? []).filter(({ internal, address }) => !internal && !/^fe80:/i.test(address)),
-  )
-  const ipv4 = outside.find(({ family }) => family === 'IPv4')
-  const ipv6 = onlyIpv4 ? undefined : outside.find(({ family }) => family === 'IPv6')
-  return ipv4?.address ?? ipv6?.address ?? null
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host === 'localhost' || host.startsWith('127.')
+}
+
+/** IPv4 first. Link-local addresses need a zone that is another one on each host. */
+function firstAddress(interfaces: ReturnType<typeof networkInterfaces>): string | null {
+  const candidates = Object.values(interfaces)
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !address.toLowerCase().startsWith('fe80:'))
+  const chosen = candidates.find(({ family }) => family === 'IPv4') ?? candidates[0]
+  return chosen?.address ?? null
 }

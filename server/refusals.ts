@@ -9,6 +9,7 @@ export type RefusalKind =
   | 'handshake-failed'
   | 'impersonation'
   | 'forbidden'
+  | 'unknown-invite'
   | 'malformed'
   | 'no-hello'
   | 'unknown-cluster'

@@ -6,12 +6,15 @@ import type { Identity } from '../shared/identity.ts'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
 import { createSecureServer, identityOfPeer, listen } from '../shared/secure-server.ts'
+import type { ServiceManager } from '../shared/service-manager.ts'
 import { acceptAgents } from '../shared/transport.ts'
 import { AgentGateway } from './agent-gateway.ts'
 import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
+import { createEnrolmentRouter } from './enrolment-api.ts'
 import { createApi } from './http-api.ts'
+import { addressForNodes } from './own-address.ts'
 import { Pinger } from './pinger.ts'
 import { Refusals } from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -28,6 +31,7 @@ export interface WitnessOptions {
   /** The wall clock, for people. */
   readonly now: () => Date
   readonly echo: (address: string) => Promise<Echo>
+  readonly service: ServiceManager
 }
 
 export interface Witness {
@@ -44,7 +48,8 @@ const renewalsMs = 3_600_000
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, authority, registry, version, bootId, log, nowMs, monotonicMs, now, echo } = options
+  const { config, authority, registry, version, bootId, log, nowMs, monotonicMs, now, echo, service } =
+    options
   const refusals = new Refusals(log, nowMs)
   const gateway: AgentGateway = new AgentGateway({
     join: (name) => clusters.join(name),
@@ -54,6 +59,11 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const clusters: Clusters = new Clusters({
     ...{ config, enrolled: registry, bootId, outbound: gateway },
     ...{ log, nowMs, monotonicMs, now },
+    onTurn: (turn) =>
+      service.turned({
+        ...turn,
+        othersTurn: () => !clusters.all.some((cluster) => cluster.isStalled(turn.atMs)),
+      }),
   })
   const refusalOf = (identity: Identity): string | null => {
     if (identity.kind !== 'node') return identity.kind === 'admin' ? null : 'a witness does not ask a witness'
@@ -74,6 +84,19 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     onRequest: createApi({
       version,
       clusters,
+      commands: [
+        createEnrolmentRouter({
+          authority,
+          registry,
+          identityOf: callerOf,
+          ownAddress: () => addressForNodes(config.listen),
+          isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
+          holdsLease: ({ cluster, node }) => clusters.get(cluster)?.holdsLease(node) === true,
+          tell: (cluster, occurrence) => void clusters.tell(cluster, occurrence),
+          onUnknownInvite: (from) => refusals.count('unknown-invite', 'a join without an invite', { from }),
+          nowMs,
+        }),
+      ],
       callerOf,
       refused: () => refusals.counts,
       onError: (error) =>
@@ -96,7 +119,16 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     gateway.askForRenewals()
     void clusters.membersChanged(cluster)
   })
-  const pinger = new Pinger({ clusters: () => clusters.all, echo, intervalMs: config.icmpIntervalMs, log })
+  const pinger = new Pinger({
+    clusters: () => clusters.all,
+    echo,
+    intervalMs: config.icmpIntervalMs,
+    log,
+    // A witness without clusters has nothing to decide, and is well all the same.
+    onRound: () => {
+      if (clusters.all.length === 0) service.turned({ atMs: nowMs(), everyMs: config.icmpIntervalMs })
+    },
+  })
 
   const renewals = setInterval(() => gateway.askForRenewals(), renewalsMs)
 

@@ -36,7 +36,13 @@ export type Request =
       readonly json: boolean
       readonly access: Access
     }
-  | { readonly kind: 'remove'; readonly cluster: string; readonly node: string; readonly access: Access }
+  | {
+      readonly kind: 'remove'
+      readonly cluster: string
+      readonly node: string
+      readonly evenHolder: boolean
+      readonly access: Access
+    }
   | {
       readonly kind: 'rotate'
       /** Null: of all clusters. */
@@ -140,7 +146,8 @@ export function parseRequest(
     .description('shuts a node out at once: nobody votes for it any more')
     .requiredOption('--cluster <name>', 'its cluster', parseCluster)
     .requiredOption('--node <name>', 'the node', parseNode)
-    .action((options: { cluster: string; node: string }) => {
+    .option('--even-holder', 'also where it has the VIP, which it then gives up', false)
+    .action((options: { cluster: string; node: string; evenHolder: boolean }) => {
       request = { kind: 'remove', ...options, access: access() }
     })
   const rotate = program

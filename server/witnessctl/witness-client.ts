@@ -71,10 +71,14 @@ export class WitnessClient {
   }
 
   /** @throws WitnessClientError */
-  async changeNode(change: 'remove' | 'rotate', key: { cluster: string; node: string }): Promise<void> {
+  async changeNode(
+    change: 'remove' | 'rotate',
+    key: { cluster: string; node: string },
+    body: { evenHolder?: boolean } = {},
+  ): Promise<void> {
     const { cluster, node } = key
     const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/${change}`
-    await this.#ask({ method: 'POST', path, body: {} }, z.object({ node: z.string() }))
+    await this.#ask({ method: 'POST', path, body }, z.object({ node: z.string() }))
   }
 
   #get<T>(path: string, schema: z.ZodType<T>): Promise<T> {

@@ -29,6 +29,7 @@ describe('enrolment-api', () => {
   let atMs: number
   let full: boolean
   let own: string | null
+  let holder: string | null
   let events: { cluster: string; occurrence: Occurrence }[]
   let unknown: string[]
   let failures: unknown[]
@@ -38,6 +39,7 @@ describe('enrolment-api', () => {
     atMs = 1000
     full = false
     own = '10.0.0.20:7400'
+    holder = null
     events = []
     unknown = []
     failures = []
@@ -65,6 +67,7 @@ describe('enrolment-api', () => {
         identityOf: () => asking,
         ownAddress: () => own,
         isConnected: ({ node }) => node === 'lb01',
+        holdsLease: ({ node }) => node === holder,
         tell: (cluster, occurrence) => events.push({ cluster, occurrence }),
         onUnknownInvite: (from) => unknown.push(from),
         nowMs: () => atMs,
@@ -255,6 +258,17 @@ describe('enrolment-api', () => {
     assert.equal(body.lostAt, null)
     assert.deepEqual((await ask('GET', '/api/v1/nodes?cluster=db')).body.nodes, [])
     refused(await ask('GET', '/api/v1/nodes?clutser=db'), 400, /clutser is no parameter/)
+  })
+
+  it('does not remove the node that has the VIP, unless the admin means even that', async () => {
+    await join(await invite())
+    asking = admin
+    holder = 'lb01'
+    const path = '/api/v1/clusters/web/nodes/lb01/remove'
+    refused(await ask('POST', path, {}), 409, /lb01 has the VIP now, and would lose it.*--even-holder/)
+    assert.equal(registry.entries[0]?.removed, false)
+    assert.equal((await ask('POST', path, { evenHolder: true })).status, 200)
+    assert.equal(registry.entries[0]?.removed, true)
   })
 
   it('removes a node and asks one for a new key, and says so', async () => {

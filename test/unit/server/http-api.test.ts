@@ -65,6 +65,7 @@ describe('http-api', () => {
       createApi({
         callerOf: ({ headers }) => callers[String(headers['x-caller'])] ?? null,
         version: '1.2.3',
+        commands: [],
         clusters: {
           get ready() {
             return ready

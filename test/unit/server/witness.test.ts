@@ -9,6 +9,7 @@ import type { WitnessConfig } from '../../../server/config.ts'
 import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
 import { ledgerPath } from '../../../server/ledger.ts'
 import { Registry } from '../../../server/registry.ts'
+import { serviceManager } from '../../../shared/service-manager.ts'
 import { startWitness, type Witness } from '../../../server/witness.ts'
 import { bootClockMs } from '../../../shared/boot-clock.ts'
 import type { Credentials } from '../../../shared/credentials.ts'
@@ -197,6 +198,7 @@ describe('witness', () => {
       monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo: () => Promise.resolve({ kind: 'answered', roundTripMs: 0.2 }),
+      service: serviceManager({ env: {}, pid: process.pid, onProblem: () => undefined }),
     })
   }
   function agent(credentials: Credentials = lb01Credentials): PretendAgent {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { webcrypto } from 'node:crypto'
+import { webcrypto, X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -151,15 +151,11 @@ describe('credentials', () => {
     refuses('unusable', /identity\.pem or .*authority\.pem cannot be used \(.+\): run "witness-agent join"$/)
     writeFileSync(authorityFile, lb01.certificate)
     refuses('unusable', /not signed by the authority of/)
-    const spoilt = lb01.certificate.replace(/.{8}\n-----END/, 'AAAAAAAA\n-----END')
-    writeFileSync(identityFile, `${lb01.key}${spoilt}`)
     writeFileSync(authorityFile, lb01.authority)
-    refuses('unusable', /identity\.pem/)
-    writeFileSync(
-      identityFile,
-      `${lb01.key.replaceAll(/[A-Za-z0-9]{8}\n/g, 'AAAAAAAA\n')}${lb01.certificate}`,
-    )
-    refuses('unusable', /identity\.pem/)
+    writeFileSync(identityFile, `${lb01.key}${withLastByteChanged(lb01.certificate)}`)
+    refuses('unusable', `${identityFile}: not signed by the authority of ${authorityFile}: ${remedy}`)
+    writeFileSync(identityFile, `${pem('PRIVATE KEY', Buffer.from('no key'))}${lb01.certificate}`)
+    refuses('unusable', /identity\.pem or .*authority\.pem cannot be used \(.+\): run "witness-agent join"$/)
   })
 
   it('are refused where a folder is in the place of a file', () => {
@@ -168,6 +164,17 @@ describe('credentials', () => {
     refuses('unusable', /identity\.pem: cannot be read \(.*EISDIR.*\): run "witness-agent join"$/)
   })
 })
+
+/** The last byte of a certificate is one of its signature. */
+function withLastByteChanged(certificate: string): string {
+  const der = Buffer.from(new X509Certificate(certificate).raw)
+  der[der.length - 1] = (der.at(-1) ?? 0) ^ 1
+  return pem('CERTIFICATE', der)
+}
+
+function pem(label: string, der: Buffer): string {
+  return `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`
+}
 
 function secretLines({ key }: Credentials): string[] {
   return key.split('\n').filter((line) => line.length > 20 && !line.startsWith('-'))

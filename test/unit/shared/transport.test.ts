@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { connect as connectTls, createSecureContext } from 'node:tls'
 import WebSocket from 'ws'
 import { refusalOfWitness } from '../../../agent/voter-identity.ts'
@@ -343,6 +345,20 @@ describe('transport', () => {
     assert.match(await dial(here).until(/close/), /ECONNREFUSED 127\.0\.0\.2:443$/)
   })
 
+  it('gives up on a host that does not take the connection', async () => {
+    const stopped = await stoppedListener()
+    try {
+      url = `https://127.0.0.1:${stopped.port}`
+      dial(here, { connectTimeoutMs: 100 })
+      assert.equal(await here.until(/close/), 'close no connection within 100 ms')
+      const another = dial()
+      dialled.at(-1)!.abort('not needed')
+      assert.equal(await another.until(/close/), 'close not needed')
+    } finally {
+      await stopped.end()
+    }
+  })
+
   it('gives up on a voter that takes the connection and begins no TLS', async () => {
     const proxy = await interpose()
     proxy.mute = true
@@ -417,3 +433,26 @@ describe('transport', () => {
     assert.equal(await here.until(/close/), 'close closed by the other side (1001, shutting down)')
   })
 })
+
+/** A program that listens and was stopped, and whose queue of connections is full: the kernel answers nobody. */
+async function stoppedListener(): Promise<{ port: number; end(): Promise<void> }> {
+  const program = `const server = require('net').createServer()
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port))`
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [said] = (await once(child.stdout, 'data')) as [Buffer]
+  const port = Number(said.toString())
+  child.kill('SIGSTOP')
+  await eventually('stopped', () => readFileSync(`/proc/${child.pid}/stat`, 'utf8').includes(') T '))
+  const waiting = Array.from({ length: 4 }, () => connect({ port, host: '127.0.0.1' }))
+  for (const socket of waiting) socket.on('error', () => undefined)
+  await eventually('full', () => waiting.filter(({ connecting }) => !connecting).length === 2)
+  return {
+    port,
+    end: async () => {
+      for (const socket of waiting) socket.destroy()
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}

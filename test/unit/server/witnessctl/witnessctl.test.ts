@@ -77,6 +77,7 @@ describe('witnessctl', () => {
           identityOf: ({ socket }) => identityOfPeer(socket),
           ownAddress: () => '10.0.0.20:7400',
           isConnected: ({ node }) => node === 'lb01',
+          holdsLease: () => false,
           tell: () => undefined,
           onUnknownInvite: () => undefined,
           nowMs: () => 0,
@@ -84,6 +85,7 @@ describe('witnessctl', () => {
         createApi({
           callerOf: ({ socket }) => identityOfPeer(socket),
           version: 'test',
+          commands: [],
           clusters: {
             ready: true,
             get all() {
