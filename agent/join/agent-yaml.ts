@@ -1,6 +1,6 @@
 /** agent.yaml as `join` leaves it: three options set, everything else as the admin wrote it, comments too. */
 import { readFileSync } from 'node:fs'
-import { isScalar, parseDocument, type Document } from 'yaml'
+import { isMap, isScalar, parseDocument, type Document } from 'yaml'
 import { ConfigError, parseConfig } from '../../shared/config-file.ts'
 import { messageOf } from '../../shared/error-message.ts'
 import { agentConfigSchema, type AgentConfig } from '../config.ts'
@@ -27,7 +27,8 @@ export function draftAgentYaml(
   const found = readIfThere(path)
   const document = parseDocument(found ?? agentYamlTemplate, { logLevel: 'error' })
   // Its mistakes are told with their places.
-  if (document.errors.length > 0) parseConfig({ path, text: found ?? '', schema: agentConfigSchema })
+  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
+    parseConfig({ path, text: found ?? '', schema: agentConfigSchema })
   for (const name of gone) if (document.has(name)) document.delete(name)
   for (const [name, value] of Object.entries(set)) if (value !== null) setOption(document, name, value)
   const text = document.toString({ lineWidth: 0, flowCollectionPadding: false })
