@@ -70,7 +70,10 @@ export class Clusters {
   /** Keeps an event of a cluster that need not be open yet. One that has no node has no events, only a line in the log. */
   async tell(name: string, occurrence: Occurrence): Promise<void> {
     const runtime = this.get(name) ?? (await this.join(name))
-    if (runtime !== null) return runtime.tell(occurrence)
+    if (runtime !== null) {
+      runtime.tell(occurrence)
+      return
+    }
     const { event, text, evidence } = occurrence
     this.#options.log.info(event, text, { cluster: name, evidence })
   }

@@ -1,6 +1,7 @@
 /** Part 4: how big the programs are, and how soon they are there. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cluster as clusterName } from '../lab/address-plan.ts'
 import { type ClusterUnderTest } from '../lab/cluster-under-test.ts'
@@ -104,7 +105,19 @@ export function programsSection(figures: readonly ProgramFigures[], setting: str
         startedWhen,
       ]),
     },
-    notes: [],
+    notes: packageNotes(),
     keyCells: 0,
   }
+}
+
+const packages = fileURLToPath(new URL('../../dist/packages', import.meta.url))
+
+/** What `npm run package` made last; nothing where it did not run. */
+function packageNotes(): string[] {
+  if (!existsSync(packages)) return []
+  const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+  const made = readdirSync(packages).filter((file) => /\.(deb|tar\.gz)$/.test(file))
+  return made.map(
+    (file) => `\`${file}\`, the runtime included: ${mebibytes(statSync(join(packages, file)).size)}.`,
+  )
 }
