@@ -409,6 +409,7 @@ export class Agent {
         })
       },
       look: () => this.#look(),
+      drilled: (drilled) => this.#tells.drilled(drilled),
       tell: (told) => this.#tells.tell(told),
     }
   }

@@ -17,6 +17,7 @@ import {
   stepClaiming,
   claimDeadlineMs,
 } from './guard-claim.ts'
+import { bookDrillCommandEnded, bookDrillOrder, concludeHolderDrill, stepDrilling } from './guard-drill.ts'
 import {
   bookRungEnded,
   bookStartEnded,
@@ -49,14 +50,16 @@ export { reportOf } from './guard-report.ts'
 /** The guard of an agent that starts at `atMs`. */
 export function createGuard(options: GuardOptions): Guard {
   const { node, peer, profile, timing, policy, recovered, memory, atMs } = options
+  const drilling = memory.drilling === true
   const phase: Phase = memory.stopped
     ? {
         name: 'fenced',
         sinceMs: atMs,
-        reason: 'fenced before this agent started',
-        holdUntilMs: atMs + holdDownMs(memory.recentAtMs, atMs),
+        reason: drilling ? 'this agent ended in a drill' : 'fenced before this agent started',
+        holdUntilMs: drilling ? atMs : atMs + holdDownMs(memory.recentAtMs, atMs),
         sawAbsent: false,
         startFailed: false,
+        drill: drilling,
       }
     : { name: 'standby', sinceMs: atMs }
   return {
@@ -79,6 +82,7 @@ export function createGuard(options: GuardOptions): Guard {
     peerBeatPending: null,
     memory,
     lastFence: null,
+    drill: null,
     barOn: null,
     failedProbations: 0,
     checkSeenAtMs: null,
@@ -103,6 +107,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
   book(turn, event)
   settle(turn)
+  concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }
 }
 
@@ -132,6 +137,8 @@ export function nextDeadlineMs(guard: Guard): number | null {
       return phase.holdUntilMs
     case 'rejoining':
       return phase.deadlineMs
+    case 'drilling':
+      return phase.returning === null ? phase.ladder.deadlineMs : phase.returning.deadlineMs
     default:
       return assertNever(phase)
   }
@@ -166,8 +173,10 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'record-failed':
       return bookRecordFailed(turn, event)
     case 'rung-ended':
+      bookDrillCommandEnded(turn, event)
       return bookRungEnded(turn, event)
     case 'start-ended':
+      if (guard.phase.name === 'drilling') return bookDrillCommandEnded(turn, event)
       return bookStartEnded(turn, event.error)
     case 'adverts':
       return bookAdverts(turn, event.received)
@@ -253,6 +262,10 @@ function bookOrder(turn: Turn, order: Order): void {
       if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
         startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
       return
+    case 'drill':
+      return bookDrillOrder(turn, order, 'standby')
+    case 'drill-holder':
+      return bookDrillOrder(turn, order, 'holder')
     default:
       return assertNever(order.what)
   }
@@ -329,6 +342,8 @@ function step(turn: Turn): void {
       return stepFenced(turn, phase)
     case 'rejoining':
       return stepRejoining(turn, phase)
+    case 'drilling':
+      return stepDrilling(turn, phase)
     default:
       return assertNever(phase)
   }

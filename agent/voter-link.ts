@@ -9,6 +9,7 @@
 import {
   parseFromVoter,
   type Answer,
+  type Drilled,
   type FromVoter,
   type Hello,
   type Order,
@@ -122,7 +123,7 @@ export class VoterLink {
   }
 
   /** @returns false: not connected, keep it. */
-  tell(message: Tell): boolean {
+  tell(message: Tell | Drilled): boolean {
     if (this.#session === null) return false
     this.#session.connection.send(message)
     return true

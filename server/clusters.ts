@@ -8,6 +8,7 @@ import { defaultTiming } from '../shared/timing.ts'
 import { createArbiter } from './arbiter.ts'
 import { ClusterRuntime, type Outbound } from './cluster-runtime.ts'
 import type { ClusterConfig, WitnessConfig } from './config.ts'
+import { DrillRecords } from './drill-records.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
 
@@ -122,6 +123,7 @@ export class Clusters {
       ledger,
       marks,
       events,
+      drills: await DrillRecords.open({ dataDir, cluster, nowMs, now }),
       outbound,
       log,
       nowMs,

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { bootId, clusterName, instanceName, nodeName } from '../shared/protocol.ts'
 import { bearsToken } from '../shared/token.ts'
 import type { CheckAnswer, ClusterRuntime } from './cluster-runtime.ts'
+import { drillApi, drillPathPattern } from './drill-api.ts'
 import { sendProblem } from './problem.ts'
 import { readQuery, wholeNumber } from './query.ts'
 
@@ -16,7 +17,7 @@ export interface ApiOptions {
   readonly clusters: {
     readonly ready: boolean
     readonly all: readonly Pick<ClusterRuntime, 'cluster' | 'view'>[]
-    get(name: string): Pick<ClusterRuntime, 'cluster' | 'view' | 'check' | 'listEvents'> | null
+    get(name: string): Pick<ClusterRuntime, 'cluster' | 'view' | 'check' | 'listEvents' | 'drill'> | null
   }
   /** What was refused before it reached a cluster, by kind. */
   readonly refused: () => Readonly<Record<string, number>>
@@ -109,6 +110,9 @@ export function createApi(options: ApiOptions): Express {
     response.json({ events: cluster.listEvents({ limit, after: after ?? null }) })
   })
 
+  // Whoever has the token may command.
+  api.use(drillApi({ clusters, identityOf: () => ({ kind: 'admin', name: 'token' }) }))
+
   api.get('/api/v1/check', async (request, response) => {
     const query = readQuery(checkQuery, request.query)
     if (query.kind === 'wrong') {
@@ -150,12 +154,13 @@ export function createApi(options: ApiOptions): Express {
 
 function guardRequest(request: Request, response: Response, next: NextFunction): void {
   response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  const commands = request.method === 'POST' && drillPathPattern.test(request.path)
+  if (request.method !== 'GET' && request.method !== 'HEAD' && !commands) {
     response.set({ Allow: 'GET, HEAD', Connection: 'close' })
     return sendProblem(response, {
       status: 405,
       title: 'Method not allowed',
-      detail: `${request.method} changes nothing here: this API is read with GET.`,
+      detail: `${request.method} changes nothing here: this API is read with GET, and a drill is ordered with POST.`,
     })
   }
   const length = Number(request.headers['content-length'] ?? 0)

@@ -1,7 +1,13 @@
 /** Asks the witness's HTTP API. */
 import { z } from 'zod'
 import type { ClusterView, EventView } from '../cluster-view.ts'
-import { clusterListSchema, clusterSchema, eventsSchema } from './cluster-schema.ts'
+import {
+  clusterListSchema,
+  clusterSchema,
+  drillBegunSchema,
+  eventsSchema,
+  type DrillBegun,
+} from './cluster-schema.ts'
 
 /** `unknown-cluster` is the user's mistake; the others are the witness's, or of the way to it. */
 export class WitnessClientError extends Error {
@@ -49,9 +55,20 @@ export class WitnessClient {
     return (await this.#get(path, eventsSchema)).events
   }
 
+  /** @throws WitnessClientError, `refused` where a drill is not safe now: the message says why */
+  async startDrill(asked: { cluster: string; node: string; includingHolder: boolean }): Promise<DrillBegun> {
+    const { cluster, node, includingHolder } = asked
+    const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/drill`
+    return this.#ask('POST', `${path}?including-holder=${includingHolder}`, drillBegunSchema)
+  }
+
   async #get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.#ask('GET', path, schema)
+  }
+
+  async #ask<T>(method: 'GET' | 'POST', path: string, schema: z.ZodType<T>): Promise<T> {
     const url = new URL(path, this.#url)
-    const response = await this.#fetch(url)
+    const response = await this.#fetch(method, url)
     const text = await response.text()
     if (!response.ok) throw this.#failure(response, text)
     const parsed = schema.safeParse(parseJson(text))
@@ -63,9 +80,10 @@ export class WitnessClient {
     )
   }
 
-  async #fetch(url: URL): Promise<Response> {
+  async #fetch(method: 'GET' | 'POST', url: URL): Promise<Response> {
     try {
       return await fetch(url, {
+        method,
         headers: { authorization: `Bearer ${this.#token}`, accept: 'application/json' },
         signal: AbortSignal.timeout(answerTimeoutMs),
         redirect: 'error',

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readToken, TokenError } from '../../shared/token.ts'
 import type { ClusterView } from '../cluster-view.ts'
+import { runDrill } from './drill.ts'
 import { renderEvent } from './events-text.ts'
 import { exitCodes, parseRequest, type Access, type Output, type Request } from './options.ts'
 import { painter, type Paint } from './paint.ts'
@@ -34,6 +35,10 @@ export async function witnessctl(args: readonly string[], surroundings: Surround
     const client = connect(request.access)
     const paint = painter({ isTty: terminal.isTty, noColor: env.NO_COLOR })
     if (request.kind === 'status') return await showStatus(client, request, { terminal, paint })
+    if (request.kind === 'drill') {
+      const wait = (ms: number): Promise<boolean> => pause(ms, surroundings.stopped)
+      return await runDrill(client, request, { output: terminal, paint, pause: wait })
+    }
     return await showEvents(client, request, { terminal, paint, stopped: surroundings.stopped })
   } catch (error) {
     if (error instanceof TokenError || error instanceof WitnessClientError) {

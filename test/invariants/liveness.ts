@@ -26,6 +26,7 @@ const costsNothing: ReadonlySet<string> = new Set([
   'replay',
   'stop-fails',
   'stop-hangs',
+  'drill',
 ])
 /** Nobody is fenced for these alone. */
 const disturbances: ReadonlySet<string> = new Set([
@@ -34,6 +35,7 @@ const disturbances: ReadonlySet<string> = new Set([
   'duplicates',
   'kill-witness',
   'freeze-witness',
+  'drill',
 ])
 
 const wellGraceMs = 250

@@ -275,6 +275,8 @@ export class Play {
         return
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
+      case 'answer-drill':
+      case 'keep-drill':
       case 'occurred':
       case 'members':
         return
@@ -517,6 +519,7 @@ export class Play {
       case 'tell':
         if (effect.event === 'fenced') assertFenced(host)
         return
+      case 'drilled':
       case 'announce':
       case 'beat':
         return

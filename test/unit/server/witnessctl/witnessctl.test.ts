@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ClusterRuntime } from '../../../../server/cluster-runtime.ts'
 import type { ClusterView, EventView } from '../../../../server/cluster-view.ts'
 import { createApi } from '../../../../server/http-api.ts'
 import { witnessctl } from '../../../../server/witnessctl/witnessctl.ts'
@@ -20,6 +21,7 @@ describe('witnessctl', () => {
   let views: ClusterView[]
   let events: EventView[]
   let onList: () => void
+  let drill: ClusterRuntime['drill']
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'witnessctl-'))
@@ -28,6 +30,7 @@ describe('witnessctl', () => {
     views = [cluster()]
     events = [event(1), event(2)]
     onList = () => undefined
+    drill = () => ({ kind: 'refused', text: 'not asked for here' })
     const runtime = (
       view: ClusterView,
     ): NonNullable<ReturnType<Parameters<typeof createApi>[0]['clusters']['get']>> => ({
@@ -39,6 +42,7 @@ describe('witnessctl', () => {
         return after === null ? mine.slice(-limit) : mine.filter(({ id }) => id > after).slice(0, limit)
       },
       check: () => Promise.reject(new Error('not asked for here')),
+      drill: (wish) => drill(wish),
     })
     server = createServer(
       createApi({
