@@ -16,6 +16,9 @@ type Drilling = Phase & { name: 'drilling' }
 
 /** The stop command is killed after so long (fence-rungs.ts). */
 const stopTimeoutMs = 10_000
+/** How long keepalived may take to end: its process, about a second. */
+const stopPatienceMs = 5000
+const barPatience = 4
 
 /** What reaches the guard as `order: drill` or `order: drill-holder`. */
 export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void {
@@ -90,9 +93,12 @@ function rememberDrill(turn: Turn): void {
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }
 
-/** No last resort in a drill, and the budgets of the real thing: a bar that comes too late is no bar. */
+/**
+ * No last resort in a drill. It waits four times as long as a real fence does for the bar: late is told apart from never,
+ * and on a standby nobody waits for the VIP.
+ */
 function ladderPolicy({ policy, timing }: Guard): LadderPolicy {
-  return { fence: policy.fence, hasLastResort: false, releaseMs: timing.releaseMs }
+  return { fence: policy.fence, hasLastResort: false, releaseMs: barPatience * timing.releaseMs }
 }
 
 export function stepDrilling(turn: Turn, phase: Drilling): void {
@@ -104,7 +110,10 @@ export function stepDrilling(turn: Turn, phase: Drilling): void {
   }
   if (holdsVip(guard)) {
     endDrill(turn, { failure: 'keepalived became MASTER during the drill', backMs: null })
-    forgetDrill(turn)
+    // The stop command is on its way: what it stops is started again as after any fence.
+    if (phase.stop !== 'not tried' && phase.returning === null)
+      return startFence(turn, { reason: 'keepalived became MASTER during a drill', first: 'bar' })
+    if (phase.stop !== 'running') forgetDrill(turn)
     setBar(turn, false)
     return set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
   }
@@ -154,13 +163,14 @@ function climbTo(
       ...phase,
       failure: `${peerName(guard)} fell silent or let go during the drill; the stop command was not tried`,
     })
-  set(turn, { phase: { ...phase, ladder, failure, rungSinceMs: atMs, stop: 'running' } })
+  const stopping = { ...ladder, deadlineMs: atMs + stopPatienceMs }
+  set(turn, { phase: { ...phase, ladder: stopping, failure, rungSinceMs: atMs, stop: 'running' } })
   turn.effects.push({ type: 'fence', rung: 'stop' })
 }
 
 function whyFailed({ seen, timing }: Guard, rung: Rung): string {
   return rung === 'bar'
-    ? `the bar did not bring keepalived to FAULT within ${timing.releaseMs / 4} ms (it is ${seen.keepalived}): is the track_file in the running configuration?`
+    ? `the bar did not bring keepalived to FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}): is the track_file in the running configuration?`
     : `the stop command did not end keepalived (process ${seen.process})`
 }
 
@@ -237,6 +247,13 @@ function failToReturn(turn: Turn, problem: string): void {
   toFencedAfterDrill(turn, `${problem}, after a drill`)
 }
 
+/** This agent stood still: what it measures is worth nothing, and who holds is not sure. */
+export function interruptDrill(turn: Turn, why: string): void {
+  const { phase } = turn.guard
+  if (phase.name !== 'drilling' || phase.returning !== null) return
+  comeBack(turn, { ...phase, failure: phase.failure ?? why })
+}
+
 export function bookDrillCommandEnded(
   turn: Turn,
   event: GuardEvent & { type: 'rung-ended' | 'start-ended' },
@@ -306,14 +323,18 @@ function endDrill(turn: Turn, how: { failure: string | null; backMs: number | nu
     rungs: [...rungs],
     backMs,
     ...(failure === null
-      ? { result: 'passed', text: describe(drill, backMs) }
+      ? { result: 'passed', text: describe(drill, turn.guard, backMs) }
       : { result: 'failed', text: failure.slice(0, 500) }),
   })
 }
 
-function describe({ rungs }: Drill, backMs: number | null): string {
+function describe({ rungs }: Drill, { timing }: Guard, backMs: number | null): string {
   const proofs = rungs.map(({ rung, tookMs }) => `"${rung}" proved after ${tookMs} ms`)
-  return `${proofs.join(', ')}; keepalived takes part again after ${backMs ?? 0} ms`
+  const slow = rungs.some(({ rung, tookMs }) => rung === 'bar' && tookMs > timing.releaseMs / 4)
+  const note = slow
+    ? ` (slow: after ${timing.releaseMs / 4} ms a real fence goes on to the stop command; is this host busy?)`
+    : ''
+  return `${proofs.join(', ')}; keepalived takes part again after ${backMs ?? 0} ms${note}`
 }
 
 function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): void {

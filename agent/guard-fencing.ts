@@ -119,7 +119,10 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
     case 'done':
       return ladder.provedBy === 'kill' && !guard.memory.stopped
         ? release(turn)
-        : enterFenced(turn, phase.reason, { startFailed: false, drill: guard.drill !== null })
+        : enterFenced(turn, phase.reason, {
+            startFailed: false,
+            drill: guard.drill !== null || guard.memory.drilling === true,
+          })
     default:
       return assertNever(next)
   }

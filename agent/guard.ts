@@ -17,7 +17,13 @@ import {
   stepClaiming,
   claimDeadlineMs,
 } from './guard-claim.ts'
-import { bookDrillCommandEnded, bookDrillOrder, concludeHolderDrill, stepDrilling } from './guard-drill.ts'
+import {
+  bookDrillCommandEnded,
+  bookDrillOrder,
+  concludeHolderDrill,
+  interruptDrill,
+  stepDrilling,
+} from './guard-drill.ts'
 import {
   bookRungEnded,
   bookStartEnded,
@@ -289,6 +295,7 @@ function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed'
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
   if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)
+  interruptDrill(turn, what)
 }
 
 /** Before each heartbeat: the own vote is renewed like any other, and the check's permit is extended. */

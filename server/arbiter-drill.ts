@@ -112,6 +112,9 @@ function hindranceOf(turn: Turn, of: { name: NodeName; instance: string; role: D
   )
     return `${instance}: the nodes do not hear each other; in this state the standby is the only spare.`
   if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} has lost its gateway.`
+  const spare = standby.reports.get(instance)
+  if (spare !== undefined && showsVip(spare))
+    return `${instance}: ${standby.member.name} shows the VIP, too (keepalived ${spare.keepalived}).`
   if (!couldTake(turn, standby, instance)) return `${instance}: ${whyNotReady(standby, instance)}`
   if (role === 'holder' && standby.reports.get(instance)?.gateway === 'unreachable')
     return `${instance}: ${standby.member.name}, which would take the VIP, has lost its gateway.`

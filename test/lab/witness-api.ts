@@ -18,6 +18,20 @@ export async function clusterEvents(witness: NamespaceHost): Promise<readonly Ev
   return [...events].sort((one, other) => one.id - other.id)
 }
 
+/** As `witnessctl drill` orders it. @throws Error where the witness refuses */
+export async function orderDrill(
+  witness: NamespaceHost,
+  { node, includingHolder }: { node: LabNode; includingHolder: boolean },
+): Promise<void> {
+  const path = `/api/v1/clusters/${cluster}/nodes/${node}/drill?including-holder=${includingHolder}`
+  const { code, stdout } = await witness.tryRun(
+    'curl',
+    ...['-s', '--fail-with-body', '--max-time', '2', '-X', 'POST', '-H', `@${apiHeaderFile}`],
+    `http://127.0.0.1:7400${path}`,
+  )
+  if (code !== 0) throw new Error(`the witness refuses the drill of ${node}: ${stdout}`)
+}
+
 export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
   const { code } = await witness.tryRun('curl', '-sf', '--max-time', '1', 'http://127.0.0.1:7400/healthz')
   return code === 0

@@ -172,7 +172,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   drill: {
     happens: 'an admin orders a drill of a node',
     expected: 'a standby proves its fence and comes back, the holder is not touched; refused on a holder',
-    lab: ['drill/standby'],
+    lab: ['drill/standby', 'drill/agent-dies'],
   },
   'drill-holder': {
     happens: 'an admin orders a drill of a node, and allows that the VIP moves',
