@@ -68,6 +68,18 @@ function isForAdmin(cause: unknown): cause is Error {
   ].some((kind) => cause instanceof kind)
 }
 
+/** Each is loaded only where it is asked for: the daemon starts without them. */
+const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  doctor: async () => (await import('./doctor/main.ts')).addDoctorCommand,
+}
+
+async function addSubcommands(): Promise<void> {
+  const words = process.argv.slice(2)
+  const isHelpWanted = words.some((word) => ['-h', '--help', 'help'].includes(word))
+  for (const [name, load] of Object.entries(subcommands))
+    if (isHelpWanted || words.includes(name)) (await load())(program)
+}
+
 keepCompiledCode()
 const program = new Command('witness-agent')
   .description('Keeps keepalived on this node from holding a VIP without a lease.')
@@ -79,12 +91,17 @@ const program = new Command('witness-agent')
     await run(loadConfig(config, agentConfigSchema))
   })
 
-program.parseAsync().catch((cause: unknown) => {
+async function main(): Promise<void> {
+  await addSubcommands()
+  await program.parseAsync()
+}
+
+main().catch((cause: unknown) => {
   if (cause instanceof CommanderError) process.exit(cause.exitCode === 0 ? 0 : exitConfiguration)
-  if (isForAdmin(cause)) {
-    process.stderr.write(`${cause.message}\n`)
-    process.exit(exitConfiguration)
-  }
-  process.stderr.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`)
-  process.exit(exitFault)
-})
+    if (isForAdmin(cause)) {
+      process.stderr.write(`${cause.message}\n`)
+      process.exit(exitConfiguration)
+    }
+    process.stderr.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`)
+    process.exit(exitFault)
+  })

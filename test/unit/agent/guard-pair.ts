@@ -331,6 +331,7 @@ export class GuardPair {
         return
       case 'announce':
       case 'permit':
+      case 'drilled':
       case 'tell':
         return
     }
