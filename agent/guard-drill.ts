@@ -25,7 +25,9 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
   const refusal = role === 'standby' ? refusalOfStandby(turn, order) : refusalOfHolder(turn, order)
   if (refusal !== null)
     return pushDrilled(turn, { role, result: 'refused', rungs: [], backMs: null, text: refusal })
-  set(turn, { drill: { role, rungs: [], provedAtMs: null } })
+  const waits = role === 'standby' && turn.guard.policy.fence === 'stop'
+  set(turn, { drill: { role, rungs: [], provedAtMs: null, waiting: waits ? order : null } })
+  if (waits) return rememberDrill(turn)
   if (role === 'standby') return beginOnStandby(turn, order)
   startFence(turn, { reason: `a drill: ${order.reason}`, first: 'bar', only: 'bar' })
 }
@@ -80,17 +82,45 @@ function beginOnStandby(turn: Turn, order: Order): void {
       returning: null,
     },
   })
-  if (guard.policy.fence === 'stop') rememberDrill(turn)
   setBar(turn, true)
   writePermit(turn)
   tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
   turn.effects.push({ type: 'beat' })
 }
 
-/** If this agent dies from here on, the next one brings keepalived back, whether it was stopped by then or not. */
+/**
+ * If this agent dies from here on, the next one brings keepalived back, whether it was stopped by then or not. A drill has
+ * the time to wait for the disk, which a fence has not.
+ */
 function rememberDrill(turn: Turn): void {
   set(turn, { memory: { ...turn.guard.memory, stopped: true, drilling: true } })
-  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+  turn.effects.push({ type: 'remember-first', memory: turn.guard.memory })
+}
+
+/** The successor would know: the drill may begin, where it still may. */
+export function bookDrillRemembered(turn: Turn, error: string | null): void {
+  const { drill } = turn.guard
+  if (drill?.waiting == null) return
+  const { role, waiting } = drill
+  set(turn, { drill: null })
+  const refusal =
+    error === null
+      ? refusalOfStandby(turn, waiting)
+      : `what a successor of this agent would owe cannot be written down (${error})`
+  if (refusal !== null) {
+    // A fence that began meanwhile owes a start of its own.
+    const { name } = turn.guard.phase
+    forgetDrill(turn, name === 'fencing' || name === 'fenced' || name === 'rejoining')
+    return pushDrilled(turn, {
+      role,
+      result: 'refused',
+      rungs: [],
+      backMs: null,
+      text: refusal.slice(0, 500),
+    })
+  }
+  set(turn, { drill: { ...drill, waiting: null } })
+  beginOnStandby(turn, waiting)
 }
 
 /**
@@ -344,8 +374,8 @@ function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): v
   })
 }
 
-function forgetDrill(turn: Turn): void {
+function forgetDrill(turn: Turn, stopped = false): void {
   const { number, recentAtMs } = turn.guard.memory
-  set(turn, { memory: { stopped: false, number, recentAtMs } })
+  set(turn, { memory: { stopped, number, recentAtMs } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }

@@ -45,6 +45,8 @@ export interface Drill {
   readonly rungs: Drilled['rungs']
   /** When the last proof came; null: none yet. */
   readonly provedAtMs: number | null
+  /** It begins when what a successor owes is on disk; null: it has begun. */
+  readonly waiting: Order | null
 }
 
 export type Gateway = Report['gateway']
@@ -93,6 +95,8 @@ export type GuardEvent =
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
   /** A rung's command ended (not yet the proof: that is an `observed`). */
   | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
+  /** The memory of `remember-first` is on disk; or not, and why. */
+  | { readonly type: 'remembered'; readonly atMs: number; readonly error: string | null }
   | { readonly type: 'start-ended'; readonly atMs: number; readonly error: string | null }
   /** How many adverts keepalived received since it started; null: it cannot say. */
   | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
@@ -124,6 +128,8 @@ export type GuardEffect =
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
   | { readonly type: 'remember'; readonly memory: FenceMemory }
+  /** As `remember`, and nothing else is done before: report `remembered`. */
+  | { readonly type: 'remember-first'; readonly memory: FenceMemory }
   /** How a drill ended, for the witness. */
   | { readonly type: 'drilled'; readonly drilled: Drilled }
   /** One line for the operator: to the log here and to the witness's events. */

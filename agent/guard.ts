@@ -20,6 +20,7 @@ import {
 import {
   bookDrillCommandEnded,
   bookDrillOrder,
+  bookDrillRemembered,
   concludeHolderDrill,
   interruptDrill,
   stepDrilling,
@@ -181,6 +182,8 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rung-ended':
       bookDrillCommandEnded(turn, event)
       return bookRungEnded(turn, event)
+    case 'remembered':
+      return bookDrillRemembered(turn, event.error)
     case 'start-ended':
       if (guard.phase.name === 'drilling') return bookDrillCommandEnded(turn, event)
       return bookStartEnded(turn, event.error)

@@ -98,10 +98,10 @@ async function main(): Promise<void> {
 
 main().catch((cause: unknown) => {
   if (cause instanceof CommanderError) process.exit(cause.exitCode === 0 ? 0 : exitConfiguration)
-    if (isForAdmin(cause)) {
-      process.stderr.write(`${cause.message}\n`)
-      process.exit(exitConfiguration)
-    }
-    process.stderr.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`)
-    process.exit(exitFault)
-  })
+  if (isForAdmin(cause)) {
+    process.stderr.write(`${cause.message}\n`)
+    process.exit(exitConfiguration)
+  }
+  process.stderr.write(`${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`)
+  process.exit(exitFault)
+})

@@ -46,6 +46,8 @@ export interface RuntimeOutlets {
   readonly announce: (instance: string, vips: readonly string[]) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
   readonly remember: (instance: string, memory: FenceMemory) => void
+  /** @returns why it is not on disk; null: it is. */
+  readonly rememberFirst: (instance: string, memory: FenceMemory) => Promise<string | null>
   /** The periodic look around, before each renewal. */
   readonly look: () => void
   /** How a drill ended. */
@@ -237,6 +239,11 @@ export class NodeRuntime {
         }))
       case 'remember':
         return outlets.remember(instance, effect.memory)
+      case 'remember-first':
+        return this.#later(instance, outlets.rememberFirst(instance, effect.memory), (error) => ({
+          type: 'remembered',
+          error,
+        }))
       case 'drilled':
         return outlets.drilled(effect.drilled)
       case 'tell':

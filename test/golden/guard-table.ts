@@ -254,6 +254,8 @@ const plots: Readonly<Record<string, Plot>> = {
   'the stop command ends': {
     play: (course) => course.feed({ type: 'rung-ended', rung: 'stop', error: null }),
   },
+  'what it owes is on disk': { play: (course) => course.feed({ type: 'remembered', error: null }) },
+  'what it owes cannot be written': { play: (course) => course.feed({ type: 'remembered', error: 'EIO' }) },
   'start command succeeds': { play: (course) => course.feed({ type: 'start-ended', error: null }) },
   'start command fails': { play: (course) => course.feed({ type: 'start-ended', error: 'exit 1' }) },
   'adverts counted: 5': { play: (course) => course.feed({ type: 'adverts', received: 5 }) },
@@ -513,8 +515,9 @@ const chapters: readonly Chapter[] = [
   {
     title: 'Node: drilling',
     about:
-      'bar: the order came just now. stop: the bar is proved, the stop command runs. returning: keepalived is gone and the stop command has ended; the start command runs. fault: `fence: fault`, just begun. holder: the order to a holder came just now.',
+      'disk: the order came just now. bar: what a successor owes is on disk. stop: the bar is proved, the stop command runs. returning: keepalived is gone and the stop command has ended; the start command runs. fault: `fence: fault`, just begun. holder: the order to a holder came just now.',
     situations: {
+      disk: () => at(drilling({ recordsAtOnce: false }), 'standby', peerHolds),
       bar: () => at(drilling(), 'drilling: bar', peerHolds),
       stop: () => at(drillStops(), 'drilling: stop', peerHolds),
       returning: () => {

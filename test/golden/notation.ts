@@ -108,6 +108,8 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return 'count adverts'
     case 'remember':
       return effect.memory.stopped ? 'remember: stopped' : 'remember'
+    case 'remember-first':
+      return 'remember first: drill'
     case 'drilled':
       return `DRILLED: ${effect.drilled.result}`
     case 'tell':

@@ -502,6 +502,9 @@ export class Play {
       case 'remember':
         host.memory = effect.memory
         return
+      case 'remember-first':
+        host.memory = effect.memory
+        return this.#toGuard(host, { type: 'remembered', error: null })
       case 'answer-peer': {
         const { vote } = effect.verdict
         const peer = otherNode(host.name)

@@ -305,8 +305,8 @@ const drills: readonly Mutant[] = [
     rule: 'An agent that dies in a drill leaves on disk that its successor owes a start.',
     focus: ['drill', 'kill-agent'],
     file: 'agent/guard-drill.ts',
-    from: "if (guard.policy.fence === 'stop') rememberDrill(turn)",
-    to: '',
+    from: "const waits = role === 'standby' && turn.guard.policy.fence === 'stop'",
+    to: 'const waits = false',
   },
 ]
 

@@ -69,7 +69,8 @@ describe('a drill of a standby', () => {
     const { driver, begun } = drilling()
     assert.equal(driver.phase, 'drilling')
     assert.deepEqual(bars(begun), [true])
-    assert.deepEqual(ofType(begun, 'remember')[0]?.memory, {
+    assert.deepEqual(types(begun)[0], 'remember-first')
+    assert.deepEqual(ofType(begun, 'remember-first')[0]?.memory, {
       stopped: true,
       drilling: true,
       number: 0,
@@ -78,6 +79,27 @@ describe('a drill of a standby', () => {
     assert.equal(ofType(begun, 'permit')[0]?.word, 'bar')
     assert.deepEqual(told(begun), ['drill'])
     assert.deepEqual(ofType(begun, 'fence'), [])
+  })
+
+  it('does nothing before that is on disk, and nothing at all where it cannot be written', () => {
+    const driver = standbyToHolder({ recordsAtOnce: false })
+    assert.deepEqual(types(driver.order('drill', epoch)), ['remember-first'])
+    assert.equal(driver.phase, 'standby')
+    const refused = driver.feed({ type: 'remembered', error: 'ENOSPC' })
+    assert.deepEqual(bars(refused), [])
+    assert.equal(drilledOf(refused)[0]?.result, 'refused')
+    assert.match(textOf(refused), /cannot be written down \(ENOSPC\)/)
+    assert.equal(driver.guard.memory.stopped, false)
+  })
+
+  it('is refused where its moment has passed while the disk wrote', () => {
+    const driver = standbyToHolder({ recordsAtOnce: false })
+    driver.order('drill', epoch)
+    driver.sleep(silenceMs(timing))
+    driver.hearWitness()
+    const refused = driver.feed({ type: 'remembered', error: null })
+    assert.equal(drilledOf(refused)[0]?.result, 'refused')
+    assert.deepEqual(ofType(refused, 'remember')[0]?.memory, { stopped: false, number: 0, recentAtMs: [] })
   })
 
   it('proves the bar, then stops keepalived, starts it again, and says how long each took', () => {
@@ -139,7 +161,7 @@ describe('a drill of a standby', () => {
 
   it('with fence: fault proves the bar alone, and owes nothing', () => {
     const { driver, begun } = drilling({ policy: { fence: 'fault' } })
-    assert.deepEqual(ofType(begun, 'remember'), [])
+    assert.deepEqual(ofType(begun, 'remember-first'), [])
     driver.sleep(4)
     const barred = driver.fault()
     assert.deepEqual(bars(barred), [false])

@@ -55,6 +55,7 @@ describe('NodeRuntime', () => {
         return Promise.resolve(null)
       },
       start: () => Promise.resolve(null),
+      rememberFirst: () => Promise.resolve(null),
       drilled: ({ result }) => done.push(`drilled ${result}`),
       observe: () => {
         done.push('observe')
