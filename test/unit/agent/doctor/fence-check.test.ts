@@ -61,8 +61,8 @@ describe('the doctor looks at the commands of a fence', () => {
     const profiles = [{ ...profile, vips: ['10.0.0.100/24', 'fd00::1/64'] }]
     assert.equal(checkAnnouncement(profiles, () => ['sh'])[0]?.verdict, 'ok')
     const [finding] = checkAnnouncement(profiles, ({ address }) => (address.includes(':') ? null : ['sh']))
-    assert.equal(finding.verdict, 'warn')
-    assert.match(finding.text, /^fd00::1\/64 cannot be announced/)
-    assert.doesNotMatch(finding.remedy ?? '', /arping/)
+    assert.equal(finding?.verdict, 'warn')
+    assert.match(finding?.text ?? '', /^fd00::1\/64 cannot be announced/)
+    assert.doesNotMatch(finding?.remedy ?? '', /arping/)
   })
 })
