@@ -77,6 +77,8 @@ function whyOf({ phase, peer, kept, voter, leaving }: Guard): string {
     case 'fenced':
     case 'rejoining':
       return phase.reason
+    case 'drilling':
+      return `${phase.returning === null ? 'a drill' : 'comes back after a drill'}: ${phase.reason}`
     default:
       return assertNever(phase)
   }

@@ -9,14 +9,15 @@ import { DurableFileError } from '../shared/durable-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
-import { readToken, TokenError } from '../shared/token.ts'
+import { CredentialsError } from '../shared/credentials.ts'
+import { serviceManager } from '../shared/service-manager.ts'
 import { Agent } from './agent.ts'
+import { readNodeCredentials } from './node-credentials.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
 import { KeepalivedConfError } from './keepalived-conf.ts'
 import { NotifyFifoError } from './notify-fifo.ts'
 import { PeerListenerError } from './peer-listener.ts'
 import { RunFolderError } from './run-folder.ts'
-import { takeVoteBack } from './take-vote-back.ts'
 
 /** Something that the admin can put right; the message says what. */
 const exitConfiguration = 2
@@ -34,10 +35,15 @@ async function run(config: AgentConfig): Promise<void> {
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
 
+  const service = serviceManager({
+    env: process.env,
+    pid: process.pid,
+    onProblem: (text) => log.warn('service-manager', text),
+  })
   lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
-    token: readToken(config.tokenFile),
+    credentials: readNodeCredentials(config),
     incarnation: randomUUID(),
     bootId: bootId(),
     software: `witness-agent ${version}`,
@@ -45,19 +51,16 @@ async function run(config: AgentConfig): Promise<void> {
     monotonicMs: () => performance.now(),
     jitter: () => Math.random(),
     echo,
+    service,
   })
+  service.ready(`${config.node} of ${config.cluster}, ${config.mode}`)
 
-  let stopping = false
+  // Nothing is left with the peer by this: a reboot or an upgrade is no leave (`witness-agent leave` is).
   const stop = (signal: string): void => {
-    if (stopping) return
-    stopping = true
-    // A look at keepalived that fails leaves no vote, and keeps nobody from ending.
-    void agent.leave().finally(() => {
-      agent.close()
-      log.info('end', `ended by ${signal}; bar and permit stay as they are`)
-      log.flush()
-      process.exit(0)
-    })
+    agent.close()
+    log.info('end', `ended by ${signal}; bar and permit stay as they are`)
+    log.flush()
+    process.exit(0)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -67,7 +70,7 @@ async function run(config: AgentConfig): Promise<void> {
 function isForAdmin(cause: unknown): cause is Error {
   return [
     ConfigError,
-    TokenError,
+    CredentialsError,
     FolderLockError,
     RunFolderError,
     KeepalivedConfError,
@@ -75,6 +78,21 @@ function isForAdmin(cause: unknown): cause is Error {
     PeerListenerError,
     DurableFileError,
   ].some((kind) => cause instanceof kind)
+}
+
+/** Each is loaded only where it is asked for: the daemon starts without them. */
+const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  doctor: async () => (await import('./doctor/main.ts')).addDoctorCommand,
+  join: async () => (await import('./join/join.ts')).addJoinCommand,
+  setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
+  'take-vote-back': async () => (await import('./leave/take-vote-back.ts')).addTakeVoteBackCommand,
+}
+
+async function addSubcommands(): Promise<void> {
+  const words = process.argv.slice(2)
+  const isHelpWanted = words.some((word) => ['-h', '--help', 'help'].includes(word))
+  for (const [name, load] of Object.entries(subcommands))
+    if (isHelpWanted || words.includes(name)) (await load())(program)
 }
 
 keepCompiledCode()
@@ -88,21 +106,12 @@ const program = new Command('witness-agent')
     await run(loadConfig(config, agentConfigSchema))
   })
 
-program
-  .command('take-vote-back')
-  .description(
-    'Takes back the vote that this node left with its peer, which is gone for good. The agent must be stopped.',
-  )
-  .action(async (_options: unknown, command: Command) => {
-    const { config } = command.optsWithGlobals<{ config: string }>()
-    const said = await takeVoteBack(loadConfig(config, agentConfigSchema), {
-      bootId: bootId(),
-      nowMs: bootClockMs,
-    })
-    process.stdout.write(`${said}\n`)
-  })
+async function main(): Promise<void> {
+  await addSubcommands()
+  await program.parseAsync()
+}
 
-program.parseAsync().catch((cause: unknown) => {
+main().catch((cause: unknown) => {
   if (cause instanceof CommanderError) process.exit(cause.exitCode === 0 ? 0 : exitConfiguration)
   if (isForAdmin(cause)) {
     process.stderr.write(`${cause.message}\n`)

@@ -4,7 +4,7 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
-import type { NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
+import type { Drilled, NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Timing } from '../shared/timing.ts'
 import { promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
@@ -53,8 +53,12 @@ export interface RuntimeOutlets {
   readonly keepVote: (instance: string, kept: KeptBallot | null) => Promise<void>
   /** Tells the check, on disk. */
   readonly voteLeft: (instance: string, on: boolean) => void
+  /** @returns why it is not on disk; null: it is. */
+  readonly rememberFirst: (instance: string, memory: FenceMemory) => Promise<string | null>
   /** The periodic look around, before each renewal. */
   readonly look: () => void
+  /** How a drill ended. */
+  readonly drilled: (drilled: Drilled) => void
   readonly tell: (told: { instance: string | null; event: string; level: TellLevel; text: string }) => void
 }
 
@@ -68,6 +72,8 @@ export interface RuntimeOptions {
   readonly memory: (instance: string) => FenceMemory
   readonly standing: (instance: string) => FoundStanding
   readonly outlets: RuntimeOutlets
+  /** A turn has ended, and everything in it was decided. */
+  readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
 }
 
 export interface NodePlan {
@@ -227,6 +233,7 @@ export class NodeRuntime {
     }
     this.#noteLeft()
     this.#armDeadline(latestMs)
+    this.#options.onTurn?.({ atMs: latestMs, everyMs: this.#plan.timing.renewMs })
   }
 
   #turn(instance: string, event: GuardEvent): void {
@@ -270,6 +277,13 @@ export class NodeRuntime {
         return this.#keepVote(instance, effect.kept)
       case 'vote-left':
         return outlets.voteLeft(instance, effect.on)
+      case 'remember-first':
+        return this.#later(instance, outlets.rememberFirst(instance, effect.memory), (error) => ({
+          type: 'remembered',
+          error,
+        }))
+      case 'drilled':
+        return outlets.drilled(effect.drilled)
       case 'tell':
         return outlets.tell({ instance, event: effect.event, level: effect.level, text: effect.text })
       default:

@@ -9,7 +9,7 @@ import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import type { Ballot } from '../shared/vote.ts'
+import { promisedTo, type Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
@@ -17,9 +17,12 @@ import {
   type ArbiterEffect,
   type ArbiterEvent,
   type ConnectionId,
+  type DrillAnswer,
+  type DrillEnd,
   type Occurrence,
 } from './arbiter.ts'
 import { viewOf, type ClusterView, type EventView } from './cluster-view.ts'
+import type { DrillRecords } from './drill-records.ts'
 import type { EventLog } from './event-log.ts'
 import type { Ledger } from './ledger.ts'
 import { isLive } from './roster.ts'
@@ -52,17 +55,21 @@ export interface CheckAnswer {
 export interface RuntimeOptions {
   readonly cluster: string
   readonly arbiter: Arbiter
-  readonly members: readonly Member[]
   /** A pause longer than this is told to the arbiter as `resumed`. */
   readonly longestPauseMs: number
   readonly ledger: Ledger
   readonly marks: MarkFile
   readonly events: EventLog
+  readonly drills: DrillRecords
   readonly outbound: Outbound
+  /** A node's agent says where its peer reaches it from now on. */
+  readonly onMoved: (to: { readonly node: string; readonly address: string; readonly port: number }) => void
   readonly log: Log
   readonly nowMs: () => number
   /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
   readonly monotonicMs: () => number
+  /** A turn has ended, and everything in it was decided. */
+  readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
   readonly core?: Core
 }
 
@@ -71,6 +78,8 @@ export const checkTimeoutMs = 600
 /** The boot clock has a grain of 10 ms; a shorter timer would only run twice. */
 const shortestTimerMs = 5
 const longestTimerMs = 60_000
+/** So many of the longest pauses without a turn, and this cluster is decided upon no more. */
+const pausesToStall = 10
 /** Writing a ballot takes part of the time in which a takeover is decided. */
 const slowWriteMs = 250
 
@@ -79,7 +88,6 @@ export class ClusterRuntime {
   readonly #options: RuntimeOptions
   readonly #core: Core
   #arbiter: Arbiter
-  #members: readonly Member[]
   #queue: ArbiterEvent[] = []
   #running = false
   #ended = false
@@ -87,6 +95,8 @@ export class ClusterRuntime {
   #deadline: NodeJS.Timeout | undefined
   #checks = new Map<number, (answer: CheckAnswer) => void>()
   #lastCheck = 0
+  #drillAnswers = new Map<number, DrillAnswer>()
+  #lastDrillRequest = 0
   /** Ledger writes under way. */
   readonly #writes = new Set<Promise<void>>()
   #marksFail = false
@@ -97,18 +107,18 @@ export class ClusterRuntime {
     this.#options = options
     this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
     this.#arbiter = options.arbiter
-    this.#members = options.members
     const bootMs = options.nowMs()
     this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
     this.#arm(bootMs)
   }
 
   get members(): readonly Member[] {
-    return this.#members
+    return [...this.#arbiter.nodes.values()].map(({ member }) => member)
   }
 
   view(): ClusterView {
-    return this.#core.viewOf(this.#arbiter, this.#options.nowMs())
+    const { drills, nowMs } = this.#options
+    return this.#core.viewOf(this.#arbiter, nowMs(), (node) => drills.last(node))
   }
 
   /** Whether the node's agent is heard. */
@@ -116,6 +126,17 @@ export class ClusterRuntime {
     const { nodes, timing } = this.#arbiter
     const known = nodes.get(node)
     return known !== undefined && isLive(known, this.#options.nowMs(), silenceMs(timing))
+  }
+
+  /** Whether it has not run for so long that its timer must be lost. */
+  isStalled(atMs: number): boolean {
+    return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
+  }
+
+  /** Whether a vote here is promised to the node: it has the VIP, or is about to. */
+  holdsLease(node: string): boolean {
+    const atMs = this.#options.nowMs()
+    return [...this.#arbiter.instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -146,6 +167,24 @@ export class ClusterRuntime {
       })
       this.handle({ type: 'check', check, ...question })
     })
+  }
+
+  /**
+   * An admin asks for a drill of the node; how it ends is told by an event.
+   * @returns `afterEvent`: the id of the newest event before the drill
+   */
+  drill(asked: {
+    node: string
+    includingHolder: boolean
+  }): (DrillAnswer & { kind: 'begun'; afterEvent: number }) | (DrillAnswer & { kind: 'refused' }) {
+    const afterEvent = this.#options.events.list({ limit: 1, after: null })[0]?.id ?? 0
+    this.#lastDrillRequest += 1
+    const request = this.#lastDrillRequest
+    this.handle({ type: 'drill', request, ...asked })
+    const answer = this.#drillAnswers.get(request)
+    this.#drillAnswers.delete(request)
+    if (answer === undefined) return { kind: 'refused', text: 'The witness is shutting down.' }
+    return answer.kind === 'begun' ? { ...answer, afterEvent } : answer
   }
 
   /** Keeps an event that the shell itself has to tell. */
@@ -207,6 +246,7 @@ export class ClusterRuntime {
       this.#running = false
     }
     this.#arm(latestMs)
+    this.#options.onTurn?.({ atMs: latestMs, everyMs: this.#arbiter.timing.renewMs })
   }
 
   #arm(nowMs: number): void {
@@ -229,11 +269,15 @@ export class ClusterRuntime {
         return this.#noteMark(this.#options.marks.set(effect.instance, effect.mark))
       case 'answer-check':
         return this.#checks.get(effect.check)?.({ permit: effect.permit, text: effect.text })
+      case 'answer-drill':
+        this.#drillAnswers.set(effect.request, effect.answer)
+        return
+      case 'keep-drill':
+        return this.#onTheSide(this.#keepDrill(effect.node, effect.ends))
       case 'occurred':
         return this.tell(effect.occurrence)
-      case 'members':
-        this.#members = effect.members
-        return this.#onTheSide(this.#remember(effect.members))
+      case 'moved':
+        return this.#options.onMoved(effect)
       default:
         return assertNever(effect)
     }
@@ -256,17 +300,17 @@ export class ClusterRuntime {
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
   }
 
-  async #remember(members: readonly Member[]): Promise<void> {
+  async #keepDrill(node: string, ends: readonly DrillEnd[]): Promise<void> {
     try {
-      await this.#options.ledger.remember(members)
+      await this.#options.drills.keep(node, ends)
     } catch (error) {
       this.tell({
-        event: 'members-not-kept',
+        event: 'drill-not-kept',
         level: 'warning',
         instance: null,
-        node: null,
-        text: `The nodes of ${this.cluster} could not be written down; after a restart they are unknown until they say hello again.`,
-        evidence: { error: messageOf(error), members: members.map(({ name }) => name) },
+        node,
+        text: `The drill of ${node} passed but could not be written down; status forgets it with the next restart of the witness.`,
+        evidence: { error: messageOf(error) },
         decision: null,
       })
     }

@@ -112,6 +112,10 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return effect.kept === null ? 'forget the vote of peer' : 'keep the vote of peer'
     case 'vote-left':
       return effect.on ? 'check: vote left' : 'check: vote back'
+    case 'remember-first':
+      return 'remember first: drill'
+    case 'drilled':
+      return `DRILLED: ${effect.drilled.result}`
     case 'tell':
       return `"${effect.event}"${levelMarks[effect.level]}`
     default:
@@ -140,6 +144,8 @@ export function phaseWord({ phase }: Guard): string {
       return `claiming${phase.handover ? ': handover' : phase.adopts ? ': adopts' : ''}`
     case 'fencing':
       return `fencing: ${phase.ladder.rung}${phase.ladder.failed ? ', failed' : phase.ladder.provedAtMs === null ? '' : ', proved'}`
+    case 'drilling':
+      return `drilling: ${phase.returning === null ? phase.ladder.rung : 'returning'}${phase.failure === null ? '' : ', failed'}`
     default:
       return assertNever(phase)
   }
@@ -163,12 +169,16 @@ export function arbiterEffectWord(
       return voteEffectWord(effect, since)
     case 'answer-check':
       return `check: ${effect.permit ? 'yes' : 'no'}`
+    case 'answer-drill':
+      return `drill: ${effect.answer.kind}`
+    case 'keep-drill':
+      return 'keep drill'
     case 'occurred': {
       const { event, level } = effect.occurrence
       return `"${event.replace('situation.', '')}"${levelMarks[level]}`
     }
-    case 'members':
-      return 'members'
+    case 'moved':
+      return `moved ${effect.node}`
     default:
       return assertNever(effect)
   }
@@ -178,6 +188,7 @@ function messageWord(message: FromVoter, since: Since): string | null {
   switch (message.type) {
     case 'welcome':
     case 'plan':
+    case 'renew':
       return message.type
     case 'order':
       return `ORDER ${message.what}`

@@ -1,8 +1,14 @@
 /** What the witness says of itself and its cluster, asked over its HTTP API from its own host. */
 import type { ClusterView, EventView, NodeInstanceView } from '../../server/cluster-view.ts'
 import { cluster, instance, type LabNode } from './address-plan.ts'
-import { apiHeaderFile } from './daemon-config.ts'
+import { witnessServerName } from '../../shared/identity.ts'
+import { adminFolder } from './daemon-config.ts'
 import { type NamespaceHost } from './namespace-host.ts'
+
+const asAdmin = [
+  ...['--max-time', '2', '--connect-to', '::127.0.0.1:7400'],
+  ...['--cert', `${adminFolder}/identity.pem`, '--cacert', `${adminFolder}/authority.pem`],
+]
 
 /** Null: the witness does not answer. */
 export async function clusterView(witness: NamespaceHost): Promise<ClusterView | null> {
@@ -18,8 +24,22 @@ export async function clusterEvents(witness: NamespaceHost): Promise<readonly Ev
   return [...events].sort((one, other) => one.id - other.id)
 }
 
+/** As `witnessctl drill` orders it. @throws Error where the witness refuses */
+export async function orderDrill(
+  witness: NamespaceHost,
+  { node, includingHolder }: { node: LabNode; includingHolder: boolean },
+): Promise<void> {
+  const path = `/api/v1/clusters/${cluster}/nodes/${node}/drill?including-holder=${includingHolder}`
+  const { code, stdout } = await witness.tryRun(
+    'curl',
+    ...['-s', '--fail-with-body', '-X', 'POST', ...asAdmin],
+    `https://${witnessServerName}${path}`,
+  )
+  if (code !== 0) throw new Error(`the witness refuses the drill of ${node}: ${stdout}`)
+}
+
 export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
-  const { code } = await witness.tryRun('curl', '-sf', '--max-time', '1', 'http://127.0.0.1:7400/healthz')
+  const { code } = await witness.tryRun('curl', '-skf', '--max-time', '1', 'https://127.0.0.1:7400/healthz')
   return code === 0
 }
 
@@ -32,7 +52,8 @@ export function nodeInstance(view: ClusterView, node: LabNode): NodeInstanceView
 async function ask(witness: NamespaceHost, path: string): Promise<unknown> {
   const { code, stdout } = await witness.tryRun(
     'curl',
-    ...['-sf', '--max-time', '2', '-H', `@${apiHeaderFile}`, `http://127.0.0.1:7400${path}`],
+    ...['-sf', ...asAdmin],
+    `https://${witnessServerName}${path}`,
   )
   return code === 0 ? (JSON.parse(stdout) as unknown) : null
 }

@@ -341,6 +341,12 @@ export class AgentDaemon {
       case 'vote-left':
         this.node.voteLeft = effect.on
         return
+      case 'remember-first':
+        this.#state = { ...this.#state, memory: effect.memory }
+        return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
+      case 'drilled':
+        this.#witnessLine?.tell(effect.drilled)
+        return around.witnessing.told(around.host.name, `drill-${effect.drilled.result}`, effect.drilled.text)
       case 'tell':
         this.node.noteTell(effect.event, effect.text)
         return around.witnessing.told(around.host.name, effect.event, effect.text)

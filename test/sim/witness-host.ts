@@ -162,6 +162,7 @@ export class WitnessDaemon {
   readonly #connections = new Map<number, StreamEnd>()
   readonly #checks = new Map<number, OpenCheck>()
   #lastCheck = 0
+  #lastDrill = 0
 
   constructor(
     around: WitnessSurroundings,
@@ -214,6 +215,11 @@ export class WitnessDaemon {
     this.#handle({ type: 'check', check, node, instance, bootId })
   }
 
+  /** An admin asks. */
+  drill(asked: { node: string; includingHolder: boolean }): void {
+    this.program.take(() => this.#handle({ type: 'drill', request: ++this.#lastDrill, ...asked }))
+  }
+
   #open(found: RecoveredBallot): void {
     const { host, members, timing } = this.#around
     const atMs = host.nowMs()
@@ -221,7 +227,6 @@ export class WitnessDaemon {
       cluster,
       timing,
       members,
-      admit: false,
       recovered: {
         ballots: found.kind === 'valid' && found.ballot === null ? new Map() : new Map([[instance, found]]),
         others: 'new',
@@ -242,6 +247,8 @@ export class WitnessDaemon {
         return this.#handle({ type: 'beat', connection, beat: message })
       case 'tell':
         return this.#handle({ type: 'tell', connection, tell: message })
+      case 'drilled':
+        return this.#handle({ type: 'drilled', connection, drilled: message })
       default:
         return assertNever(message)
     }
@@ -306,9 +313,17 @@ export class WitnessDaemon {
       case 'answer-check':
         if (effect.permit) this.#promises.answered(this.#arbiter?.instances.get(instance)?.voter.pledge)
         return this.#answerCheck(effect.check, effect.permit)
+      case 'answer-drill':
+        return witnessing.told(
+          host.name,
+          'drill',
+          effect.answer.kind === 'refused' ? effect.answer.text : 'begun',
+        )
+      case 'keep-drill':
+        return
       case 'occurred':
         return witnessing.occurred(effect.occurrence)
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)

@@ -206,6 +206,7 @@ export class Play {
         return this.#toGuard(host, { type: 'order', order: message })
       case 'welcome':
       case 'plan':
+      case 'renew':
         return
       default:
         return assertNever(message)
@@ -226,8 +227,7 @@ export class Play {
     state.arbiter = createArbiter({
       cluster: 'web',
       timing,
-      members: nodeNames.map((name) => ({ name, address: name, port: 7401 })),
-      admit: false,
+      members: nodeNames.map((name) => ({ name, address: name, port: 7401, leastGeneration: 1 })),
       recovered: { ballots: new Map(isFirst ? [] : [[instance, found]]), others: 'new' },
       atMs: state.atMs,
     })
@@ -281,8 +281,10 @@ export class Play {
         return
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
+      case 'answer-drill':
+      case 'keep-drill':
       case 'occurred':
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)
@@ -569,6 +571,9 @@ export class Play {
       case 'vote-left':
         host.voteLeft = effect.on
         return
+      case 'remember-first':
+        host.memory = effect.memory
+        return this.#toGuard(host, { type: 'remembered', error: null })
       case 'answer-peer': {
         const { vote } = effect.verdict
         const peer = otherNode(host.name)
@@ -586,6 +591,7 @@ export class Play {
       case 'tell':
         if (effect.event === 'fenced') assertFenced(host)
         return
+      case 'drilled':
       case 'announce':
       case 'beat':
         return

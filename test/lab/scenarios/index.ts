@@ -12,6 +12,7 @@ import {
   loss,
   unplugHolder,
 } from './cut-links.ts'
+import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { gatewayLost } from './lost-gateway.ts'
@@ -53,6 +54,7 @@ export const scenarios: readonly Scenario[] = [
   nopreemptOneWay,
   gatewayLost,
   ...strictGates,
+  ...drills,
 ]
 
 export class UnknownScenarioError extends Error {

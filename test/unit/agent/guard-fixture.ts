@@ -166,6 +166,7 @@ export class GuardDriver {
     const all = [...effects]
     for (const effect of effects) {
       if (!this.#recordsAtOnce) break
+      if (effect.type === 'remember-first') all.push(...this.feed({ type: 'remembered', error: null }))
       if (effect.type === 'record')
         all.push(...this.feed({ type: 'recorded', ballot: effect.ballot, tookMs: 1 }))
       if (effect.type === 'keep-vote')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Arbiter, ArbiterEffect, ArbiterEvent } from '../../../server/arbiter.ts'
 import { ClusterRuntime, type Core } from '../../../server/cluster-runtime.ts'
+import { DrillRecords } from '../../../server/drill-records.ts'
 import { EventLog } from '../../../server/event-log.ts'
 import { Ledger, ledgerPath } from '../../../server/ledger.ts'
 import type { NodeState, Session } from '../../../server/roster.ts'
@@ -46,9 +47,12 @@ describe('cluster-runtime', () => {
   /** How far the boot clock has run ahead of the monotonic one. */
   let asleepMs = 0
   let script: Script
+  let moved: object[]
   let done: string[]
+  let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
   let events: EventLog
+  let drills: DrillRecords
   let runtime: ClusterRuntime
   const log = recordingLog()
   const marksPath = (): string => join(folder, 'web.marks')
@@ -59,6 +63,8 @@ describe('cluster-runtime', () => {
     arbiter = { timing: defaultTiming, nodes: new Map() } as unknown as Arbiter
     asleepMs = 0
     done = []
+    moved = []
+    turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
     events = new EventLog({
@@ -66,6 +72,12 @@ describe('cluster-runtime', () => {
       cluster: 'web',
       now: () => new Date(0),
       onError: () => undefined,
+    })
+    drills = await DrillRecords.open({
+      dataDir: folder,
+      cluster: 'web',
+      nowMs: () => nowMs,
+      now: () => new Date(0),
     })
     start()
   })
@@ -78,11 +90,12 @@ describe('cluster-runtime', () => {
     runtime = new ClusterRuntime({
       cluster: 'web',
       arbiter,
-      members: [],
+      onMoved: (to) => moved.push(to),
       longestPauseMs: 800,
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),
       events,
+      drills,
       outbound: {
         send: (connection, message) =>
           done.push(
@@ -94,6 +107,9 @@ describe('cluster-runtime', () => {
       nowMs: () => nowMs,
       monotonicMs: () => nowMs - asleepMs,
       core: script.core,
+      onTurn: (turn) => {
+        turns.push({ ...turn, done: [...done] })
+      },
     })
   }
   /** Waits until the arbiter was told something of this type. */
@@ -106,6 +122,16 @@ describe('cluster-runtime', () => {
       await new Promise(setImmediate)
     }
   }
+
+  it('tells of a turn when all of it is decided, and that it stands still when there are none', () => {
+    const { renewMs } = arbiter.timing
+    script.respond = () => [{ type: 'close', connection: 5, reason: 'replaced' }]
+    nowMs = 1250
+    runtime.handle({ type: 'closed', connection: 3 })
+    assert.deepEqual(turns, [{ atMs: 1250, everyMs: renewMs, done: ['close 5 replaced'] }])
+    assert.equal(runtime.isStalled(1250 + 8000), false)
+    assert.equal(runtime.isStalled(1250 + 8001), true)
+  })
 
   it('gives each event its instant, and carries effects out in their order', () => {
     script.respond = () => [
@@ -256,14 +282,10 @@ describe('cluster-runtime', () => {
     assert.equal(log.lines.at(-1), 'warn took-over: lb01 took over')
   })
 
-  it('remembers the nodes that joined', async () => {
-    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
-    script.respond = () => [{ type: 'members', members }]
+  it('hands on where a node moved to', () => {
+    script.respond = () => [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }]
     runtime.handle({ type: 'tick' })
-    assert.deepEqual(runtime.members, members)
-    while (!existsSync(ledgerPath(folder, 'web'))) await new Promise(setImmediate)
-    const next = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: true, nowMs: () => 0 })
-    assert.deepEqual(next.members, members)
+    assert.deepEqual(moved, [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }])
   })
 
   it('handles an event that an effect causes after the one at hand', () => {
