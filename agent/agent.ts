@@ -35,6 +35,7 @@ import { KeepalivedDump } from './keepalived-dump.ts'
 import { KeepalivedObserver } from './keepalived-observer.ts'
 import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived-process.ts'
 import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
+import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './leave/leave-request.ts'
 import { writeLeftVote } from './left-vote-file.ts'
 import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
@@ -65,8 +66,8 @@ export interface AgentSurroundings {
 const looksPerGlance = 5
 /** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
 const rereadMs = 5000
-/** A disk here, a way to the peer, a disk there; the unit's TimeoutStopSec is longer. */
-const leavePatienceMs = 1500
+/** A disk here, a way to the peer, a disk there; `witness-agent leave` waits longer. */
+const leavePatienceMs = 3000
 
 export class Agent {
   readonly #config: AgentConfig
@@ -181,18 +182,37 @@ export class Agent {
     this.#peerLink?.link.helloAgain()
   }
 
-  /**
-   * The agent is told to end. Where keepalived is gone, too, this host shuts down: the vote that is the peer's now is
-   * left with it, and this settles when the peer has it on its disk, or after a second and a half.
-   */
-  async leave(): Promise<void> {
+  /** The operator's `witness-agent leave`, where it asks. */
+  #takeLeaveRequest(): void {
+    const { nowMs, bootId } = this.#around
+    const { runDir } = this.#config
+    const id = takeLeaveRequest(runDir, { bootId, atMs: nowMs() })
+    if (id === null) return
+    this.#leave()
+      .catch((cause: unknown): LeaveOutcome => ({ kind: 'failed', text: messageOf(cause) }))
+      .then((outcome) => {
+        // Nobody waits for it who does not read it: the operator is told by a command that gives up.
+        writeLeaveAnswer(runDir, { id, outcome })
+      })
+      .catch((cause: unknown) => this.#tells.problem('leave-not-answered', messageOf(cause)))
+  }
+
+  /** All or nothing: where the other node does not count every vote in time, this node stays. */
+  async #leave(): Promise<LeaveOutcome> {
     const runtime = this.#runtime
-    if (runtime === null) return
+    if (runtime === null) return { kind: 'refused', text: 'the agent has no plan from the witness yet' }
+    await Promise.all(runtime.instances.map((instance) => this.#observer.observe(instance)))
+    const hindrance = runtime.leaveHindrance()
+    if (hindrance !== null) return { kind: 'refused', text: hindrance }
     const impatience = new Promise<void>((resolve) => setTimeout(resolve, leavePatienceMs))
-    const left = Promise.all(runtime.instances.map((instance) => this.#observer.observe(instance))).then(() =>
-      runtime.leave(),
-    )
-    await Promise.race([left, impatience])
+    await Promise.race([runtime.leave(), impatience])
+    const votes = runtime.votesLeft()
+    if (votes !== null) return { kind: 'left', votes }
+    runtime.feedAll({ type: 'stay' })
+    return {
+      kind: 'failed',
+      text: `the other node did not confirm within ${leavePatienceMs / 1000} s that it has the vote on its disk`,
+    }
   }
 
   /** Ends connections and timers; bar and permit files stay as they are, so that a restart changes nothing. */
@@ -534,6 +554,7 @@ export class Agent {
 
   #look(): void {
     this.#watchLinks()
+    this.#takeLeaveRequest()
     this.#fifo?.look()
     this.#looks += 1
     if (this.#looks % looksPerGlance === 0) this.#observer.look()

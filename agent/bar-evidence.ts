@@ -5,7 +5,7 @@
 import type { NodeName } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { leftWith, promisedTo } from '../shared/vote.ts'
-import type { BarCause, Guard } from './guard-state.ts'
+import type { BarCause, Guard, Leave } from './guard-state.ts'
 
 /** How long nobody was heard there; silence from before this agent listened does not count. */
 function silentForMs(guard: Guard, heardAtMs: number | null, atMs: number): number {
@@ -56,8 +56,8 @@ export function hasLostGateway({ gateway, peerReport }: Guard): boolean {
 }
 
 /** Why this node may not claim while its vote stands with the peer. */
-export function leftText(leaving: boolean, holder: NodeName): string {
-  if (leaving) return `this host shuts down, and its vote is left with ${holder}`
+export function leftText(leave: Leave, holder: NodeName): string {
+  if (leave !== 'none') return `this node goes on its operator's word, and its vote is left with ${holder}`
   return (
     `this node left its vote with ${holder} when it went, and ${holder} has not handed it back: it may hold the VIP unseen. ` +
     `If ${holder} is gone for good, stop this agent and run witness-agent take-vote-back`
@@ -68,7 +68,7 @@ export function leftText(leaving: boolean, holder: NodeName): string {
 export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
   const left = leftWith(guard.voter)
-  if (left !== null) return { kind: 'vote-left', text: leftText(guard.leaving, left.to) }
+  if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
   // With its own vote and one that was left with it a node wins, whether or not anybody is heard.
   const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
   if (alone(guard, atMs) && !couldWinAlone) {

@@ -6,6 +6,7 @@
  * that would prove nothing that a stop command which works does not make needless.
  */
 import { type DrillRole, type Drilled, type Order, type Report } from '../shared/protocol.ts'
+import { leftWith } from '../shared/vote.ts'
 import { barCause, peerHolds, peerSilent } from './bar-evidence.ts'
 import { climb, type Ladder, type LadderPolicy, type Rung, startLadder } from './fence-ladder.ts'
 import {
@@ -49,6 +50,8 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
     return `keepalived here is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
   if (phase.name !== 'gated' && seen.keepalived !== 'BACKUP')
     return `keepalived here is ${seen.keepalived}, not BACKUP`
+  if (leftWith(guard.voter) !== null)
+    return `this node left its vote with ${peer} and does not have it back yet`
   if (peerSilent(guard, atMs)) return `${peer} is not heard here: it must hold the VIP meanwhile`
   if (peerReport?.phase !== 'holding' || peerReport.ask?.epoch !== order.epoch || !peerHolds(guard, atMs))
     return `${peer} does not hold the lease under epoch ${order.epoch}, as far as this node knows`
@@ -67,8 +70,9 @@ function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
   return null
 }
 
-function isReadyToTake({ phase, keepalived, process }: Report): boolean {
-  if (process !== 'running') return false
+function isReadyToTake({ phase, keepalived, process, left }: Report): boolean {
+  // One whose vote was left here has none of its own to win by.
+  if (process !== 'running' || left !== undefined) return false
   if (phase === 'gated') return true
   return keepalived === 'BACKUP' && (phase === 'standby' || phase === 'probation')
 }

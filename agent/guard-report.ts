@@ -47,7 +47,7 @@ function standingOf(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
   }
 }
 
-function whyOf({ phase, peer, kept, voter, leaving }: Guard): string {
+function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
   const left = leftWith(voter)
   switch (phase.name) {
     case 'standby':
@@ -59,7 +59,7 @@ function whyOf({ phase, peer, kept, voter, leaving }: Guard): string {
     case 'claiming':
       return phase.handover ? `takes over from ${peer ?? 'the holder'}` : 'asking for the votes'
     case 'gated':
-      if (left !== null) return leftText(leaving, left.to)
+      if (left !== null) return leftText(leave, left.to)
       return 'gate: strict; waits until nobody holds, then asks for the votes'
     case 'applying':
       return 'gate: strict; asks for the votes before keepalived may become MASTER'

@@ -1,5 +1,5 @@
 /**
- * Standing votes: a node that goes leaves its vote with the holder, on disk, until it is back and the holder hands it
+ * Standing votes: a node that its operator takes away for long leaves its vote with the holder, on disk, until it is back and the holder hands it
  * back. So a lone survivor outlives the witness, too. docs/ARCHITECTURE.md ("Standing votes") has the argument. Pure.
  *
  * One order keeps it safe: the one that leaves has it on disk before it says so, and the one that keeps it has it off its
@@ -36,41 +36,76 @@ export function endDoubtInTime(turn: Turn): void {
   if (inDoubt && voter.pledge.phase !== 'waiting') set(turn, { inDoubt: false })
 }
 
-/** This host shuts down. A vote that is the peer's at this moment stays the peer's. */
+/** Why this node cannot leave its vote with the peer now, for the operator; null: it can. */
+export function leaveHindrance(guard: Guard, atMs: number): string | null {
+  const { peer, peerReport, policy, observed, seen, memory, voter } = guard
+  if (peer === null) return 'this node knows of no other node yet'
+  if (policy.mode === 'observe') return 'observe mode: the other node does not live by votes'
+  // Before keepalived: a drill and a fence stop it, too, and start it again.
+  if (memory.stopped || guard.drill !== null)
+    return 'this agent stopped keepalived itself, after a fence or in a drill, and is about to start it again: wait for that'
+  if (!observed || seen.process !== 'absent')
+    return 'keepalived runs here: stop it first (systemctl stop keepalived)'
+  if (seen.vips !== 'gone') return `keepalived is gone, but the VIP is ${seen.vips} here`
+  // A vote that is left with a holder that has just died would be missed when this node is back.
+  if (peerSilent(guard, atMs)) return `${peer} is not heard here`
+  if (peerReport?.phase !== 'holding')
+    return `${peer} does not hold: ${peerReport?.why ?? 'it has said nothing yet'}`
+  if (leftWith(voter) === null && leaveVote(voter, { to: peer, atMs }) === null)
+    return `this node's vote is not promised to ${peer} at this moment: try again in some seconds`
+  return null
+}
+
+/** This node goes, on its operator's word. A vote that is the peer's at this moment stays the peer's. */
 export function bookLeave(turn: Turn): void {
-  const { voter, peer, peerReport, policy, observed, seen, memory } = turn.guard
-  const isDown = observed && seen.process === 'absent' && seen.vips === 'gone'
-  // A keepalived that this agent stopped is to be started again: that is no shutdown.
-  if (peer === null || policy.mode === 'observe' || !isDown || memory.stopped) return
+  const { voter, peer } = turn.guard
+  if (peer === null || leaveHindrance(turn.guard, turn.atMs) !== null) return
+  set(turn, { leave: 'asked' })
   if (leftWith(voter) !== null) {
-    set(turn, { leaving: true })
     turn.effects.push({ type: 'beat' })
     return
   }
-  // A vote that is left with a holder that has just died would be missed when this node is back.
-  if (peerReport?.phase !== 'holding' || peerSilent(turn.guard, turn.atMs)) return
   const left = leaveVote(voter, { to: peer, atMs: turn.atMs })
   if (left === null) return
-  set(turn, { leaving: true, voter: left.voter })
+  set(turn, { voter: left.voter })
   turn.effects.push({ type: 'vote-left', on: true })
   pushVoteEffects(turn, left.effects)
 }
 
-/** How far a `leave` has come: the agent may end when it is not `leaving`. */
-export function leaveProgress({ leaving, voter, peerReport }: Guard): 'stays' | 'leaving' | 'left' {
+/** What was left already comes back by the peer's consent, as after a return. */
+export function bookStay(turn: Turn): void {
+  if (turn.guard.leave === 'none') return
+  set(turn, { leave: 'none' })
+  turn.effects.push({ type: 'beat' })
+}
+
+/** A keepalived that is started here is the operator's word that this node does not go after all. */
+export function stayWhereKeepalivedRuns(turn: Turn): void {
+  if (turn.guard.seen.process === 'running') bookStay(turn)
+}
+
+/** The peer answers that it counts the vote, under the epoch under which it was left. */
+export function bookCountedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
+  const { voter, leave, peer } = turn.guard
+  if (leave === 'asked' && from === peer && epoch !== undefined && leftWith(voter)?.epoch === epoch)
+    set(turn, { leave: 'proved' })
+}
+
+/** How far a `leave` has come. */
+export function leaveProgress({ leave, voter }: Guard): 'stays' | 'leaving' | 'left' {
   const { pledge } = voter
-  if (!leaving) return 'stays'
+  if (leave === 'none') return 'stays'
   if (pledge.phase === 'recording') return 'leaving'
   if (pledge.phase !== 'standing') return 'stays'
-  return peerReport?.keepsVote === undefined ? 'leaving' : 'left'
+  return leave === 'proved' ? 'left' : 'leaving'
 }
 
 /** What the heartbeat says of this node's own vote. */
-export function leftVoteOf({ voter, leaving, inDoubt }: Guard): LeftVote | undefined {
+export function leftVoteOf({ voter, leave, inDoubt }: Guard): LeftVote | undefined {
   if (inDoubt) return { kind: 'unknown' }
   const left = leftWith(voter)
   if (left === null) return undefined
-  return { kind: leaving ? 'leaving' : 'returning', to: left.to, epoch: left.epoch }
+  return { kind: leave === 'none' ? 'returning' : 'leaving', to: left.to, epoch: left.epoch }
 }
 
 /** The peer's beat, as the word of the one that left its vote here, and of the one that may keep this node's. */
@@ -196,10 +231,16 @@ export function returnedEpoch({ node, kept, peerReport }: Guard): number | undef
   return kept.phase === 'none' && left?.kind === 'returning' && left.to === node ? left.epoch : undefined
 }
 
+/** The epoch of the peer's vote that is surely on disk here and counts: the one that goes may go. */
+export function countedEpoch({ node, kept, peerReport }: Guard): number | undefined {
+  const left = peerReport?.left
+  return kept.phase === 'kept' && left?.kind === 'leaving' && left.to === node ? kept.ballot.epoch : undefined
+}
+
 /** The holder hands this node's vote back. */
 export function bookReturnedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
-  const { voter, leaving, peer, timing } = turn.guard
-  if (epoch === undefined || from !== peer || leaving) return
+  const { voter, leave, peer, timing } = turn.guard
+  if (epoch === undefined || from !== peer || leave !== 'none') return
   const back = takeVoteBack(voter, { epoch, atMs: turn.atMs, reserveMs: timing.reserveMs })
   if (back === null) return
   set(turn, { voter: back.voter })

@@ -85,6 +85,14 @@ export interface FoundStanding {
   readonly inDoubt: boolean
 }
 
+/** Whether this node goes for long, on its operator's word (`witness-agent leave`). */
+export type Leave =
+  | 'none'
+  /** Its vote is on its way to the peer. */
+  | 'asked'
+  /** The peer has it on its disk and counts it. */
+  | 'proved'
+
 export type GuardEvent =
   /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
   | {
@@ -136,8 +144,10 @@ export type GuardEvent =
   | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
   | { readonly type: 'gateway'; readonly atMs: number; readonly gateway: Gateway }
   | { readonly type: 'check-seen'; readonly atMs: number }
-  /** This host shuts down: the agent is told to end. */
+  /** The operator's word that this node goes for long. */
   | { readonly type: 'leave'; readonly atMs: number }
+  /** The leave came to nothing: this node is here still. */
+  | { readonly type: 'stay'; readonly atMs: number }
   /** What `keep-vote` wanted on the disk is there; `error`: nobody knows what is there. */
   | {
       readonly type: 'vote-kept'
@@ -336,8 +346,7 @@ export interface Guard {
   readonly recordTookMs: number | null
   /** The peer's vote, where it left it here. */
   readonly kept: KeptVote
-  /** This host shuts down and this node's vote goes to the peer. */
-  readonly leaving: boolean
+  readonly leave: Leave
   /** The state file was lost, and the wait for what was promised there lasts: the peer may still say that it has the vote. */
   readonly inDoubt: boolean
 }

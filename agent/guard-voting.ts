@@ -14,7 +14,7 @@ import {
 import { showsVip } from '../shared/vip-sighting.ts'
 import { startFence } from './guard-fencing.ts'
 import { type GuardEvent, holdsVip } from './guard-state.ts'
-import { bookPeersVotes, returnedEpoch } from './guard-standing.ts'
+import { bookPeersVotes, countedEpoch, returnedEpoch } from './guard-standing.ts'
 import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
 import { askOwnVote } from './guard-claim.ts'
 import { withGrant, withRefusal } from './lease.ts'
@@ -96,9 +96,11 @@ function settleContest(turn: Turn, peer: string): Vote {
 function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const { voter, profile } = turn.guard
   const returnsVote = returnedEpoch(turn.guard)
+  const countsVote = countedEpoch(turn.guard)
   const verdict = {
     ...verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
     ...(returnsVote === undefined ? {} : { returnsVote }),
+    ...(countsVote === undefined ? {} : { countsVote }),
   }
   turn.effects.push({ type: 'answer-peer', beat, verdict })
 }
@@ -128,7 +130,12 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
 function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
   turn.effects.push({ type: 'beat' })
   if (standing === true)
-    return tell(turn, 'vote-left', 'info', `This node goes; its vote is left with ${to} until it is back.`)
+    return tell(
+      turn,
+      'vote-left',
+      'info',
+      `This node goes on its operator's word; its vote is left with ${to} until it is back.`,
+    )
   turn.effects.push({ type: 'vote-left', on: false })
   tell(turn, 'vote-back', 'info', `${to} handed the vote back that this node had left with it.`)
 }

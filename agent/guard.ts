@@ -37,13 +37,16 @@ import {
 import { stepHolding, stepUnprotected } from './guard-holding.ts'
 import { enterGated, gateDeadlineMs, stepApplying, stepEntitled, stepGated } from './guard-gate.ts'
 import {
+  bookCountedVote,
   bookLeave,
   bookPeerWithout,
   bookReturnedVote,
+  bookStay,
   bookVoteKept,
   confirmKept,
   endDoubtInTime,
   recoverKept,
+  stayWhereKeepalivedRuns,
   voidKept,
 } from './guard-standing.ts'
 import { bookAdverts, stepNotMaster } from './guard-standby.ts'
@@ -63,7 +66,7 @@ import { withGrant, withPending, withRefusal } from './lease.ts'
 export type * from './guard-state.ts'
 export type { Rung } from './fence-ladder.ts'
 export { reportOf } from './guard-report.ts'
-export { leaveProgress } from './guard-standing.ts'
+export { leaveHindrance, leaveProgress } from './guard-standing.ts'
 
 /** The guard of an agent that starts at `atMs`. */
 export function createGuard(options: GuardOptions): Guard {
@@ -108,7 +111,7 @@ export function createGuard(options: GuardOptions): Guard {
     ballotFails: false,
     recordTookMs: null,
     kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
-    leaving: false,
+    leave: 'none',
     inDoubt: options.standing?.inDoubt ?? false,
   }
 }
@@ -129,6 +132,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   endDoubtInTime(turn)
   confirmKept(turn)
   book(turn, event)
+  stayWhereKeepalivedRuns(turn)
   settle(turn)
   concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }
@@ -211,6 +215,8 @@ function book(turn: Turn, event: GuardEvent): void {
       return set(turn, { checkSeenAtMs: event.atMs })
     case 'leave':
       return bookLeave(turn)
+    case 'stay':
+      return bookStay(turn)
     case 'vote-kept':
       return bookVoteKept(turn, event)
     case 'peer-without':
@@ -249,7 +255,10 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   } else set(turn, { peerHeardAtMs: atMs })
   set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
   if (from === witness) bookWitnessWord(turn)
-  else bookReturnedVote(turn, from, verdict.returnsVote)
+  else {
+    bookReturnedVote(turn, from, verdict.returnsVote)
+    bookCountedVote(turn, from, verdict.countsVote)
+  }
 
   const { candidacy } = turn.guard
   const { vote } = verdict

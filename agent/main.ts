@@ -84,6 +84,7 @@ function isForAdmin(cause: unknown): cause is Error {
 const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   doctor: async () => (await import('./doctor/main.ts')).addDoctorCommand,
   join: async () => (await import('./join/join.ts')).addJoinCommand,
+  leave: async () => (await import('./leave/leave.ts')).addLeaveCommand,
   setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
   'take-vote-back': async () => (await import('./leave/take-vote-back.ts')).addTakeVoteBackCommand,
 }

@@ -4,15 +4,16 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
-import type { Drilled, NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
+import type { Drilled, Epoch, NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Timing } from '../shared/timing.ts'
-import { promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
+import { leftWith, promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
 import {
   createGuard,
   decide,
   nextDeadlineMs,
   reportOf,
+  leaveHindrance,
   leaveProgress,
   type FenceMemory,
   type FoundStanding,
@@ -169,8 +170,18 @@ export class NodeRuntime {
     this.#drain(atMs)
   }
 
+  /** Why this node cannot leave now, for the operator; null: it can. All instances leave, or none does. */
+  leaveHindrance(): string | null {
+    const atMs = this.#options.nowMs()
+    for (const [instance, guard] of this.#guards) {
+      const hindrance = leaveHindrance(guard, atMs)
+      if (hindrance !== null) return `${instance}: ${hindrance}`
+    }
+    return null
+  }
+
   /**
-   * This host shuts down: each instance's vote that is the peer's now stays the peer's.
+   * This node goes for long: each instance's vote that is the peer's now stays the peer's.
    * @returns settles when nothing is under way any more
    */
   leave(): Promise<void> {
@@ -180,6 +191,17 @@ export class NodeRuntime {
     })
     this.#noteLeft()
     return left
+  }
+
+  /** What was left with the peer, by instance, and proved to count there; null: not all of it. */
+  votesLeft(): Readonly<Record<string, { to: NodeName; epoch: Epoch }>> | null {
+    const votes: Record<string, { to: NodeName; epoch: Epoch }> = {}
+    for (const [instance, guard] of this.#guards) {
+      const left = leftWith(guard.voter)
+      if (left === null || leaveProgress(guard) !== 'left') return null
+      votes[instance] = { to: left.to, epoch: left.epoch }
+    }
+    return votes
   }
 
   #noteLeft(): void {

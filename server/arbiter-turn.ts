@@ -80,7 +80,8 @@ export function couldTake(turn: Turn, node: NodeState, instance: string): boolea
   const report = node.reports.get(instance)
   if (report === undefined || !liveNode(turn, node) || node.double !== null) return false
   if (showsVip(report)) return true
-  if (report.process !== 'running') return false
+  // One that left its vote with the holder, or may have, wins nothing before it has it back.
+  if (report.process !== 'running' || report.left !== undefined) return false
   // With gate: strict keepalived waits in FAULT, and its node asks for the votes as soon as nobody holds.
   if (report.phase === 'gated') return true
   const free = report.phase === 'standby' || report.phase === 'probation'

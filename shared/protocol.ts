@@ -282,6 +282,8 @@ const verdict = z.strictObject({
   epoch,
   /** Hands back the vote that was left here under that epoch: this voter's node counts on it no more. */
   returnsVote: epoch.optional(),
+  /** The vote that was left here under that epoch is on this voter's disk, and counts. */
+  countsVote: epoch.optional(),
 })
 export type Verdict = z.infer<typeof verdict>
 export type Vote = Verdict['vote']

@@ -5,7 +5,7 @@ _keepalived_witness() {
     local program=${1##*/} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands='' options='' command='' word index
     case $program in
-    witness-agent) commands='run join setup doctor help' ;;
+    witness-agent) commands='run join setup doctor leave take-vote-back help' ;;
     witnessctl) commands='status events invite nodes remove rotate drill help' ;;
     esac
     COMPREPLY=()
@@ -35,6 +35,8 @@ _keepalived_witness() {
     witness-agent/join) options='--config --state-dir --listen --no-start' ;;
     witness-agent/setup) options='--apply --undo --advised --keepalived-config --config-id --check-program --config' ;;
     witness-agent/doctor) options='--config --json' ;;
+    witness-agent/leave) options='--config --no-stop' ;;
+    witness-agent/take-vote-back) options='--config' ;;
     witnessctl/) options='--url --identity' ;;
     witnessctl/status | witnessctl/nodes) options='--json' ;;
     witnessctl/events) options='--json --limit --follow' ;;

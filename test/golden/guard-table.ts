@@ -226,7 +226,14 @@ const plots: Readonly<Record<string, Plot>> = {
       if (pledge.phase === 'standing') course.answer(peer, { kind: 'none' }, { returnsVote: pledge.epoch })
     },
   },
-  'told to end': { play: (course) => course.feed({ type: 'leave' }) },
+  'peer counts the vote': {
+    play: (course) => {
+      const { pledge } = course.guard.voter
+      if (pledge.phase === 'standing') course.answer(peer, { kind: 'none' }, { countsVote: pledge.epoch })
+    },
+  },
+  'operator: leave': { play: (course) => course.feed({ type: 'leave' }) },
+  'operator: stay': { play: (course) => course.feed({ type: 'stay' }) },
   'peer stands by': { play: (course) => course.hearPeer(peerReport({ epoch: course.guard.voter.epoch })) },
   'heartbeat is due': { play: (course) => course.feed({ type: 'renew' }) },
   'its deadline comes': {
@@ -368,7 +375,7 @@ function climbing(durationMs: number, options: DriverOptions = {}): GuardDriver 
   return driver
 }
 
-/** The peer holds by this node's vote, and this host shuts down. */
+/** The peer holds by this node's vote, and the operator takes this node away. */
 function leaving(isOnDisk: boolean): GuardDriver {
   const driver = standbyToHolder({ recordsAtOnce: isOnDisk })
   if (!isOnDisk) driver.feed({ type: 'recorded', ballot: { to: peer, epoch: 8 }, tookMs: 1 })
@@ -537,7 +544,7 @@ const chapters: readonly Chapter[] = [
   {
     title: 'Node: votes that are left',
     about:
-      'leaving: keepalived has ended, the agent was told to end, its vote is on the way to the disk. told: it is on disk, the peer does not know yet. back: the agent is there again, the vote still stands with the peer. keeping: this node holds, the peer has left its vote, which is on the way to the disk. kept: it is on disk. needed: the same, and the witness is silent. rebooted: the agent starts after a reboot and finds it on disk.',
+      'leaving: keepalived has ended, the operator said leave, its vote is on the way to the disk. told: it is on disk, the peer does not know yet. back: the agent is there again, the vote still stands with the peer. keeping: this node holds, the peer has left its vote, which is on the way to the disk. kept: it is on disk. needed: the same, and the witness is silent. rebooted: the agent starts after a reboot and finds it on disk.',
     situations: {
       leaving: () => at(leaving(false), 'standby', peerHolds),
       told: () => at(leaving(true), 'barred: vote-left', peerHolds),

@@ -93,8 +93,13 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
     case 'mark':
       return voteEffectWord(effect, since, guardName)
     case 'answer-peer': {
-      const word = voteWord(effect.verdict.vote, since)
-      return word === null ? null : `to peer: ${word}`
+      const { vote, returnsVote, countsVote } = effect.verdict
+      const words = [
+        voteWord(vote, since),
+        returnsVote === undefined ? null : 'its vote back',
+        countsVote === undefined ? null : 'its vote counts',
+      ].filter((word) => word !== null)
+      return words.length === 0 ? null : `to peer: ${words.join(', ')}`
     }
     case 'beat':
       return 'beat'

@@ -190,6 +190,17 @@ export class ClusterUnderTest {
     await this.startKeepalived(node)
   }
 
+  /** The admin's `witness-agent leave` and its stop of the agent, which is systemd's elsewhere. */
+  async leave(node: LabNode): Promise<void> {
+    await this.stopKeepalived(node)
+    await this.host(node).run(
+      process.execPath,
+      `${productMount}/witness-agent.cjs`,
+      ...['--config', `${labMount}/${node}/agent.yaml`, 'leave', '--no-stop'],
+    )
+    await this.signalAgent(node, 'TERM')
+  }
+
   async signalAgent(node: LabNode, signal: LabSignal): Promise<void> {
     await this.#around(node, 'agent', signal, () => this.host(node).signal('witness-agent', signal))
   }

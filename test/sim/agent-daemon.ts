@@ -24,6 +24,7 @@ import {
   type GuardEffect,
   type GuardEvent,
   type KeptBallot,
+  leaveHindrance,
   leaveProgress,
 } from '../../agent/guard.ts'
 import { FenceHand } from './fence-hand.ts'
@@ -72,7 +73,7 @@ const startMs = { least: 100, most: 300 }
 const fifoMs = { least: 0.2, most: 1.2 }
 const looksPerGlance = 5
 /** As agent/agent.ts has it. */
-const leavePatienceMs = 1500
+const leavePatienceMs = 3000
 
 export class AgentDaemon {
   readonly program: Program
@@ -355,9 +356,9 @@ export class AgentDaemon {
     }
   }
 
-  /** SIGTERM at the host's shutdown: `done` when the peer has the vote, or after a while without. */
+  /** `witness-agent leave`: `done` when the peer has the vote; where it does not in time, this node stays. */
   leave(done: () => void): void {
-    if (this.#guard === null) return done()
+    if (this.#guard === null || leaveHindrance(this.#guard, this.nowMs()) !== null) return
     this.#onLeft = done
     this.program.after(leavePatienceMs, () => this.#endLeave())
     this.feed({ type: 'leave' })
@@ -370,8 +371,10 @@ export class AgentDaemon {
 
   #endLeave(): void {
     const done = this.#onLeft
+    if (done === null) return
     this.#onLeft = null
-    done?.()
+    if (this.#guard !== null && leaveProgress(this.#guard) === 'left') return done()
+    this.feed({ type: 'stay' })
   }
 
   #record(ballot: Ballot): void {

@@ -170,7 +170,8 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     lab: [],
   },
   leave: {
-    happens: 'a host shuts down in order: keepalived ends, then the agent; later both start again',
+    happens:
+      'an admin takes a node away: stops keepalived, then `witness-agent leave`; later both start again',
     expected: 'its vote is left with the holder, which outlives the witness by it, and handed back on return',
     lab: ['last-one-standing'],
   },

@@ -16,7 +16,7 @@ import type { Witnessing } from './witnessing.ts'
 
 /** From a write to the track_file until keepalived has read it. */
 const inotifyMs = { least: 0.1, most: 1 }
-/** keepalived takes a second to go; systemd ends the agent after it. */
+/** keepalived takes a second to go; the operator's command comes after it. */
 const leaveAfterMs = 1200
 const curl = { least: 6, most: 14 }
 /** The check gives up asking after so long. */
@@ -203,7 +203,7 @@ export class NodeHost {
     this.keepalived.terminate()
   }
 
-  /** A clean shutdown without the reboot: keepalived first, the agent when keepalived is gone. */
+  /** The operator takes the node away for long: stops keepalived, then `witness-agent leave`, which ends the agent. */
   leave(): void {
     this.terminateKeepalived()
     this.#leaving = this.host.timeline.after(leaveAfterMs, () => {
@@ -218,11 +218,10 @@ export class NodeHost {
     })
   }
 
-  /** Both start again, as at a boot. A shutdown that had not come to the agent yet leaves it as it is. */
+  /** Both start again, as at a boot. An agent that is there still hears of keepalived's start that it stays. */
   comeBack(): void {
     if (this.#leaving !== null) this.#leaving.cancelled = true
     this.#leaving = null
-    if (this.#agent?.guard?.leaving === true) this.killAgent()
     this.startKeepalived()
     this.startAgent()
   }

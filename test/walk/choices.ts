@@ -28,7 +28,7 @@ export const faultKinds = [
   'reboot-witness',
   'kill-keepalived', // and its VIP stays
   'promote', // keepalived becomes MASTER though it hears adverts
-  'leave', // a host shuts down in order: keepalived ends, then the agent
+  'leave', // an admin takes a node away: keepalived ends, then the agent leaves its vote
   'slow-disk', // the next ballot takes a step
   'failing-disk', // the next ballot is not written, or is and nobody knows
 ] as const

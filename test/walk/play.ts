@@ -418,7 +418,7 @@ export class Play {
       this.#send(name, witness, { kind: 'closed', connection })
   }
 
-  /** keepalived ends first, and the agent is told to end when it is gone. */
+  /** keepalived ends first, the agent is told to leave when it is gone; the power goes off whether it could or not. */
   shutDown(name: NodeName): void {
     this.#now(() => {
       const host = this.state.hosts[name]

@@ -26,7 +26,7 @@ export const stepMs = timing.renewMs
 export const longestOverlapSteps = Math.ceil((timing.claimMs + timing.releaseMs) / stepMs)
 /** What waits is let through after so many steps at the latest: longer than any promise. */
 export const longestHoldSteps = 6
-/** keepalived takes a second to go; the agent is told to end after it, and waits so long for the peer's word. */
+/** keepalived takes a second to go; the agent is told to leave after it, and waits so long for the peer's word. */
 export const leaveAfterSteps = 3
 export const leavePatienceSteps = 4
 export const instance = 'VI_1'
@@ -91,7 +91,7 @@ export interface Host {
   checkRefuses: boolean
   /** The check finds on disk that this node's vote was left with the peer. */
   voteLeft: boolean
-  /** The host shuts down: keepalived is stopped since then, and the agent is told to end later. */
+  /** The admin takes the node away: keepalived is stopped since then, and the agent is told to leave later. */
   leavingSinceMs: number | null
   permit: { readonly word: 'permit' | 'bar'; readonly untilMs: number }
   /** To the witness; null: not connected. */

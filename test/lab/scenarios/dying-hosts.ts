@@ -73,23 +73,18 @@ export const rebootHolderAtOnce: Scenario = {
   benchMusts: [benchBound('outageMs', 'whole', { maxMs: 3800 }), notDarkAfterHeal],
 }
 
-/** systemd ends the agent when keepalived is gone; the peer needs a moment to write the vote down. */
-const leaveMs = 2500
-
 /** Before standing votes the holder gave the VIP up here: nobody was left to vote for it. */
 export const lastOneStanding: Scenario = {
   name: 'last-one-standing',
   fault:
-    'the standby is shut down in order (keepalived, then its agent); then the witness is killed, and both come back',
+    'the admin takes the standby away (witness-agent leave); then the witness is killed, and both come back',
   faults: [
     { kind: 'leave', where: 'lb02' },
     { kind: 'kill-witness', where: 'witness' },
   ],
   comparable: false,
   begin: async (cluster) => {
-    await cluster.stopKeepalived('lb02')
-    await cluster.signalAgent('lb02', 'TERM')
-    await pause(leaveMs)
+    await cluster.leave('lb02')
     await cluster.killWitness()
   },
   faultMs: 12_000,

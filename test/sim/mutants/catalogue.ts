@@ -423,7 +423,7 @@ const standingVotes: readonly Mutant[] = [
     focus: ['leave', 'crash-host', 'isolate'],
     file: 'agent/guard.ts',
     from: '  endDoubtInTime(turn)\n',
-    to: "  endDoubtInTime(turn)\n  const left = turn.guard.voter.pledge\n  if (left.phase === 'standing' && !turn.guard.leaving && event.atMs - left.sinceMs > 5000) set(turn, { voter: { ...turn.guard.voter, pledge: { phase: 'free' } } })\n",
+    to: "  endDoubtInTime(turn)\n  const left = turn.guard.voter.pledge\n  if (left.phase === 'standing' && turn.guard.leave === 'none' && event.atMs - left.sinceMs > 5000) set(turn, { voter: { ...turn.guard.voter, pledge: { phase: 'free' } } })\n",
   },
   {
     name: 'handed-back-not-forgotten',

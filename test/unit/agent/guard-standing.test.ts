@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { leaveProgress, type GuardEffect } from '../../../agent/guard.ts'
+import { leaveHindrance, leaveProgress, type GuardEffect } from '../../../agent/guard.ts'
 import type { LeftVote, Report } from '../../../shared/protocol.ts'
 import { silenceMs } from '../../../shared/timing.ts'
 import { leftWith } from '../../../shared/vote.ts'
@@ -27,8 +27,8 @@ function leftHere(kind: 'leaving' | 'returning', epoch = epochLeft): Report {
   return peerReport({ keepalived: 'STOP', process: 'absent', epoch, left })
 }
 
-/** This node's host shuts down while the peer holds. */
-function shutDown(options: DriverOptions = {}): { driver: GuardDriver; effects: GuardEffect[] } {
+/** The operator takes this node away while the peer holds. */
+function leaves(options: DriverOptions = {}): { driver: GuardDriver; effects: GuardEffect[] } {
   const driver = standbyToHolder(options)
   driver.absent()
   return { driver, effects: driver.feed({ type: 'leave' }) }
@@ -64,34 +64,75 @@ function outliveWitness(driver: GuardDriver): GuardEffect[] {
   return effects
 }
 
-describe('a node that shuts down', () => {
+describe('a node that its operator takes away', () => {
   it('tells the check, then its disk, then the peer', () => {
-    const { driver, effects } = shutDown()
+    const { driver, effects } = leaves()
     const order = types(effects).filter((type) => ['vote-left', 'record', 'beat'].includes(type))
     assert.deepEqual(order, ['vote-left', 'record', 'beat'])
     assert.deepEqual(driver.report().left, { kind: 'leaving', to: peer, epoch: epochLeft })
   })
 
   it('says nothing of it before it is on disk', () => {
-    const { driver } = shutDown({ recordsAtOnce: false })
+    const { driver } = leaves({ recordsAtOnce: false })
     driver.feed({ type: 'recorded', ballot: { to: peer, epoch: epochLeft }, tookMs: 1 })
     driver.feed({ type: 'leave' })
     assert.equal(driver.report().left, undefined)
     assert.equal(leaveProgress(driver.guard), 'leaving')
   })
 
-  it('may end when the peer has the vote', () => {
-    const { driver } = shutDown()
-    assert.equal(leaveProgress(driver.guard), 'leaving')
+  it('has left when the peer answers that it counts the vote, and not when it only has heard of it', () => {
+    const { driver } = leaves()
     driver.hearPeer(holdingPeer(epochLeft, { keepsVote: epochLeft }))
+    assert.equal(leaveProgress(driver.guard), 'leaving')
+    driver.answer(peer, { kind: 'none' }, { countsVote: epochLeft - 1 })
+    driver.answer('witness', { kind: 'none' }, { countsVote: epochLeft })
+    assert.equal(leaveProgress(driver.guard), 'leaving')
+    driver.answer(peer, { kind: 'none' }, { countsVote: epochLeft })
     assert.equal(leaveProgress(driver.guard), 'left')
   })
 
-  it('leaves nothing while its keepalived runs: only the agent is restarted', () => {
+  it('leaves nothing while its keepalived runs', () => {
     const driver = standbyToHolder()
     driver.feed({ type: 'leave' })
     assert.equal(leaveProgress(driver.guard), 'stays')
     assert.equal(leftWith(driver.guard.voter), null)
+    assert.match(leaveHindrance(driver.guard, driver.atMs) ?? '', /keepalived runs here: stop it first/)
+  })
+
+  it('is a node that comes back where the leave is given up, or keepalived is started here', () => {
+    const givenUp = leaves().driver
+    givenUp.feed({ type: 'stay' })
+    const started = leaves().driver
+    started.backup()
+    for (const driver of [givenUp, started]) {
+      assert.deepEqual(driver.report().left, { kind: 'returning', to: peer, epoch: epochLeft })
+      driver.answer(peer, { kind: 'none' }, { returnsVote: epochLeft, holder: peer })
+      assert.equal(leftWith(driver.guard.voter), null)
+    }
+  })
+
+  it('takes its vote back by no answer while it goes', () => {
+    const { driver } = leaves()
+    driver.answer(peer, { kind: 'none' }, { returnsVote: epochLeft, holder: peer })
+    assert.equal(leftWith(driver.guard.voter)?.to, peer)
+  })
+
+  it('leaves again where the vote is out still, and is not handed back yet', () => {
+    const driver = returned()
+    driver.hearPeer(holdingPeer(epochLeft))
+    driver.absent()
+    driver.feed({ type: 'leave' })
+    assert.deepEqual(driver.report().left, { kind: 'leaving', to: peer, epoch: epochLeft })
+  })
+
+  it('leaves nothing during a drill, which starts keepalived again', () => {
+    const driver = standbyToHolder()
+    driver.order('drill', epochLeft)
+    driver.fault()
+    driver.absent()
+    driver.feed({ type: 'leave' })
+    assert.equal(leftWith(driver.guard.voter), null)
+    assert.match(leaveHindrance(driver.guard, driver.atMs) ?? '', /in a drill/)
   })
 
   it('leaves nothing with a peer that is silent, does not hold, or is not there', () => {
@@ -110,7 +151,7 @@ describe('a node that shuts down', () => {
   })
 
   it('leaves nothing in observe mode, nor where it stopped keepalived itself', () => {
-    const observing = shutDown({ policy: { mode: 'observe' } })
+    const observing = leaves({ policy: { mode: 'observe' } })
     const fenced = new GuardDriver({ memory: { stopped: true, number: 1, recentAtMs: [] } })
     fenced.absent()
     fenced.hearPeer(holdingPeer(epochLeft))
@@ -120,6 +161,15 @@ describe('a node that shuts down', () => {
 })
 
 describe('a node that is back', () => {
+  it('does no drill before it has its vote', () => {
+    const driver = returned()
+    driver.hearPeer(holdingPeer(epochLeft))
+    driver.backup()
+    const effects = driver.order('drill', epochLeft)
+    assert.equal(ofType(effects, 'drilled').at(-1)?.drilled.result, 'refused')
+    assert.equal(driver.phase, 'barred')
+  })
+
   it('is barred until the holder hands its vote back, and says what to do', () => {
     const driver = returned()
     driver.hearWitness()
@@ -190,6 +240,25 @@ describe('a node that is back', () => {
 })
 
 describe('a holder to which a vote was left', () => {
+  it('tells the one that goes that it counts the vote, from the disk on and while that one goes', () => {
+    const driver = holding({ recordsAtOnce: false })
+    driver.feed({ type: 'recorded', ballot: { to: node, epoch: driver.epoch }, tookMs: 1 })
+    const counts = (): number | undefined =>
+      ofType(driver.hearPeer(leftHere('leaving')), 'answer-peer').at(-1)?.verdict.countsVote
+    assert.equal(counts(), undefined)
+    driver.feed({ type: 'vote-kept', kept: { of: peer, epoch: epochLeft }, error: null })
+    assert.equal(counts(), epochLeft)
+    const back = ofType(driver.hearPeer(leftHere('returning')), 'answer-peer')
+    assert.equal(back.at(-1)?.verdict.countsVote, undefined)
+  })
+
+  it('does no drill that would move the VIP to the one that left', () => {
+    const driver = keeping()
+    driver.hearPeer({ ...leftHere('returning'), phase: 'gated', keepalived: 'FAULT', process: 'running' })
+    const effects = driver.order('drill-holder', driver.epoch)
+    assert.equal(ofType(effects, 'drilled').at(-1)?.drilled.result, 'refused')
+  })
+
   it('outlives the witness by it', () => {
     const driver = keeping()
     outliveWitness(driver)

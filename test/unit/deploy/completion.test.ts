@@ -36,7 +36,8 @@ describe('the completion of bash', function () {
     })
 
   it('offers commands where one is due, and after one its own options', () => {
-    assert.deepEqual(offered(['witness-agent', '']), ['run', 'join', 'setup', 'doctor', 'help'])
+    assert.deepEqual(offered(['witness-agent', 'd']), ['doctor'])
+    assert.deepEqual(offered(['witness-agent', 'take']), ['take-vote-back'])
     assert.deepEqual(offered(['witnessctl', '--url', 'https://x', 'ev']), ['events'])
     assert.deepEqual(offered(['witnessctl', 'events', '--f']), ['--follow'])
     assert.deepEqual(offered(['/usr/bin/witnessctl', 'drill', '--i']), ['--including-holder'])

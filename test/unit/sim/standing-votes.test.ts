@@ -17,6 +17,7 @@ class Story {
   readonly fenced: string[] = []
   readonly told: string[] = []
   readonly #safety: SafetyWatch
+  #begun = false
   #dark = 0
   #lit = true
 
@@ -43,6 +44,7 @@ class Story {
       witnessing,
     })
     this.#safety = new SafetyWatch(this.cluster.timing)
+    this.#begun = true
     this.pass(20_000)
     assert.equal(this.cluster.calm, true)
     assert.equal(this.holder, 'lb01')
@@ -82,10 +84,12 @@ class Story {
   }
 
   #take(timed: Timed): void {
-    this.#safety?.take(timed)
+    // What the parts of the cluster tell while they are put together.
+    if (!this.#begun) return
+    this.#safety.take(timed)
     const { fact } = timed
     if (fact.type === 'fencing') this.fenced.push(fact.node)
-    if (fact.type !== 'vip' || this.cluster === undefined) return
+    if (fact.type !== 'vip') return
     const lit = this.cluster.nodes.some(({ vipHeld }) => vipHeld)
     if (this.#lit && !lit) this.#dark += 1
     this.#lit = lit
@@ -178,14 +182,86 @@ describe('a node that leaves its vote with the holder', () => {
     assert.equal(story.phase('lb01'), 'holding')
   })
 
-  it('leaves nothing where only its agent is restarted', () => {
+  it('leaves nothing by a mere shutdown: it takes over from a holder that died meanwhile', () => {
     const story = new Story()
-    const agent = story.cluster.node('lb02').agent
-    let ended = false
-    agent?.leave(() => (ended = true))
-    assert.equal(ended, true)
-    story.pass(2000)
+    const host = story.cluster.node('lb02')
+    host.terminateKeepalived()
+    story.pass(1200)
+    host.killAgent()
+    story.pass(3000)
+    story.begin('crash-host', 'lb01')
+    story.pass(5000)
+    host.startKeepalived()
+    host.startAgent()
+    story.pass(15_000)
+    assert.equal(story.holder, 'lb02')
+  })
+
+  it('leaves nothing while its keepalived runs', () => {
+    const story = new Story()
+    const { agent } = story.cluster.node('lb02')
+    agent?.leave(() => assert.fail('it has left'))
+    story.pass(5000)
     assert.equal(story.cluster.node('lb01').agent?.guard?.kept.phase, 'none')
+    assert.equal(story.phase('lb02'), 'standby')
+  })
+
+  it('stays with its vote where keepalived is started again before the agent is stopped', () => {
+    const story = new Story()
+    const host = story.cluster.node('lb02')
+    host.terminateKeepalived()
+    story.pass(1200)
+    let left = false
+    host.agent?.leave(() => (left = true))
+    story.pass(1500)
+    assert.equal(left, true)
+    host.startKeepalived()
+    story.pass(10_000)
+    assert.equal(story.barredBy('lb02'), 'nothing')
+    assert.equal(story.cluster.node('lb01').agent?.guard?.kept.phase, 'none')
+    assert.equal(story.holder, 'lb01')
+  })
+
+  it('gets its vote back where the holder dies before it could confirm', () => {
+    const story = new Story()
+    const host = story.cluster.node('lb02')
+    host.terminateKeepalived()
+    story.pass(1200)
+    story.begin('kill-agent', 'lb01')
+    host.agent?.leave(() => assert.fail('it has left'))
+    story.pass(6000)
+    story.end('kill-agent', 'lb01')
+    host.startKeepalived()
+    story.pass(15_000)
+    assert.equal(story.barredBy('lb02'), 'nothing')
+    assert.notEqual(story.holder, '')
+  })
+
+  it('does not leave during a drill, which starts its keepalived again', () => {
+    const story = new Story()
+    story.begin('drill', 'lb02')
+    story.pass(500)
+    assert.equal(story.phase('lb02'), 'drilling')
+    story.cluster.node('lb02').agent?.leave(() => assert.fail('it has left'))
+    story.pass(20_000)
+    assert.equal(story.phase('lb02'), 'standby')
+    assert.equal(story.cluster.node('lb01').agent?.guard?.kept.phase, 'none')
+  })
+
+  it('lets no drill move the VIP to it before it has its vote back', () => {
+    const story = new Story()
+    story.begin('leave', 'lb02')
+    story.pass(5000)
+    assert.equal(story.phase('lb02'), 'no agent')
+    story.begin('kill-agent', 'lb01')
+    story.end('leave', 'lb02')
+    story.pass(1000)
+    story.begin('drill', 'lb02')
+    story.begin('drill-holder', 'lb01')
+    story.pass(20_000)
+    assert.equal(story.holder, 'lb01')
+    assert.equal(story.barredBy('lb02'), 'vote-left')
+    assert.ok(!story.told.some((line) => line.includes('drill-begun')))
   })
 
   it('is the holder’s too when the one that leaves held the VIP', () => {
