@@ -2,10 +2,11 @@
  * An HTTPS listener that knows who is on the other end: TLS 1.3, and the client's certificate where it has one. It does
  * not refuse those who have none: who may do what is decided by who asks (`identityOfPeer`).
  */
+import { X509Certificate } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo, DropArgument, Socket } from 'node:net'
-import { TLSSocket, type SecureContextOptions } from 'node:tls'
+import { TLSSocket, type PeerCertificate, type SecureContextOptions } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import type { ConnectionLimit } from './connection-limit.ts'
 import type { Credentials } from './credentials.ts'
@@ -70,6 +71,24 @@ export function identityOfPeer(socket: Duplex): Identity | null {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return null
   const certificate = socket.getPeerX509Certificate()
   return certificate === undefined ? null : identityOf(certificate)
+}
+
+/**
+ * For the dialling side of TLS: who the other end is counts, and not where it is, which is in no certificate.
+ * @param refusalOf why the other end is not the one that is wanted; null: it is
+ */
+export function identityCheck(
+  refusalOf: (identity: Identity | null) => string | null,
+): (host: string, certificate: PeerCertificate) => Error | undefined {
+  return (_host, { raw }) => {
+    const refusal = refusalOf(identityOf(new X509Certificate(raw)))
+    return refusal === null ? undefined : new WrongIdentityError(refusal)
+  }
+}
+
+/** A chain that leads to the authority, and ends at somebody else. */
+export class WrongIdentityError extends Error {
+  readonly code = 'wrong-identity'
 }
 
 /** @throws the system's error where the address cannot be listened on */
