@@ -81,6 +81,7 @@ export class PeerListener {
       limit: new ConnectionLimit({ isKnown: options.isKnownAddress, monotonicMs: options.monotonicMs }),
       mostConnections,
       onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
+      monotonicMs: options.monotonicMs,
       onRefused: (reason, from) =>
         options.onRefused(reason, `a connection from ${from} was cut before its hello`),
     })
