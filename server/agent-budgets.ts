@@ -2,6 +2,7 @@
  * What one node may cost the witness, over all its connections together: whoever has a node's certificate has that node,
  * and must not have the witness's time, memory, disk or log.
  */
+import { assertNever } from '../shared/assert-never.ts'
 import { TokenBucket } from '../shared/connection-limit.ts'
 import type { NodeIdentity } from '../shared/identity.ts'
 import type { FromAgent } from '../shared/protocol.ts'
@@ -66,7 +67,11 @@ export class AgentBudgets {
       case 'tell':
         return budget.tells.take() ? null : 'too-many-tells'
       case 'beat':
+      // Counts only as the answer to an admin's order.
+      case 'drilled':
         return null
+      default:
+        return assertNever(message)
     }
   }
 
