@@ -67,8 +67,9 @@ export class AgentBudgets {
       case 'tell':
         return budget.tells.take() ? null : 'too-many-tells'
       case 'beat':
-      // Counts only as the answer to an admin's order.
+        return null
       case 'drilled':
+        // Counts only as the answer to an admin's order.
         return null
       default:
         return assertNever(message)

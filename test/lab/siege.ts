@@ -24,7 +24,7 @@ export interface SiegePlan {
 export interface PlannedAttack extends Omit<Attack, 'identity'> {
   /** Where the attacker's program runs. */
   readonly on: Extract<LabHost, 'client' | 'lb02'>
-  readonly identity: 'guest' | 'lb02' | 'foreign' | null
+  readonly identity: 'rogue01' | 'rogue02' | 'lb02' | 'foreign' | null
   /** How long after the begin of the siege. */
   readonly afterMs: number
 }
@@ -33,6 +33,7 @@ export interface PlannedAttack extends Omit<Attack, 'identity'> {
 export interface Lateness {
   readonly number: number
   readonly medianMs: number
+  readonly p95Ms: number
   readonly p99Ms: number
   readonly maxMs: number
 }
@@ -223,7 +224,8 @@ export class Siege {
 }
 
 const identityFolders = {
-  guest: `${labMount}/guests/rogue01`,
+  rogue01: `${labMount}/guests/rogue01`,
+  rogue02: `${labMount}/guests/rogue02`,
   lb02: `${labMount}/lb02/state`,
   foreign: `${labMount}/guests/foreign`,
 } as const
@@ -233,7 +235,7 @@ const countSchema = z.record(z.string(), z.number())
 export function latenessOf(values: readonly number[]): Lateness {
   const sorted = [...values].sort((one, other) => one - other)
   const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
-  return { number: sorted.length, medianMs: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
+  return { number: sorted.length, medianMs: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: at(1) }
 }
 
 async function costOf(witness: NamespaceHost): Promise<ProcessCost> {

@@ -138,7 +138,8 @@ function hello(over: Partial<Hello> = {}): Hello {
   return {
     type: 'hello',
     protocol: 1,
-    ...attack.as,
+    cluster: attack.as.cluster,
+    node: attack.as.node,
     incarnation,
     bootId: incarnation,
     software: 'attacker',
@@ -336,7 +337,14 @@ function begin(): void {
         const socket = tls()
         socket.resume()
         const secret = randomBytes(16).toString('base64url')
-        const body = JSON.stringify({ ...attack.as, secret, csr: 'x', address: null, port: 7401 })
+        const body = JSON.stringify({
+          cluster: attack.as.cluster,
+          node: attack.as.node,
+          secret,
+          csr: 'x',
+          address: null,
+          port: 7401,
+        })
         socket.once('secureConnect', () =>
           socket.write(
             `POST /api/v1/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
