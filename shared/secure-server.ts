@@ -148,15 +148,29 @@ function limitRequests(
   }
 }
 
-/** Node.js begins the handshake in its own listener for `connection`: ours decides whether that one hears of it. */
+/**
+ * Node.js begins the handshake in its own listener for `connection`: ours decides whether and when that one hears of it.
+ * One at a time, so that heartbeats and deadlines are served between the handshakes of many who come at once.
+ */
 function cutBeforeHandshake(server: Server, isRefused: (socket: Socket) => boolean): void {
   const listeners = server.listeners('connection')
   server.removeAllListeners('connection')
+  const waiting: Socket[] = []
+  const beginNext = (): void => {
+    const socket = waiting[0]
+    if (socket === undefined) return
+    if (!socket.destroyed) for (const listener of listeners) listener.call(server, socket)
+    waiting.shift()
+    if (waiting.length > 0) setImmediate(beginNext)
+  }
   server.on('connection', (socket: Socket) => {
     if (isRefused(socket)) {
       socket.resetAndDestroy()
       return
     }
-    for (const listener of listeners) listener.call(server, socket)
+    // It may be reset before its turn comes.
+    socket.on('error', () => undefined)
+    waiting.push(socket)
+    if (waiting.length === 1) setImmediate(beginNext)
   })
 }
