@@ -64,6 +64,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       },
     },
     refusals,
+    monotonicMs,
   })
   const clusters: Clusters = new Clusters({
     ...{ config, enrolled: registry, bootId, outbound: gateway },
@@ -90,6 +91,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       monotonicMs,
     }),
     mostConnections: mostSockets,
+    monotonicMs,
     onRequest: createApi({
       version,
       clusters,
@@ -114,7 +116,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         log.error('request-failed', 'a request could not be answered', { error: String(error) }),
       onRefused: (kind, facts) => refusals.count(kind, 'a request to the API', facts),
     }),
-    onRefused: (kind, from) => refusals.count(kind, 'a connection, before anybody said who it is', { from }),
+    onRefused: (kind, from) =>
+      refusals.count(kind, 'a connection or a request above the limits, or no TLS', { from }),
   })
   const agents = acceptAgents(server, {
     refusalOf,
