@@ -108,6 +108,8 @@ export class ClusterRuntime {
   #marksFail = false
   #slowWriteTold = false
   readonly #events: TokenBucket
+  /** A budget of their own: what is in danger must not be lost among what is not. */
+  readonly #criticalEvents: TokenBucket
   #eventsDropped = 0
 
   constructor(options: RuntimeOptions) {
@@ -118,6 +120,7 @@ export class ClusterRuntime {
     const bootMs = options.nowMs()
     this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
     this.#events = new TokenBucket(eventRate, options.monotonicMs)
+    this.#criticalEvents = new TokenBucket(eventRate, options.monotonicMs)
     this.#arm(bootMs)
   }
 
@@ -198,7 +201,8 @@ export class ClusterRuntime {
 
   /** Keeps an event that the shell itself has to tell. */
   tell(occurrence: Occurrence): void {
-    if (!this.#events.take()) {
+    const budget = occurrence.level === 'critical' ? this.#criticalEvents : this.#events
+    if (!budget.take()) {
       this.#eventsDropped += 1
       return
     }

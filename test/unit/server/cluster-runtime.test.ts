@@ -299,6 +299,16 @@ describe('cluster-runtime', () => {
     assert.equal(events.list({ limit: 1, after: null })[0]?.event, 'took-over')
   })
 
+  it('keeps what is critical when everything else came too fast', () => {
+    script.respond = () => [{ type: 'occurred', occurrence }]
+    for (let number = 0; number < 1000; number += 1) runtime.handle({ type: 'tick' })
+    script.respond = () => [
+      { type: 'occurred', occurrence: { ...occurrence, event: 'dual-master', level: 'critical' } },
+    ]
+    runtime.handle({ type: 'tick' })
+    assert.equal(events.list({ limit: 1, after: null })[0]?.event, 'dual-master')
+  })
+
   it('hands on where a node moved to', () => {
     script.respond = () => [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }]
     runtime.handle({ type: 'tick' })
