@@ -11,8 +11,7 @@ import { pagePort } from '../lab/address-plan.ts'
 import { aptSource, type AptSource } from './apt-source.ts'
 
 /** Where images are kept; KEEPALIVED_WITNESS_HOSTS_CACHE puts them elsewhere. */
-export const cacheFolder =
-  process.env.KEEPALIVED_WITNESS_HOSTS_CACHE ?? '/var/cache/keepalived-witness-hosts'
+export const cacheFolder = process.env.KEEPALIVED_WITNESS_HOSTS_CACHE ?? '/var/cache/keepalived-witness-hosts'
 
 /** The admin's own; also what the .deb depends on, since the hosts reach no archive. */
 const packages = [
@@ -108,9 +107,7 @@ function removeOldImages(): void {
     const path = join(cacheFolder, name)
     const maker = /\.unfinished-(\d+)$/.exec(name)?.[1]
     const isAbandoned =
-      maker === undefined
-        ? Date.now() - statSync(path).mtimeMs > keptUnusedMs
-        : !existsSync(`/proc/${maker}`)
+      maker === undefined ? Date.now() - statSync(path).mtimeMs > keptUnusedMs : !existsSync(`/proc/${maker}`)
     if (isAbandoned) rmSync(path, { recursive: true, force: true })
   }
 }

@@ -109,7 +109,9 @@ export class SystemdHost {
   async powerOn(): Promise<void> {
     await this.#options.wires.connect(this.box, this.#options.address)
     const nspawn = this.box.stream('sh', '-c', bootScript(this.name))
-    nspawn.stdout?.pipe(createWriteStream(join(this.#options.folder.folder(this.name), 'console.log'), { flags: 'a' }))
+    nspawn.stdout?.pipe(
+      createWriteStream(join(this.#options.folder.folder(this.name), 'console.log'), { flags: 'a' }),
+    )
     const gone = once(nspawn, 'exit').then(([code]: unknown[]) => Number(code))
     const initPid = await until(`${this.name} has a systemd`, { withinMs: 20_000, everyMs: 20 }, () =>
       Promise.resolve(nspawn.exitCode === null ? initOf(nspawn) : 0),
@@ -147,7 +149,9 @@ export class SystemdHost {
   async run(program: string, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.tryRun(program, ...args)
     if (code !== 0)
-      throw new CommandError(`${this.name}: ${program} ${args.join(' ')}: exit ${code}: ${(stderr || stdout).trim()}`)
+      throw new CommandError(
+        `${this.name}: ${program} ${args.join(' ')}: exit ${code}: ${(stderr || stdout).trim()}`,
+      )
     return stdout
   }
 
@@ -209,7 +213,11 @@ function initOf(nsenter: ChildProcess): number | null {
 
 function childrenOf(pid: number): number[] {
   try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
   } catch {
     return [] // It ended meanwhile.
   }
