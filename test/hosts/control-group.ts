@@ -25,8 +25,12 @@ export function enterControlGroup(name: string): string {
     .join('\n')
 }
 
+/** Waits a moment for processes that were killed just now: this is also called when there is no later. */
 export function removeControlGroup(name: string): void {
-  for (const tree of trees()) removeTree(join(tree, name))
+  const deadlineMs = Date.now() + 2000
+  for (const tree of trees())
+    while (!removeTree(join(tree, name)) && Date.now() < deadlineMs)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
 }
 
 /** Removes the groups of runners that are gone. */
@@ -47,13 +51,15 @@ export function controlGroups(): string[] {
   )
 }
 
-function removeTree(path: string): void {
-  if (!existsSync(path)) return
-  for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeTree(join(path, entry.name))
+/** False where a process is in it still. */
+function removeTree(path: string): boolean {
+  if (!existsSync(path)) return true
   try {
+    for (const entry of readdirSync(path, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(join(path, entry.name))
     rmdirSync(path)
+    return true
   } catch {
-    // A process is still ending in it; the next sweep removes it.
+    return false
   }
 }

@@ -1,4 +1,5 @@
 /** Three booted hosts and a client on a switch: lb01 and lb02 with a keepalived pair that knows no witness yet. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, nodes, type LabNode } from '../lab/address-plan.ts'
 import { keepalivedConfig } from '../lab/keepalived-config.ts'
@@ -85,6 +86,15 @@ export class HostsLab {
     })
   }
 
+  /** Keeps the journals of the hosts that have power in the lab's folder, for whoever has to find out what happened. */
+  async keepJournals(): Promise<void> {
+    for (const [name, host] of this.#hosts) {
+      if (!host.hasPower) continue
+      const { stdout } = await host.tryRun('journalctl', '--no-pager', '--output=short-precise')
+      writeFileSync(join(this.folder.folder(name), 'journal.log'), stdout)
+    }
+  }
+
   /** Pulls every plug. */
   async remove(): Promise<void> {
     const hosts = [...this.#hosts.values()]
@@ -92,11 +102,6 @@ export class HostsLab {
     await Promise.all([...hosts.map((host) => host.remove()), ...this.#boxes.map((box) => box.end())])
     await pause(0)
     this.folder.remove()
-  }
-
-  /** A file for whoever has to find out what happened. */
-  logPath(name: HostName, file: string): string {
-    return join(this.folder.folder(name), file)
   }
 
   async #box(name: string): Promise<NamespaceHost> {

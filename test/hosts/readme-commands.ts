@@ -72,7 +72,7 @@ function hostsBefore(lines: readonly string[], at: number): readonly HostName[] 
     throw new ReadmeError(
       `README line ${at + 1}: the line before the commands does not say on which host: ${said}`,
     )
-  return words.split(/, then on | and on /).flatMap((word) => {
+  return words.split(', then on ').flatMap((word) => {
     const hosts = hostWords[word]
     if (hosts === undefined) throw new ReadmeError(`README line ${at + 1}: the lab has no host "${word}"`)
     return hosts

@@ -78,7 +78,7 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
     facts,
     violations,
   }
-  complaints.push(...(await complaintsOf(() => play.after?.(lab, run))))
+  complaints.push(...(await complaintsOf(() => play.after?.(lab))))
   return { run, broken: [...complaints, ...violations.map(violationText), ...brokenMusts(run, play.musts)] }
 }
 
@@ -102,7 +102,7 @@ function violationText({ invariant, text }: Violation): string {
   return `${invariant}: ${text}`
 }
 
-async function complaintsOf(check: () => Promise<void> | void | undefined): Promise<string[]> {
+async function complaintsOf(check: () => Promise<void> | undefined): Promise<string[]> {
   try {
     await check()
     return []

@@ -1,5 +1,4 @@
 /** What a scenario of the hosts lab is. They follow one another on the same hosts: what one leaves, the next begins with. */
-import { type MeasuredRun } from '../lab/measured-run.ts'
 import { type CataloguedFault, type Must } from '../lab/scenario.ts'
 import { type HostsLab } from './hosts-lab.ts'
 import { type Roles } from './witness-word.ts'
@@ -22,5 +21,5 @@ export interface Play {
   /** What else must be so at the end of the fault; throws what is wrong. */
   readonly inFault?: (lab: HostsLab) => Promise<void>
   /** What else must be so in the end. */
-  readonly after?: (lab: HostsLab, run: MeasuredRun) => Promise<void> | void
+  readonly after?: (lab: HostsLab) => Promise<void>
 }

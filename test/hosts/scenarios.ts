@@ -28,14 +28,14 @@ const oneTakeoverMs = 5500
 /** A keepalived that ends says so: its peer waits for its skew time only. */
 const handedOverMs = 2000
 
-const unitOf: Readonly<Record<HostName, string>> = {
+export const unitOf: Readonly<Record<HostName, string>> = {
   witness: 'witnessd',
   lb01: 'witness-agent',
   lb02: 'witness-agent',
 }
 
 /** The VIP stays where it is, and the clients do not notice. */
-function nothingMoves(holder: LabNode): readonly Must[] {
+export function nothingMoves(holder: LabNode): readonly Must[] {
   return [
     ownerDuringFault(holder),
     ownerAfterHeal(holder),

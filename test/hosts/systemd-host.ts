@@ -172,6 +172,11 @@ export class SystemdHost {
     })
   }
 
+  /** The command that opens a shell inside. */
+  get door(): string {
+    return `nsenter ${this.#inside().join(' ')} bash --login`
+  }
+
   /** Ends everything of the host, the disk included. */
   async remove(): Promise<void> {
     this.#power = null
