@@ -15,6 +15,7 @@ import {
   type Profile,
   type VoterName,
 } from '../shared/protocol.ts'
+import type { ServiceManager } from '../shared/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/timing.ts'
 import { AgentStore } from './agent-store.ts'
 import { Announcer, findAnnounceCommand, sendAnnouncement } from './announcer.ts'
@@ -50,6 +51,7 @@ export interface AgentSurroundings {
   /** Between 0 and 1, new at each call. */
   readonly jitter: () => number
   readonly echo: (address: string) => Promise<Echo>
+  readonly service: ServiceManager
 }
 
 /** The kernel's addresses cost more than all the rest of a look, and keepalived tells of its own changes at once. */
@@ -220,7 +222,7 @@ export class Agent {
     })
     this.#logStart(warnings)
     this.#witnessLink = this.#link(witness, config.witness)
-    this.#unplannedTimer = setInterval(() => this.#watchLinks(), defaultTiming.renewMs)
+    this.#unplannedTimer = setInterval(() => this.#waitForPlan(), defaultTiming.renewMs)
     if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
     this.#rereadTimer = setInterval(() => this.reread(), rereadMs)
     if (config.gateway !== null)
@@ -312,6 +314,7 @@ export class Agent {
         recovered: (instance) => this.#store.recovered(instance),
         memory: (instance) => this.#store.memory(instance),
         outlets: this.#outlets(),
+        onTurn: (turn) => this.#around.service.turned(turn),
       },
       plan,
     )
@@ -421,6 +424,12 @@ export class Agent {
         'marks-not-kept',
         `the run folder ${this.#config.runDir} cannot be written: after a restart this agent waits for the longest promise before it votes`,
       )
+  }
+
+  /** Without a plan there is nothing to decide but whom to call. */
+  #waitForPlan(): void {
+    this.#watchLinks()
+    this.#around.service.turned({ atMs: this.#around.nowMs(), everyMs: defaultTiming.renewMs })
   }
 
   #watchLinks(): void {

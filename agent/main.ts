@@ -8,6 +8,7 @@ import { ConfigError, loadConfig } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
+import { serviceManager } from '../shared/service-manager.ts'
 import { readToken, TokenError } from '../shared/token.ts'
 import { Agent } from './agent.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
@@ -32,6 +33,11 @@ async function run(config: AgentConfig): Promise<void> {
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
 
+  const service = serviceManager({
+    env: process.env,
+    pid: process.pid,
+    onProblem: (text) => log.warn('service-manager', text),
+  })
   lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
@@ -43,7 +49,9 @@ async function run(config: AgentConfig): Promise<void> {
     monotonicMs: () => performance.now(),
     jitter: () => Math.random(),
     echo,
+    service,
   })
+  service.ready(`${config.node} of ${config.cluster}, ${config.mode}`)
 
   const stop = (signal: string): void => {
     agent.close()

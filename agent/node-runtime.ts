@@ -60,6 +60,8 @@ export interface RuntimeOptions {
   readonly recovered: (instance: string) => RecoveredBallot
   readonly memory: (instance: string) => FenceMemory
   readonly outlets: RuntimeOutlets
+  /** A turn has ended, and everything in it was decided. */
+  readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
 }
 
 export interface NodePlan {
@@ -196,6 +198,7 @@ export class NodeRuntime {
       this.#running = false
     }
     this.#armDeadline(latestMs)
+    this.#options.onTurn?.({ atMs: latestMs, everyMs: this.#plan.timing.renewMs })
   }
 
   #turn(instance: string, event: GuardEvent): void {

@@ -1,9 +1,10 @@
 #!/bin/sh
-# deploy/install.sh witness|agent [--prefix DIR] [--uninstall]
+# install.sh [--prefix DIR] [--uninstall]
 #
-# Installs one role of keepalived-witness on this host: programs, systemd unit, tmpfiles.d entry and, where there is
-# none yet, the example configuration. A second run updates the programs and changes no configuration. Nothing is
-# started or enabled. --uninstall takes away what was installed and leaves configuration, token and state.
+# Installs keepalived-witness from its tarball, for distributions without .deb packages: programs with their runtime,
+# the check, units, sysusers.d, tmpfiles.d, manual pages. A second run updates all that and changes no configuration;
+# what runs is then restarted (no VIP moves), nothing else is started or enabled. --uninstall takes away what was
+# installed and leaves configuration, identity and votes; it refuses while keepalived uses the check.
 # DESTDIR=/somewhere installs below that folder and touches nothing of the running system.
 set -eu
 
@@ -17,19 +18,14 @@ fail() {
 }
 
 usage() {
-    printf '%s\n' "install.sh: $1" "usage: deploy/install.sh witness|agent [--prefix DIR] [--uninstall]" >&2
+    printf '%s\n' "install.sh: $1" "usage: ./install.sh [--prefix DIR] [--uninstall]" >&2
     exit 2
 }
 
-role=''
 prefix=/usr/local
 uninstall=''
 while [ $# -gt 0 ]; do
     case $1 in
-    witness | agent)
-        [ -z "$role" ] || usage "one role at a time"
-        role=$1
-        ;;
     --prefix)
         [ $# -ge 2 ] || usage "--prefix needs a folder"
         prefix=$2
@@ -41,7 +37,6 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$role" ] || usage "name the role of this host"
 prefix=${prefix%/}
 case $prefix in
 /*[!A-Za-z0-9_./-]*) usage "--prefix: letters, digits and _./- only" ;;
@@ -50,110 +45,101 @@ case $prefix in
 esac
 
 here=$(cd "$(dirname "$0")" && pwd)
-dist=$here/../dist
 root=${DESTDIR:-}
-bin=$prefix/bin
 lib=$prefix/lib/keepalived-witness
-doc=$prefix/share/doc/keepalived-witness
 etc=/etc/keepalived-witness
-units=/etc/systemd/system
-tmpfiles=/etc/tmpfiles.d/keepalived-witness.conf
+units='witnessd.service witness-agent.service'
 # keepalived runs the check; this is where SELinux lets it, and where every folder is root's.
 check=/usr/libexec/keepalived/witness-check
-
-case $role in
-witness)
-    programs='witnessd witnessctl'
-    unit=witnessd.service
-    other_unit=witness-agent.service
-    configuration=witness.yaml
-    ;;
-agent)
-    programs=witness-agent
-    unit=witness-agent.service
-    other_unit=witnessd.service
-    configuration=agent.yaml
-    ;;
-esac
+list=$lib/installed-files
 
 [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "run it as root (or with DESTDIR=FOLDER)"
 has_systemd() {
     [ -z "$root" ] && [ -d /run/systemd/system ]
 }
 
-# A running program keeps the file that it was started from: the new one is made beside it and renamed.
-put() { # put MODE SOURCE TARGET
-    mkdir -p "$root$(dirname "$3")"
-    cp "$2" "$root$3.new"
-    chmod "$1" "$root$3.new"
-    mv -f "$root$3.new" "$root$3"
-}
-
 if [ -n "$uninstall" ]; then
-    if has_systemd; then systemctl disable --now --quiet "$unit" 2>/dev/null || :; fi
-    for program in $programs; do
-        rm -f "$root$bin/$program" "$root$lib/$program.cjs" "$root$lib/$program.cjs.LEGAL.txt"
-    done
-    rm -f "$root$units/$unit"
-    [ "$role" = witness ] || rm -f "$root$check"
-    if [ ! -e "$root$units/$other_unit" ]; then
-        rm -f "$root$tmpfiles" "$root$doc/witness.yaml" "$root$doc/agent.yaml" "$root$doc/keepalived.conf"
-        rmdir "$root$lib" "$root$doc" 2>/dev/null || :
+    [ -f "$root$list" ] || fail "$list is missing: nothing is installed under $prefix (another --prefix?)"
+    if [ -z "$root" ] && used=$("$lib/used-by-keepalived"); then
+        printf '%s\n' "$used" >&2
+        exit 1
     fi
+    # shellcheck disable=SC2086
+    if has_systemd; then systemctl disable --now --quiet $units 2>/dev/null || :; fi
+    while IFS= read -r file; do
+        rm -f "$root$file"
+    done <"$root$list"
+    rm -f "$root$list"
+    rmdir "$root$lib" "$root$prefix/share/doc/keepalived-witness" 2>/dev/null || :
     if has_systemd; then systemctl daemon-reload; fi
-    say "The $role is removed. Configuration ($etc) and state (/var/lib/keepalived-witness*) are left."
-    [ "$role" = witness ] || say "Take the lines of keepalived-witness out of keepalived.conf, or keepalived stays in FAULT."
+    say "keepalived-witness is removed. Configuration ($etc) and state (/var/lib/keepalived-witness*) are left."
     exit 0
 fi
 
-for program in $programs; do
-    [ -f "$dist/$program.cjs" ] || fail "$dist/$program.cjs is missing; run: npm ci && npm run build"
-done
-[ "$role" = witness ] || [ -f "$dist/witness-check" ] || fail "$dist/witness-check is missing; run: npm run build"
+[ -x "$here/usr/lib/keepalived-witness/node" ] ||
+    fail "$here has no programs: this script belongs into the tarball that \"npm run package\" makes"
+if [ -z "$root" ]; then
+    "$here/usr/lib/keepalived-witness/node" --version >/dev/null ||
+        fail "the Node.js of this tarball does not run here (its words are above): it is made for glibc and another machine type?"
+    for program in curl ip ping; do
+        command -v "$program" >/dev/null || say "$program is missing: install the package of this distribution that has it"
+    done
+fi
+
+installed=$(mktemp)
+text=$(mktemp)
+files=$(mktemp)
+trap 'rm -f "$installed" "$text" "$files"' EXIT
+
+# A running program keeps the file that it was started from: the new one is made beside it and renamed.
+put() { # put SOURCE TARGET
+    mkdir -p "$root$(dirname "$2")"
+    cp -P "$1" "$root$2.new"
+    mv -f "$root$2.new" "$root$2"
+    printf '%s\n' "$2" >>"$installed"
+}
+
+# Units and starters name the place of the programs.
+put_text() { # put_text SOURCE TARGET
+    sed "s|/usr/lib/keepalived-witness|$lib|g; s|/usr/share/doc/keepalived-witness|$prefix/share/doc/keepalived-witness|g" "$1" >"$text"
+    chmod "$(stat -c %a "$1")" "$text"
+    put "$text" "$2"
+}
+
+cd "$here"
+find . -type f -o -type l | sort >"$files"
+while IFS= read -r file; do
+    file=${file#.}
+    case $file in
+    /install.sh) ;;
+    /etc/keepalived-witness/*)
+        [ -e "$root$file" ] && continue
+        mkdir -p "$root$etc"
+        cp "$here$file" "$root$file"
+        ;;
+    */systemd/system/*.service) put_text "$here$file" "/etc/systemd/system/${file##*/}" ;;
+    */sysusers.d/*) put "$here$file" "/etc/sysusers.d/${file##*/}" ;;
+    */tmpfiles.d/*) put "$here$file" "/etc/tmpfiles.d/${file##*/}" ;;
+    /usr/bin/*) put_text "$here$file" "$prefix/bin/${file##*/}" ;;
+    /usr/libexec/keepalived/witness-check) put "$here$file" "$check" ;;
+    /usr/share/lintian/*) ;;
+    /usr/*) put "$here$file" "$prefix/${file#/usr/}" ;;
+    *) fail "do not know where $file belongs" ;;
+    esac
+done <"$files"
+cp "$installed" "$root$list"
 
 if [ -z "$root" ]; then
-    # The path that systemd gives to services; a Node.js of nvm in somebody's home is not on it.
-    node=$(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin command -v node) ||
-        fail "no Node.js in /usr/local/bin or /usr/bin; install version 20.19 or newer there"
-    "$node" -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-        fail "$node is $("$node" --version); 20.19 or newer is needed"
-    [ "$role" = witness ] || command -v curl >/dev/null ||
-        say "curl is missing: the check cannot ask the witness where the agent is dead; apt-get install curl"
+    systemd-sysusers /etc/sysusers.d/keepalived-witness.conf 2>/dev/null ||
+        id keepalived-witness >/dev/null 2>&1 ||
+        say "make the system user keepalived-witness: witnessd runs as it"
+    systemd-tmpfiles --create /etc/tmpfiles.d/keepalived-witness.conf 2>/dev/null ||
+        say "make /run/keepalived-witness (root) and /run/keepalived-witnessd (keepalived-witness), at each boot, before keepalived starts"
 fi
-
-for program in $programs; do
-    put 755 "$dist/$program.cjs" "$lib/$program.cjs"
-    [ ! -f "$dist/$program.cjs.LEGAL.txt" ] || put 644 "$dist/$program.cjs.LEGAL.txt" "$lib/$program.cjs.LEGAL.txt"
-    mkdir -p "$root$bin"
-    ln -sf "$lib/$program.cjs" "$root$bin/$program"
-done
-[ "$role" = witness ] || put 755 "$dist/witness-check" "$check"
-for example in witness.yaml agent.yaml keepalived.conf; do
-    put 644 "$here/examples/$example" "$doc/$example"
-done
-put 644 "$here/tmpfiles.d/keepalived-witness.conf" "$tmpfiles"
-unit_text=$(mktemp)
-trap 'rm -f "$unit_text"' EXIT
-sed "s|/usr/local/|$prefix/|g" "$here/systemd/$unit" >"$unit_text"
-put 644 "$unit_text" "$units/$unit"
-
-mkdir -p "$root$etc"
-if [ -e "$root$etc/$configuration" ]; then
-    say "$etc/$configuration is kept as it is."
-else
-    put 644 "$here/examples/$configuration" "$etc/$configuration"
-    say "$etc/$configuration is the example: edit it."
-fi
-[ -e "$root$etc/token" ] ||
-    say "$etc/token is missing: make it on one host (umask 077; openssl rand -hex 32 > $etc/token), copy it to the others."
-
 if has_systemd; then
-    systemd-tmpfiles --create "$tmpfiles"
     systemctl daemon-reload
-    if systemctl --quiet is-active "$unit"; then
-        say "$unit runs the old program; when it suits: systemctl restart $unit"
-    else
-        say "When configured: systemctl enable --now $unit"
-    fi
+    # Votes, bar and permit files outlive the restart: no VIP moves.
+    # shellcheck disable=SC2086
+    systemctl try-restart $units
 fi
-[ "$role" = witness ] || say "Then add the lines of $doc/keepalived.conf to keepalived.conf and restart keepalived."
+say "keepalived-witness is installed. On the third host: systemctl enable --now witnessd. On a node: witness-agent join."

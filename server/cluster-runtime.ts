@@ -63,6 +63,8 @@ export interface RuntimeOptions {
   readonly nowMs: () => number
   /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
   readonly monotonicMs: () => number
+  /** A turn has ended, and everything in it was decided. */
+  readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
   readonly core?: Core
 }
 
@@ -71,6 +73,8 @@ export const checkTimeoutMs = 600
 /** The boot clock has a grain of 10 ms; a shorter timer would only run twice. */
 const shortestTimerMs = 5
 const longestTimerMs = 60_000
+/** So many of the longest pauses without a turn, and this cluster is decided upon no more. */
+const pausesToStall = 10
 /** Writing a ballot takes part of the time in which a takeover is decided. */
 const slowWriteMs = 250
 
@@ -116,6 +120,11 @@ export class ClusterRuntime {
     const { nodes, timing } = this.#arbiter
     const known = nodes.get(node)
     return known !== undefined && isLive(known, this.#options.nowMs(), silenceMs(timing))
+  }
+
+  /** Whether it has not run for so long that its timer must be lost. */
+  isStalled(atMs: number): boolean {
+    return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -207,6 +216,7 @@ export class ClusterRuntime {
       this.#running = false
     }
     this.#arm(latestMs)
+    this.#options.onTurn?.({ atMs: latestMs, everyMs: this.#arbiter.timing.renewMs })
   }
 
   #arm(nowMs: number): void {

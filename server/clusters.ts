@@ -6,7 +6,7 @@ import { MarkFile } from '../shared/mark-file.ts'
 import { clusterName, maxNodes, type Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
 import { createArbiter } from './arbiter.ts'
-import { ClusterRuntime, type Outbound } from './cluster-runtime.ts'
+import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
 import type { ClusterConfig, WitnessConfig } from './config.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
@@ -20,6 +20,7 @@ export interface ClustersOptions {
   readonly monotonicMs: () => number
   /** The wall clock, for people. */
   readonly now: () => Date
+  readonly onTurn?: RuntimeOptions['onTurn']
 }
 
 /** More would be a mistake in an agent's configuration, or an attack by somebody with the token. */
@@ -126,6 +127,7 @@ export class Clusters {
       log,
       nowMs,
       monotonicMs,
+      ...(this.#options.onTurn === undefined ? {} : { onTurn: this.#options.onTurn }),
     })
     tellLedger(runtime, ledger)
     await establishLedger(ledger, { cluster, log })

@@ -39,7 +39,7 @@ const defaultAgentPort = 7401
 const defaults = {
   listen: '0.0.0.0:7400',
   dataDir: '/var/lib/keepalived-witness',
-  runDir: '/run/keepalived-witness',
+  runDir: '/run/keepalived-witnessd',
 } as const
 
 const listenSchema = z.string().transform((text, context) => {
@@ -93,7 +93,7 @@ const clusterSchema = z
     return { timing, members }
   })
 
-const configSchema = z.strictObject({
+export const configSchema = z.strictObject({
   listen: listenSchema.prefault(defaults.listen),
   dataDir: folder.default(defaults.dataDir),
   runDir: folder.default(defaults.runDir),

@@ -7,6 +7,7 @@ import { ConfigError } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
+import { serviceManager } from '../shared/service-manager.ts'
 import { makeToken, readToken, TokenError } from '../shared/token.ts'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
 import { exitCodes, parseOptions } from './options.ts'
@@ -32,6 +33,11 @@ async function main(): Promise<void> {
   prepareDataFolder(config.dataDir)
   lockDataFolder(config.dataDir)
   const token = obtainToken(config, log)
+  const service = serviceManager({
+    env: process.env,
+    pid: process.pid,
+    onProblem: (text) => log.warn('service-manager', text),
+  })
 
   let witness: Witness
   try {
@@ -45,6 +51,7 @@ async function main(): Promise<void> {
       monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo,
+      service,
     })
   } catch (error) {
     endWith(exitCodes.unavailable, listenFailure(config, error))
@@ -58,6 +65,7 @@ async function main(): Promise<void> {
     clusters: [...config.clusters.keys()],
     admit: config.admit,
   })
+  service.ready(`listens on ${address} port ${port}`)
   endOnSignal(witness, log)
 }
 

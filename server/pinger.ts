@@ -23,6 +23,7 @@ export class Pinger {
   readonly #echo: (address: string) => Promise<Echo>
   readonly #intervalMs: number
   readonly #log: Log
+  readonly #onRound: () => void
   /** Why a node cannot be pinged, as last told. */
   readonly #told = new Map<string, string>()
   #timers = new Set<NodeJS.Timeout>()
@@ -34,11 +35,13 @@ export class Pinger {
     echo: (address: string) => Promise<Echo>
     intervalMs: number
     log: Log
+    onRound?: () => void
   }) {
     this.#clusters = options.clusters
     this.#echo = options.echo
     this.#intervalMs = options.intervalMs
     this.#log = options.log
+    this.#onRound = options.onRound ?? (() => undefined)
   }
 
   start(): void {
@@ -72,6 +75,7 @@ export class Pinger {
       )
       this.#timers.add(timer)
     }
+    this.#onRound()
   }
 
   async #pingOne(cluster: Pinged, { name, address }: Member): Promise<void> {

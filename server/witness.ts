@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
+import type { ServiceManager } from '../shared/service-manager.ts'
 import { acceptAgents, type UpgradeRefusal } from '../shared/transport.ts'
 import { AgentGateway } from './agent-gateway.ts'
 import { Clusters } from './clusters.ts'
@@ -22,6 +23,7 @@ export interface WitnessOptions {
   /** The wall clock, for people. */
   readonly now: () => Date
   readonly echo: (address: string) => Promise<Echo>
+  readonly service: ServiceManager
 }
 
 export interface Witness {
@@ -36,10 +38,23 @@ const mostSockets = 4096
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, token, version, bootId, log, nowMs, monotonicMs, now, echo } = options
+  const { config, token, version, bootId, log, nowMs, monotonicMs, now, echo, service } = options
   const refusals = new Refusals(log, nowMs)
   const gateway: AgentGateway = new AgentGateway({ join: (name) => clusters.join(name), refusals })
-  const clusters: Clusters = new Clusters({ config, bootId, outbound: gateway, log, nowMs, monotonicMs, now })
+  const clusters: Clusters = new Clusters({
+    config,
+    bootId,
+    outbound: gateway,
+    log,
+    nowMs,
+    monotonicMs,
+    now,
+    onTurn: (turn) =>
+      service.turned({
+        ...turn,
+        othersTurn: () => !clusters.all.some((cluster) => cluster.isStalled(turn.atMs)),
+      }),
+  })
 
   const api = createApi({
     token,
@@ -70,7 +85,16 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     onMessage: gateway.onMessage,
     onClose: gateway.onClose,
   })
-  const pinger = new Pinger({ clusters: () => clusters.all, echo, intervalMs: config.icmpIntervalMs, log })
+  const pinger = new Pinger({
+    clusters: () => clusters.all,
+    echo,
+    intervalMs: config.icmpIntervalMs,
+    log,
+    // A witness without clusters has nothing to decide, and is well all the same.
+    onRound: () => {
+      if (clusters.all.length === 0) service.turned({ atMs: nowMs(), everyMs: config.icmpIntervalMs })
+    },
+  })
 
   const address = await listen(server, config.listen)
   await clusters.start()

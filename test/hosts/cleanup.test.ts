@@ -7,17 +7,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { labFolders, sweepAbandonedFolders } from '../lab/lab-folder.ts'
 import { until } from '../lab/pause.ts'
-import { assertPrerequisites } from '../lab/prerequisites.ts'
 import { controlGroups, sweepControlGroups } from './control-group.ts'
-import { assertHostPrerequisites } from './host-prerequisites.ts'
+import { ensureHostPrerequisites } from './host-prerequisites.ts'
 
 describe('the end of booted hosts', function () {
   this.timeout(4 * 60_000)
 
-  before(() => {
-    assertPrerequisites()
-    assertHostPrerequisites()
-  })
+  before(ensureHostPrerequisites)
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const)
     it(`leaves no process, mount, control group or folder after ${signal}`, async () => {

@@ -1,6 +1,8 @@
 /** What booted hosts need beside what the namespace lab needs. */
 import { existsSync } from 'node:fs'
-import { PrerequisiteError } from '../lab/prerequisites.ts'
+import { fileURLToPath } from 'node:url'
+import { command } from '../lab/command.ts'
+import { assertPrerequisites, PrerequisiteError } from '../lab/prerequisites.ts'
 
 /** Program → Debian package. */
 const programs: Readonly<Record<string, string>> = {
@@ -9,9 +11,16 @@ const programs: Readonly<Record<string, string>> = {
   '/usr/bin/apt-get': 'apt',
 }
 
-/** @throws PrerequisiteError naming what is missing and the command that installs it. */
-export function assertHostPrerequisites(): void {
-  const missing = Object.keys(programs).filter((path) => !existsSync(path))
+const installer = fileURLToPath(new URL('../../deploy/debian-packages', import.meta.url))
+
+/**
+ * Installs what is missing.
+ * @throws PrerequisiteError naming what cannot be installed, and the command that does
+ */
+export async function ensureHostPrerequisites(): Promise<void> {
+  assertPrerequisites()
+  if (missingPrograms().length > 0) await command(installer, ['--for', 'hosts'], { timeoutMs: 5 * 60_000 })
+  const missing = missingPrograms()
   if (missing.length > 0)
     throw new PrerequisiteError(
       `the hosts lab misses ${missing.join(', ')}: apt-get install ${missing.map((path) => programs[path]).join(' ')}`,
@@ -20,4 +29,8 @@ export function assertHostPrerequisites(): void {
     throw new PrerequisiteError(
       'the hosts lab needs control groups at /sys/fs/cgroup: version 2, or version 1 with the tree "name=systemd"',
     )
+}
+
+function missingPrograms(): string[] {
+  return Object.keys(programs).filter((path) => !existsSync(path))
 }

@@ -1,10 +1,9 @@
 /** From nothing to hosts that can be used: what the machine needs, image, packages, boot; and what others left behind. */
-import { assertPrerequisites } from '../lab/prerequisites.ts'
 import { LabFolder, sweepAbandonedFolders } from '../lab/lab-folder.ts'
 import { baseImage } from './base-image.ts'
 import { sweepControlGroups } from './control-group.ts'
 import { buildDebPackages, type DebPackage } from './deb-packages.ts'
-import { assertHostPrerequisites } from './host-prerequisites.ts'
+import { ensureHostPrerequisites } from './host-prerequisites.ts'
 import { HostsLab } from './hosts-lab.ts'
 import { protect, type WalkedThrough } from './protected-pair.ts'
 import { handOutPackage, type Typed } from './walk-through.ts'
@@ -19,8 +18,7 @@ export interface PreparedHosts {
 }
 
 export async function prepareHosts({ tell }: { tell: (text: string) => void }): Promise<PreparedHosts> {
-  assertPrerequisites()
-  assertHostPrerequisites()
+  await ensureHostPrerequisites()
   sweepAbandonedFolders()
   sweepControlGroups()
   const [image, packages] = await Promise.all([baseImage(tell), buildDebPackages(new LabFolder('disk').path)])

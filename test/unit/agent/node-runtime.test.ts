@@ -26,6 +26,7 @@ describe('NodeRuntime', () => {
   let monotonicMs: number
   let readings: number
   let done: string[]
+  let turns: { atMs: number; everyMs: number; done: string[] }[]
   let beats: { atMs: number; seq: number; leaseMs: number; reports: Report[] }[]
   let permits: Permit[]
   let barError: string | null
@@ -81,6 +82,9 @@ describe('NodeRuntime', () => {
         }),
         memory: () => ({ stopped: false, number: 0, recentAtMs: [] }),
         outlets,
+        onTurn: (turn) => {
+          turns.push({ ...turn, done: [...done] })
+        },
       },
       { peer: 'lb02', timing: defaultTiming },
     )
@@ -102,6 +106,7 @@ describe('NodeRuntime', () => {
     monotonicMs = 0
     readings = 0
     done = []
+    turns = []
     beats = []
     permits = []
     barError = null
@@ -119,6 +124,20 @@ describe('NodeRuntime', () => {
     becomeMaster()
     assert.deepEqual(done, ['record lb01 4', 'tell claiming', 'beat'])
     assert.deepEqual(beats.at(-1)?.reports[0]?.ask, { epoch: 4 })
+  })
+
+  it('tells of a turn when all of it is decided and on its way', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    done.length = 0
+    turns.length = 0
+    becomeMaster()
+    assert.deepEqual(turns, [
+      { atMs: nowMs, everyMs: defaultTiming.renewMs, done: ['record lb01 4', 'tell claiming', 'beat'] },
+    ])
+    runtime.close()
+    runtime.renew()
+    assert.equal(turns.length, 1)
   })
 
   it('tells the guard when the ballot is on disk', async () => {

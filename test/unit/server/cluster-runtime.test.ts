@@ -47,6 +47,7 @@ describe('cluster-runtime', () => {
   let asleepMs = 0
   let script: Script
   let done: string[]
+  let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
   let events: EventLog
   let runtime: ClusterRuntime
@@ -59,6 +60,7 @@ describe('cluster-runtime', () => {
     arbiter = { timing: defaultTiming, nodes: new Map() } as unknown as Arbiter
     asleepMs = 0
     done = []
+    turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
     events = new EventLog({
@@ -94,6 +96,9 @@ describe('cluster-runtime', () => {
       nowMs: () => nowMs,
       monotonicMs: () => nowMs - asleepMs,
       core: script.core,
+      onTurn: (turn) => {
+        turns.push({ ...turn, done: [...done] })
+      },
     })
   }
   /** Waits until the arbiter was told something of this type. */
@@ -106,6 +111,16 @@ describe('cluster-runtime', () => {
       await new Promise(setImmediate)
     }
   }
+
+  it('tells of a turn when all of it is decided, and that it stands still when there are none', () => {
+    const { renewMs } = arbiter.timing
+    script.respond = () => [{ type: 'close', connection: 5, reason: 'replaced' }]
+    nowMs = 1250
+    runtime.handle({ type: 'closed', connection: 3 })
+    assert.deepEqual(turns, [{ atMs: 1250, everyMs: renewMs, done: ['close 5 replaced'] }])
+    assert.equal(runtime.isStalled(1250 + 8000), false)
+    assert.equal(runtime.isStalled(1250 + 8001), true)
+  })
 
   it('gives each event its instant, and carries effects out in their order', () => {
     script.respond = () => [

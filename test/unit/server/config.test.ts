@@ -33,7 +33,7 @@ describe('config of the witness', () => {
     assert.deepEqual(load(''), {
       listen: { host: '0.0.0.0', port: 7400 },
       dataDir: '/var/lib/keepalived-witness',
-      runDir: '/run/keepalived-witness',
+      runDir: '/run/keepalived-witnessd',
       tokenFile: '/var/lib/keepalived-witness/token',
       makeToken: false,
       admit: false,
@@ -125,6 +125,6 @@ clusters:
     assert.equal(own.runDir, '/run/user/1000/keepalived-witness.run')
     const system = embeddedConfig(env, () => true)
     assert.equal(system.dataDir, '/var/lib/keepalived-witness')
-    assert.equal(system.runDir, '/run/keepalived-witness')
+    assert.equal(system.runDir, '/run/keepalived-witnessd')
   })
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { WitnessConfig } from '../../../server/config.ts'
 import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
 import { ledgerPath } from '../../../server/ledger.ts'
+import { serviceManager } from '../../../shared/service-manager.ts'
 import { startWitness, type Witness } from '../../../server/witness.ts'
 import { bootClockMs } from '../../../shared/boot-clock.ts'
 import {
@@ -165,6 +166,7 @@ describe('witness', () => {
       monotonicMs: () => performance.now(),
       now: () => new Date(),
       echo: () => Promise.resolve({ kind: 'answered', roundTripMs: 0.2 }),
+      service: serviceManager({ env: {}, pid: process.pid, onProblem: () => undefined }),
     })
   }
   function agent(): PretendAgent {
