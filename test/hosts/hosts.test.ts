@@ -55,6 +55,7 @@ describe('hosts', function () {
           brokenBy = name
           usable.lab.folder.keep()
           await usable.lab.keepJournals()
+          console.log(`      the journals of the hosts are kept in ${usable.lab.folder.path}`)
         }
         throw error
       }

@@ -1,6 +1,6 @@
 /** What real hosts go through, in the order in which they do. */
 import assert from 'node:assert/strict'
-import { nodes, type LabNode } from '../lab/address-plan.ts'
+import { instance, nodes, type LabNode } from '../lab/address-plan.ts'
 import {
   bothKeepalivedRunAtEnd,
   fencesAtMost,
@@ -19,6 +19,7 @@ import { admitVrrpAt, dropVrrpAt } from '../lab/packet-filter.ts'
 import { pause, until } from '../lab/pause.ts'
 import { type Must } from '../lab/scenario.ts'
 import { hostNames, type HostName, type HostsLab } from './hosts-lab.ts'
+import { readJournal } from './journal.ts'
 import { powerOn, pullPower, reboot } from './power.ts'
 import { type HostsScenario } from './scenario.ts'
 import { clusterView } from './witness-word.ts'
@@ -230,12 +231,12 @@ export const wrongClocks: HostsScenario = {
       const connected = view?.nodes.filter((node) => node.connected).map(({ node }) => node) ?? []
       assert.deepEqual(connected.sort(), [...nodes], 'not every agent is connected to the witness')
       for (const name of hostNames)
+        assert.ok(await hasWrongClock(lab, name), `${name}: the clock is not wrong`)
+      for (const shift of ['-30y', '+20y'])
         assert.match(
-          await lab
-            .host(name)
-            .shell(`tr '\\0' '\\n' < /proc/$(systemctl show -P MainPID ${unitOf[name]})/environ`),
-          /FAKETIME=/,
-          `${name}: the clock is not wrong`,
+          await checkWithoutPermit(lab, standby, shift),
+          /; the witness: ./,
+          `the check at ${shift}`,
         )
     },
     heal: async (lab) => {
@@ -257,29 +258,46 @@ export const scenarios: readonly HostsScenario[] = [
   wrongClocks,
 ]
 
-/** Restarts the host's daemon with another wall clock; null: the real one. */
+const preload = '$(ls /usr/lib/*/faketime/libfaketime.so.1)'
+
+/** Restarts the host's daemon with another wall clock; null: the real one. Its boot clock stays. */
 async function startInTime(lab: HostsLab, name: HostName, shift: string | null): Promise<void> {
   const folder = `/run/systemd/system/${unitOf[name]}.service.d`
-  const settings = [
-    '[Service]',
-    'Environment=LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
-    `Environment=FAKETIME=${shift ?? ''} DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1`,
-  ].join('\n')
-  const noteState = (state: 'ended' | 'running'): void => {
-    if (name === 'witness') lab.notes.note({ type: 'program', host: name, program: 'witness', state })
-    else if (state === 'ended') lab.notes.note({ type: 'program', host: name, program: 'agent', state })
-  }
-  noteState('ended')
+  const [host, program] = name === 'witness' ? [name, 'witness' as const] : [name, 'agent' as const]
+  lab.notes.note({ type: 'program', host, program, state: 'ended' })
   await lab.host(name).shell(
     shift === null
-      ? `rm -r ${folder}; systemctl daemon-reload; systemctl restart ${unitOf[name]}`
-      : `mkdir -p ${folder}; cat > ${folder}/clock.conf <<'END'
-${settings}
-END
-systemctl daemon-reload; systemctl restart ${unitOf[name]}`,
+      ? `rm -r ${folder}`
+      : `mkdir -p ${folder}
+cat > ${folder}/clock.conf <<END
+[Service]
+Environment=LD_PRELOAD=${preload} FAKETIME=${shift} FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
+END`,
   )
-  noteState('running')
+  await lab.host(name).shell(`systemctl daemon-reload; systemctl restart ${unitOf[name]}`)
+  // That an agent runs its own log tells.
+  if (program === 'witness') lab.notes.note({ type: 'program', host, program, state: 'running' })
   await untilConnected(lab)
+}
+
+/** What the daemon's own log takes the time to be. */
+async function hasWrongClock(lab: HostsLab, name: HostName): Promise<boolean> {
+  const stamps = (await readJournal(lab.host(name), unitOf[name])).flatMap(({ atMs, text }) => {
+    const stamp = /^\{.*"time":"([^"]+)"/.exec(text)?.[1]
+    return stamp === undefined ? [] : [Math.abs(Date.parse(stamp) - atMs)]
+  })
+  return (stamps.at(-1) ?? 0) > 365 * 24 * 3_600_000
+}
+
+/** What the check says at another time where the agent left no permit: it has to ask the witness, with curl and TLS. */
+async function checkWithoutPermit(lab: HostsLab, node: LabNode, shift: string): Promise<string> {
+  return lab.host(node).shell(`
+    rm -rf /root/probe
+    cp -a /var/lib/keepalived-witness-agent /root/probe
+    mkdir /root/probe/run
+    sed -i 's|^RUN_DIR=.*|RUN_DIR=/root/probe/run|' /root/probe/check.conf
+    faketime -f '${shift}' /usr/libexec/keepalived/witness-check --state-dir /root/probe ${instance} || true
+    rm -rf /root/probe`)
 }
 
 /** Both agents are connected to the witness. */
