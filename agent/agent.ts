@@ -1,8 +1,11 @@
 /**
  * The agent of one node, put together: keepalived on one side, the voters on the other, the guards in between.
  */
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Credentials } from '../shared/credentials.ts'
 import { messageOf } from '../shared/error-message.ts'
 import type { Echo } from '../shared/icmp.ts'
+import type { Identity } from '../shared/identity.ts'
 import type { Log } from '../shared/log.ts'
 import {
   protocolVersion,
@@ -15,6 +18,7 @@ import {
   type Profile,
   type VoterName,
 } from '../shared/protocol.ts'
+import { secureContextOf } from '../shared/secure-server.ts'
 import type { ServiceManager } from '../shared/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/timing.ts'
 import { AgentStore } from './agent-store.ts'
@@ -34,14 +38,16 @@ import { glanceAtAddresses, listAddresses } from './kernel-addresses.ts'
 import { NodeRuntime, type RuntimeOutlets } from './node-runtime.ts'
 import { NotifyFifo } from './notify-fifo.ts'
 import { PeerListener } from './peer-listener.ts'
+import { renewCredentials } from './renewal.ts'
 import { writePermit } from './permit-file.ts'
 import { assertRunFolder } from './run-folder.ts'
 import { TellLine } from './tell-line.ts'
-import { VoterLink } from './voter-link.ts'
+import { refusalOfPeer, refusalOfWitness } from './voter-identity.ts'
+import { VoterLink, type VoterLinkOptions } from './voter-link.ts'
 
 export interface AgentSurroundings {
   readonly log: Log
-  readonly token: string
+  readonly credentials: Credentials
   /** Which start of the agent this is. */
   readonly incarnation: string
   readonly bootId: string
@@ -75,6 +81,9 @@ export class Agent {
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
   #plan: Plan | null = null
+  #credentials: Credentials
+  #secureContext: SecureContext
+  #renews = false
   #profiles: readonly Profile[]
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
@@ -115,6 +124,8 @@ export class Agent {
     this.#config = config
     this.#around = around
     this.#store = found.store
+    this.#credentials = around.credentials
+    this.#secureContext = createSecureContext(secureContextOf(around.credentials))
     this.#profiles = found.profiles
     this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
@@ -183,11 +194,11 @@ export class Agent {
   /** A full disk must not keep the agent of a healthy node from starting: the check goes on with what it had. */
   #writeCheckSettings(): void {
     try {
-      writeCheckSettings(this.#config.stateDir, { ...this.#config, token: this.#around.token })
+      writeCheckSettings(this.#config.stateDir, this.#config)
     } catch (cause) {
       this.#tells.problem(
         'check-settings',
-        `check.conf and check.header in ${this.#config.stateDir} cannot be written: ${messageOf(cause)}: make room, then restart the agent`,
+        `check.conf in ${this.#config.stateDir} cannot be written: ${messageOf(cause)}: make room, then restart the agent`,
       )
     }
   }
@@ -212,7 +223,8 @@ export class Agent {
       cluster: config.cluster,
       node: config.node,
       listen: config.listen,
-      token: around.token,
+      credentials: around.credentials,
+      isKnownAddress: (address) => this.#plan?.nodes.some((node) => node.address === address) === true,
       nowMs: around.nowMs,
       monotonicMs: around.monotonicMs,
       timing: () => this.#plan?.timing ?? defaultTiming,
@@ -221,7 +233,11 @@ export class Agent {
       onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
     })
     this.#logStart(warnings)
-    this.#witnessLink = this.#link(witness, config.witness)
+    this.#witnessLink = this.#link({
+      voter: witness,
+      url: config.witness,
+      refusalOf: refusalOfWitness,
+    })
     this.#unplannedTimer = setInterval(() => this.#waitForPlan(), defaultTiming.renewMs)
     if (this.#store.plan !== null) this.#takePlan(this.#store.plan, 'kept')
     this.#rereadTimer = setInterval(() => this.reread(), rereadMs)
@@ -287,7 +303,7 @@ export class Agent {
       `plan (${from}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
     )
     if (from === 'witness') this.#keepPlan(plan)
-    this.#listener?.setPeer(peer?.name ?? null)
+    this.#listener?.setPeer(peer)
     this.#runGuards({ peer: peer?.name ?? null, timing: plan.timing })
     this.#linkPeer(peer)
   }
@@ -328,15 +344,18 @@ export class Agent {
     this.#peerLink = null
     if (peer === null) return
     const host = peer.address.includes(':') ? `[${peer.address}]` : peer.address
-    this.#peerLink = { member: peer, link: this.#link(peer.name, `http://${host}:${peer.port}`) }
+    const { cluster } = this.#config
+    const refusalOf = (identity: Identity | null): string | null => refusalOfPeer({ cluster, peer }, identity)
+    const link = this.#link({ voter: peer.name, url: `https://${host}:${peer.port}`, refusalOf })
+    this.#peerLink = { member: peer, link }
   }
 
-  #link(voter: VoterName, url: string): VoterLink {
-    const { log, token, nowMs, monotonicMs, jitter } = this.#around
+  #link(to: Pick<VoterLinkOptions, 'voter' | 'url' | 'refusalOf'>): VoterLink {
+    const { voter, url } = to
+    const { log, nowMs, monotonicMs, jitter } = this.#around
     return new VoterLink({
-      voter,
-      url,
-      token,
+      ...to,
+      secureContext: () => this.#secureContext,
       hello: () => this.#hello(),
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
@@ -357,8 +376,33 @@ export class Agent {
         plan: (plan) => {
           if (voter === witness) this.#takePlan(plan, 'witness')
         },
+        renew: () => {
+          if (voter === witness) void this.#renewCredentials()
+        },
       },
     })
+  }
+
+  /** The connections that are open go on as they are; the next heartbeat's redial is soon enough for a new certificate. */
+  async #renewCredentials(): Promise<void> {
+    if (this.#renews) return
+    this.#renews = true
+    const { cluster, node, witness: url, stateDir } = this.#config
+    try {
+      const current = this.#credentials
+      this.#credentials = await renewCredentials({ cluster, node, witness: url, stateDir, current })
+      this.#secureContext = createSecureContext(secureContextOf(this.#credentials))
+      this.#listener?.renewCredentials(this.#credentials)
+      this.#around.log.info('certificate-renewed', 'this node has a new key and certificate')
+      this.#witnessLink?.dialAnew()
+    } catch (cause) {
+      this.#tells.problem(
+        'certificate-not-renewed',
+        `a new certificate could not be had (${messageOf(cause)}); the present one stays good, and the witness asks again`,
+      )
+    } finally {
+      this.#renews = false
+    }
   }
 
   #takeAnswer(voter: VoterName, sentAtMs: number, { verdicts }: Answer): void {

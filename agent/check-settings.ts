@@ -1,6 +1,6 @@
 /**
  * What the check needs to ask the witness by itself, written by the agent so that an admin configures one thing once.
- * The token has a file of its own, which curl reads: it stands in no argument list.
+ * The certificate and the key that curl shows the witness are the agent's own (shared/credentials.ts).
  */
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,10 +12,9 @@ export interface CheckSettings {
   readonly mode: 'enforce' | 'observe'
   readonly alone: 'stop' | 'keep'
   readonly runDir: string
-  readonly token: string
 }
 
-/** Writes `check.conf` and `check.header` in the state folder. */
+/** Writes `check.conf` in the state folder. */
 export function writeCheckSettings(stateDir: string, settings: CheckSettings): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o755 })
   const lines = [
@@ -27,7 +26,6 @@ export function writeCheckSettings(stateDir: string, settings: CheckSettings): v
     `RUN_DIR=${settings.runDir}`,
   ]
   place(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
-  place(join(stateDir, 'check.header'), `Authorization: Bearer ${settings.token}\n`, 0o600)
 }
 
 function place(path: string, text: string, mode: number): void {

@@ -26,13 +26,15 @@ const endpoint = z
 
 const witnessUrl = z
   .string()
-  .refine(isWitnessUrl, 'http://HOST:PORT of the witness is expected, like http://10.0.0.20:7400')
+  .refine(isWitnessUrl, 'https://HOST:PORT of the witness is expected, like https://10.0.0.20:7400')
   .transform((text) => text.replace(/\/+$/, ''))
 
 function isWitnessUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, pathname, search, username } = new URL(text)
-  return protocol === 'http:' && pathname === '/' && search === '' && username === ''
+  // The check hands the port to curl as it stands here: a usual one is not guessed.
+  const namesPort = /:\d+\/*$/.test(text)
+  return namesPort && protocol === 'https:' && pathname === '/' && search === '' && username === ''
 }
 
 const keepalivedSchema = z.strictObject({
@@ -52,9 +54,8 @@ export const agentConfigSchema = z.strictObject({
   cluster: clusterName,
   node: nodeName,
   witness: witnessUrl,
-  tokenFile: path.default('/etc/keepalived-witness/token'),
   listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
-  /** For a witness that admits its nodes; one that lists this node goes by its list. Null: the address that it sees. */
+  /** Where the peer reaches this node's agent. Null: the address that the witness sees. */
   advertise: z.string().min(1).max(253).nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   fence: z.enum(['stop', 'fault']).default('stop'),

@@ -2,8 +2,8 @@
  * The file names that an `include` of keepalived.conf stands for: glob(7) with csh braces, sorted, as keepalived
  * asks of glob(3) (`GLOB_MARK | GLOB_BRACE`). Node.js 20 has no glob of its own.
  */
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 
 /** More alternatives than this in one pattern are a mistake; the rest is left out. */
 const maxAlternatives = 256
@@ -19,13 +19,33 @@ export function isPattern(pattern: string): boolean {
  * A folder that cannot be read matches nothing.
  */
 export function includeGlob(folder: string, pattern: string): string[] {
-  const paths = new Set<string>()
-  for (const alternative of braces(pattern)) {
-    const absolute = alternative.startsWith('/')
-    const parts = alternative.split('/').filter((part) => part !== '')
-    for (const path of descend(absolute ? '/' : folder, parts)) paths.add(path)
+  return [...new Set(pathsOf(folder, pattern).flatMap(({ from, parts }) => descend(from, parts)))]
+}
+
+/** Whether the pattern would stand for a file of that path; it need not be there, but its folder must. */
+export function wouldInclude(folder: string, pattern: string, path: string): boolean {
+  const home = realPathOrNull(dirname(path))
+  return pathsOf(folder, pattern).some(({ from, parts }) => {
+    const name = parts.at(-1)
+    const folders = parts.length > 1 ? descend(from, parts.slice(0, -1)) : [from]
+    if (name === undefined || !isMatch(basename(path), name)) return false
+    return home !== null && folders.some((candidate) => realPathOrNull(candidate) === home)
+  })
+}
+
+function pathsOf(folder: string, pattern: string): { from: string; parts: string[] }[] {
+  return braces(pattern).map((alternative) => ({
+    from: alternative.startsWith('/') ? '/' : folder,
+    parts: alternative.split('/').filter((part) => part !== ''),
+  }))
+}
+
+function realPathOrNull(path: string): string | null {
+  try {
+    return realpathSync(path)
+  } catch {
+    return null
   }
-  return [...paths]
 }
 
 function braces(pattern: string): string[] {
@@ -81,8 +101,13 @@ function entries(folder: string, pattern: string): string[] {
   } catch {
     return []
   }
-  const showHidden = pattern.startsWith('.')
-  return names.filter((name) => (showHidden || !name.startsWith('.')) && matches(name, pattern)).sort()
+  return names.filter((name) => isMatch(name, pattern)).sort()
+}
+
+/** A name that begins with a dot is matched by a pattern only that begins so, too. */
+function isMatch(name: string, pattern: string): boolean {
+  if (!special.test(pattern)) return name === pattern
+  return (pattern.startsWith('.') || !name.startsWith('.')) && matches(name, pattern)
 }
 
 /** Linear in name times pattern: only the last `*` is ever tried again. */

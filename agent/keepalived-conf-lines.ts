@@ -15,6 +15,20 @@ export interface Place {
 
 export interface Line extends Place {
   readonly text: string
+  /** Nothing of its row comes before it: what is put on a row above stands directly before this line. */
+  readonly startsRow: boolean
+}
+
+/** A file as it was read: `file` is the name that led to it, `realPath` what symbolic links stand for. */
+export interface ReadFile {
+  readonly file: string
+  readonly realPath: string
+}
+
+/** An `include`: which names keepalived would take for part of its configuration. */
+export interface Include {
+  readonly folder: string
+  readonly pattern: string
 }
 
 /** A keepalived.conf that cannot be read with certainty. The message has place, what is wrong and what to do. */
@@ -59,20 +73,32 @@ interface Definition {
 export interface ReadLines {
   readonly lines: Line[]
   readonly warnings: string[]
+  readonly files: ReadFile[]
+  readonly includes: Include[]
 }
+
+/** By real path: contents that count instead of those on disk. */
+export type Drafts = ReadonlyMap<string, string>
 
 /**
  * @param configId what `@host` lines are compared with: keepalived's `-i`, by default the host's short name
  * @throws KeepalivedConfError
  */
-export function readKeepalivedLines(path: string, configId: string): ReadLines {
-  return new LineReader(configId).read(path)
+export function readKeepalivedLines(
+  path: string,
+  configId: string,
+  drafts: Drafts = new Map<string, string>(),
+): ReadLines {
+  return new LineReader(configId, drafts).read(path)
 }
 
 class LineReader {
   readonly #configId: string
+  readonly #drafts: Drafts
   readonly #lines: Line[] = []
   readonly #warnings: string[] = []
+  readonly #seen: ReadFile[] = []
+  readonly #includes: Include[] = []
   readonly #files: OpenFile[] = []
   readonly #definitions = new Map<string, Definition>()
   /** Lines of a definition that still have to be read, the next one last. */
@@ -80,11 +106,13 @@ class LineReader {
   #rest: string | null = null
   #defining: Definition | null = null
   #place: Place = { file: '', line: 0 }
+  #startsRow = false
   #read = 0
   #substitutions = 0
 
-  constructor(configId: string) {
+  constructor(configId: string, drafts: Drafts) {
     this.#configId = configId
+    this.#drafts = drafts
   }
 
   read(path: string): ReadLines {
@@ -100,7 +128,7 @@ class LineReader {
       if (pattern === undefined) this.#emit(effective)
       else this.#include(pattern)
     }
-    return { lines: this.#lines, warnings: this.#warnings }
+    return { lines: this.#lines, warnings: this.#warnings, files: this.#seen, includes: this.#includes }
   }
 
   #refuse(what: string): never {
@@ -112,6 +140,7 @@ class LineReader {
   }
 
   #nextText(): string | null {
+    this.#startsRow = false
     if (this.#rest !== null) {
       const rest = this.#rest
       this.#rest = null
@@ -134,6 +163,7 @@ class LineReader {
       else if (row.length > maxLineLength) this.#warn('keepalived ignores this line: it is too long')
       else {
         const text = this.#withoutComment(row)
+        this.#startsRow = true
         if (text !== '') return text
       }
     }
@@ -161,7 +191,7 @@ class LineReader {
           `${prefix}larger than ${maxFileBytes} bytes; is it a configuration?`,
         )
       }
-      content = readFileSync(realPath, 'utf8')
+      content = this.#drafts.get(realPath) ?? readFileSync(realPath, 'utf8')
     } catch (cause) {
       if (cause instanceof KeepalivedConfError) throw cause
       const why = cause instanceof Error ? cause.message : String(cause)
@@ -179,12 +209,14 @@ class LineReader {
     if (this.#files.length >= maxIncludeDepth) {
       this.#refuse(`includes are nested more than ${maxIncludeDepth} deep; flatten them`)
     }
+    this.#seen.push({ file, realPath })
     const rows = content.split('\n').map((row) => row.replace(/\r+$/, ''))
     return { file, realPath, rows, next: 0, siblings }
   }
 
   #include(pattern: string): void {
     const folder = dirname(this.#files.at(-1)?.file ?? this.#place.file)
+    this.#includes.push({ folder, pattern })
     const files = includeGlob(folder, pattern).filter((file) => this.#isReadable(file))
     const first = files[0]
     if (first !== undefined) this.#files.push(this.#open(first, files.slice(1), this.#place))
@@ -344,7 +376,7 @@ class LineReader {
     const rest = line.slice(cut).trim()
     if (rest !== '') this.#rest = rest
     const text = line.slice(0, cut).trim()
-    if (text !== '') this.#lines.push({ ...this.#place, text })
+    if (text !== '') this.#lines.push({ ...this.#place, text, startsRow: this.#startsRow })
   }
 }
 

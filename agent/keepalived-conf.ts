@@ -4,10 +4,18 @@
  * way, with a warning, so that the agent computes with keepalived's numbers. keepalived.conf(5).
  */
 import { isIP } from 'node:net'
-import { hostname } from 'node:os'
-import { basename, join, normalize } from 'node:path'
 import { instanceName, maxInstances, profileSchema, type Profile } from '../shared/protocol.ts'
-import { KeepalivedConfError, readKeepalivedLines, unknowable, type Place } from './keepalived-conf-lines.ts'
+import {
+  all,
+  at,
+  defaultConfigId,
+  knownWord,
+  last,
+  readStatements,
+  type Statement,
+} from './keepalived-conf-blocks.ts'
+import { productGaps } from './keepalived-conf-gaps.ts'
+import { KeepalivedConfError, type Place } from './keepalived-conf-lines.ts'
 
 export { KeepalivedConfError } from './keepalived-conf-lines.ts'
 
@@ -24,12 +32,6 @@ export interface KeepalivedConfOptions {
   readonly configId?: string
 }
 
-interface Statement extends Place {
-  readonly words: string[]
-  block: Statement[] | null
-}
-
-const maxDepth = 32
 const defaultPriority = 100
 const ownerPriority = 255
 /** IFNAMSIZ with its terminating NUL. */
@@ -41,62 +43,23 @@ const maxInterfaceName = 15
  * nobody but the running keepalived
  */
 export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions = {}): KeepalivedConf {
-  const configId = options.configId ?? hostname().replace(/\..*$/s, '')
-  const { lines, warnings } = readKeepalivedLines(path, configId)
-  const root = block(lines)
+  const configId = options.configId ?? defaultConfigId()
+  const { root, warnings } = readStatements(path, configId)
   const instances = uniqueInstances(root, warnings)
-  const globalVersion = vrrpVersion(root, warnings)
-  const profiles = instances.map((instance) => profile(instance, globalVersion, warnings))
-  if (options.runDir !== undefined) warnings.push(...missingLines(path, root, instances, options.runDir))
+  const profiles = profilesOf(root, instances, warnings)
+  if (options.runDir !== undefined)
+    warnings.push(...productGaps(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
   return { profiles, warnings }
 }
 
-function at(place: Place): string {
-  return `${place.file}:${place.line}`
+/** @param instances those of `uniqueInstances`, in their order */
+export function profilesOf(root: Statement[], instances: Statement[], warnings: string[]): Profile[] {
+  const globalVersion = vrrpVersion(root, warnings)
+  return instances.map((instance) => profile(instance, globalVersion, warnings))
 }
 
-/** As alloc_strvec() of keepalived: a quoted string is one word, and an unclosed quote ends the line. */
-function wordsOf(text: string): string[] {
-  return Array.from(text.matchAll(/"([^"]*)"|([^\s"]+)/g), (match) => match[1] ?? match[2] ?? '')
-}
-
-function block(lines: readonly (Place & { text: string })[]): Statement[] {
-  const root: Statement[] = []
-  const open: Statement[] = []
-  let statements = root
-  for (const { text, file, line } of lines) {
-    if (text === '{') {
-      const owner = statements.at(-1)
-      if (owner?.block !== null)
-        throw new KeepalivedConfError({ file, line }, 'a "{" that belongs to no keyword; remove it')
-      if (open.length >= maxDepth)
-        throw new KeepalivedConfError(
-          { file, line },
-          'too many blocks inside each other; look for a missing "}"',
-        )
-      owner.block = statements = []
-      open.push(owner)
-    } else if (text === '}') {
-      if (open.pop() === undefined)
-        throw new KeepalivedConfError(
-          { file, line },
-          'a "}" without its "{"; remove it, or look for a "}" too many above',
-        )
-      statements = open.at(-1)?.block ?? root
-    } else {
-      const words = wordsOf(text)
-      if (words.length > 0) statements.push({ words, file, line, block: null })
-    }
-  }
-  const unclosed = open.at(-1)
-  if (unclosed === undefined) return root
-  throw new KeepalivedConfError(
-    unclosed,
-    `the block "${unclosed.words.join(' ').slice(0, 80)}" is not closed; add the missing "}"`,
-  )
-}
-
-function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
+/** The instances that keepalived takes: each with one name, the first of a name. @throws KeepalivedConfError */
+export function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
   const byName = new Map<string, Statement>()
   for (const statement of root.filter((candidate) => candidate.words[0] === 'vrrp_instance')) {
     const name = knownWord(statement, 1)
@@ -125,26 +88,6 @@ function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
     )
   }
   return [...byName.values()]
-}
-
-/** A word of a statement, where it is known without asking keepalived. */
-function knownWord(statement: Statement, index: number): string | undefined {
-  const word = statement.words[index]
-  const name = word === undefined ? undefined : word.split(`${unknowable}(`)[1]?.split(')')[0]
-  if (name === undefined) return word
-  throw new KeepalivedConfError(
-    statement,
-    `${statement.words[0] ?? ''} takes its value from $${name}, which only the running keepalived knows; write the value out`,
-  )
-}
-
-function all(statements: Statement[] | null, ...keywords: string[]): Statement[] {
-  return (statements ?? []).filter((statement) => keywords.includes(statement.words[0] ?? ''))
-}
-
-/** keepalived lets a later line replace an earlier one. */
-function last(statements: Statement[] | null, ...keywords: string[]): Statement | undefined {
-  return all(statements, ...keywords).at(-1)
 }
 
 function integer(text: string | undefined, { min, max }: { min: number; max: number }): number | null {
@@ -303,103 +246,4 @@ function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number 
   if (Math.abs(rounded - ms) > 0.001)
     warn(line, `advert_int ${written} is ${rounded / 1000} s in VRRP version ${version}`)
   return rounded
-}
-
-function missingLines(path: string, root: Statement[], instances: Statement[], runDir: string): string[] {
-  const globals = all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
-  return [
-    ...fifoWarnings(path, globals, join(runDir, 'notify.fifo')),
-    ...instances.flatMap((instance) => [
-      ...barWarnings(root, instance, join(runDir, `${instance.words[1] ?? ''}.bar`)),
-      ...checkWarnings(root, globals, instance),
-    ]),
-  ]
-}
-
-function fifoWarnings(path: string, globals: Statement[], fifo: string): string[] {
-  /* keepalived keeps the first one. */
-  const line = all(globals, 'vrrp_notify_fifo')[0]
-  if (line === undefined)
-    return [`${path}: no vrrp_notify_fifo; add "vrrp_notify_fifo ${fifo}" to global_defs`]
-  if (isPath(line.words[1], fifo)) return []
-  return [
-    `${at(line)}: vrrp_notify_fifo is ${line.words[1] ?? 'empty'}, but the agent reads ${fifo}; set it to that`,
-  ]
-}
-
-function isPath(word: string | undefined, path: string): boolean {
-  return word !== undefined && normalize(word) === normalize(path)
-}
-
-/** The tracker's weight as the instance uses it: its own word or that of the definition; NaN where it is reversed. */
-function weightOf(use: Statement, definition: Statement | undefined, byDefault: number): number {
-  const words =
-    use.words[1] === 'weight' ? use.words.slice(1) : (last(definition?.block ?? null, 'weight')?.words ?? [])
-  if (words.includes('reverse')) return Number.NaN
-  return words[1] === undefined ? byDefault : Number(words[1])
-}
-
-function uses(instance: Statement, ...keywords: string[]): Statement[] {
-  return all(instance.block, ...keywords).flatMap((tracker) => tracker.block ?? [])
-}
-
-function barWarnings(root: Statement[], instance: Statement, bar: string): string[] {
-  const name = instance.words[1] ?? ''
-  const definitions = all(root, 'track_file', 'vrrp_track_file').filter((definition) =>
-    isPath(last(definition.block, 'file')?.words[1], bar),
-  )
-  for (const use of uses(instance, 'track_file', 'vrrp_track_file')) {
-    const definition = definitions.find((candidate) => candidate.words[1] === use.words[0])
-    if (definition === undefined) continue
-    if (weightOf(use, definition, 1) === 0) return []
-    return [
-      `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority and does not put the instance in FAULT`,
-    ]
-  }
-  return [
-    `${at(instance)}: ${name}: no track_file for ${bar}; the agent cannot bar it. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`,
-  ]
-}
-
-function checkWarnings(root: Statement[], globals: Statement[], instance: Statement): string[] {
-  const name = instance.words[1] ?? ''
-  const checks = all(root, 'vrrp_script').filter((script) => runsCheck(script, name))
-  for (const use of uses(instance, 'track_script')) {
-    const script = checks.find((candidate) => candidate.words[1] === use.words[0])
-    if (script !== undefined) return checkSettings(globals, { name, use, script })
-  }
-  return [
-    `${at(instance)}: ${name}: no track_script that runs "witness-check ${name}"; nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`,
-  ]
-}
-
-function runsCheck(script: Statement, name: string): boolean {
-  const words = (last(script.block, 'script')?.words.slice(1) ?? []).join(' ').split(/[\s'"]+/)
-  const program = words.findIndex((word) => basename(word) === 'witness-check')
-  return program >= 0 && words.slice(program + 1).includes(name)
-}
-
-function checkSettings(
-  globals: Statement[],
-  { name, use, script }: { name: string; use: Statement; script: Statement },
-): string[] {
-  const warnings: string[] = []
-  const warn = (place: Place, what: string) => warnings.push(`${at(place)}: ${name}: ${what}`)
-  if (weightOf(use, script, 0) !== 0)
-    warn(
-      use,
-      'the check needs weight 0: with any other weight it changes the priority and does not put the instance in FAULT',
-    )
-  for (const keyword of ['interval', 'timeout', 'fall', 'rise']) {
-    const line = last(script.block, keyword)
-    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check is made for "${keyword} 1"`)
-  }
-  const user = last(script.block, 'user') ?? last(globals, 'script_user')
-  if (user?.words[1] !== 'root') {
-    warn(
-      user ?? script,
-      'the check must run as root to read its token: add "user root" to this vrrp_script, or "script_user root" to global_defs',
-    )
-  }
-  return warnings
 }

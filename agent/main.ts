@@ -8,9 +8,10 @@ import { ConfigError, loadConfig } from '../shared/config-file.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog } from '../shared/log.ts'
+import { CredentialsError } from '../shared/credentials.ts'
 import { serviceManager } from '../shared/service-manager.ts'
-import { readToken, TokenError } from '../shared/token.ts'
 import { Agent } from './agent.ts'
+import { readNodeCredentials } from './node-credentials.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
 import { KeepalivedConfError } from './keepalived-conf.ts'
 import { NotifyFifoError } from './notify-fifo.ts'
@@ -41,7 +42,7 @@ async function run(config: AgentConfig): Promise<void> {
   lockFolder({ path: config.stateDir, program: 'witness-agent', option: 'stateDir', bootId: bootId() })
   const agent = await Agent.start(config, {
     log,
-    token: readToken(config.tokenFile),
+    credentials: readNodeCredentials(config),
     incarnation: randomUUID(),
     bootId: bootId(),
     software: `witness-agent ${version}`,
@@ -67,13 +68,26 @@ async function run(config: AgentConfig): Promise<void> {
 function isForAdmin(cause: unknown): cause is Error {
   return [
     ConfigError,
-    TokenError,
+    CredentialsError,
     FolderLockError,
     RunFolderError,
     KeepalivedConfError,
     NotifyFifoError,
     PeerListenerError,
   ].some((kind) => cause instanceof kind)
+}
+
+/** Each is loaded only where it is asked for: the daemon starts without them. */
+const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  join: async () => (await import('./join/join.ts')).addJoinCommand,
+  setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
+}
+
+async function addSubcommands(): Promise<void> {
+  const words = process.argv.slice(2)
+  const isHelpWanted = words.some((word) => ['-h', '--help', 'help'].includes(word))
+  for (const [name, load] of Object.entries(subcommands))
+    if (isHelpWanted || words.includes(name)) (await load())(program)
 }
 
 keepCompiledCode()
@@ -87,7 +101,12 @@ const program = new Command('witness-agent')
     await run(loadConfig(config, agentConfigSchema))
   })
 
-program.parseAsync().catch((cause: unknown) => {
+async function main(): Promise<void> {
+  await addSubcommands()
+  await program.parseAsync()
+}
+
+main().catch((cause: unknown) => {
   if (cause instanceof CommanderError) process.exit(cause.exitCode === 0 ? 0 : exitConfiguration)
   if (isForAdmin(cause)) {
     process.stderr.write(`${cause.message}\n`)

@@ -1,7 +1,7 @@
 /**
  * This agent as a voter for its peer: accepts the peer's connection, and nobody else's.
  */
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:https'
 import {
   parseFromAgent,
   protocolVersion,
@@ -16,16 +16,23 @@ import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
 import { maySucceed } from '../shared/succession.ts'
 import { silenceMs, type Timing } from '../shared/timing.ts'
-import { acceptAgents, type Connection } from '../shared/transport.ts'
+import { ConnectionLimit } from '../shared/connection-limit.ts'
+import type { Credentials } from '../shared/credentials.ts'
+import type { Identity } from '../shared/identity.ts'
+import { createSecureServer, listen, renewCredentials } from '../shared/secure-server.ts'
+import { acceptAgents, type AcceptedConnection } from '../shared/transport.ts'
+import { refusalOfPeer, type Peer } from './voter-identity.ts'
 
 export interface PeerListenerOptions {
   readonly cluster: string
   readonly node: NodeName
   readonly listen: { readonly address: string; readonly port: number }
-  readonly token: string
+  readonly credentials: Credentials
   readonly nowMs: () => number
   readonly monotonicMs: () => number
   readonly timing: () => Timing
+  /** An address of the cluster's hosts. */
+  readonly isKnownAddress: (address: string) => boolean
   /** Whether this node's vote on any instance is promised to the peer at that instant. */
   readonly promised: (atMs: number) => boolean
   /** Called for each beat; `answer` for this beat is collected until it returns. */
@@ -41,7 +48,7 @@ export class PeerListenerError extends Error {
 interface Incarnation {
   readonly id: string
   readonly bootId: string
-  connection: Connection | null
+  connection: AcceptedConnection | null
   lastSeq: number
   /** When its newest beat came; null: none yet. */
   beatAtMs: number | null
@@ -51,6 +58,8 @@ interface Incarnation {
 
 /** The peer dials one connection; a second comes while the first is dying. */
 const maxConnections = 8
+/** Also those that have not said yet who they are. */
+const mostConnections = 256
 /** A connection that says no hello by then is closed. */
 const helloTimeoutMs = 2000
 const incarnationsRemembered = 64
@@ -59,7 +68,7 @@ export class PeerListener {
   readonly #options: PeerListenerOptions
   readonly #server: Server
   #acceptor: { close(): void } | null = null
-  #peer: NodeName | null = null
+  #peer: Peer | null = null
   #incarnation: Incarnation | null = null
   /** Those that were replaced: a message of theirs is a ghost's. */
   #past: string[] = []
@@ -67,30 +76,28 @@ export class PeerListener {
 
   private constructor(options: PeerListenerOptions) {
     this.#options = options
-    this.#server = createServer((_request, response) => {
-      response.writeHead(404, { connection: 'close' }).end()
+    this.#server = createSecureServer({
+      credentials: options.credentials,
+      limit: new ConnectionLimit({ isKnown: options.isKnownAddress, monotonicMs: options.monotonicMs }),
+      mostConnections,
+      onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
+      onRefused: (reason, from) =>
+        options.onRefused(reason, `a connection from ${from} was cut before its hello`),
     })
-    this.#server.requestTimeout = 5000
-    this.#server.headersTimeout = 5000
   }
 
   /** @throws PeerListenerError when the address is in use or not of this host. */
   static async listen(options: PeerListenerOptions): Promise<PeerListener> {
     const listener = new PeerListener(options)
     const { address, port } = options.listen
-    await new Promise<void>((resolve, reject) => {
-      listener.#server.once('error', (cause) =>
-        reject(
-          new PeerListenerError(
-            `cannot listen on ${address}:${port}: ${cause.message}: change "listen" in agent.yaml`,
-            {
-              cause,
-            },
-          ),
-        ),
+    try {
+      await listen(listener.#server, { host: address, port })
+    } catch (cause) {
+      throw new PeerListenerError(
+        `cannot listen on ${address}:${port}: ${messageOf(cause)}: change "listen" in agent.yaml`,
+        { cause },
       )
-      listener.#server.listen({ host: address, port }, resolve)
-    })
+    }
     listener.#accept()
     return listener
   }
@@ -102,11 +109,18 @@ export class PeerListener {
   }
 
   /** Who may connect; null: nobody yet. */
-  setPeer(peer: NodeName | null): void {
-    if (peer === this.#peer) return
+  setPeer(peer: Peer | null): void {
+    const isSame = peer?.name === this.#peer?.name
     this.#peer = peer
-    this.#incarnation?.connection?.close('another plan')
-    this.#incarnation = null
+    const connection = this.#incarnation?.connection ?? null
+    if (!isSame) this.#incarnation = null
+    const refusal = connection === null ? null : this.#refusalOf(connection.identity)
+    if (refusal !== null) connection?.close(refusal)
+  }
+
+  /** From the next connection on. */
+  renewCredentials(credentials: Credentials): void {
+    renewCredentials(this.#server, credentials)
   }
 
   /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
@@ -124,10 +138,11 @@ export class PeerListener {
   #accept(): void {
     const said = new Map<number, NodeJS.Timeout>()
     this.#acceptor = acceptAgents(this.#server, {
-      token: this.#options.token,
+      refusalOf: (identity) => this.#refusalOf(identity),
       maxConnections,
       monotonicMs: this.#options.monotonicMs,
-      onRefused: (reason) => this.#options.onRefused(reason, 'a connection was refused before its hello'),
+      onRefused: (reason, text, from) =>
+        this.#options.onRefused(reason, `a connection from ${from} was refused before its hello: ${text}`),
       onOpen: (connection) => {
         const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
         said.set(connection.id, timer)
@@ -144,7 +159,7 @@ export class PeerListener {
     })
   }
 
-  #take(connection: Connection, data: string): void {
+  #take(connection: AcceptedConnection, data: string): void {
     let message: ReturnType<typeof parseFromAgent>
     try {
       message = parseFromAgent(data)
@@ -165,14 +180,19 @@ export class PeerListener {
     }
   }
 
-  #takeHello(connection: Connection, hello: Hello): void {
+  #takeHello(connection: AcceptedConnection, hello: Hello): void {
     const { cluster, node } = this.#options
     if (hello.cluster !== cluster)
       return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
-    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
     if (this.#peer === null) return connection.close('no plan names a peer yet')
-    if (hello.node !== this.#peer)
-      return this.#refuse(connection, 'foreign-node', `node "${hello.node}", the peer is "${this.#peer}"`)
+    const refusal = this.#refusalOf(connection.identity)
+    if (refusal !== null) return this.#refuse(connection, 'unauthenticated', refusal)
+    if (hello.node !== this.#peer.name)
+      return this.#refuse(
+        connection,
+        'impersonation',
+        `a hello as "${hello.node}" with the certificate of "${this.#peer.name}"`,
+      )
     const atMs = this.#options.nowMs()
     if (!this.#mayReplace(hello, atMs))
       return this.#refuse(
@@ -191,6 +211,12 @@ export class PeerListener {
     if (old !== null && old !== connection) old.close('replaced by a newer connection')
     const welcome: Welcome = { type: 'welcome', protocol: protocolVersion, voter: node, plan: null }
     connection.send(welcome)
+  }
+
+  #refusalOf(identity: Identity): string | null {
+    const { cluster } = this.#options
+    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
+    return this.#peer === null ? null : refusalOfPeer({ cluster, peer: this.#peer }, identity)
   }
 
   #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {
@@ -214,7 +240,7 @@ export class PeerListener {
     this.#incarnation = { id, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
   }
 
-  #takeBeat(connection: Connection, beat: Beat): void {
+  #takeBeat(connection: AcceptedConnection, beat: Beat): void {
     const incarnation = this.#incarnation
     if (incarnation?.connection !== connection)
       return this.#refuse(connection, 'no-hello', 'a beat without a hello that was accepted')
@@ -237,7 +263,7 @@ export class PeerListener {
     this.#incarnation?.connection?.send(answer)
   }
 
-  #refuse(connection: Connection, reason: string, text: string): void {
+  #refuse(connection: AcceptedConnection, reason: string, text: string): void {
     this.#options.onRefused(reason, text)
     connection.close(text)
   }

@@ -6,6 +6,7 @@
  * path was interrupted. A lease does not wait for that: beside a session that has fallen silent others are dialled, and
  * the first that is welcomed takes its place.
  */
+import type { SecureContext } from 'node:tls'
 import {
   parseFromVoter,
   type Answer,
@@ -20,7 +21,8 @@ import {
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
-import { dialVoter, type Connection } from '../shared/transport.ts'
+import type { Identity } from '../shared/identity.ts'
+import { dialVoter, type DialledConnection } from '../shared/transport.ts'
 
 export interface VoterLinkEvents {
   /** The voter welcomed this agent: from now on beats are sent. */
@@ -29,13 +31,18 @@ export interface VoterLinkEvents {
   readonly answer: (answered: { readonly sentAtMs: number; readonly answer: Answer }) => void
   readonly order: (order: Order) => void
   readonly plan: (plan: Plan) => void
+  /** The witness asks for a new key and certificate. */
+  readonly renew?: () => void
 }
 
 export interface VoterLinkOptions {
   readonly voter: VoterName
-  /** `http://host:port`. */
+  /** `https://host:port`. */
   readonly url: string
-  readonly token: string
+  /** Asked at each dial: a renewed certificate is used from the next connection on. */
+  readonly secureContext: () => SecureContext
+  /** Why the one that answers is not this voter; null: it is. */
+  readonly refusalOf: (identity: Identity | null) => string | null
   readonly hello: () => Hello
   readonly renewMs: () => number
   readonly nowMs: () => number
@@ -71,16 +78,16 @@ const shortestGapMs = 600
 
 /** The voter has welcomed this agent. */
 interface Session {
-  readonly connection: Connection
+  readonly connection: DialledConnection
   heardAtMs: number
   /** `atMs` of the voter's last answer. */
   echoMs: number | null
 }
 
 interface Attempt {
-  readonly dialled: Pick<Connection, 'abort'>
+  readonly dialled: Pick<DialledConnection, 'abort'>
   /** It is open, and hello was said. */
-  greeting: { readonly connection: Connection; readonly sinceMs: number } | null
+  greeting: { readonly connection: DialledConnection; readonly sinceMs: number } | null
 }
 
 export class VoterLink {
@@ -126,6 +133,14 @@ export class VoterLink {
     if (this.#session === null) return false
     this.#session.connection.send(message)
     return true
+  }
+
+  /**
+   * Another connection takes the place of this one, by a certificate that was renewed meanwhile. The old one goes when the
+   * voter welcomes the new one, so that no beat is missed.
+   */
+  dialAnew(): void {
+    if (this.#mayDial()) this.#dial()
   }
 
   close(): void {
@@ -183,12 +198,13 @@ export class VoterLink {
   }
 
   #dial(): void {
-    const { url, token, monotonicMs } = this.#options
+    const { url, secureContext, refusalOf, monotonicMs } = this.#options
     const attempt: Attempt = {
       greeting: null,
       dialled: dialVoter({
         url,
-        token,
+        secureContext: secureContext(),
+        refusalOf,
         connectTimeoutMs: this.#openMs(),
         monotonicMs,
         onOpen: (connection) => this.#greet(attempt, connection),
@@ -206,7 +222,7 @@ export class VoterLink {
    * Only one attempt at a time says hello: of two the voter would keep the one that came last and close the other, which
    * may be the one that was welcomed first here.
    */
-  #greet(attempt: Attempt, connection: Connection): void {
+  #greet(attempt: Attempt, connection: DialledConnection): void {
     if (!this.#attempts.has(attempt)) return
     attempt.greeting = { connection, sinceMs: this.#options.nowMs() }
     this.#dropSilentAttempts()
@@ -222,7 +238,7 @@ export class VoterLink {
     }
   }
 
-  #hear(attempt: Attempt, connection: Connection, data: string): void {
+  #hear(attempt: Attempt, connection: DialledConnection, data: string): void {
     const session = this.#session?.connection === connection ? this.#session : null
     if (session === null && !this.#attempts.has(attempt)) return
     let message: FromVoter
@@ -241,13 +257,13 @@ export class VoterLink {
     this.#take(session, message)
   }
 
-  #refuse(attempt: Attempt, connection: Connection, reason: string): void {
+  #refuse(attempt: Attempt, connection: DialledConnection, reason: string): void {
     connection.close(reason)
     if (this.#attempts.delete(attempt)) this.#fail(reason)
     else this.#lose(reason)
   }
 
-  #takeWelcome(attempt: Attempt, connection: Connection, { voter, plan }: Welcome): void {
+  #takeWelcome(attempt: Attempt, connection: DialledConnection, { voter, plan }: Welcome): void {
     const { url, voter: expected, on, nowMs } = this.#options
     if (voter !== expected) {
       this.#refuse(attempt, connection, `${url} is "${voter}" and not "${expected}": wrong address`)
@@ -263,7 +279,7 @@ export class VoterLink {
     if (old !== null) {
       // What waits on it would arrive when its path is mended, as if it were new.
       old.connection.abort('replaced by a newer connection')
-      on.down('it had fallen silent, a new connection takes its place')
+      on.down('a newer connection takes its place')
     }
     on.up(plan)
   }
@@ -285,6 +301,9 @@ export class VoterLink {
         return
       case 'plan':
         this.#options.on.plan(message.plan)
+        return
+      case 'renew':
+        this.#options.on.renew?.()
         return
       default:
         assertNever(message)

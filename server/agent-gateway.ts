@@ -1,40 +1,51 @@
 /** Between the agents' connections and the clusters: finds the cluster that a hello names, hands on what follows. */
 import { assertNever } from '../shared/assert-never.ts'
 import { parseFromAgent, ProtocolError, type FromAgent, type Hello } from '../shared/protocol.ts'
-import type { Connection, ConnectionEvents } from '../shared/transport.ts'
+import { describeIdentity, type Identity } from '../shared/identity.ts'
+import type { AcceptedConnection, ConnectionEvents } from '../shared/transport.ts'
 import type { ClusterRuntime, Outbound } from './cluster-runtime.ts'
 import type { Refusals } from './refusals.ts'
+import type { Registry } from './registry.ts'
 
 /** A connection that says nothing for so long is not an agent's. */
 export const helloTimeoutMs = 2000
 /** What an agent may say while its cluster is being opened. */
 const mostWaiting = 64
 
+/** What the gateway needs of enrolment (server/registry.ts). */
+export type Enrolment = Pick<Registry, 'sawInUse' | 'renewalDue'>
+
 /** What the gateway needs of a cluster. */
 export type Receiver = Pick<ClusterRuntime, 'handle'>
 
 interface Guest {
-  readonly connection: Connection
+  readonly connection: AcceptedConnection
   readonly helloTimeout: NodeJS.Timeout
   state:
     | { readonly phase: 'silent' }
-    | { readonly phase: 'joining'; readonly hello: Hello; readonly waiting: FromAgent[] }
-    | { readonly phase: 'member'; readonly hello: Hello; readonly cluster: Receiver }
+    | { readonly phase: 'joining'; readonly waiting: FromAgent[] }
+    | { readonly phase: 'member'; readonly cluster: Receiver }
     | { readonly phase: 'gone' }
 }
 
-export class AgentGateway implements ConnectionEvents, Outbound {
+export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbound {
   readonly #guests = new Map<number, Guest>()
   readonly #join: (cluster: string) => Promise<Receiver | null>
   readonly #refusals: Refusals
+  readonly #enrolment: Enrolment
 
-  /** @param options.join finds or admits a cluster; null: unknown here */
-  constructor(options: { join: (cluster: string) => Promise<Receiver | null>; refusals: Refusals }) {
+  /** @param options.join finds a cluster; null: unknown here */
+  constructor(options: {
+    join: (cluster: string) => Promise<Receiver | null>
+    enrolment: Enrolment
+    refusals: Refusals
+  }) {
     this.#join = options.join
+    this.#enrolment = options.enrolment
     this.#refusals = options.refusals
   }
 
-  readonly onOpen = (connection: Connection): void => {
+  readonly onOpen = (connection: AcceptedConnection): void => {
     const helloTimeout = setTimeout(
       () => this.#refuse(connection, 'no-hello', `no hello within ${helloTimeoutMs} ms`),
       helloTimeoutMs,
@@ -42,7 +53,7 @@ export class AgentGateway implements ConnectionEvents, Outbound {
     this.#guests.set(connection.id, { connection, helloTimeout, state: { phase: 'silent' } })
   }
 
-  readonly onMessage = (connection: Connection, data: string): void => {
+  readonly onMessage = (connection: AcceptedConnection, data: string): void => {
     const guest = this.#guests.get(connection.id)
     if (guest === undefined) return
     let message: FromAgent
@@ -55,7 +66,7 @@ export class AgentGateway implements ConnectionEvents, Outbound {
     this.#receive(guest, message)
   }
 
-  readonly onClose = (connection: Connection): void => {
+  readonly onClose = (connection: AcceptedConnection): void => {
     const guest = this.#guests.get(connection.id)
     if (guest === undefined) return
     this.#guests.delete(connection.id)
@@ -73,8 +84,33 @@ export class AgentGateway implements ConnectionEvents, Outbound {
     this.#guests.get(id)?.connection.close(reason)
   }
 
+  /** Those that may not connect any more, since a node was removed or its certificate replaced. */
+  closeRefused(refusalOf: (identity: Identity) => string | null): void {
+    for (const { connection } of this.#guests.values()) {
+      const refusal = refusalOf(connection.identity)
+      if (refusal !== null) connection.close(refusal)
+    }
+  }
+
+  /** Those whose certificate is old, or whose admin wants another, make a new key at their leisure. */
+  askForRenewals(): void {
+    for (const { connection, state } of this.#guests.values())
+      if (state.phase === 'member') this.#askForRenewal(connection)
+  }
+
+  #askForRenewal(connection: AcceptedConnection): void {
+    const { identity } = connection
+    if (identity.kind === 'node' && this.#enrolment.renewalDue(identity)) connection.send({ type: 'renew' })
+  }
+
   #receive(guest: Guest, message: FromAgent): void {
     const { state, connection } = guest
+    if (message.type === 'hello' && !speaksForItself(connection.identity, message))
+      return this.#refuse(
+        connection,
+        'impersonation',
+        `a hello as ${message.cluster}/${message.node} with the certificate of ${describeIdentity(connection.identity)}`,
+      )
     switch (state.phase) {
       case 'silent':
         if (message.type !== 'hello')
@@ -87,7 +123,7 @@ export class AgentGateway implements ConnectionEvents, Outbound {
         state.waiting.push(message)
         return
       case 'member':
-        return this.#handOn(connection, state, message)
+        return this.#handOn(connection, state.cluster, message)
       case 'gone':
         return
       default:
@@ -97,8 +133,14 @@ export class AgentGateway implements ConnectionEvents, Outbound {
 
   async #admit(guest: Guest, hello: Hello): Promise<void> {
     const { connection } = guest
+    const { identity, remoteAddress } = connection
+    if (identity.kind === 'node')
+      this.#enrolment.sawInUse(identity, {
+        address: hello.listener.address ?? remoteAddress,
+        port: hello.listener.port,
+      })
     const waiting: FromAgent[] = []
-    guest.state = { phase: 'joining', hello, waiting }
+    guest.state = { phase: 'joining', waiting }
     const cluster = await this.#join(hello.cluster)
     // It may have hung up meanwhile.
     if (!this.#guests.has(connection.id)) return
@@ -108,26 +150,16 @@ export class AgentGateway implements ConnectionEvents, Outbound {
       })
       return
     }
-    const member = { phase: 'member', hello, cluster } as const
-    guest.state = member
-    this.#handOn(connection, member, hello)
-    for (const message of waiting) this.#handOn(connection, member, message)
+    guest.state = { phase: 'member', cluster }
+    this.#askForRenewal(connection)
+    this.#handOn(connection, cluster, hello)
+    for (const message of waiting) this.#handOn(connection, cluster, message)
   }
 
-  #handOn(
-    connection: Connection,
-    { hello, cluster }: { hello: Hello; cluster: Receiver },
-    message: FromAgent,
-  ): void {
+  #handOn(connection: AcceptedConnection, cluster: Receiver, message: FromAgent): void {
     const at = { connection: connection.id }
     switch (message.type) {
       case 'hello':
-        if (message.cluster !== hello.cluster || message.node !== hello.node)
-          return this.#refuse(
-            connection,
-            'foreign',
-            `a second hello as ${message.cluster}/${message.node} on the connection of ${hello.cluster}/${hello.node}`,
-          )
         return cluster.handle({
           type: 'hello',
           ...at,
@@ -144,12 +176,16 @@ export class AgentGateway implements ConnectionEvents, Outbound {
   }
 
   #refuse(
-    connection: Connection,
-    kind: 'no-hello' | 'malformed' | 'unknown-cluster' | 'foreign',
+    connection: AcceptedConnection,
+    kind: 'no-hello' | 'malformed' | 'unknown-cluster' | 'impersonation',
     text: string,
     facts: Readonly<Record<string, unknown>> = {},
   ): void {
     this.#refusals.count(kind, text, { from: connection.remoteAddress, ...facts })
     connection.close(text)
   }
+}
+
+function speaksForItself(identity: Identity, { cluster, node }: Hello): boolean {
+  return identity.kind === 'node' && identity.cluster === cluster && identity.node === node
 }

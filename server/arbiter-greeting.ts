@@ -1,19 +1,12 @@
 /** An agent says who it is: welcomed, taken for a second one of its name, or sent away. Pure. */
 import { assertNever } from '../shared/assert-never.ts'
-import {
-  type Hello,
-  maxNodes,
-  type Member,
-  type NodeName,
-  type Plan,
-  protocolVersion,
-  witness,
-} from '../shared/protocol.ts'
+import { type Hello, type NodeName, protocolVersion, witness } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
 import type { ArbiterEvent } from './arbiter-state.ts'
+import { planOf } from './arbiter-members.ts'
 import { liveNode, occurred, refuseMessage, type Turn } from './arbiter-turn.ts'
-import { greet, newNode, type NodeState, type Patience } from './roster.ts'
+import { greet, type NodeState, type Patience } from './roster.ts'
 
 export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
   const { connection, hello, remoteAddress } = event
@@ -23,8 +16,8 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
   }
   if (hello.cluster !== turn.arbiter.cluster)
     return refuse('foreign-cluster', `this is cluster ${turn.arbiter.cluster}`)
-  const known = turn.nodes.get(hello.node) ?? admitNode(turn, hello, remoteAddress)
-  if (known === null)
+  const known = turn.nodes.get(hello.node)
+  if (known === undefined)
     return refuse(
       'unknown-node',
       `${hello.node} is not a node of cluster ${hello.cluster} (${[...turn.nodes.keys()].join(', ')})`,
@@ -65,8 +58,9 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           connection: greeting.replaced,
           reason: 'replaced by a newer connection',
         })
+      followMove(turn, known, hello)
       if (!greeting.isNew) return
-      occurred(turn, {
+      return occurred(turn, {
         event: 'agent-started',
         level: 'info',
         instance: null,
@@ -75,63 +69,16 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
         evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
         decision: null,
       })
-      return tellOfOtherAddress(turn, known.member, hello.listener)
     default:
       return assertNever(greeting)
   }
 }
 
-/** What witness.yaml lists, or what the node was admitted with, is what its peer is given: an agent cannot move itself. */
-function tellOfOtherAddress(turn: Turn, member: Member, listener: Hello['listener']): void {
-  const { name, address, port } = member
-  const told = { address: listener.address ?? address, port: listener.port }
-  if (told.address === address && told.port === port) return
-  occurred(turn, {
-    event: 'address-differs',
-    level: 'warning',
-    instance: null,
-    node: name,
-    text: `The agent of ${name} says that its peer reaches it at ${told.address} port ${told.port}; the peer is given ${address} port ${port}, as the witness knows it. If that is wrong, correct clusters.${turn.arbiter.cluster}.nodes.${name} in witness.yaml; else correct advertise and listen in its agent.yaml.`,
-    evidence: { advertised: listener, known: { address, port } },
-    decision: `${address} port ${port} stays`,
-  })
-}
-
-/** A node that is not known yet joins a cluster that admits its nodes, while there is room. */
-function admitNode(turn: Turn, hello: Hello, remoteAddress: string): NodeState | null {
-  if (!turn.arbiter.admit || turn.nodes.size >= maxNodes) return null
-  const node = newNode({
-    name: hello.node,
-    address: hello.listener.address ?? remoteAddress,
-    port: hello.listener.port,
-  })
-  turn.nodes.set(hello.node, node)
-  turn.effects.push({ type: 'members', members: membersOf(turn) })
-  for (const { session } of turn.nodes.values())
-    if (session?.open === true)
-      turn.effects.push({
-        type: 'send',
-        connection: session.connection,
-        message: { type: 'plan', plan: planOf(turn) },
-      })
-  occurred(turn, {
-    event: 'node-admitted',
-    level: 'info',
-    instance: null,
-    node: hello.node,
-    text: `${hello.node} (${node.member.address}:${node.member.port}) is now a node of cluster ${hello.cluster}.`,
-    evidence: { address: node.member.address, port: node.member.port },
-    decision: 'admitted',
-  })
-  return node
-}
-
-function membersOf(turn: Turn): Member[] {
-  return [...turn.nodes.values()].map(({ member }) => member)
-}
-
-function planOf(turn: Turn): Plan {
-  return { cluster: turn.arbiter.cluster, timing: turn.arbiter.timing, nodes: membersOf(turn) }
+/** An agent says where its peer reaches it, and nobody else can say it: its certificate names the node. */
+function followMove(turn: Turn, { member }: NodeState, { node, listener }: Hello): void {
+  const told = { address: listener.address ?? member.address, port: listener.port }
+  if (told.address === member.address && told.port === member.port) return
+  turn.effects.push({ type: 'moved', node, ...told })
 }
 
 export function patienceWith(turn: Turn, node: NodeName): Patience {

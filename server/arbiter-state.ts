@@ -16,6 +16,8 @@ export type ArbiterEvent =
       readonly hello: Hello
       readonly remoteAddress: string
     }
+  /** What enrolment says of who belongs to the cluster. */
+  | { readonly type: 'members'; readonly atMs: number; readonly members: readonly Member[] }
   | { readonly type: 'closed'; readonly atMs: number; readonly connection: ConnectionId }
   | { readonly type: 'beat'; readonly atMs: number; readonly connection: ConnectionId; readonly beat: Beat }
   | { readonly type: 'tell'; readonly atMs: number; readonly connection: ConnectionId; readonly tell: Tell }
@@ -77,8 +79,8 @@ export type ArbiterEffect =
       readonly text: string
     }
   | { readonly type: 'occurred'; readonly occurrence: Occurrence }
-  /** The members of the cluster changed (a cluster that admits its nodes at their first hello). */
-  | { readonly type: 'members'; readonly members: readonly Member[] }
+  /** An agent moved: where its peer reaches it from now on. */
+  | { readonly type: 'moved'; readonly node: NodeName; readonly address: string; readonly port: number }
 
 /** What the ledger told at start. */
 export interface RecoveredLedger {
@@ -91,8 +93,6 @@ export interface ArbiterOptions {
   readonly cluster: string
   readonly timing: Timing
   readonly members: readonly Member[]
-  /** Whether unknown nodes join at their first hello, up to two. */
-  readonly admit: boolean
   readonly recovered: RecoveredLedger
   readonly atMs: number
 }
@@ -134,7 +134,6 @@ export interface InstanceState {
 export interface Arbiter {
   readonly cluster: string
   readonly timing: Timing
-  readonly admit: boolean
   readonly recovered: ArbiterOptions['recovered']
   readonly startedAtMs: number
   readonly nodes: ReadonlyMap<NodeName, NodeState>

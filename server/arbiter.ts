@@ -8,6 +8,7 @@ import { assertNever } from '../shared/assert-never.ts'
 import { expireVote, keepOverJump } from '../shared/vote.ts'
 import { bookCheck } from './arbiter-check.ts'
 import { bookHello, patienceWith } from './arbiter-greeting.ts'
+import { bookMembers } from './arbiter-members.ts'
 import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './arbiter-state.ts'
 import {
   answer,
@@ -36,11 +37,10 @@ export type { ConnectionId } from './roster.ts'
 
 /** The arbiter of a witness that starts at `atMs`. */
 export function createArbiter(options: ArbiterOptions): Arbiter {
-  const { cluster, timing, members, admit, recovered, atMs } = options
+  const { cluster, timing, members, recovered, atMs } = options
   const arbiter: Arbiter = {
     cluster,
     timing,
-    admit,
     recovered,
     startedAtMs: atMs,
     nodes: new Map(members.map((member) => [member.name, newNode(member)])),
@@ -102,6 +102,8 @@ function book(turn: Turn, event: ArbiterEvent): void {
   switch (event.type) {
     case 'hello':
       return bookHello(turn, event)
+    case 'members':
+      return bookMembers(turn, event.members)
     case 'closed':
       for (const [name, node] of turn.nodes) turn.nodes.set(name, hangUp(node, event.connection))
       return

@@ -9,7 +9,7 @@ import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import type { Ballot } from '../shared/vote.ts'
+import { promisedTo, type Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
@@ -52,13 +52,14 @@ export interface CheckAnswer {
 export interface RuntimeOptions {
   readonly cluster: string
   readonly arbiter: Arbiter
-  readonly members: readonly Member[]
   /** A pause longer than this is told to the arbiter as `resumed`. */
   readonly longestPauseMs: number
   readonly ledger: Ledger
   readonly marks: MarkFile
   readonly events: EventLog
   readonly outbound: Outbound
+  /** A node's agent says where its peer reaches it from now on. */
+  readonly onMoved: (to: { readonly node: string; readonly address: string; readonly port: number }) => void
   readonly log: Log
   readonly nowMs: () => number
   /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
@@ -83,7 +84,6 @@ export class ClusterRuntime {
   readonly #options: RuntimeOptions
   readonly #core: Core
   #arbiter: Arbiter
-  #members: readonly Member[]
   #queue: ArbiterEvent[] = []
   #running = false
   #ended = false
@@ -101,14 +101,13 @@ export class ClusterRuntime {
     this.#options = options
     this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
     this.#arbiter = options.arbiter
-    this.#members = options.members
     const bootMs = options.nowMs()
     this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
     this.#arm(bootMs)
   }
 
   get members(): readonly Member[] {
-    return this.#members
+    return [...this.#arbiter.nodes.values()].map(({ member }) => member)
   }
 
   view(): ClusterView {
@@ -125,6 +124,12 @@ export class ClusterRuntime {
   /** Whether it has not run for so long that its timer must be lost. */
   isStalled(atMs: number): boolean {
     return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
+  }
+
+  /** Whether a vote here is promised to the node: it has the VIP, or is about to. */
+  holdsLease(node: string): boolean {
+    const atMs = this.#options.nowMs()
+    return [...this.#arbiter.instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -241,9 +246,8 @@ export class ClusterRuntime {
         return this.#checks.get(effect.check)?.({ permit: effect.permit, text: effect.text })
       case 'occurred':
         return this.tell(effect.occurrence)
-      case 'members':
-        this.#members = effect.members
-        return this.#onTheSide(this.#remember(effect.members))
+      case 'moved':
+        return this.#options.onMoved(effect)
       default:
         return assertNever(effect)
     }
@@ -264,22 +268,6 @@ export class ClusterRuntime {
     }
     this.handle({ type: 'recorded', instance, ballot })
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
-  }
-
-  async #remember(members: readonly Member[]): Promise<void> {
-    try {
-      await this.#options.ledger.remember(members)
-    } catch (error) {
-      this.tell({
-        event: 'members-not-kept',
-        level: 'warning',
-        instance: null,
-        node: null,
-        text: `The nodes of ${this.cluster} could not be written down; after a restart they are unknown until they say hello again.`,
-        evidence: { error: messageOf(error), members: members.map(({ name }) => name) },
-        decision: null,
-      })
-    }
   }
 
   #tellSlowWrite(instance: string, tookMs: number): void {

@@ -1,18 +1,27 @@
-/** All clusters of this witness: opened from the configuration at start, or admitted at their agents' first hello. */
-import { mkdirSync, readdirSync } from 'node:fs'
+/** All clusters of this witness: those that have a node that is enrolled. */
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../shared/log.ts'
 import { MarkFile } from '../shared/mark-file.ts'
-import { clusterName, maxNodes, type Member } from '../shared/protocol.ts'
+import type { Member } from '../shared/protocol.ts'
 import { defaultTiming } from '../shared/timing.ts'
-import { createArbiter } from './arbiter.ts'
+import { createArbiter, type Occurrence } from './arbiter.ts'
 import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
-import type { ClusterConfig, WitnessConfig } from './config.ts'
+import type { WitnessConfig } from './config.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
 
+/** What enrolment knows of clusters and nodes (server/registry.ts). */
+export interface Enrolled {
+  readonly clusters: readonly string[]
+  members(cluster: string): readonly Member[]
+  /** A node's agent says where its peer reaches it from now on. */
+  move(cluster: string, to: { readonly node: string; readonly address: string; readonly port: number }): void
+}
+
 export interface ClustersOptions {
   readonly config: WitnessConfig
+  readonly enrolled: Enrolled
   readonly bootId: string
   readonly outbound: Outbound
   readonly log: Log
@@ -23,8 +32,6 @@ export interface ClustersOptions {
   readonly onTurn?: RuntimeOptions['onTurn']
 }
 
-/** More would be a mistake in an agent's configuration, or an attack by somebody with the token. */
-const mostAdmitted = 1000
 /** A shorter pause cannot be told from a busy moment. */
 const shortestPauseMs = 600
 
@@ -40,13 +47,9 @@ export class Clusters {
     makeRunFolder(options)
   }
 
-  /** Opens every cluster of the configuration, and those that were admitted before. */
+  /** Opens every cluster that has a node: checks may ask before any agent has said hello. */
   async start(): Promise<void> {
-    const { clusters, admit, dataDir } = this.#options.config
-    await Promise.all([...clusters].map(([name, config]) => this.#openOnce(name, config)))
-    // Checks may ask before any agent has said hello.
-    const admitted = admit ? clustersOnDisk(dataDir) : []
-    await Promise.all(admitted.map((name) => this.join(name)))
+    await Promise.all(this.#options.enrolled.clusters.map((name) => this.#openOnce(name)))
     this.#started = true
   }
 
@@ -59,19 +62,38 @@ export class Clusters {
     return [...this.#ready.values()].sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
   }
 
+  /** Whether a node of any cluster lives there. */
+  knowsAddress(address: string): boolean {
+    return this.all.some(({ members }) => members.some((member) => member.address === address))
+  }
+
+  /** Keeps an event of a cluster that need not be open yet. One that has no node has no events, only a line in the log. */
+  async tell(name: string, occurrence: Occurrence): Promise<void> {
+    const runtime = this.get(name) ?? (await this.join(name))
+    if (runtime !== null) {
+      runtime.tell(occurrence)
+      return
+    }
+    const { event, text, evidence } = occurrence
+    this.#options.log.info(event, text, { cluster: name, evidence })
+  }
+
   get(name: string): ClusterRuntime | null {
     return this.#ready.get(name) ?? null
   }
 
-  /** The cluster that an agent names; null where it is unknown and may not join. */
+  /** The cluster that an agent names; null where no node of it is enrolled. */
   async join(name: string): Promise<ClusterRuntime | null> {
-    if (this.#ended) return null
-    const { config } = this.#options
-    const known = config.clusters.get(name)
-    if (known !== undefined) return this.#openOnce(name, known)
-    if (!config.admit) return null
-    if (!this.#open.has(name) && this.#open.size >= mostAdmitted) return null
-    return this.#openOnce(name, { timing: defaultTiming, members: [] })
+    if (this.#ended || !this.#options.enrolled.clusters.includes(name)) return null
+    return this.#openOnce(name)
+  }
+
+  /** Enrolment changed who belongs to the cluster. */
+  async membersChanged(name: string): Promise<void> {
+    if (this.#ended) return
+    const known = this.#open.has(name)
+    const runtime = await this.#openOnce(name)
+    if (known) runtime.handle({ type: 'members', members: this.#options.enrolled.members(name) })
   }
 
   async close(): Promise<void> {
@@ -80,21 +102,19 @@ export class Clusters {
     await Promise.all(opened.map((runtime) => runtime.close()))
   }
 
-  #openOnce(name: string, config: ClusterConfig): Promise<ClusterRuntime> {
+  #openOnce(name: string): Promise<ClusterRuntime> {
     let opening = this.#open.get(name)
     if (opening === undefined) {
-      opening = this.#openCluster(name, config)
+      opening = this.#openCluster(name)
       this.#open.set(name, opening)
     }
     return opening
   }
 
-  async #openCluster(
-    cluster: string,
-    { timing, members: configured }: ClusterConfig,
-  ): Promise<ClusterRuntime> {
-    const { config, bootId, outbound, log, nowMs, monotonicMs, now } = this.#options
-    const { dataDir, runDir, admit } = config
+  async #openCluster(cluster: string): Promise<ClusterRuntime> {
+    const { config, enrolled, bootId, outbound, log, nowMs, monotonicMs, now } = this.#options
+    const { dataDir, runDir } = config
+    const timing = config.clusters.get(cluster)?.timing ?? defaultTiming
     const events = new EventLog({
       dataDir,
       cluster,
@@ -107,23 +127,21 @@ export class Clusters {
     })
     const ledger = await Ledger.open({ dataDir, cluster, seenBefore: events.seenBefore, nowMs })
     const marks = new MarkFile(join(runDir, `witness-${cluster}.marks`), bootId)
-    const members = membersOf({ configured, admitted: ledger.members, admit })
     const runtime = new ClusterRuntime({
       cluster,
       arbiter: createArbiter({
         cluster,
         timing,
-        members,
-        admit,
+        members: enrolled.members(cluster),
         recovered: ledger.recovered(marks.recover()),
         atMs: nowMs(),
       }),
-      members,
       longestPauseMs: Math.max(2 * timing.renewMs, shortestPauseMs),
       ledger,
       marks,
       events,
       outbound,
+      onMoved: (to) => enrolled.move(cluster, to),
       log,
       nowMs,
       monotonicMs,
@@ -134,33 +152,6 @@ export class Clusters {
     this.#ready.set(cluster, runtime)
     return runtime
   }
-}
-
-function clustersOnDisk(dataDir: string): readonly string[] {
-  const names = ['ledger', 'events'].flatMap((folder) => {
-    try {
-      return readdirSync(join(dataDir, folder)).map((file) => /^(.+)\.jsonl?$/.exec(file)?.[1] ?? '')
-    } catch {
-      // A new data folder.
-      return []
-    }
-  })
-  return [...new Set(names)].filter((name) => clusterName.safeParse(name).success)
-}
-
-/** What the configuration says comes first; an admitted node keeps its place where there is one. */
-function membersOf({
-  configured,
-  admitted,
-  admit,
-}: {
-  configured: readonly Member[]
-  admitted: readonly Member[]
-  admit: boolean
-}): readonly Member[] {
-  if (!admit) return configured
-  const names = new Set(configured.map(({ name }) => name))
-  return [...configured, ...admitted.filter(({ name }) => !names.has(name))].slice(0, maxNodes)
 }
 
 function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {

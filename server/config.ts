@@ -4,19 +4,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../shared/config-file.ts'
 import { logLevels, type LogLevel } from '../shared/log.ts'
-import {
-  clusterName,
-  maxNodes,
-  memberSchema,
-  nodeName,
-  timingSchema,
-  type Member,
-} from '../shared/protocol.ts'
+import { clusterName, timingSchema } from '../shared/protocol.ts'
 import { assertTiming, defaultTiming, strictReserveMs, TimingError, type Timing } from '../shared/timing.ts'
 
 export interface ClusterConfig {
   readonly timing: Timing
-  readonly members: readonly Member[]
 }
 
 export interface WitnessConfig {
@@ -25,17 +17,12 @@ export interface WitnessConfig {
   readonly dataDir: string
   /** Marks: on tmpfs, does not survive the boot. */
   readonly runDir: string
-  readonly tokenFile: string
-  /** Whether a missing token file is made. */
-  readonly makeToken: boolean
-  /** Whether clusters and nodes become known by their agents' first hello. */
-  readonly admit: boolean
   readonly icmpIntervalMs: number
   readonly logLevel: LogLevel
+  /** Of clusters whose timing or gate is not the default; which clusters there are says enrolment. */
   readonly clusters: ReadonlyMap<string, ClusterConfig>
 }
 
-const defaultAgentPort = 7401
 const defaults = {
   listen: '0.0.0.0:7400',
   dataDir: '/var/lib/keepalived-witness',
@@ -65,24 +52,8 @@ const clusterSchema = z
   .strictObject({
     gate: timingSchema.shape.gate,
     timing: givenTiming.prefault({}),
-    nodes: z
-      .record(
-        nodeName,
-        z.strictObject({
-          address: memberSchema.shape.address,
-          port: memberSchema.shape.port.default(defaultAgentPort),
-        }),
-      )
-      .default({}),
   })
   .transform((cluster, context): ClusterConfig => {
-    const members = Object.entries(cluster.nodes).map(([name, at]) => ({ name, ...at }))
-    if (members.length > maxNodes)
-      context.addIssue({
-        code: 'custom',
-        path: ['nodes'],
-        message: `${members.length} nodes: a cluster has ${maxNodes} at most: remove ${members.slice(maxNodes).map(nameOf).join(', ')}`,
-      })
     const timing = mergeTiming(cluster.gate, cluster.timing)
     try {
       assertTiming(timing)
@@ -90,36 +61,22 @@ const clusterSchema = z
       if (!(error instanceof TimingError)) throw error
       context.addIssue({ code: 'custom', path: ['timing'], message: error.message })
     }
-    return { timing, members }
+    return { timing }
   })
 
 export const configSchema = z.strictObject({
   listen: listenSchema.prefault(defaults.listen),
   dataDir: folder.default(defaults.dataDir),
   runDir: folder.default(defaults.runDir),
-  tokenFile: folder.optional(),
-  admit: z.boolean().default(false),
   icmpIntervalMs: z.number().int().min(100).max(60_000).default(1000),
   logLevel: z.enum(logLevels).default('info'),
   clusters: z.record(clusterName, clusterSchema).prefault({}),
 })
 
-const fileSchema = configSchema.transform((file, context): WitnessConfig => {
-  if (!file.admit)
-    for (const [name, { members }] of Object.entries(file.clusters))
-      if (members.length === 0)
-        context.addIssue({
-          code: 'custom',
-          path: ['clusters', name],
-          message: 'no nodes: list them under "nodes", or set "admit: true" to learn them from their agents',
-        })
-  return {
-    ...file,
-    tokenFile: file.tokenFile ?? join(file.dataDir, 'token'),
-    makeToken: false,
-    clusters: new Map(Object.entries(file.clusters)),
-  }
-})
+const fileSchema = configSchema.transform((file): WitnessConfig => ({
+  ...file,
+  clusters: new Map(Object.entries(file.clusters)),
+}))
 
 /**
  * Reads witness.yaml.
@@ -131,7 +88,7 @@ export function loadWitnessConfig(path: string): WitnessConfig {
 
 /**
  * What the witness does when it is started without a configuration: everything in one folder that this user can
- * write, a token made at first start, every agent that has the token admitted.
+ * write.
  */
 export function embeddedConfig(
   env: Readonly<Record<string, string | undefined>>,
@@ -145,9 +102,6 @@ export function embeddedConfig(
     listen: { host: '0.0.0.0', port: 7400 },
     dataDir,
     runDir,
-    tokenFile: join(dataDir, 'token'),
-    makeToken: true,
-    admit: true,
     icmpIntervalMs: 1000,
     logLevel: 'info',
     clusters: new Map(),
@@ -178,8 +132,4 @@ function mergeTiming(gate: Timing['gate'], given: z.infer<typeof givenTiming>): 
     handoverMs: given.handoverMs ?? defaultTiming.handoverMs,
     driftPpm: given.driftPpm ?? defaultTiming.driftPpm,
   }
-}
-
-function nameOf(member: Member): string {
-  return member.name
 }

@@ -1,18 +1,23 @@
 /**
  * The witness's HTTP API: health, what is going on and why, and the question of a check whose agent is dead.
- * docs/OPERATING.md lists it for people. Everything under /api needs the token.
+ * docs/OPERATING.md lists it for people. Everything under /api needs a
+ * certificate of this witness: an admin reads all, a node its own cluster, and a check asks for its own node.
  */
-import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express'
 import { z } from 'zod'
 import { bootId, clusterName, instanceName, nodeName } from '../shared/protocol.ts'
-import { bearsToken } from '../shared/token.ts'
+import { describeIdentity, type Identity } from '../shared/identity.ts'
+import { plainAddress } from '../shared/secure-server.ts'
 import type { CheckAnswer, ClusterRuntime } from './cluster-runtime.ts'
-import { sendProblem } from './problem.ts'
+import { sendProblem, type Problem } from './problem.ts'
 import { readQuery, wholeNumber } from './query.ts'
 
 export interface ApiOptions {
-  readonly token: string
+  /** Null: no certificate of this witness, or one that is worth nothing any more. */
+  readonly callerOf: (request: Request) => Identity | null
   readonly version: string
+  /** What changes something, and lets in for that whom it sees fit: it comes before everything that only reads. */
+  readonly commands: readonly Router[]
   readonly clusters: {
     readonly ready: boolean
     readonly all: readonly Pick<ClusterRuntime, 'cluster' | 'view'>[]
@@ -21,7 +26,10 @@ export interface ApiOptions {
   /** What was refused before it reached a cluster, by kind. */
   readonly refused: () => Readonly<Record<string, number>>
   readonly onError: (error: unknown) => void
-  readonly onUnauthenticated: (remoteAddress: string) => void
+  readonly onRefused: (
+    kind: 'unauthenticated' | 'forbidden',
+    facts: Readonly<Record<string, unknown>>,
+  ) => void
 }
 
 /** No request here has a body. */
@@ -46,6 +54,7 @@ export function createApi(options: ApiOptions): Express {
   api.set('query parser', 'simple')
   api.set('strict routing', true)
 
+  for (const router of options.commands) api.use(router)
   api.use(guardRequest)
   api.get('/healthz', (_request, response) => sendText(response, 200, 'ok'))
   api.get('/readyz', (_request, response) => {
@@ -61,17 +70,16 @@ export function createApi(options: ApiOptions): Express {
   })
 
   api.use('/api', (request, response, next) => {
-    if (bearsToken(request.headers.authorization, options.token)) {
+    const caller = options.callerOf(request)
+    if (caller !== null && mayAsk(caller, request)) {
       next()
       return
     }
-    options.onUnauthenticated(request.socket.remoteAddress ?? 'unknown')
-    response.set('WWW-Authenticate', 'Bearer')
-    sendProblem(response, {
-      status: 401,
-      title: 'Unauthorized',
-      detail: 'Send "Authorization: Bearer <token>" with the token of the witness\'s token file.',
+    options.onRefused(caller === null ? 'unauthenticated' : 'forbidden', {
+      from: plainAddress(request.socket.remoteAddress),
+      by: caller === null ? null : describeIdentity(caller),
     })
+    sendProblem(response, caller === null ? unauthorized : forbidden(caller))
   })
 
   api.get('/api/v1/clusters', (_request, response) => {
@@ -146,6 +154,32 @@ export function createApi(options: ApiOptions): Express {
     })
   })
   return api
+}
+
+const unauthorized = {
+  status: 401,
+  title: 'Unauthorized',
+  detail:
+    'No certificate of this witness was shown, or one that was replaced or revoked: enrol this node again, or run witnessctl as root on the witness host.',
+} as const
+
+function forbidden(caller: Identity): Problem {
+  return {
+    status: 403,
+    title: 'Forbidden',
+    detail: `The certificate of ${describeIdentity(caller)} does not reach that far.`,
+  }
+}
+
+function mayAsk(caller: Identity, request: Request): boolean {
+  if (caller.kind === 'admin') return true
+  if (caller.kind !== 'node') return false
+  const asked = /^\/v1\/(?:(check)|clusters\/([^/]+)(?:\/events)?)$/.exec(request.path)
+  if (asked === null) return false
+  const [, check, cluster] = asked
+  if (check === undefined) return cluster === caller.cluster
+  // The answer is a vote: nobody asks for another.
+  return request.query.cluster === caller.cluster && request.query.node === caller.node
 }
 
 function guardRequest(request: Request, response: Response, next: NextFunction): void {

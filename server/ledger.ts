@@ -1,19 +1,18 @@
 /**
- * What the witness must never forget of one cluster: to whom its vote went last, per instance, under which epoch; and
- * the nodes that it admitted. One durable file for each cluster.
+ * What the witness must never forget of one cluster: to whom its vote went last, per instance, under which epoch.
+ * One durable file for each cluster.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ballotSchema } from '../shared/ballot.ts'
 import { DurableStore, type FileSystem } from '../shared/durable-file.ts'
-import { clusterName, instanceName, maxNodes, memberSchema, type Member } from '../shared/protocol.ts'
+import { clusterName, instanceName } from '../shared/protocol.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../shared/vote.ts'
 import type { RecoveredLedger } from './arbiter-state.ts'
 
 const contentSchema = z.strictObject({
   cluster: clusterName,
   ballots: z.record(instanceName, ballotSchema),
-  members: z.array(memberSchema).max(maxNodes),
   /** An earlier ledger of this cluster was lost: an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
 })
@@ -56,15 +55,11 @@ export class Ledger {
         nowMs,
         ...(fileSystem === undefined ? {} : { fileSystem }),
       },
-      { cluster, ballots: {}, members: [], lostBefore: false },
+      { cluster, ballots: {}, lostBefore: false },
     )
     const state = stateOf(store.found, path, seenBefore)
     if (state.kind === 'lost') store.data.lostBefore = true
     return new Ledger(store, state)
-  }
-
-  get members(): readonly Member[] {
-    return this.#store.data.members
   }
 
   /** How long the last write took until it was durable; null: none yet. */
@@ -93,11 +88,6 @@ export class Ledger {
       ...data,
       ballots: { ...data.ballots, [instance]: { to: ballot.to, epoch: ballot.epoch } },
     }))
-  }
-
-  /** @throws DurableFileError */
-  remember(members: readonly Member[]): Promise<void> {
-    return this.#store.update((data) => ({ ...data, members: members.map((member) => ({ ...member })) }))
   }
 
   /**

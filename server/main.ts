@@ -1,16 +1,20 @@
 /** witnessd: reads the command line and the configuration, hands the clocks to the witness, and ends it on a signal. */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError } from '../shared/config-file.ts'
+import { messageOf } from '../shared/error-message.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { serviceManager } from '../shared/service-manager.ts'
-import { makeToken, readToken, TokenError } from '../shared/token.ts'
+import { keepAdminCredentials } from './admin-credentials.ts'
+import { Authority, AuthorityError } from './authority.ts'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
 import { exitCodes, parseOptions } from './options.ts'
+import { Registry } from './registry.ts'
 import { startWitness, type Witness } from './witness.ts'
 
 /** What of the events is not on disk by then is lost; nothing else waits. */
@@ -32,7 +36,15 @@ async function main(): Promise<void> {
   endOnFault(log)
   prepareDataFolder(config.dataDir)
   lockDataFolder(config.dataDir)
-  const token = obtainToken(config, log)
+  const authority = await openAuthority(config, log)
+  const registry = await Registry.open({
+    folder: authorityFolderIn(config.dataDir),
+    authorityWasThere: authority.wasThere,
+    onError: (error) => log.error('registry-not-kept', error.message),
+    bootId: bootId(),
+    nowMs: bootClockMs,
+    now: () => new Date(),
+  })
   const service = serviceManager({
     env: process.env,
     pid: process.pid,
@@ -43,7 +55,8 @@ async function main(): Promise<void> {
   try {
     witness = await startWitness({
       config,
-      token,
+      authority,
+      registry,
       version,
       bootId: bootId(),
       log,
@@ -63,7 +76,7 @@ async function main(): Promise<void> {
     config: options.config,
     dataDir: config.dataDir,
     clusters: [...config.clusters.keys()],
-    admit: config.admit,
+    authority: authority.fingerprint,
   })
   service.ready(`listens on ${address} port ${port}`)
   endOnSignal(witness, log)
@@ -91,23 +104,25 @@ function lockDataFolder(dataDir: string): void {
   }
 }
 
-function obtainToken({ tokenFile, makeToken: mayMake }: WitnessConfig, log: Log): string {
+function authorityFolderIn(dataDir: string): string {
+  return join(dataDir, 'authority')
+}
+
+async function openAuthority({ dataDir }: WitnessConfig, log: Log): Promise<Authority> {
   try {
-    if (mayMake && !existsSync(tokenFile)) {
-      const token = makeToken(tokenFile)
-      log.info(
-        'token-made',
-        `the token for agents, checks and witnessctl is in ${tokenFile}: copy it to the nodes`,
-        {
-          tokenFile,
-        },
-      )
-      return token
-    }
-    return readToken(tokenFile)
+    const authority = await Authority.open(authorityFolderIn(dataDir))
+    if (!authority.wasThere)
+      log.info('authority-made', `this witness is the certificate authority of its nodes from now on`, {
+        fingerprint: authority.fingerprint,
+      })
+    await keepAdminCredentials(dataDir, authority)
+    return authority
   } catch (error) {
-    if (!(error instanceof TokenError)) throw error
-    endWith(exitCodes.usage, error.message)
+    if (error instanceof AuthorityError) endWith(exitCodes.usage, error.message)
+    endWith(
+      exitCodes.unavailable,
+      `${dataDir}: keys must be written there and cannot be (${messageOf(error)})`,
+    )
   }
 }
 

@@ -6,7 +6,7 @@ export const exitCodes = {
   ok: 0,
   /** The port or the folders cannot be had. */
   unavailable: 1,
-  /** A mistake in the command line, the configuration or the token file. */
+  /** A mistake in the command line or the configuration, or an authority that is broken. */
   usage: 2,
   /** A fault of the program itself: it ends rather than decide on a broken state. */
   fault: 70,
@@ -23,13 +23,13 @@ export function parseOptions(args: readonly string[], version: string): Options 
       'The witness of keepalived pairs: one vote per vrrp_instance, so that never two nodes hold the virtual IP.',
     )
     .version(version)
-    .option('--config <file>', 'witness.yaml; without it: port 7400, a data folder and a token of its own')
+    .option('--config <file>', 'witness.yaml; without it: port 7400, a data folder of its own')
     .allowExcessArguments(false)
     .addHelpText(
       'after',
       `
-Exit codes: ${exitCodes.ok} ended on request, ${exitCodes.unavailable} port or folder not to be had,
-  ${exitCodes.usage} mistake in command line, configuration or token file, ${exitCodes.fault} internal fault.
+Exit codes: ${exitCodes.ok} ended on request, ${exitCodes.unavailable} port, folder or keys not to be had,
+  ${exitCodes.usage} mistake in command line or configuration, ${exitCodes.fault} internal fault.
 The log is JSON lines on stdout.`,
     )
     .exitOverride()

@@ -6,10 +6,13 @@ export type RefusalKind =
   | 'too-many-connections'
   | 'unknown-path'
   | 'malformed-upgrade'
+  | 'handshake-failed'
+  | 'impersonation'
+  | 'forbidden'
+  | 'unknown-invite'
   | 'malformed'
   | 'no-hello'
   | 'unknown-cluster'
-  | 'foreign'
 
 /** Of one kind at most one line in this time. */
 const quietMs = 10_000

@@ -1,20 +1,28 @@
 /** The parts of the witness put together: from a configuration to a listening daemon, and back down. */
-import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Request } from 'express'
+import { ConnectionLimit } from '../shared/connection-limit.ts'
+import type { Identity } from '../shared/identity.ts'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
+import { createSecureServer, identityOfPeer, listen } from '../shared/secure-server.ts'
 import type { ServiceManager } from '../shared/service-manager.ts'
-import { acceptAgents, type UpgradeRefusal } from '../shared/transport.ts'
+import { acceptAgents } from '../shared/transport.ts'
 import { AgentGateway } from './agent-gateway.ts'
+import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
+import { createEnrolmentRouter } from './enrolment-api.ts'
 import { createApi } from './http-api.ts'
+import { addressForNodes } from './own-address.ts'
 import { Pinger } from './pinger.ts'
 import { Refusals } from './refusals.ts'
+import type { Registry } from './registry.ts'
 
 export interface WitnessOptions {
   readonly config: WitnessConfig
-  readonly token: string
+  readonly authority: Authority
+  readonly registry: Registry
   readonly version: string
   readonly bootId: string
   readonly log: Log
@@ -35,55 +43,81 @@ export interface Witness {
 
 const mostAgents = 2048
 const mostSockets = 4096
+/** Certificates are renewed by the month. */
+const renewalsMs = 3_600_000
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, token, version, bootId, log, nowMs, monotonicMs, now, echo, service } = options
+  const { config, authority, registry, version, bootId, log, nowMs, monotonicMs, now, echo, service } =
+    options
   const refusals = new Refusals(log, nowMs)
-  const gateway: AgentGateway = new AgentGateway({ join: (name) => clusters.join(name), refusals })
+  const gateway: AgentGateway = new AgentGateway({
+    join: (name) => clusters.join(name),
+    enrolment: registry,
+    refusals,
+  })
   const clusters: Clusters = new Clusters({
-    config,
-    bootId,
-    outbound: gateway,
-    log,
-    nowMs,
-    monotonicMs,
-    now,
+    ...{ config, enrolled: registry, bootId, outbound: gateway },
+    ...{ log, nowMs, monotonicMs, now },
     onTurn: (turn) =>
       service.turned({
         ...turn,
         othersTurn: () => !clusters.all.some((cluster) => cluster.isStalled(turn.atMs)),
       }),
   })
-
-  const api = createApi({
-    token,
-    version,
-    clusters,
-    refused: () => refusals.counts,
-    onError: (error) =>
-      log.error('request-failed', 'a request could not be answered', { error: String(error) }),
-    onUnauthenticated: (from) => refusals.count('unauthenticated', 'a request without the token', { from }),
+  const refusalOf = (identity: Identity): string | null => {
+    if (identity.kind !== 'node') return identity.kind === 'admin' ? null : 'a witness does not ask a witness'
+    const admission = registry.mayConnect(identity)
+    return admission.kind === 'ok' ? null : admission.text
+  }
+  const callerOf = (request: Request): Identity | null => {
+    const identity = identityOfPeer(request.socket)
+    return identity === null || refusalOf(identity) !== null ? null : identity
+  }
+  const server = createSecureServer({
+    credentials: { ...(await authority.issueWitness()), authority: authority.certificatePem },
+    limit: new ConnectionLimit({
+      isKnown: (address) => isLoopback(address) || clusters.knowsAddress(address),
+      monotonicMs,
+    }),
+    mostConnections: mostSockets,
+    onRequest: createApi({
+      version,
+      clusters,
+      commands: [
+        createEnrolmentRouter({
+          authority,
+          registry,
+          identityOf: callerOf,
+          ownAddress: () => addressForNodes(config.listen),
+          isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
+          holdsLease: ({ cluster, node }) => clusters.get(cluster)?.holdsLease(node) === true,
+          tell: (cluster, occurrence) => void clusters.tell(cluster, occurrence),
+          onUnknownInvite: (from) => refusals.count('unknown-invite', 'a join without an invite', { from }),
+          nowMs,
+        }),
+      ],
+      callerOf,
+      refused: () => refusals.counts,
+      onError: (error) =>
+        log.error('request-failed', 'a request could not be answered', { error: String(error) }),
+      onRefused: (kind, facts) => refusals.count(kind, 'a request to the API', facts),
+    }),
+    onRefused: (kind, from) => refusals.count(kind, 'a connection, before anybody said who it is', { from }),
   })
-  const server = createServer(
-    {
-      maxHeaderSize: 8 * 1024,
-      headersTimeout: 3000,
-      requestTimeout: 5000,
-      keepAliveTimeout: 5000,
-      connectionsCheckingInterval: 1000,
-    },
-    api,
-  )
-  server.maxConnections = mostSockets
   const agents = acceptAgents(server, {
-    token,
+    refusalOf,
     maxConnections: mostAgents,
     monotonicMs,
-    onRefused: (kind: UpgradeRefusal) => refusals.count(kind, 'an upgrade to WebSocket'),
+    onRefused: (kind, text, from) => refusals.count(kind, `an upgrade to WebSocket: ${text}`, { from }),
     onOpen: gateway.onOpen,
     onMessage: gateway.onMessage,
     onClose: gateway.onClose,
+  })
+  registry.onChange((cluster) => {
+    gateway.closeRefused(refusalOf)
+    gateway.askForRenewals()
+    void clusters.membersChanged(cluster)
   })
   const pinger = new Pinger({
     clusters: () => clusters.all,
@@ -96,6 +130,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     },
   })
 
+  const renewals = setInterval(() => gateway.askForRenewals(), renewalsMs)
+
   const address = await listen(server, config.listen)
   await clusters.start()
   pinger.start()
@@ -103,23 +139,17 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   return {
     address,
     stop: async () => {
+      clearInterval(renewals)
       pinger.stop()
       server.close()
       await clusters.close()
       agents.close()
+      await registry.flush()
       server.closeIdleConnections()
     },
   }
 }
 
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, () => {
-      server.off('error', reject)
-      const address = server.address()
-      if (address === null || typeof address === 'string') return reject(new Error('not a TCP address'))
-      resolve(address)
-    })
-  })
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
 }

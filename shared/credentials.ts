@@ -3,20 +3,11 @@
  * in one folder. Key and certificate stand in one file, so that a renewal replaces both or neither.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { messageOf } from './error-message.ts'
 import { identityOf, type Identity } from './identity.ts'
+import { placeFile } from './placed-file.ts'
 
 /** All PEM. */
 export interface Credentials {
@@ -93,8 +84,8 @@ export function readCredentials(
 /** Durable when it returns. The authority goes first: a certificate without it is of no use. */
 export function writeCredentials(folder: string, { key, certificate, authority }: Credentials): void {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
-  place(authorityFileIn(folder), authority, 0o644)
-  place(identityFileIn(folder), `${key.trim()}\n${certificate.trim()}\n`, 0o600)
+  placeFile(authorityFileIn(folder), authority, 0o644)
+  placeFile(identityFileIn(folder), `${key.trim()}\n${certificate.trim()}\n`, 0o600)
 }
 
 function readPrivate(path: string, remedy: string): string {
@@ -125,26 +116,5 @@ function read(path: string, remedy: string): string {
       missing ? `${path} is missing: ${remedy}` : `${path}: cannot be read (${messageOf(cause)}): ${remedy}`,
       { cause },
     )
-  }
-}
-
-/** Temporary file, fsync, rename, fsync of the folder: the old or the new content, after any crash. */
-function place(path: string, text: string, mode: number): void {
-  const temporary = `${path}.${process.pid}`
-  const descriptor = openSync(temporary, 'w', mode)
-  try {
-    // The umask may have taken bits away, and a leftover of an earlier crash keeps its own mode.
-    fchmodSync(descriptor, mode)
-    writeSync(descriptor, text)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(temporary, path)
-  const folder = openSync(dirname(path), 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }

@@ -7,7 +7,7 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import { assertNever } from './assert-never.ts'
-import { clusterName, nodeName, type NodeName } from './protocol.ts'
+import { clusterName, mostGenerations, nodeName, type NodeName } from './protocol.ts'
 
 export interface NodeIdentity {
   readonly kind: 'node'
@@ -30,7 +30,6 @@ export type Identity =
 export const witnessServerName = 'witness.keepalived-witness.internal'
 
 const prefix = 'urn:keepalived-witness'
-const mostGenerations = 1_000_000_000
 
 export function uriOf(identity: Identity): string {
   switch (identity.kind) {

@@ -32,7 +32,7 @@ export function createLog(program: string, level: LogLevel, output: number | str
       messageKey: 'text',
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: ['token', 'authorization', 'headers.authorization', '*.token', '*.authorization'],
+      redact: ['secret', '*.secret', 'key', '*.key'],
     },
     destination,
   )

@@ -12,6 +12,9 @@ export const maxNodes = 2
 /** The most vrrp_instances of one cluster. */
 export const maxInstances = 32
 
+/** The most certificates of one node. */
+export const mostGenerations = 1_000_000_000
+
 /** The witness as a voter; no node may have this name. */
 export const witness = 'witness'
 
@@ -69,11 +72,16 @@ const timing = z.strictObject({
 })
 export const timingSchema = timing
 
+/** How often a node was given a certificate: part of its identity. */
+export const generationSchema = z.number().int().min(1).max(mostGenerations)
+
 export const memberSchema = z.strictObject({
   name: nodeName,
   /** Where its agent listens for its peer. */
   address: z.string().min(1).max(253),
   port: z.number().int().min(1).max(65_535),
+  /** Certificates of this node with a lower generation are worth nothing. A plan of an earlier version has none. */
+  leastGeneration: generationSchema.default(1),
 })
 export type Member = z.infer<typeof memberSchema>
 
@@ -270,11 +278,18 @@ export type Order = z.infer<typeof orderSchema>
 
 const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
 
+/**
+ * From the witness only: this node shall make a new key and have it signed, when it finds the time. The certificate that
+ * it has stays good until the next one is in use.
+ */
+const renewSchema = z.strictObject({ type: z.literal('renew') })
+
 const fromVoterSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   answerSchema,
   orderSchema,
   planMessageSchema,
+  renewSchema,
 ])
 export type FromVoter = z.infer<typeof fromVoterSchema>
 

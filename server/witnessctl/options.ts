@@ -1,5 +1,8 @@
 /** The command line of witnessctl. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import type { z } from 'zod'
+import { inviteAddress } from '../../shared/invite-line.ts'
+import { clusterName, nodeName } from '../../shared/protocol.ts'
 
 export const exitCodes = { ok: 0, warning: 1, usage: 2, critical: 3, unreachable: 4 } as const
 
@@ -18,13 +21,44 @@ export type Request =
       readonly follow: boolean
       readonly access: Access
     }
+  | {
+      readonly kind: 'invite'
+      readonly cluster: string
+      readonly node: string
+      /** HOST:PORT at which the node reaches the witness; null: the witness knows. */
+      readonly address: string | null
+      readonly json: boolean
+      readonly access: Access
+    }
+  | {
+      readonly kind: 'nodes'
+      readonly cluster: string | null
+      readonly json: boolean
+      readonly access: Access
+    }
+  | {
+      readonly kind: 'remove'
+      readonly cluster: string
+      readonly node: string
+      readonly evenHolder: boolean
+      readonly access: Access
+    }
+  | {
+      readonly kind: 'rotate'
+      /** Null: of all clusters. */
+      readonly cluster: string | null
+      /** Null: all of them. */
+      readonly node: string | null
+      readonly all: boolean
+      readonly access: Access
+    }
   /** Help or version is printed, or the mistake is told: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
 export interface Access {
   readonly url: string
-  /** Null: look where witnesses and agents keep it. */
-  readonly tokenFile: string | null
+  /** The folder with identity.pem and authority.pem of an admin. */
+  readonly identity: string
 }
 
 export interface Output {
@@ -32,11 +66,15 @@ export interface Output {
   readonly err: (text: string) => void
 }
 
+const usualUrl = 'https://127.0.0.1:7400'
+/** Where witnessd puts it, on its own host. */
+const usualIdentity = '/var/lib/keepalived-witness/admin'
+
 const helpText = `
 Exit codes: 0 all is well; 1 something needs attention (warning); 2 mistake in the command or
-  its token file; 3 a cluster is in danger now (critical); 4 the witness cannot be reached or refuses.
-  "events" ends with 0, 2 or 4. 70 is a fault of witnessctl itself.
-Environment: KEEPALIVED_WITNESS_URL, KEEPALIVED_WITNESS_TOKEN_FILE (a path), NO_COLOR.
+  its identity; 3 a cluster is in danger now (critical); 4 the witness cannot be reached or refuses.
+  Commands other than "status" end with 0, 2 or 4. 70 is a fault of witnessctl itself.
+Environment: KEEPALIVED_WITNESS_URL, KEEPALIVED_WITNESS_IDENTITY (a folder), NO_COLOR.
 Data goes to stdout, messages go to stderr.`
 
 export function parseRequest(
@@ -49,16 +87,21 @@ export function parseRequest(
 ): Request {
   let request: Request = { kind: 'end', code: exitCodes.usage }
   const program = new Command('witnessctl')
-    .description('Shows what the witness of your keepalived clusters sees, and why it decided as it did.')
+    .description(
+      'Shows what the witness of your keepalived clusters sees, why it decided as it did, and who takes part.',
+    )
     .version(version)
-    .option('--url <url>', 'the witness', parseUrl, env.KEEPALIVED_WITNESS_URL ?? 'http://127.0.0.1:7400')
-    .option('--token-file <file>', 'where the token is (default: where witness and agents keep it)')
+    .option('--url <url>', 'the witness', parseUrl, env.KEEPALIVED_WITNESS_URL ?? usualUrl)
+    .option('--identity <folder>', 'who you are: identity.pem and authority.pem of an admin of the witness')
     .addHelpText('after', helpText)
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })
   const access = (): Access => {
-    const { url, tokenFile } = program.opts<{ url: string; tokenFile?: string }>()
-    return { url: parseUrl(url), tokenFile: tokenFile ?? env.KEEPALIVED_WITNESS_TOKEN_FILE ?? null }
+    const { url, identity } = program.opts<{ url: string; identity?: string }>()
+    return {
+      url: parseUrl(url),
+      identity: identity ?? env.KEEPALIVED_WITNESS_IDENTITY ?? usualIdentity,
+    }
   }
 
   program
@@ -80,6 +123,46 @@ export function parseRequest(
       request = { kind: 'events', cluster: cluster ?? null, ...options, access: access() }
     })
 
+  program
+    .command('invite')
+    .description('prints one line with which one node joins, once, within 15 minutes')
+    .requiredOption('--cluster <name>', 'the cluster; a new name begins a new cluster', parseCluster)
+    .requiredOption('--node <name>', 'the name that the node gets', parseNode)
+    .option('--address <host:port>', 'where the node reaches this witness', parseAddress)
+    .option('--json', 'as the API gives it', false)
+    .action((options: { cluster: string; node: string; address?: string; json: boolean }) => {
+      request = { kind: 'invite', ...options, address: options.address ?? null, access: access() }
+    })
+  program
+    .command('nodes')
+    .description('who is enrolled')
+    .argument('[cluster]', 'of this one only', parseCluster)
+    .option('--json', 'as the API gives it', false)
+    .action((cluster: string | undefined, { json }: { json: boolean }) => {
+      request = { kind: 'nodes', cluster: cluster ?? null, json, access: access() }
+    })
+  program
+    .command('remove')
+    .description('shuts a node out at once: nobody votes for it any more')
+    .requiredOption('--cluster <name>', 'its cluster', parseCluster)
+    .requiredOption('--node <name>', 'the node', parseNode)
+    .option('--even-holder', 'also where it has the VIP, which it then gives up', false)
+    .action((options: { cluster: string; node: string; evenHolder: boolean }) => {
+      request = { kind: 'remove', ...options, access: access() }
+    })
+  const rotate = program
+    .command('rotate')
+    .description('asks a node, or all, for a new key and certificate')
+    .option('--cluster <name>', 'its cluster', parseCluster)
+    .option('--node <name>', 'the node', parseNode)
+    .option('--all', 'every node, of the cluster if one is named', false)
+    .action((options: { cluster?: string; node?: string; all: boolean }) => {
+      const { cluster = null, node = null, all } = options
+      if (all ? node !== null : cluster === null || node === null)
+        rotate.error('error: name one node with --cluster and --node, or all with --all')
+      request = { kind: 'rotate', cluster, node, all, access: access() }
+    })
+
   try {
     program.parse(args, { from: 'user' })
   } catch (error) {
@@ -95,11 +178,29 @@ export function parseRequest(
 
 function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !['http:', 'https:'].includes(url.protocol))
+  if (url?.protocol !== 'https:')
     throw new InvalidArgumentError(
-      `"${text}" is no URL of a witness: write for example http://10.0.0.20:7400`,
+      `"${text}" is no URL of a witness: write for example https://10.0.0.20:7400`,
     )
   return text
+}
+
+function parseCluster(text: string): string {
+  return parseName(clusterName, text)
+}
+
+function parseNode(text: string): string {
+  return parseName(nodeName, text)
+}
+
+function parseAddress(text: string): string {
+  return parseName(inviteAddress, text)
+}
+
+function parseName(schema: z.ZodType<string>, text: string): string {
+  const result = schema.safeParse(text)
+  if (result.success) return result.data
+  throw new InvalidArgumentError(`${result.error.issues[0]?.message ?? 'malformed'}.`)
 }
 
 function parseLimit(text: string): number {

@@ -1,11 +1,19 @@
-/** Asks the witness's HTTP API. */
+/** Asks the witness's HTTP API, as an admin. */
 import { z } from 'zod'
+import type { Credentials } from '../../shared/credentials.ts'
+import {
+  askWitness,
+  problemDetail,
+  WitnessRequestError,
+  type WitnessAnswer,
+} from '../../shared/witness-request.ts'
 import type { ClusterView, EventView } from '../cluster-view.ts'
 import { clusterListSchema, clusterSchema, eventsSchema } from './cluster-schema.ts'
+import { inviteSchema, nodeListSchema, type InviteView, type NodeListView } from './node-schema.ts'
 
-/** `unknown-cluster` is the user's mistake; the others are the witness's, or of the way to it. */
+/** `unknown` is the user's mistake; the others are the witness's, or of the way to it. */
 export class WitnessClientError extends Error {
-  readonly code: 'unreachable' | 'refused' | 'unknown-cluster' | 'not-understood'
+  readonly code: 'unreachable' | 'refused' | 'unknown' | 'not-understood'
 
   constructor(code: WitnessClientError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
@@ -14,18 +22,17 @@ export class WitnessClientError extends Error {
 }
 
 const answerTimeoutMs = 5000
-const problemSchema = z.object({ detail: z.string() })
 
 export class WitnessClient {
   readonly #url: string
-  readonly #token: string
-  readonly #tokenFile: string
+  readonly #identity: Credentials
+  readonly #folder: string
 
-  /** @param options.tokenFile for messages only */
-  constructor(options: { url: string; token: string; tokenFile: string }) {
+  /** @param options.folder for messages only */
+  constructor(options: { url: string; identity: Credentials; folder: string }) {
     this.#url = options.url
-    this.#token = options.token
-    this.#tokenFile = options.tokenFile
+    this.#identity = options.identity
+    this.#folder = options.folder
   }
 
   /** @throws WitnessClientError */
@@ -49,53 +56,104 @@ export class WitnessClient {
     return (await this.#get(path, eventsSchema)).events
   }
 
-  async #get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    const url = new URL(path, this.#url)
-    const response = await this.#fetch(url)
-    const text = await response.text()
-    if (!response.ok) throw this.#failure(response, text)
-    const parsed = schema.safeParse(parseJson(text))
+  /** @throws WitnessClientError */
+  async invite(body: { cluster: string; node: string; address: string | null }): Promise<InviteView> {
+    return this.#ask({ method: 'POST', path: '/api/v1/invites', body }, inviteSchema)
+  }
+
+  /**
+   * Of one cluster, or of all.
+   * @throws WitnessClientError
+   */
+  async listNodes(cluster: string | null): Promise<NodeListView> {
+    const query = cluster === null ? '' : `?${new URLSearchParams({ cluster }).toString()}`
+    return this.#get(`/api/v1/nodes${query}`, nodeListSchema)
+  }
+
+  /** @throws WitnessClientError */
+  async changeNode(
+    change: 'remove' | 'rotate',
+    key: { cluster: string; node: string },
+    body: { evenHolder?: boolean } = {},
+  ): Promise<void> {
+    const { cluster, node } = key
+    const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/${change}`
+    await this.#ask({ method: 'POST', path, body }, z.object({ node: z.string() }))
+  }
+
+  #get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.#ask({ method: 'GET', path, body: null }, schema)
+  }
+
+  async #ask<T>(
+    question: { method: 'GET' | 'POST'; path: string; body: unknown },
+    schema: z.ZodType<T>,
+  ): Promise<T> {
+    const answer = await this.#send(question)
+    if (answer.status < 200 || answer.status >= 300) throw this.#failure(answer)
+    const parsed = schema.safeParse(parseJson(answer.text))
     if (parsed.success) return parsed.data
     throw new WitnessClientError(
       'not-understood',
-      `${url.href} answered what this witnessctl does not understand (${parsed.error.issues[0]?.path.join('.') ?? ''}): ` +
+      `${new URL(question.path, this.#url).href} answered what this witnessctl does not understand (${parsed.error.issues[0]?.path.join('.') ?? ''}): ` +
         `is a witness listening there, of the same version?`,
     )
   }
 
-  async #fetch(url: URL): Promise<Response> {
+  async #send(question: { method: 'GET' | 'POST'; path: string; body: unknown }): Promise<WitnessAnswer> {
+    const { hostname, port } = new URL(this.#url)
     try {
-      return await fetch(url, {
-        headers: { authorization: `Bearer ${this.#token}`, accept: 'application/json' },
-        signal: AbortSignal.timeout(answerTimeoutMs),
-        redirect: 'error',
+      return await askWitness({
+        ...question,
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port: port === '' ? 443 : Number(port),
+        authority: this.#identity.authority,
+        own: this.#identity,
+        timeoutMs: answerTimeoutMs,
       })
     } catch (cause) {
-      throw new WitnessClientError(
-        'unreachable',
-        `the witness at ${this.#url} cannot be reached (${reasonOf(cause)}): is witnessd running there, and is --url right?`,
-        { cause },
-      )
+      if (!(cause instanceof WitnessRequestError)) throw cause
+      throw this.#noAnswer(cause)
     }
   }
 
-  #failure(response: Response, text: string): WitnessClientError {
-    const problem = problemSchema.safeParse(parseJson(text))
-    const detail = problem.success ? problem.data.detail : `HTTP ${response.status}`
-    switch (response.status) {
-      case 401:
+  #noAnswer(cause: WitnessRequestError): WitnessClientError {
+    switch (cause.code) {
+      case 'unreachable':
+        return new WitnessClientError(
+          'unreachable',
+          `the witness at ${this.#url} cannot be reached (${cause.message}): is witnessd running there, and is --url right?`,
+          { cause },
+        )
+      case 'not-the-witness':
         return new WitnessClientError(
           'refused',
-          `the witness at ${this.#url} refuses the token of ${this.#tokenFile}: name the witness's own token file with --token-file`,
+          `${this.#url} is not the witness of ${this.#folder} (${cause.message}): is --url right, and is the identity of this witness?`,
+          { cause },
+        )
+    }
+  }
+
+  #failure({ status, text }: WitnessAnswer): WitnessClientError {
+    const detail = problemDetail(text)
+    switch (status) {
+      case 401:
+      case 403:
+        return new WitnessClientError(
+          'refused',
+          `the witness at ${this.#url} refuses the identity of ${this.#folder}${detail === null ? '' : ` (${detail})`}: name the folder of the witness's admin with --identity`,
         )
       case 404:
-        if (problem.success) return new WitnessClientError('unknown-cluster', detail)
+        if (detail !== null) return new WitnessClientError('unknown', detail)
         return new WitnessClientError(
           'not-understood',
           `${this.#url} is no witness: it answers HTTP 404. Is --url right?`,
         )
       default:
-        return new WitnessClientError('refused', `the witness at ${this.#url} refuses: ${detail}`)
+        return new WitnessClientError(
+          'refused',
+          `the witness at ${this.#url} refuses: ${detail ?? `HTTP ${status}`}`,
+        )
     }
   }
 }
@@ -106,13 +164,4 @@ function parseJson(text: string): unknown {
   } catch {
     return null
   }
-}
-
-/** fetch says "fetch failed" and hides the reason in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no answer within ${answerTimeoutMs} ms`
-  const { cause } = error
-  if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message
-  return error.message
 }

@@ -1,10 +1,15 @@
 /** Runs one command of witnessctl. */
-import { existsSync } from 'node:fs'
-import { readToken, TokenError } from '../../shared/token.ts'
+import { assertNever } from '../../shared/assert-never.ts'
+import { CredentialsError, readCredentials } from '../../shared/credentials.ts'
+import { describeIdentity } from '../../shared/identity.ts'
 import type { ClusterView } from '../cluster-view.ts'
 import { renderEvent } from './events-text.ts'
+import { makeInvite } from './invite.ts'
+import { listNodes } from './nodes.ts'
 import { exitCodes, parseRequest, type Access, type Output, type Request } from './options.ts'
 import { painter, type Paint } from './paint.ts'
+import { removeNode } from './remove.ts'
+import { rotateNodes } from './rotate.ts'
 import { renderStatus } from './status-text.ts'
 import { WitnessClient, WitnessClientError } from './witness-client.ts'
 
@@ -12,8 +17,6 @@ export interface Terminal extends Output {
   readonly isTty: boolean
 }
 
-/** Where witness and agents keep the token by default. */
-const usualTokenFiles = ['/etc/keepalived-witness/token', '/var/lib/keepalived-witness/token']
 const followIntervalMs = 1000
 const verdictCodes = { ok: exitCodes.ok, warning: exitCodes.warning, critical: exitCodes.critical } as const
 
@@ -25,6 +28,13 @@ export interface Surroundings {
   readonly stopped: AbortSignal
 }
 
+type Command = Exclude<Request, { readonly kind: 'end' }>
+interface Around {
+  readonly terminal: Terminal
+  readonly paint: Paint
+  readonly stopped: AbortSignal
+}
+
 /** @returns the exit code */
 export async function witnessctl(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const { env, version, terminal } = surroundings
@@ -33,10 +43,9 @@ export async function witnessctl(args: readonly string[], surroundings: Surround
   try {
     const client = connect(request.access)
     const paint = painter({ isTty: terminal.isTty, noColor: env.NO_COLOR })
-    if (request.kind === 'status') return await showStatus(client, request, { terminal, paint })
-    return await showEvents(client, request, { terminal, paint, stopped: surroundings.stopped })
+    return await answer(client, request, { terminal, paint, stopped: surroundings.stopped })
   } catch (error) {
-    if (error instanceof TokenError || error instanceof WitnessClientError) {
+    if (error instanceof CredentialsError || error instanceof WitnessClientError) {
       terminal.err(`witnessctl: ${error.message}\n`)
       return exitCodeOf(error)
     }
@@ -44,13 +53,42 @@ export async function witnessctl(args: readonly string[], surroundings: Surround
   }
 }
 
-function connect({ url, tokenFile }: Access): WitnessClient {
-  const path = tokenFile ?? usualTokenFiles.find((usual) => existsSync(usual))
-  if (path === undefined)
-    throw new TokenError(
-      `no token: ${usualTokenFiles.join(' and ')} are not there (or not for this user): name the witness's token file with --token-file`,
+function connect({ url, identity: folder }: Access): WitnessClient {
+  const { identity, ...credentials } = readCredentials(
+    folder,
+    'run witnessctl on the witness host as root, or name a copy of its admin folder with --identity',
+  )
+  if (identity.kind !== 'admin')
+    throw new CredentialsError(
+      'unusable',
+      `${folder} is the identity of ${describeIdentity(identity)}, and witnessctl is for an admin: name the admin folder of the witness with --identity`,
     )
-  return new WitnessClient({ url, token: readToken(path), tokenFile: path })
+  return new WitnessClient({ url, identity: credentials, folder })
+}
+
+/** @returns the exit code */
+async function answer(client: WitnessClient, request: Command, around: Around): Promise<number> {
+  const { terminal, paint } = around
+  switch (request.kind) {
+    case 'status':
+      return showStatus(client, request, around)
+    case 'events':
+      return showEvents(client, request, around)
+    case 'invite':
+      await makeInvite(client, request, terminal)
+      return exitCodes.ok
+    case 'nodes':
+      await listNodes(client, request, { terminal, paint })
+      return exitCodes.ok
+    case 'remove':
+      await removeNode(client, request, terminal)
+      return exitCodes.ok
+    case 'rotate':
+      await rotateNodes(client, request, terminal)
+      return exitCodes.ok
+    default:
+      return assertNever(request)
+  }
 }
 
 async function showStatus(
@@ -68,9 +106,7 @@ async function showStatus(
   if (json) terminal.out(jsonText({ version: list.version, clusters: views, refused: list.refused }))
   else terminal.out(views.map((view) => renderStatus(view, paint)).join('\n'))
   if (views.length > 0) return worstOf(views)
-  terminal.err(
-    'witnessctl: this witness knows no cluster yet: start an agent, or list clusters in witness.yaml\n',
-  )
+  terminal.err('witnessctl: this witness knows no cluster yet: "witnessctl invite" begins one\n')
   return exitCodes.warning
 }
 
@@ -138,10 +174,11 @@ function worstOf(views: readonly ClusterView[]): number {
   return verdictCodes[order[worst] ?? 'critical']
 }
 
-function exitCodeOf(error: TokenError | WitnessClientError): number {
+function exitCodeOf(error: CredentialsError | WitnessClientError): number {
   switch (error.code) {
-    case 'token':
-    case 'unknown-cluster':
+    case 'missing':
+    case 'unusable':
+    case 'unknown':
       return exitCodes.usage
     case 'unreachable':
     case 'refused':

@@ -76,8 +76,8 @@ async function countProcesses(product: string): Promise<CheckCost['processes']> 
   const folder = new LabFolder('disk')
   try {
     writeCheckSettings(folder.path, {
-      ...{ witness: 'http://127.0.0.1:9', cluster: 'web', node: 'lb01', mode: 'enforce', alone: 'stop' },
-      ...{ runDir: folder.path, token: 'not-needed-where-nobody-is-asked' },
+      ...{ witness: 'https://127.0.0.1:9', cluster: 'web', node: 'lb01', mode: 'enforce', alone: 'stop' },
+      ...{ runDir: folder.path },
     } as const)
     writePermit(
       { runDir: folder.path, instance, bootId: bootId() },

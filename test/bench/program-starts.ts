@@ -1,10 +1,11 @@
 /** Part 4: how big the programs are, and how soon they are there. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { cluster as clusterName } from '../lab/address-plan.ts'
 import { type ClusterUnderTest } from '../lab/cluster-under-test.ts'
-import { tokenFile } from '../lab/daemon-config.ts'
+import { stateFolderOf } from '../lab/daemon-config.ts'
 import { labMount, productMount } from '../lab/namespace-host.ts'
 import { timeInside, type TimedProgram } from './bench-lab.ts'
 import { type Section } from './markdown.ts'
@@ -56,16 +57,15 @@ async function daemonsOnClient(
 ): Promise<Readonly<Record<'witnessd' | 'agent' | 'witnessctl', TimedProgram>>> {
   await cluster.host('client').shell(
     `mkdir -p /tmp/witness /tmp/agent /run/keepalived-witness
+     cp ${stateFolderOf('lb01')}/*.pem /tmp/agent/
      cat > /tmp/witness.yaml <<EOF
 listen: 127.0.0.1:7400
 dataDir: /tmp/witness
-tokenFile: ${tokenFile}
 EOF
      cat > /tmp/agent.yaml <<EOF
 cluster: ${clusterName}
 node: lb01
-witness: http://127.0.0.1:7400
-tokenFile: ${tokenFile}
+witness: https://127.0.0.1:7400
 listen: 127.0.0.1:7401
 mode: observe
 stateDir: /tmp/agent
@@ -105,7 +105,19 @@ export function programsSection(figures: readonly ProgramFigures[], setting: str
         startedWhen,
       ]),
     },
-    notes: [],
+    notes: packageNotes(),
     keyCells: 0,
   }
+}
+
+const packages = fileURLToPath(new URL('../../dist/packages', import.meta.url))
+
+/** What `npm run package` made last; nothing where it did not run. */
+function packageNotes(): string[] {
+  if (!existsSync(packages)) return []
+  const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+  const made = readdirSync(packages).filter((file) => /\.(deb|tar\.gz)$/.test(file))
+  return made.map(
+    (file) => `\`${file}\`, the runtime included: ${mebibytes(statSync(join(packages, file)).size)}.`,
+  )
 }

@@ -1,6 +1,6 @@
 /** What `--keep` prints: commands to paste, for the lab as it stands. Pure but for the names it is given. */
 import { pagePort, vip, type LabHost } from '../lab/address-plan.ts'
-import { tokenFile } from '../lab/daemon-config.ts'
+import { adminFolder } from '../lab/daemon-config.ts'
 import { productMount } from '../lab/namespace-host.ts'
 import { displayWidth } from './display-width.ts'
 import { type Texts } from './texts.ts'
@@ -25,7 +25,7 @@ export function playCommands(standing: Standing, texts: Texts): string {
   const { initPids, prefix, nodePath, demoPid, folder } = standing
   const { keep } = texts
   const inside = (host: LabHost): string => `${prefix}nsenter -t ${initPids[host]} -a`
-  const witnessctl = `${inside('witness')} ${nodePath} ${productMount}/witnessctl.cjs --token-file ${tokenFile}`
+  const witnessctl = `${inside('witness')} ${nodePath} ${productMount}/witnessctl.cjs --identity ${adminFolder}`
   const onBoth = (command: string): string =>
     `for pid in ${initPids.lb01} ${initPids.lb02}; do ${prefix}nsenter -t $pid -a ${command}; done`
   const commands: readonly (readonly [string, string])[] = [

@@ -163,8 +163,8 @@ export function arbiterEffectWord(
       const { event, level } = effect.occurrence
       return `"${event.replace('situation.', '')}"${levelMarks[level]}`
     }
-    case 'members':
-      return 'members'
+    case 'moved':
+      return `moved ${effect.node}`
     default:
       return assertNever(effect)
   }
@@ -174,6 +174,7 @@ function messageWord(message: FromVoter, since: Since): string | null {
   switch (message.type) {
     case 'welcome':
     case 'plan':
+    case 'renew':
       return message.type
     case 'order':
       return `ORDER ${message.what}`

@@ -17,7 +17,7 @@ export const vip = '10.0.0.100'
 export const pagePort = 8080
 export const cluster = 'web'
 export const instance = 'VI_1'
-export const witnessUrl = `http://${addressOf.witness}:7400`
+export const witnessUrl = `https://${addressOf.witness}:7400`
 
 export function peerOf(node: LabNode): LabNode {
   return node === 'lb01' ? 'lb02' : 'lb01'

@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProgramName, ProgramState } from '../invariants/facts.ts'
 import { defaultTiming, strictReserveMs, type Timing } from '../../shared/timing.ts'
-import { addressOf, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
+import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
+import { enrolHosts } from './enrolled-hosts.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
 import {
   signalKeepalived,
@@ -82,7 +83,7 @@ export class ClusterUnderTest {
   }
 
   async #install(): Promise<void> {
-    this.#writeFiles()
+    await this.#writeFiles()
     await buildLabPrograms(this.#folder.folder('programs'))
     this.#switchHost = await this.#boot('switch')
     this.#wires = await Switch.install(this.#switchHost, this.notes)
@@ -270,12 +271,9 @@ export class ClusterUnderTest {
     })
   }
 
-  #writeFiles(): void {
+  async #writeFiles(): Promise<void> {
     const { arbiter, preempt, tracked, stopCommand, gate, gateway } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
-    const token = 'only-for-the-lab-0123456789abcdef'
-    writeFileSync(file('token'), `${token}\n`, { mode: 0o600 })
-    writeFileSync(file('api.header'), `Authorization: Bearer ${token}\n`, { mode: 0o600 })
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
     for (const node of nodes) {
@@ -287,5 +285,9 @@ export class ClusterUnderTest {
         keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),
       )
     }
+    await enrolHosts(
+      file('witness/data'),
+      nodes.map((node) => ({ cluster, node, address: addressOf[node], stateDir: file(`${node}/state`) })),
+    )
   }
 }

@@ -1,24 +1,22 @@
 /** witness.yaml and agent.yaml of a lab, as docs/OPERATING.md tells an admin to write them. */
 import { type Timing } from '../../shared/timing.ts'
-import { addressOf, cluster, gatewayAddress, nodes, witnessUrl, type LabNode } from './address-plan.ts'
+import { cluster, gatewayAddress, witnessUrl, type LabNode } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'
 import { pidFile, serviceCommands, vrrpPidFile } from './keepalived-service.ts'
 import { labMount } from './namespace-host.ts'
 
 /** Seen inside the hosts. */
-export const tokenFile = `${labMount}/token`
-export const apiHeaderFile = `${labMount}/api.header`
+export const witnessDataFolder = `${labMount}/witness/data`
+/** Where witnessd puts the identity of its admin. */
+export const adminFolder = `${witnessDataFolder}/admin`
 
 export function witnessConfig(gate: Timing['gate']): string {
   return `listen: 0.0.0.0:7400
-dataDir: ${labMount}/witness/data
+dataDir: ${witnessDataFolder}
 runDir: ${runFolder}
-tokenFile: ${tokenFile}
 clusters:
   ${cluster}:
     gate: ${gate}
-    nodes:
-${nodes.map((node) => `      ${node}: { address: ${addressOf[node]} }`).join('\n')}
 `
 }
 
@@ -28,7 +26,6 @@ export function agentConfig(node: LabNode, options: { gateway: boolean }): strin
   return `cluster: ${cluster}
 node: ${node}
 witness: ${witnessUrl}
-tokenFile: ${tokenFile}
 listen: 0.0.0.0:7401
 stateDir: ${stateFolderOf(node)}
 runDir: ${runFolder}

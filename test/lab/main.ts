@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { availableParallelism } from 'node:os'
 import { type Arbiter, arbiters } from './arbiter.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
-import { tokenFile } from './daemon-config.ts'
+import { adminFolder } from './daemon-config.ts'
 import { figuresTable } from './figures.ts'
 import { sweepAbandonedFolders } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
@@ -111,7 +111,7 @@ async function untilInterrupted(cluster: ClusterUnderTest): Promise<void> {
   for (const name of ['lb01', 'lb02', 'witness', 'client'] as const)
     if (cluster.hasPower(name)) tell(`  nsenter -t ${cluster.host(name).initPid} -a    # ${name}`)
   if (cluster.setup.arbiter === 'witness') {
-    const control = `node ${productMount}/witnessctl.cjs --token-file ${tokenFile}`
+    const control = `node ${productMount}/witnessctl.cjs --identity ${adminFolder}`
     tell(`To ask the witness: nsenter -t ${cluster.host('witness').initPid} -a ${control} status`)
   }
   await new Promise(() => setInterval(() => undefined, 60_000))

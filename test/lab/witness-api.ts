@@ -1,7 +1,8 @@
 /** What the witness says of itself and its cluster, asked over its HTTP API from its own host. */
 import type { ClusterView, EventView, NodeInstanceView } from '../../server/cluster-view.ts'
 import { cluster, instance, type LabNode } from './address-plan.ts'
-import { apiHeaderFile } from './daemon-config.ts'
+import { witnessServerName } from '../../shared/identity.ts'
+import { adminFolder } from './daemon-config.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 
 /** Null: the witness does not answer. */
@@ -19,7 +20,7 @@ export async function clusterEvents(witness: NamespaceHost): Promise<readonly Ev
 }
 
 export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
-  const { code } = await witness.tryRun('curl', '-sf', '--max-time', '1', 'http://127.0.0.1:7400/healthz')
+  const { code } = await witness.tryRun('curl', '-skf', '--max-time', '1', 'https://127.0.0.1:7400/healthz')
   return code === 0
 }
 
@@ -32,7 +33,9 @@ export function nodeInstance(view: ClusterView, node: LabNode): NodeInstanceView
 async function ask(witness: NamespaceHost, path: string): Promise<unknown> {
   const { code, stdout } = await witness.tryRun(
     'curl',
-    ...['-sf', '--max-time', '2', '-H', `@${apiHeaderFile}`, `http://127.0.0.1:7400${path}`],
+    ...['-sf', '--max-time', '2', '--cert', `${adminFolder}/identity.pem`],
+    ...['--cacert', `${adminFolder}/authority.pem`, '--connect-to', '::127.0.0.1:7400'],
+    `https://${witnessServerName}${path}`,
   )
   return code === 0 ? (JSON.parse(stdout) as unknown) : null
 }

@@ -60,7 +60,7 @@ export class Cluster {
       disk: new Disk(chance.fork()),
       network: this.network,
       chance: chance.fork(),
-      members: nodeNames.map((name) => ({ name, address: name, port: agentPort })),
+      members: nodeNames.map((name) => ({ name, address: name, port: agentPort, leastGeneration: 1 })),
       nodes: [hosts.first, hosts.second],
       timing: this.timing,
       witnessing,

@@ -1,5 +1,5 @@
 /**
- * Somebody who has the token and is not the node that it says it is: a clone of a host without the VIP, or one that says again
+ * Somebody who has the node's certificate and is not the node that it says it is: a clone of a host without the VIP, or one that says again
  * what an agent said before. It speaks to the voters from a host of its own.
  */
 import { assertNever } from '../../shared/assert-never.ts'

@@ -181,6 +181,8 @@ export class VoterLine {
         return agent.feed({ type: 'order', order: message })
       case 'plan':
         return agent.takePlan(message.plan)
+      case 'renew':
+        return
       default:
         return assertNever(message)
     }

@@ -220,7 +220,6 @@ export class WitnessDaemon {
       cluster,
       timing,
       members,
-      admit: false,
       recovered: {
         ballots: found.kind === 'valid' && found.ballot === null ? new Map() : new Map([[instance, found]]),
         others: 'new',
@@ -307,7 +306,7 @@ export class WitnessDaemon {
         return this.#answerCheck(effect.check, effect.permit)
       case 'occurred':
         return witnessing.occurred(effect.occurrence)
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)

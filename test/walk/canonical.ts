@@ -26,7 +26,6 @@ const dropped: ReadonlySet<string> = new Set([
   'startedAtMs',
   'turnedAtMs',
   'runningSinceMs',
-  'admit',
   'refusedMessages',
   'node',
   'peer',

@@ -200,6 +200,7 @@ export class Play {
         return this.#toGuard(host, { type: 'order', order: message })
       case 'welcome':
       case 'plan':
+      case 'renew':
         return
       default:
         return assertNever(message)
@@ -220,8 +221,7 @@ export class Play {
     state.arbiter = createArbiter({
       cluster: 'web',
       timing,
-      members: nodeNames.map((name) => ({ name, address: name, port: 7401 })),
-      admit: false,
+      members: nodeNames.map((name) => ({ name, address: name, port: 7401, leastGeneration: 1 })),
       recovered: { ballots: new Map(isFirst ? [] : [[instance, found]]), others: 'new' },
       atMs: state.atMs,
     })
@@ -276,7 +276,7 @@ export class Play {
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
       case 'occurred':
-      case 'members':
+      case 'moved':
         return
       default:
         return assertNever(effect)

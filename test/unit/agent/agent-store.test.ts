@@ -22,7 +22,7 @@ describe('AgentStore', () => {
     const plan = {
       cluster: 'web',
       timing: defaultTiming,
-      nodes: [{ name: 'lb02', address: '10.0.0.12', port: 7401 }],
+      nodes: [{ name: 'lb02', address: '10.0.0.12', port: 7401, leastGeneration: 1 }],
     }
     store.mark('VI_1', { epoch: 7, untilMs: 1900 })
     await Promise.all([

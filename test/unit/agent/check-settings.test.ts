@@ -1,36 +1,38 @@
 import assert from 'node:assert/strict'
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { writeCheckSettings } from '../../../agent/check-settings.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('writeCheckSettings', () => {
   const folder = temporaryFolder()
   const settings = {
-    witness: 'http://10.0.0.20:7400',
+    witness: 'https://10.0.0.20:7400',
     cluster: 'web',
     node: 'lb01',
     mode: 'enforce' as const,
     alone: 'stop' as const,
     runDir: '/run/keepalived-witness',
-    token: 'secret-token',
   }
+  const text =
+    'WITNESS=https://10.0.0.20:7400\nCLUSTER=web\nNODE=lb01\nMODE=enforce\nALONE=stop\nRUN_DIR=/run/keepalived-witness\n'
 
-  it('writes what the check reads, and the token where only its owner reads', () => {
+  it('writes what the check reads, and nothing else', () => {
     writeCheckSettings(folder('state'), settings)
-    assert.equal(
-      readFileSync(folder('state/check.conf'), 'utf8'),
-      'WITNESS=http://10.0.0.20:7400\nCLUSTER=web\nNODE=lb01\nMODE=enforce\nALONE=stop\nRUN_DIR=/run/keepalived-witness\n',
-    )
-    assert.equal(readFileSync(folder('state/check.header'), 'utf8'), 'Authorization: Bearer secret-token\n')
+    assert.equal(readFileSync(folder('state/check.conf'), 'utf8'), text)
     assert.equal(statSync(folder('state/check.conf')).mode & 0o777, 0o644)
-    assert.equal(statSync(folder('state/check.header')).mode & 0o777, 0o600)
+    assert.deepEqual(readdirSync(folder('state')), ['check.conf'])
   })
 
-  it('closes a header file that was open to all', () => {
-    writeCheckSettings(folder(), settings)
-    writeFileSync(folder('check.header'), '')
-    chmodSync(folder('check.header'), 0o666)
-    writeCheckSettings(folder(), settings)
-    assert.equal(statSync(folder('check.header')).mode & 0o777, 0o600)
+  it('closes a file that was open to all, and can be read whatever the umask', () => {
+    const before = process.umask(0o077)
+    try {
+      writeFileSync(folder('check.conf'), '')
+      chmodSync(folder('check.conf'), 0o666)
+      writeCheckSettings(folder(), settings)
+    } finally {
+      process.umask(before)
+    }
+    assert.equal(statSync(folder('check.conf')).mode & 0o777, 0o644)
+    assert.equal(readFileSync(folder('check.conf'), 'utf8'), text)
   })
 })

@@ -9,7 +9,7 @@ const path = '/etc/keepalived-witness/agent.yaml'
 const good = `# the agent of lb01
 cluster: web
 node: lb01
-witness: http://10.0.0.20:7400
+witness: https://10.0.0.20:7400
 listen: "[::]:7401"
 advertise: 10.0.0.11
 mode: enforce

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { ConfigError, parseConfig } from '../../../shared/config-file.ts'
 
-const least = 'cluster: web\nnode: lb01\nwitness: http://10.0.0.20:7400\n'
+const least = 'cluster: web\nnode: lb01\nwitness: https://10.0.0.20:7400\n'
 const parse = (text: string): ReturnType<typeof agentConfigSchema.parse> =>
   parseConfig({ path: 'agent.yaml', text, schema: agentConfigSchema })
 const mistakes = (text: string): string => {
@@ -25,6 +25,15 @@ describe('agent.yaml', () => {
     assert.equal(config.keepalived.lastResortCommand, null)
   })
 
+  it('reads where the witness is, at any port', () => {
+    for (const url of [
+      'https://witness.example:7400',
+      'https://[2001:db8::20]:7400',
+      'https://10.0.0.20:443',
+    ])
+      assert.equal(parse(least.replace('https://10.0.0.20:7400', `"${url}/"`)).witness, url)
+  })
+
   it('reads an IPv6 endpoint', () => {
     assert.deepEqual(parse(`${least}listen: "[::]:7401"\n`).listen, { address: '::', port: 7401 })
   })
@@ -37,7 +46,18 @@ describe('agent.yaml', () => {
     )
     assert.match(mistakes(`${least}listen: 7401\n`), /^agent\.yaml:4:9: listen:/)
     assert.match(mistakes(`${least}listen: 0.0.0.0:99999\n`), /a port is at most 65535/)
-    assert.match(mistakes(least.replace('http:', 'https:')), /http:\/\/HOST:PORT of the witness is expected/)
+    for (const url of [
+      'http://10.0.0.20:7400',
+      'https://10.0.0.20:7400/agent',
+      'https://me@10.0.0.20:7400',
+      'https://10.0.0.20',
+      '10.0.0.20:7400',
+    ])
+      assert.match(
+        mistakes(least.replace('https://10.0.0.20:7400', url)),
+        /^agent\.yaml:3:10: witness: https:\/\/HOST:PORT of the witness is expected/,
+        url,
+      )
     assert.match(mistakes(least.replace('lb01', 'witness')), /the witness's own name/)
     assert.match(
       mistakes(`${least}keepalived:\n  stopCommand: systemctl stop keepalived\n`),

@@ -444,6 +444,20 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       ],
       ['a check as the default user', '    script_user root\n', '', /:10: VI_1: the check must run as root/],
     ]
+    for (const [keyword, name] of [
+      ['vrrp_track_file', 'bar_VI_1'],
+      ['vrrp_script', 'witness_VI_1'],
+    ] as const) {
+      it(`warns of a ${keyword} below its use, which keepalived ignores`, () => {
+        const definition = new RegExp(`^${keyword} [^}]*}\\n`, 'm').exec(complete)?.[0] ?? ''
+        const [warning = '', ...more] = warningsOf(complete.replace(definition, '') + definition)
+        assert.deepEqual(more, [])
+        assert.match(
+          warning,
+          new RegExp(`keepalived ignores ${name} here, because it is defined only later, at .*conf:\\d+`),
+        )
+      })
+    }
     for (const [what, from, to, message] of faults) {
       it(`warns of ${what}`, () => {
         assert.ok(complete.includes(from))

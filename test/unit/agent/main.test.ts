@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { writeCredentials } from '../../../shared/credentials.ts'
+import { lb01Credentials, lb02Credentials } from '../../identities.ts'
 import { eventually } from './eventually.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -11,7 +13,7 @@ describe('witness-agent', () => {
   const folder = temporaryFolder()
   const configure = (more = ''): string => {
     mkdirSync(folder('run'), { recursive: true })
-    writeFileSync(folder('token'), '0123456789abcdef\n', { mode: 0o600 })
+    writeCredentials(folder('state'), lb01Credentials)
     writeFileSync(
       folder('keepalived.conf'),
       'vrrp_instance VI_1 {\n interface lo\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.100/24\n }\n}\n',
@@ -20,9 +22,8 @@ describe('witness-agent', () => {
       folder('agent.yaml'),
       `cluster: web
 node: lb01
-witness: http://127.0.0.1:9
+witness: https://127.0.0.1:9
 listen: 127.0.0.1:0
-tokenFile: ${folder('token')}
 stateDir: ${folder('state')}
 runDir: ${folder('run')}
 keepalived:
@@ -37,8 +38,47 @@ ${more}`,
     const file = configure('  pidfile: /x\n')
     const { status, stderr } = spawnSync('node', [...command, file], { encoding: 'utf8' })
     assert.equal(status, 2)
-    assert.match(stderr, /agent\.yaml:11:3: keepalived\.pidfile: unknown option; did you mean pidFile\?/)
+    assert.match(stderr, /agent\.yaml:10:3: keepalived\.pidfile: unknown option; did you mean pidFile\?/)
   }).timeout(20_000)
+
+  it('ends with 2 where it is not enrolled, or as another node than agent.yaml says', () => {
+    const file = configure()
+    writeCredentials(folder('state'), lb02Credentials)
+    const other = spawnSync('node', [...command, file], { encoding: 'utf8' })
+    assert.equal(other.status, 2)
+    assert.match(
+      other.stderr,
+      /identity\.pem is the certificate of node web\/lb02, but agent\.yaml says node web\/lb01/,
+    )
+    rmSync(folder('state/identity.pem'))
+    const none = spawnSync('node', [...command, file], { encoding: 'utf8' })
+    assert.equal(none.status, 2)
+    assert.match(
+      none.stderr,
+      /identity\.pem is missing: enrol this node: run "witnessctl invite --cluster web --node lb01"/,
+    )
+  }).timeout(20_000)
+
+  it('has a command that sets keepalived.conf up, with --config before or behind it', () => {
+    const file = configure()
+    const agent = (...words: string[]) =>
+      spawnSync('node', ['--import', 'tsx', 'agent/main.ts', ...words], { encoding: 'utf8' })
+    for (const words of [
+      ['setup', '--config', file],
+      ['--config', file, 'setup'],
+    ]) {
+      const { status, stdout, stderr } = agent(...words)
+      assert.equal(status, 1, stderr)
+      assert.match(stdout, /^--- .*keepalived\.conf\n/)
+      assert.match(stdout, /^\+ +file .*\/run\/VI_1\.bar$/m)
+      assert.match(stdout, /^\+ +script ".*\/witness-check --state-dir .*\/state VI_1"$/m)
+      assert.match(stderr, /^Nothing was changed/m)
+    }
+    const both = agent('setup', '--apply', '--undo')
+    assert.equal(both.status, 2)
+    assert.match(both.stderr, /'--apply' cannot be used with option '--undo'/)
+    assert.match(agent('--help').stdout, /^ {2}setup /m)
+  }).timeout(40_000)
 
   it('ends with 2 where another agent works in its state folder', async () => {
     const file = configure()

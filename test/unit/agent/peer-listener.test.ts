@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { PeerListener } from '../../../agent/peer-listener.ts'
+import { refusalOfPeer } from '../../../agent/voter-identity.ts'
+import { Authority } from '../../../server/authority.ts'
+import type { Credentials } from '../../../shared/credentials.ts'
+import type { Identity } from '../../../shared/identity.ts'
 import { parseFromVoter, type FromVoter, type Verdict } from '../../../shared/protocol.ts'
-import { dialVoter, type Connection } from '../../../shared/transport.ts'
+import { secureContextOf } from '../../../shared/secure-server.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
+import { dialVoter, type Connection } from '../../../shared/transport.ts'
+import { identities, identitiesOf, type Identities } from '../../identities.ts'
 import { eventually } from './eventually.ts'
 
-const token = 'a-token-of-the-test-suite'
 const hello = {
   type: 'hello',
   protocol: 1,
@@ -38,20 +45,34 @@ describe('PeerListener', () => {
   let listener: PeerListener
   let beats: number[]
   let refused: string[]
+  let told: string[]
   let nowMs: number
   let promised: boolean
+  let isKnownAddress: (address: string) => boolean
+  let ours: Identities
+  let lb01: Credentials
+  let lb02: Credentials
   const handles: { close(): void }[] = []
+  const sockets: Socket[] = []
 
+  before(async () => {
+    ours = await identities()
+    lb01 = await ours.node({ node: 'lb01' })
+    lb02 = await ours.node({ node: 'lb02' })
+  })
   beforeEach(async () => {
     beats = []
     refused = []
+    told = []
     nowMs = 1000
     promised = false
+    isKnownAddress = () => true
     listener = await PeerListener.listen({
       cluster: 'web',
       node: 'lb01',
       listen: { address: '127.0.0.1', port: 0 },
-      token,
+      credentials: lb01,
+      isKnownAddress: (address) => isKnownAddress(address),
       nowMs: () => nowMs,
       monotonicMs: () => nowMs,
       timing: () => defaultTiming,
@@ -60,22 +81,33 @@ describe('PeerListener', () => {
         beats.push(seq)
         listener.answer(seq, verdict)
       },
-      onRefused: (reason) => refused.push(reason),
+      onRefused: (reason, text) => {
+        refused.push(reason)
+        told.push(text)
+      },
     })
-    listener.setPeer('lb02')
+    listener.setPeer({ name: 'lb02', leastGeneration: 1 })
   })
   afterEach(() => {
     for (const handle of handles.splice(0)) handle.close()
+    for (const socket of sockets.splice(0)) socket.destroy()
     listener.close()
   })
 
-  const dial = async (first: object): Promise<Peer> => {
+  const refusalOfLb01 = (identity: Identity | null): string | null =>
+    refusalOfPeer({ cluster: 'web', peer: { name: 'lb01', leastGeneration: 1 } }, identity)
+  const dial = async (
+    first: object,
+    as: Credentials = lb02,
+    refusalOf: (identity: Identity | null) => string | null = refusalOfLb01,
+  ): Promise<Peer> => {
     const peer: Peer = { connection: null, closed: null, received: [] }
     handles.push(
       dialVoter({
-        url: `http://127.0.0.1:${listener.port}`,
-        token,
-        connectTimeoutMs: 2000,
+        url: `https://127.0.0.1:${listener.port}`,
+        secureContext: createSecureContext(secureContextOf(as)),
+        refusalOf,
+        connectTimeoutMs: 5000,
         monotonicMs: () => nowMs,
         onOpen: (connection) => {
           peer.connection = connection
@@ -110,7 +142,7 @@ describe('PeerListener', () => {
 
   for (const [what, change, reason] of [
     ['another cluster', { cluster: 'other' }, 'foreign-cluster'],
-    ['another node', { node: 'lb07' }, 'foreign-node'],
+    ['the certificate of another node than the hello', { node: 'lb07' }, 'impersonation'],
     ['a malformed hello', { node: '' }, 'malformed'],
   ] as const)
     it(`refuses ${what}, and counts it`, async () => {
@@ -118,6 +150,98 @@ describe('PeerListener', () => {
       assert.deepEqual(peer.received, [])
       assert.deepEqual(refused, [reason])
     })
+
+  describe('refuses before a hello', () => {
+    const expected = async (who: Credentials, text: RegExp, reason = 'unauthenticated'): Promise<void> => {
+      const stranger = await dial(hello, who)
+      assert.deepEqual([stranger.received, stranger.connection, refused], [[], null, [reason]])
+      assert.match(told[0] ?? '', text)
+    }
+
+    it('another node of the cluster that says it is the peer', async () =>
+      expected(await ours.node({ node: 'lb07' }), /this is node web\/lb07 and not the peer, web\/lb02$/))
+    it('a node of its name in another cluster', async () =>
+      expected(
+        await ours.node({ cluster: 'mail', node: 'lb02' }),
+        /this is node mail\/lb02 and not the peer/,
+      ))
+    it('this node itself', () => expected(lb01, /this is node web\/lb01 and not the peer/))
+    it('the witness', () => expected(ours.witness, /this is the witness and not the peer/))
+    it('an admin', () => expected(ours.admin, /this is admin local and not the peer/))
+    it('who has a certificate of another authority', async () => {
+      const { key, certificate } = await (
+        await identitiesOf(await Authority.inMemory())
+      ).node({ node: 'lb02' })
+      await expected({ ...lb02, key, certificate }, /no certificate of this authority was shown$/)
+    })
+  })
+
+  describe('whose peer was enrolled again or rotated', () => {
+    const plan = { name: 'lb02', leastGeneration: 2 }
+
+    it('refuses the peer with its older certificate, and says what to do', async () => {
+      listener.setPeer(plan)
+      const old = await dial(hello)
+      assert.match(old.closed ?? '', /^refused: HTTP 403: node web\/lb02: .*replaced or revoked.*enrol/)
+      assert.deepEqual(refused, ['unauthenticated'])
+    })
+
+    it('closes what is open with the older certificate as soon as the plan says so', async () => {
+      const old = await dial(hello)
+      listener.setPeer(plan)
+      await eventually('closed', () => old.closed !== null)
+      assert.match(old.closed ?? '', /replaced or revoked \(generation 1, at least 2 is needed\)/)
+      old.connection!.send(beat(1))
+      const next = await dial(hello, await ours.node({ node: 'lb02', generation: 2 }))
+      next.connection!.send(beat(2))
+      await eventually('the answer', () => next.received.length === 2)
+      assert.deepEqual(beats, [2])
+    })
+
+    it('keeps what is open with a certificate that is new enough', async () => {
+      const peer = await dial(hello, await ours.node({ node: 'lb02', generation: 2 }))
+      listener.setPeer(plan)
+      peer.connection!.send(beat(1))
+      await eventually('the answer', () => peer.received.length === 2)
+      assert.deepEqual([beats, peer.closed], [[1], null])
+    })
+  })
+
+  it('closes the connection of the peer when the plan names another', async () => {
+    const peer = await dial(hello)
+    listener.setPeer({ name: 'lb03', leastGeneration: 1 })
+    await eventually('closed', () => peer.closed !== null)
+    assert.match(peer.closed ?? '', /this is node web\/lb02 and not the peer, web\/lb03/)
+  })
+
+  it('shows a renewed certificate from the next connection on, and keeps what is open', async () => {
+    const peer = await dial(hello)
+    listener.renewCredentials(await ours.node({ node: 'lb01', generation: 2 }))
+    const shown: (Identity | null)[] = []
+    const next = await dial(hello, lb02, (identity) => {
+      shown.push(identity)
+      return refusalOfLb01(identity)
+    })
+    assert.deepEqual(shown, [{ kind: 'node', cluster: 'web', node: 'lb01', generation: 2 }])
+    assert.deepEqual([next.closed, refused], [null, []])
+    // The newer connection of the same start takes its place: that, and not the renewal, ends it.
+    await eventually('closed', () => peer.closed !== null)
+    assert.match(peer.closed ?? '', /replaced by a newer connection/)
+  })
+
+  it('cuts strangers that come too often, and not the peer', async () => {
+    isKnownAddress = (address) => address === '127.0.0.1'
+    for (let number = 0; number < 100; number += 1) {
+      const socket = connect({ port: listener.port, host: '127.0.0.1', localAddress: '127.0.0.9' })
+      socket.on('error', () => undefined)
+      sockets.push(socket)
+    }
+    await eventually('cut', () => refused.length >= 20)
+    assert.deepEqual([...new Set(refused)], ['too-many-connections'])
+    assert.equal(told[0], 'a connection from 127.0.0.9 was cut before its hello')
+    const peer = await dial(hello)
+    assert.deepEqual([peer.closed, peer.received.length], [null, 1])
+  })
 
   it('sends everybody away while no plan names a peer, without a word to the operator', async () => {
     listener.setPeer(null)
@@ -193,7 +317,8 @@ describe('PeerListener', () => {
         cluster: 'web',
         node: 'lb01',
         listen: { address: '127.0.0.1', port: listener.port },
-        token,
+        credentials: lb01,
+        isKnownAddress: () => true,
         nowMs: () => 0,
         monotonicMs: () => 0,
         timing: () => defaultTiming,

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import { refusalOfWitness } from '../../../agent/voter-identity.ts'
 import { VoterLink } from '../../../agent/voter-link.ts'
+import { Authority } from '../../../server/authority.ts'
 import { bootClockMs } from '../../../shared/boot-clock.ts'
+import type { Credentials } from '../../../shared/credentials.ts'
 import { parseFromAgent, type FromAgent, type Hello, type Plan } from '../../../shared/protocol.ts'
+import { secureContextOf } from '../../../shared/secure-server.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
-import { acceptAgents, type Connection } from '../../../shared/transport.ts'
+import { acceptAgents, type AcceptedConnection } from '../../../shared/transport.ts'
+import { identities, identitiesOf } from '../../identities.ts'
+import { LoopbackServer } from '../shared/loopback-server.ts'
 import { StallingProxy } from '../shared/stalling-proxy.ts'
 import { eventually } from './eventually.ts'
 
-const token = 'a-token-of-the-test-suite'
 const plan: Plan = { cluster: 'web', timing: defaultTiming, nodes: [] }
 const hello: Hello = {
   type: 'hello',
@@ -25,9 +29,9 @@ const hello: Hello = {
 }
 
 describe('VoterLink', () => {
-  let server: Server
+  let server: LoopbackServer
   let acceptor: { close(): void }
-  let connections: Connection[]
+  let connections: AcceptedConnection[]
   let received: FromAgent[]
   let happened: string[]
   let link: VoterLink
@@ -36,18 +40,34 @@ describe('VoterLink', () => {
   /** What the voter says to a hello; null: nothing. */
   let voter: string | null
   let proxy: StallingProxy | null
+  /** What this side shows, and whom it trusts. */
+  let own: Credentials
+  let leastGeneration: number
 
   beforeEach(async () => {
     connections = []
     received = []
     happened = []
     renewMs = 400
+    leastGeneration = 1
     nowMs = bootClockMs
     voter = 'witness'
     proxy = null
-    server = createServer()
-    acceptor = acceptAgents(server, {
-      token,
+    own = await (await identities()).node()
+    await serve((await identities()).witness)
+  })
+  afterEach(async () => {
+    link.close()
+    proxy?.close()
+    acceptor.close()
+    await server.close()
+  })
+
+  async function serve(credentials: Credentials): Promise<void> {
+    server = await LoopbackServer.open(credentials)
+    acceptor = acceptAgents(server.server, {
+      refusalOf: (identity) =>
+        identity.kind === 'node' && identity.generation < leastGeneration ? 'it was rotated' : null,
       monotonicMs: () => performance.now(),
       maxConnections: 10,
       onRefused: () => undefined,
@@ -60,22 +80,18 @@ describe('VoterLink', () => {
       },
       onClose: () => undefined,
     })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  })
-  afterEach(() => {
-    link.close()
-    proxy?.close()
+  }
+  async function serveInstead(credentials: Credentials): Promise<void> {
     acceptor.close()
-    server.closeAllConnections()
-    server.close()
-  })
-
-  const port = (): number => (server.address() as AddressInfo).port
-  const dial = (options: { token?: string } = {}): void => {
+    await server.close()
+    await serve(credentials)
+  }
+  const dial = (): void => {
     link = new VoterLink({
       voter: 'witness',
-      url: proxy?.url ?? `http://127.0.0.1:${port()}`,
-      token: options.token ?? token,
+      url: proxy?.url ?? server.url,
+      secureContext: () => createSecureContext(secureContextOf(own)),
+      refusalOf: refusalOfWitness,
       hello: () => hello,
       renewMs: () => renewMs,
       nowMs: () => nowMs(),
@@ -87,6 +103,7 @@ describe('VoterLink', () => {
         answer: ({ sentAtMs, answer }) => happened.push(`answer ${answer.seq} to ${sentAtMs}`),
         order: (order) => happened.push(`order ${order.what}`),
         plan: () => happened.push('plan'),
+        renew: () => happened.push('renew'),
       },
     })
   }
@@ -166,7 +183,7 @@ describe('VoterLink', () => {
     beforeEach(async () => {
       atMs = 5000
       nowMs = () => atMs
-      proxy = await StallingProxy.before(port())
+      proxy = await StallingProxy.before(server.port)
     })
     const pass = (durationMs: number): void => link.watch((atMs += durationMs))
 
@@ -180,7 +197,7 @@ describe('VoterLink', () => {
       await eventually('the change', () => happened.length === 3)
       assert.deepEqual(happened, [
         'up web',
-        'down it had fallen silent, a new connection takes its place',
+        'down a newer connection takes its place',
         'up web',
       ])
       link.beat({ atMs, seq: 2, leaseMs: 1800, reports: [] })
@@ -280,10 +297,53 @@ describe('VoterLink', () => {
     assert.equal(link.up, false)
   })
 
-  it('says once that the token is wrong, however often it tries', async () => {
-    dial({ token: 'another-token-entirely' })
-    await eventually('down', () => happened.length === 1)
-    assert.match(happened[0] ?? '', /token here is not the token there/)
+  it('says nothing to who is not the witness, whatever it calls itself, and tells so once', async () => {
+    await serveInstead(await (await identities()).node({ node: 'lb02' }))
+    dial()
+    await eventually('attempts', () => server.handshakes >= 4)
+    assert.deepEqual(
+      [happened, received],
+      [['down this is node web/lb02 and not the witness: wrong address?'], []],
+    )
+    assert.equal(link.up, false)
+  })
+
+  it('says nothing to a witness of another authority', async () => {
+    await serveInstead((await identitiesOf(await Authority.inMemory())).witness)
+    dial()
+    await eventually('attempts', () => server.handshakes >= 4)
+    assert.equal(happened.length, 1)
+    assert.match(happened[0] ?? '', /^down .*(self-signed certificate|unable to verify)/)
+    assert.deepEqual(received, [])
+  })
+
+  it('says once that its certificate is refused, however often it tries', async () => {
+    leastGeneration = 2
+    dial()
+    await eventually('attempts', () => server.handshakes >= 4)
+    assert.deepEqual(happened, ['down refused: HTTP 403: node web/lb01: it was rotated'])
+  })
+
+  it('says once that its certificate is of another authority', async () => {
+    const { key, certificate } = await (await identitiesOf(await Authority.inMemory())).node()
+    own = { ...own, key, certificate }
+    dial()
+    await eventually('attempts', () => server.handshakes >= 4)
+    assert.deepEqual(happened, ['down refused: HTTP 401: no certificate of this authority was shown'])
+  })
+
+  it('shows a renewed certificate from the next connection on', async () => {
+    dial()
+    await up()
+    own = await (await identities()).node({ generation: 2 })
+    connections[0]!.send({ type: 'renew' })
+    await eventually('the request', () => happened.at(-1) === 'renew')
+    connections[0]!.close('rotated')
+    await eventually('the second hello', () => connections.length === 2 && link.up)
+    assert.deepEqual(
+      connections.map(({ identity }) => identity.kind === 'node' && identity.generation),
+      [1, 2],
+    )
   })
 
   it('keeps what it cannot tell', async () => {

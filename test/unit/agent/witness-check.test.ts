@@ -10,14 +10,20 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import http from 'node:http'
+import type http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import { tmpdir, uptime } from 'node:os'
+import { networkInterfaces, tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
+import tls from 'node:tls'
+import { Authority } from '../../../server/authority.ts'
+import { identityFileIn, writeCredentials, type Credentials } from '../../../shared/credentials.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import { identityOfPeer, secureContextOf } from '../../../shared/secure-server.ts'
+import { identities, identitiesOf, type Identities } from '../../identities.ts'
+import { LoopbackServer } from '../shared/loopback-server.ts'
 
 const script = new URL('../../../agent/witness-check', import.meta.url).pathname
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-const token = 'a-token-of-the-test'
 
 function find(program: string): string | null {
   const folders = ['/bin', '/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(':')]
@@ -51,23 +57,29 @@ for (const [shellName, shell, shellArguments] of shells) {
     let folder: string
     let stateDir: string
     let runDir: string
-    const closers: (() => void)[] = []
+    let ours: Identities
+    let lb01: Credentials
+    const closers: (() => Promise<void> | void)[] = []
 
+    before(async () => {
+      ours = await identities()
+      lb01 = await ours.node()
+    })
     beforeEach(() => {
       folder = mkdtempSync(join(tmpdir(), 'witness-check-'))
       stateDir = join(folder, 'state')
       runDir = join(folder, 'run')
-      mkdirSync(stateDir)
       mkdirSync(runDir)
+      writeCredentials(stateDir, lb01)
     })
-    afterEach(() => {
-      for (const close of closers.splice(0)) close()
+    afterEach(async () => {
+      for (const close of closers.splice(0)) await close()
       rmSync(folder, { recursive: true })
     })
 
     function settings(changes: Record<string, string | null> = {}): void {
       const all: Record<string, string | null> = {
-        WITNESS: 'http://127.0.0.1:9',
+        WITNESS: 'https://127.0.0.1:9',
         CLUSTER: 'web',
         NODE: 'lb01',
         ALONE: 'stop',
@@ -76,7 +88,6 @@ for (const [shellName, shell, shellArguments] of shells) {
       }
       const lines = Object.entries(all).filter(([, value]) => value !== null)
       writeFileSync(join(stateDir, 'check.conf'), lines.map(([key, value]) => `${key}=${value}\n`).join(''))
-      writeFileSync(join(stateDir, 'check.header'), `Authorization: Bearer ${token}\n`, { mode: 0o600 })
     }
 
     function permitFile(content: string): void {
@@ -105,20 +116,35 @@ for (const [shellName, shell, shellArguments] of shells) {
       })
     }
 
-    async function serve(answer: http.RequestListener): Promise<string> {
-      const server = http.createServer(answer).listen(0, '127.0.0.1')
-      closers.push(() => {
-        server.closeAllConnections()
-        server.close()
-      })
-      await new Promise((resolve) => server.once('listening', resolve))
-      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    async function serve(
+      answer: http.RequestListener,
+      as: { credentials?: Credentials; host?: string } = {},
+    ): Promise<string> {
+      const server = await LoopbackServer.open(as.credentials ?? ours.witness, answer, as.host)
+      closers.push(() => server.close())
+      return server.url
+    }
+
+    /** The witness's certificate, and then whatever comes. */
+    async function serveSecured(talk: (socket: net.Socket) => void): Promise<string> {
+      return serveOn(tls.createServer(secureContextOf(ours.witness)), 'secureConnection', talk)
     }
 
     async function serveRaw(talk: (socket: net.Socket) => void): Promise<string> {
+      return serveOn(net.createServer(), 'connection', talk)
+    }
+
+    async function serveOn(
+      server: net.Server,
+      event: 'connection' | 'secureConnection',
+      talk: (socket: net.Socket) => void,
+    ): Promise<string> {
       const sockets = new Set<net.Socket>()
-      const server = net.createServer((socket) => {
+      server.on('connection', (socket: net.Socket) => {
         sockets.add(socket)
+        socket.on('error', () => undefined)
+      })
+      server.on(event, (socket: net.Socket) => {
         socket.on('error', () => undefined)
         talk(socket)
       })
@@ -128,7 +154,7 @@ for (const [shellName, shell, shellArguments] of shells) {
         server.close()
       })
       await new Promise((resolve) => server.once('listening', resolve))
-      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
     }
 
     const nothing = { PATH: '/nonexistent' }
@@ -307,9 +333,11 @@ for (const [shellName, shell, shellArguments] of shells) {
     ]
     for (const [what, content, reason] of unusable) {
       it(`asks the witness where the permit file is ${what}`, async () => {
-        let asked: http.IncomingMessage | null = null
+        let asked = ''
+        let asking: Identity | null = null
         const witness = await serve((request, response) => {
-          asked = request
+          asked = request.url ?? ''
+          asking = identityOfPeer(request.socket)
           response.setHeader('Content-Type', 'text/plain; charset=utf-8').end('vote for lb01, epoch 8\n')
         })
         settings({ WITNESS: witness })
@@ -319,8 +347,8 @@ for (const [shellName, shell, shellArguments] of shells) {
         assert.equal(code, 0, line)
         assert.match(line, reason)
         assert.match(line, /^permit: .*; the witness: vote for lb01, epoch 8$/)
-        assert.equal(asked!.url, `/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=${bootId}`)
-        assert.equal(asked!.headers.authorization, `Bearer ${token}`)
+        assert.equal(asked, `/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=${bootId}`)
+        assert.deepEqual(asking, { kind: 'node', cluster: 'web', node: 'lb01', generation: 1 })
       })
     }
 
@@ -373,52 +401,126 @@ for (const [shellName, shell, shellArguments] of shells) {
       })
 
       it('takes silence for a "no": nobody listens', () =>
-        refusedBy('http://127.0.0.1:9', /the witness does not answer/))
+        refusedBy('https://127.0.0.1:9', /the witness does not answer/))
 
-      it('takes silence for a "no": it hangs', async () => {
+      it('takes silence for a "no": it hangs, before the handshake or after it', async () => {
         await refusedBy(await serveRaw(() => undefined), /the witness does not answer/)
+        await refusedBy(await serveSecured(() => undefined), /the witness does not answer/)
       })
 
       it('takes silence for a "no": it drips', async () => {
-        const dripping = await serveRaw((socket) => {
-          const text = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX: ' + 'x'.repeat(1000)
+        const drip = (socket: net.Socket, text: string): void => {
           let sent = 0
-          const timer = setInterval(() => socket.write(text.charAt(sent++)), 20)
+          const timer = setInterval(() => socket.write(text.charAt(sent++), 'latin1'), 20)
           socket.on('close', () => clearInterval(timer))
-        })
+        }
+        const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX: ' + 'x'.repeat(1000)
+        const dripping = await serveSecured((socket) => drip(socket, head))
         await refusedBy(dripping, /the witness does not answer/)
+        // The head of a record of TLS with a length that takes for ever to come (RFC 8446 section 5.1).
+        const record = '\x16\x03\x03\x40\x00\x02\x00\x3f\xfc' + 'x'.repeat(1000)
+        await refusedBy(await serveRaw((socket) => drip(socket, record)), /the witness does not answer/)
       })
 
       it('takes silence for a "no": it closes at once, or talks garbage', async () => {
-        await refusedBy(await serveRaw((socket) => socket.end()), /the witness does not answer/)
-        await refusedBy(
-          await serveRaw((socket) => socket.end('SSH-2.0-garbage\r\n\r\n')),
-          /the witness does not answer/,
-        )
+        for (const server of [serveRaw, serveSecured]) {
+          await refusedBy(await server((socket) => socket.end()), /the witness does not answer/)
+          await refusedBy(
+            await server((socket) => socket.end('SSH-2.0-garbage\r\n\r\n')),
+            /the witness does not answer/,
+          )
+        }
+      })
+
+      it('takes a "yes" without TLS for nothing', async () => {
+        const yes = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nyes'
+        await refusedBy(await serveRaw((socket) => socket.end(yes)), /the witness does not answer/)
       })
 
       it('ends in time when it is flooded', async () => {
-        const flood = await serveRaw((socket) => {
-          const chunk = Buffer.alloc(65_536, 'x')
-          socket.write('HTTP/1.1 200 OK\r\nX-Long: ')
-          const more = () => {
-            while (!socket.destroyed && socket.write(chunk));
-          }
-          socket.on('drain', more)
-          more()
+        for (const server of [serveRaw, serveSecured]) {
+          const flood = await server((socket) => {
+            const chunk = Buffer.alloc(65_536, 'x')
+            socket.write('HTTP/1.1 200 OK\r\nX-Long: ')
+            const more = () => {
+              while (!socket.destroyed && socket.write(chunk));
+            }
+            socket.on('drain', more)
+            more()
+          })
+          await refusedBy(flood, /the witness does not answer/)
+        }
+      })
+
+      describe('takes nobody’s word but the witness’s', () => {
+        /** Says yes to everybody, and was not asked. */
+        async function isNotAsked(credentials: Credentials): Promise<void> {
+          const asked: (string | undefined)[] = []
+          const witness = await serve(
+            (request, response) => {
+              asked.push(request.url)
+              plain(200, 'yes')(request, response)
+            },
+            { credentials },
+          )
+          await refusedBy(witness, /the witness does not answer/)
+          assert.deepEqual(asked, [])
+        }
+
+        it('not that of a witness of another authority', async () => {
+          await isNotAsked((await identitiesOf(await Authority.inMemory())).witness)
         })
-        await refusedBy(flood, /the witness does not answer/)
+
+        it('not that of an enrolled node, not even this one', async () => {
+          await isNotAsked(await ours.node({ node: 'lb02' }))
+          await isNotAsked(lb01)
+        })
+
+        it('not that of an admin', () => isNotAsked(ours.admin))
+
+        it('not where an older TLS is all that is spoken', async () => {
+          const { key, certificate } = ours.witness
+          const server = tls.createServer({ key, cert: certificate, maxVersion: 'TLSv1.2' })
+          const yes = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nyes'
+          const witness = await serveOn(server, 'secureConnection', (socket) => socket.end(yes))
+          await refusedBy(witness, /the witness does not answer/)
+        })
+      })
+
+      it('reaches the witness at an IPv6 address', async function () {
+        const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
+          addresses?.some(({ address }) => address === '::1'),
+        )
+        if (!hasIPv6) return skipAloud(this, 'this machine has no IPv6')
+        settings({ WITNESS: await serve(plain(200, 'vote for lb01, epoch 8'), { host: '::1' }) })
+        const { code, line } = await run()
+        assert.equal(code, 0, line)
+        assert.match(line, /; the witness: vote for lb01, epoch 8$/)
+      })
+
+      it('reaches the witness at a name', async () => {
+        const url = await serve(plain(200, 'vote for lb01, epoch 8'))
+        settings({ WITNESS: url.replace('127.0.0.1', 'localhost') })
+        const { code, line } = await run()
+        assert.equal(code, 0, line)
       })
 
       it('does not take another web server’s page for a vote', async () => {
         const page = await serve((_request, response) =>
           response.setHeader('Content-Type', 'text/html').end('<h1>It works</h1>'),
         )
-        await refusedBy(page, /what answers at http:\/\/127\.0\.0\.1:\d+ is no witness \(status 200\)/)
+        await refusedBy(page, /what answers at https:\/\/127\.0\.0\.1:\d+ is no witness \(status 200\)/)
       })
 
-      it('tells a refused token from other failures', async () => {
-        await refusedBy(await serve(plain(401, 'no')), /the witness refuses the token \(status 401\)/)
+      it('tells a refused certificate, and why, from other failures', async () => {
+        await refusedBy(
+          await serve(plain(401, 'no certificate was shown')),
+          /the witness refuses this node \(status 401\): no certificate was shown/,
+        )
+        await refusedBy(
+          await serve(plain(403, 'lb01 was removed')),
+          /the witness refuses this node \(status 403\): lb01 was removed/,
+        )
         await refusedBy(await serve(plain(500, 'broken')), /the witness gives no vote \(status 500\): broken/)
         await refusedBy(
           await serve(plain(302, '')),
@@ -442,13 +544,13 @@ for (const [shellName, shell, shellArguments] of shells) {
         const env = {
           PATH: '/usr/bin:/bin',
           HOME: folder,
-          http_proxy: 'http://127.0.0.1:9',
+          https_proxy: 'http://127.0.0.1:9',
           ALL_PROXY: 'http://127.0.0.1:9',
         }
         assert.equal((await run({ env })).code, 0)
       })
 
-      it('shows the token in no list of processes', async () => {
+      it('shows the key in no list of processes', async () => {
         let seen = ''
         const witness = await serve((_request, response) => {
           seen = spawnSync(
@@ -463,7 +565,9 @@ for (const [shellName, shell, shellArguments] of shells) {
         settings({ WITNESS: witness })
         assert.equal((await run()).code, 0)
         assert.ok(seen.includes('api/v1/check'))
-        assert.ok(!seen.includes(token))
+        const secret = lb01.key.split('\n').filter((line) => line.length > 20 && !line.startsWith('-'))
+        assert.ok(secret.length > 0)
+        for (const line of secret) assert.ok(!seen.includes(line))
       })
 
       it('says that curl is missing', async () => {
@@ -475,8 +579,12 @@ for (const [shellName, shell, shellArguments] of shells) {
 
       it('says what is wrong with its settings', async () => {
         const faults: [Record<string, string | null>, RegExp][] = [
-          [{ WITNESS: null }, /WITNESS in .*check\.conf is no http address/],
-          [{ WITNESS: '-o/etc/passwd' }, /WITNESS in .*check\.conf is no http address/],
+          ...[null, '-o/etc/passwd', 'http://127.0.0.1:9', 'https://127.0.0.1', 'https://:9'].map(
+            (WITNESS): [Record<string, string | null>, RegExp] => [
+              { WITNESS },
+              /WITNESS in .*check\.conf is not https:\/\/HOST:PORT/,
+            ],
+          ),
           [{ ALONE: 'maybe' }, /ALONE in .*check\.conf is neither stop nor keep/],
           [{ NODE: '' }, /CLUSTER or NODE in .*check\.conf is malformed/],
           [{ CLUSTER: 'a&node=b' }, /CLUSTER or NODE in .*check\.conf is malformed/],
@@ -489,13 +597,29 @@ for (const [shellName, shell, shellArguments] of shells) {
         }
       })
 
-      it('says that check.conf or check.header is missing', async () => {
-        const first = await run()
-        assert.equal(first.code, 1)
-        assert.match(first.line, /check\.conf is missing or empty: start the agent once/)
-        settings()
-        rmSync(join(stateDir, 'check.header'))
-        assert.match((await run()).line, /check\.header cannot be read/)
+      it('says that check.conf is missing', async () => {
+        const { code, line } = await run()
+        assert.equal(code, 1)
+        assert.match(line, /check\.conf is missing or empty: start the agent once/)
+      })
+
+      for (const file of ['identity.pem', 'authority.pem'])
+        it(`says that ${file} is missing`, async () => {
+          const witness = await serve(plain(200, 'yes'))
+          rmSync(join(stateDir, file))
+          await refusedBy(
+            witness,
+            new RegExp(
+              `the witness cannot be asked: .*/${file.replace('.', '\\.')} cannot be read .*enrolled\\?`,
+            ),
+          )
+        })
+
+      it('takes silence for a "no": its own key is torn', async () => {
+        const witness = await serve(plain(200, 'yes'))
+        const path = identityFileIn(stateDir)
+        writeFileSync(path, readFileSync(path, 'utf8').slice(0, 100))
+        await refusedBy(witness, /the witness does not answer/)
       })
     })
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -11,41 +11,63 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf.ts'
 import { loadWitnessConfig } from '../../../server/config.ts'
+import { eventually } from '../agent/eventually.ts'
 
 const deploy = new URL('../../../deploy', import.meta.url).pathname
 
-describe('deploy/install.sh', () => {
+describe('install.sh of the tarball', () => {
   let folder: string
   let root: string
+
+  const unit = (program: string) =>
+    `[Service]\nExecStart=/usr/lib/keepalived-witness/node /usr/lib/keepalived-witness/${program}.cjs\n`
+  const content = {
+    'usr/lib/keepalived-witness/node': '#!/bin/sh\necho v20.19.0\n',
+    'usr/lib/keepalived-witness/witnessd.cjs': '// 1\n',
+    'usr/lib/keepalived-witness/used-by-keepalived': '#!/bin/sh\nexit 1\n',
+    'usr/bin/witnessd':
+      '#!/bin/sh\nexec /usr/lib/keepalived-witness/node /usr/lib/keepalived-witness/witnessd.cjs "$@"\n',
+    'usr/libexec/keepalived/witness-check': '#!/bin/sh\necho 1\n',
+    'lib/systemd/system/witnessd.service': unit('witnessd'),
+    'usr/lib/systemd/system/witness-agent.service': unit('witness-agent'),
+    'usr/lib/sysusers.d/keepalived-witness.conf': 'u keepalived-witness -\n',
+    'usr/lib/tmpfiles.d/keepalived-witness.conf': 'd /run/keepalived-witness\n',
+    'usr/share/man/man8/witnessd.8.gz': '',
+    'usr/share/lintian/overrides/keepalived-witness': '',
+    'etc/keepalived-witness/witness.yaml': 'listen: 0.0.0.0:7400\n',
+  }
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'install-'))
     root = join(folder, 'root')
     mkdirSync(root)
-    cpSync(deploy, join(folder, 'deploy'), { recursive: true })
-    mkdirSync(join(folder, 'dist'))
-    for (const program of ['witnessd.cjs', 'witnessctl.cjs', 'witness-agent.cjs', 'witness-check']) {
-      writeFileSync(join(folder, 'dist', program), `#!/bin/sh\necho ${program} 1\n`)
+    for (const [file, text] of Object.entries(content)) {
+      const path = join(folder, 'tarball', file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 })
     }
+    symlinkSync('witnessd.8.gz', join(folder, 'tarball/usr/share/man/man8/other.8.gz'))
+    cpSync(join(deploy, 'install.sh'), join(folder, 'tarball/install.sh'))
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
   function install(...args: string[]) {
     const env = { PATH: process.env.PATH, DESTDIR: root }
-    return spawnSync('sh', [join(folder, 'deploy/install.sh'), ...args], { env, encoding: 'utf8' })
+    return spawnSync('sh', [join(folder, 'tarball/install.sh'), ...args], { env, encoding: 'utf8' })
   }
   function installed(...args: string[]): string {
     const { status, stdout, stderr } = install(...args)
-    assert.equal(status, 0, stderr)
-    assert.equal(stderr, '')
+    assert.deepEqual([stderr, status], ['', 0])
     return stdout
   }
   const files = () =>
@@ -54,90 +76,139 @@ describe('deploy/install.sh', () => {
       .sort()
   const inRoot = (path: string) => readFileSync(join(root, path), 'utf8')
 
-  const documents = ['agent.yaml', 'keepalived.conf', 'witness.yaml'].map(
-    (name) => `usr/local/share/doc/keepalived-witness/${name}`,
-  )
-  const shared = ['etc/tmpfiles.d/keepalived-witness.conf']
-
-  it('puts the witness on its host', () => {
-    const said = installed('witness')
+  it('puts programs, check, units and pages in their places, and says what comes next', () => {
+    const said = installed()
     assert.deepEqual(files(), [
       'etc/keepalived-witness/witness.yaml',
+      'etc/systemd/system/witness-agent.service',
       'etc/systemd/system/witnessd.service',
-      ...shared,
-      'usr/local/bin/witnessctl',
+      'etc/sysusers.d/keepalived-witness.conf',
+      'etc/tmpfiles.d/keepalived-witness.conf',
+      'usr/libexec/keepalived/witness-check',
       'usr/local/bin/witnessd',
-      'usr/local/lib/keepalived-witness/witnessctl.cjs',
+      'usr/local/lib/keepalived-witness/installed-files',
+      'usr/local/lib/keepalived-witness/node',
+      'usr/local/lib/keepalived-witness/used-by-keepalived',
       'usr/local/lib/keepalived-witness/witnessd.cjs',
-      ...documents,
+      'usr/local/share/man/man8/other.8.gz',
+      'usr/local/share/man/man8/witnessd.8.gz',
     ])
-    assert.equal(statSync(join(root, 'usr/local/lib/keepalived-witness/witnessd.cjs')).mode & 0o777, 0o755)
-    assert.match(said, /witness\.yaml is the example: edit it/)
-    assert.match(said, /token is missing: make it/)
+    assert.equal(statSync(join(root, 'usr/local/bin/witnessd')).mode & 0o777, 0o755)
+    assert.match(said, /On the third host: systemctl enable --now witnessd\. On a node: witness-agent join/)
   })
 
-  it('puts the agent and the check on theirs', () => {
-    const said = installed('agent')
-    assert.deepEqual(files(), [
-      'etc/keepalived-witness/agent.yaml',
-      'etc/systemd/system/witness-agent.service',
-      ...shared,
-      'usr/libexec/keepalived/witness-check',
-      'usr/local/bin/witness-agent',
-      'usr/local/lib/keepalived-witness/witness-agent.cjs',
-      ...documents,
-    ])
-    assert.equal(statSync(join(root, 'usr/libexec/keepalived/witness-check')).mode & 0o777, 0o755)
-    assert.match(said, /keepalived\.conf and restart keepalived/)
+  it('has starters and units find the programs under the prefix, whatever it is', () => {
+    installed('--prefix', '/opt/witness/')
+    assert.equal(
+      inRoot('opt/witness/bin/witnessd'),
+      '#!/bin/sh\nexec /opt/witness/lib/keepalived-witness/node /opt/witness/lib/keepalived-witness/witnessd.cjs "$@"\n',
+    )
+    assert.match(
+      inRoot('etc/systemd/system/witness-agent.service'),
+      /^ExecStart=\/opt\/witness\/lib\/keepalived-witness\/node /m,
+    )
+    assert.ok(!existsSync(join(root, 'usr/local')))
   })
 
   it('updates programs and never configuration', () => {
-    installed('agent')
-    writeFileSync(join(root, 'etc/keepalived-witness/agent.yaml'), 'cluster: mine\n')
-    writeFileSync(join(folder, 'dist/witness-check'), '#!/bin/sh\necho 2\n')
+    installed()
+    writeFileSync(join(root, 'etc/keepalived-witness/witness.yaml'), 'listen: 127.0.0.1:7400\n')
+    writeFileSync(join(folder, 'tarball/usr/libexec/keepalived/witness-check'), '#!/bin/sh\necho 2\n')
     const before = files()
-    assert.match(installed('agent'), /agent\.yaml is kept as it is/)
+    installed()
     assert.deepEqual(files(), before)
-    assert.equal(inRoot('etc/keepalived-witness/agent.yaml'), 'cluster: mine\n')
+    assert.equal(inRoot('etc/keepalived-witness/witness.yaml'), 'listen: 127.0.0.1:7400\n')
     assert.equal(inRoot('usr/libexec/keepalived/witness-check'), '#!/bin/sh\necho 2\n')
   })
 
-  it('takes another prefix, in the unit too', () => {
-    installed('witness', '--prefix', '/opt/witness/')
-    assert.match(inRoot('etc/systemd/system/witnessd.service'), /^ExecStart=\/opt\/witness\/bin\/witnessd /m)
-    assert.ok(existsSync(join(root, 'opt/witness/lib/keepalived-witness/witnessd.cjs')))
-    assert.ok(!existsSync(join(root, 'usr')))
+  it('takes away what it installed, and leaves configuration', () => {
+    installed()
+    assert.match(installed('--uninstall'), /is removed. Configuration .* and state .* are left/)
+    assert.deepEqual(files(), ['etc/keepalived-witness/witness.yaml'])
+    const { status, stderr } = install('--uninstall')
+    assert.equal(status, 1)
+    assert.match(stderr, /nothing is installed under \/usr\/local \(another --prefix\?\)/)
   })
 
-  it('takes away one role, then the other, and leaves configuration', () => {
-    installed('witness')
-    installed('agent')
-    assert.match(installed('agent', '--uninstall'), /lines of keepalived-witness out of keepalived\.conf/)
-    assert.ok(existsSync(join(root, 'etc/tmpfiles.d/keepalived-witness.conf')), 'the witness needs it')
-    assert.ok(!existsSync(join(root, 'usr/libexec/keepalived/witness-check')))
-    installed('witness', '--uninstall')
-    installed('witness', '--uninstall')
-    assert.deepEqual(files(), ['etc/keepalived-witness/agent.yaml', 'etc/keepalived-witness/witness.yaml'])
-  })
-
-  it('says what is wrong with its arguments, and what is not built', () => {
-    for (const args of [
-      [],
-      ['both'],
-      ['witness', 'agent'],
-      ['agent', '--prefix'],
-      ['agent', '--prefix', 'x'],
-      ['agent', '--prefix', '/a b'],
-    ]) {
+  it('says what is wrong with its arguments, and where it does not belong', () => {
+    for (const args of [['agent'], ['--prefix'], ['--prefix', 'x'], ['--prefix', '/a b']]) {
       const { status, stderr } = install(...args)
       assert.equal(status, 2, args.join(' '))
       assert.match(stderr, /^install\.sh: .*\nusage: /)
     }
-    rmSync(join(folder, 'dist/witness-agent.cjs'))
-    const { status, stderr } = install('agent')
+    rmSync(join(folder, 'tarball/usr/lib'), { recursive: true })
+    const { status, stderr } = install()
     assert.equal(status, 1)
-    assert.match(stderr, /witness-agent\.cjs is missing; run: npm ci && npm run build/)
+    assert.match(stderr, /has no programs: this script belongs into the tarball that "npm run package" makes/)
     assert.deepEqual(files(), [])
+  })
+})
+
+describe('used-by-keepalived', () => {
+  let folder: string
+  let reader: ChildProcess | null = null
+  beforeEach(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'used-')))
+    for (const name of ['etc/keepalived/conf.d', 'etc/keepalived-witness', 'run/keepalived-witness', 'proc'])
+      mkdirSync(join(folder, name), { recursive: true })
+  })
+  afterEach(() => {
+    reader?.kill('SIGKILL')
+    reader = null
+    rmSync(folder, { recursive: true })
+  })
+  const write = (path: string, text: string) => writeFileSync(join(folder, path), text)
+  function asked(proc = join(folder, 'proc')) {
+    const { status, stdout, stderr } = spawnSync('sh', [join(deploy, 'used-by-keepalived')], {
+      env: { PATH: process.env.PATH, ETC: join(folder, 'etc'), RUN: join(folder, 'run'), PROC: proc },
+      encoding: 'utf8',
+    })
+    assert.equal(stderr, '')
+    return { used: status === 0, stdout }
+  }
+  const script = 'vrrp_script w {\n  script "/usr/libexec/keepalived/witness-check VI_1"\n}\n'
+
+  it('says no where nothing names the product, comments and backups aside', () => {
+    assert.deepEqual(asked(), { used: false, stdout: '' })
+    write(
+      'etc/keepalived/keepalived.conf',
+      '! script witness-check\n # file /run/keepalived-witness/VI_1.bar\n',
+    )
+    write('etc/keepalived/keepalived.conf.20261121.before-witness', script)
+    write('etc/keepalived/keepalived.conf.bak', script)
+    assert.deepEqual(asked(), { used: false, stdout: '' })
+  })
+
+  it('names the line in keepalived.conf, in what it may include, and in a file that agent.yaml names', () => {
+    write('etc/keepalived/keepalived.conf', 'include conf.d/*.conf\n')
+    write('etc/keepalived/conf.d/web.conf', script)
+    const { used, stdout } = asked()
+    assert.ok(used)
+    assert.match(stdout, /conf\.d\/web\.conf:2: .*witness-check VI_1/)
+    assert.match(stdout, /witness-agent setup --undo.*systemctl reload keepalived/s)
+    rmSync(join(folder, 'etc/keepalived/conf.d/web.conf'))
+    write('elsewhere.conf', 'vrrp_notify_fifo /run/keepalived-witness/notify.fifo\n')
+    write('etc/keepalived-witness/agent.yaml', `keepalived:\n  config: "${folder}/elsewhere.conf" # ours\n`)
+    assert.match(asked().stdout, /elsewhere\.conf:1:/)
+  })
+
+  it('sees a keepalived that still runs with the lines: by the stamp of its check', () => {
+    write('run/keepalived-witness/VI_1.checked', '')
+    assert.match(asked().stdout, /keepalived still runs with lines that were taken out/)
+    utimesSync(join(folder, 'run/keepalived-witness/VI_1.checked'), 1000, 1000)
+    assert.deepEqual(asked(), { used: false, stdout: '' })
+  })
+
+  it('sees it by the FIFO that it has open, too', async () => {
+    const fifo = join(folder, 'run/keepalived-witness/notify.fifo')
+    spawnSync('mkfifo', [fifo])
+    // A process of keepalived's name with the FIFO open for both, as keepalived has it.
+    const program = join(folder, 'keepalived')
+    cpSync('/bin/sleep', program)
+    reader = spawn('sh', ['-c', `exec ${program} 60 <>${fifo}`], { stdio: 'ignore' })
+    const pid = reader.pid ?? 0
+    await eventually('it to run', () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'keepalived\n')
+    assert.match(asked('/proc').stdout, /keepalived still runs with lines that were taken out/)
   })
 })
 
@@ -155,11 +226,10 @@ describe('deploy/examples', () => {
     )
   })
 
-  it('has configurations that the programs take, for the same cluster and node', () => {
+  it('has configurations that the programs take', () => {
     const agent = agentConfigSchema.parse(parse(readFileSync(example('agent.yaml'), 'utf8')))
-    const witness = loadWitnessConfig(example('witness.yaml'))
-    const cluster = witness.clusters.get(agent.cluster)
-    assert.ok(cluster?.members.some((node) => node.name === agent.node))
+    assert.equal(agent.witness, 'https://10.0.0.20:7400')
+    assert.equal(loadWitnessConfig(example('witness.yaml')).listen.port, 7400)
   })
 })
 
@@ -210,9 +280,10 @@ n=$(cat ${folder}/fails); [ "$n" -eq 0 ] || { echo $((n - 1)) >${folder}/fails; 
     return { status, stdout, stderr, calls: readFileSync(join(folder, 'calls'), 'utf8'), policyIsLeft }
   }
 
-  const all = 'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps strace'.split(
-    ' ',
-  )
+  const all =
+    'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps strace python3-minimal systemd'.split(
+      ' ',
+    )
 
   it('does nothing and says nothing where all is there', () => {
     assert.deepEqual(run({ installed: all }), {
@@ -264,6 +335,14 @@ n=$(cat ${folder}/fails); [ "$n" -eq 0 ] || { echo $((n - 1)) >${folder}/fails; 
     assert.equal(status, 1)
     assert.match(stderr, /words of apt[\s\S]*apt-get could not install/)
     assert.equal(policyIsLeft, false)
+  })
+
+  it('has another list for the package, and none for anything else', () => {
+    const { stderr } = run({ installed: ['lintian'], args: ['--for', 'package', '--check'] })
+    assert.match(stderr, /missing: debhelper dpkg-dev fakeroot binutils$/m)
+    const nonsense = run({ installed: [], args: ['--for', 'fun'] })
+    assert.equal(nonsense.status, 2)
+    assert.match(nonsense.stderr, /--for is lab or package, not "fun"/)
   })
 
   it('says what to do without root, and what is missing with --check', () => {

@@ -3,7 +3,8 @@ import { AgentGateway, helloTimeoutMs, type Receiver } from '../../../server/age
 import type { Happening } from '../../../server/cluster-runtime.ts'
 import { Refusals } from '../../../server/refusals.ts'
 import type { Beat, Hello, Tell } from '../../../shared/protocol.ts'
-import type { Connection } from '../../../shared/transport.ts'
+import type { Identity } from '../../../shared/identity.ts'
+import type { AcceptedConnection } from '../../../shared/transport.ts'
 import { recordingLog } from './recording-log.ts'
 
 const hello: Hello = {
@@ -27,7 +28,8 @@ const tell: Tell = {
   text: 'The agent started.',
 }
 
-class FakeConnection implements Connection {
+class FakeConnection implements AcceptedConnection {
+  identity: Identity = { kind: 'node', cluster: 'web', node: 'lb01', generation: 1 }
   readonly remoteAddress = '10.0.0.11'
   readonly sent: object[] = []
   closed: string | null = null
@@ -41,9 +43,6 @@ class FakeConnection implements Connection {
   close(reason: string): void {
     this.closed = reason
   }
-  abort(reason: string): void {
-    this.closed = reason
-  }
 }
 
 describe('agent-gateway', () => {
@@ -51,12 +50,26 @@ describe('agent-gateway', () => {
   const web: Receiver = { handle: (happening) => void happened.push(happening) }
   let refusals: Refusals
   let gateway: AgentGateway
+  let seen: unknown[]
+  let due: boolean
   let connection: FakeConnection
   const open: FakeConnection[] = []
   beforeEach(() => {
     happened.length = 0
     refusals = new Refusals(recordingLog(), () => 0)
-    gateway = new AgentGateway({ join: (name) => Promise.resolve(name === 'web' ? web : null), refusals })
+    seen = []
+    due = false
+    gateway = new AgentGateway({
+      join: (name) => Promise.resolve(name === 'web' ? web : null),
+      enrolment: {
+        sawInUse: (identity, at) => {
+          seen.push([identity, at])
+          return 'known'
+        },
+        renewalDue: () => due,
+      },
+      refusals,
+    })
     connection = connect(1)
   })
   afterEach(() => {
@@ -135,6 +148,7 @@ describe('agent-gateway', () => {
   })
 
   it('refuses a cluster that it does not know', async () => {
+    connection.identity = { kind: 'node', cluster: 'mail', node: 'lb01', generation: 1 }
     say({ ...hello, cluster: 'mail' })
     await settle()
     assert.equal(connection.closed, 'this witness knows no cluster "mail"')
@@ -147,8 +161,55 @@ describe('agent-gateway', () => {
     say({ ...hello, software: 'after a reload' })
     say({ ...hello, node: 'lb02' })
     assert.equal(happened.length, 2)
-    assert.match(connection.closed ?? '', /a second hello as web\/lb02 on the connection of web\/lb01/)
-    assert.deepEqual(refusals.counts, { foreign: 1 })
+    assert.match(connection.closed ?? '', /^a hello as web\/lb02 with the certificate of node web\/lb01$/)
+    assert.deepEqual(refusals.counts, { impersonation: 1 })
+  })
+
+  it('tells enrolment which certificate is in use, and where its node listens', async () => {
+    say(hello)
+    say({ ...hello, listener: { address: '192.168.0.11', port: 7500 } })
+    await settle()
+    assert.deepEqual(seen, [[connection.identity, { address: '10.0.0.11', port: 7401 }]])
+  })
+
+  it('asks for a new key where that is due: at the hello, and whenever it is told to ask', async () => {
+    due = true
+    say(hello)
+    await settle()
+    due = false
+    gateway.askForRenewals()
+    assert.deepEqual(connection.sent, [{ type: 'renew' }])
+    due = true
+    gateway.askForRenewals()
+    assert.equal(connection.sent.length, 2)
+    const silent = connect(2)
+    gateway.askForRenewals()
+    assert.deepEqual(silent.sent, [])
+  })
+
+  it('lets a certificate speak for its own node only, and nobody but nodes', async () => {
+    const others: Identity[] = [
+      { kind: 'node', cluster: 'web', node: 'lb02', generation: 1 },
+      { kind: 'node', cluster: 'mail', node: 'lb01', generation: 1 },
+      { kind: 'admin', name: 'local' },
+      { kind: 'witness' },
+    ]
+    for (const [index, identity] of others.entries()) {
+      const other = connect(10 + index)
+      other.identity = identity
+      say(hello, other)
+      await settle()
+      assert.match(other.closed ?? '', /^a hello as web\/lb01 with the certificate of /)
+    }
+    assert.deepEqual(happened, [])
+    assert.deepEqual(refusals.counts, { impersonation: others.length })
+  })
+
+  it('closes the connections of those that may not connect any more, and no other', () => {
+    const other = connect(2)
+    other.identity = { kind: 'node', cluster: 'web', node: 'lb02', generation: 1 }
+    gateway.closeRefused((identity) => (identity === other.identity ? 'was removed' : null))
+    assert.deepEqual([connection.closed, other.closed], [null, 'was removed'])
   })
 
   it('forgets an agent that hung up while its cluster was being opened', async () => {

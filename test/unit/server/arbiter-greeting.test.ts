@@ -80,17 +80,26 @@ describe('an agent that says who it is', () => {
       assert.deepEqual(reboot(true), ['agent-waits']))
   })
 
-  it('is told when it is admitted, with where its peer reaches it', () => {
-    const witness = Witness.settled({ admit: true, members: [] })
-    witness.agent('lb01', { listener: { address: '10.0.0.11', port: 7500 } })
-    assert.deepEqual(witness.occurred()[0], {
-      event: 'node-admitted',
-      level: 'info',
-      instance: null,
-      node: 'lb01',
-      text: 'lb01 (10.0.0.11:7500) is now a node of cluster web.',
-      evidence: { address: '10.0.0.11', port: 7500 },
-      decision: 'admitted',
+  describe('that says where its peer reaches it', () => {
+    const moved = (witness: Witness): readonly object[] =>
+      witness.effects.filter(({ type }) => type === 'moved')
+
+    it('is believed, since its certificate names the node', () => {
+      const witness = Witness.settled()
+      witness.agent('lb02', { listener: { address: '192.168.0.12', port: 7500 } })
+      assert.deepEqual(moved(witness), [{ type: 'moved', node: 'lb02', address: '192.168.0.12', port: 7500 }])
+    })
+
+    it('moves by its port alone where it advertises no address', () => {
+      const witness = Witness.settled()
+      witness.agent('lb01', { listener: { address: null, port: 7402 } }, '172.16.0.1')
+      assert.deepEqual(moved(witness), [{ type: 'moved', node: 'lb01', address: '10.0.0.11', port: 7402 }])
+    })
+
+    it('changes nothing where both say the same', () => {
+      const witness = Witness.settled()
+      witness.agent('lb01', { listener: { address: '10.0.0.11', port: 7401 } })
+      assert.deepEqual(moved(witness), [])
     })
   })
 })

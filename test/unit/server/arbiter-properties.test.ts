@@ -585,7 +585,7 @@ class World {
         if (effect.occurrence.event === 'ledger-rolled-back')
           assert.ok(this.#damaged, `a rollback is told of a ledger in order: ${effect.occurrence.text}`)
         return
-      case 'members':
+      case 'moved':
         return
     }
   }
@@ -694,7 +694,6 @@ class World {
       cluster: 'web',
       timing: this.#timing,
       members: pair,
-      admit: false,
       recovered: this.#recovered(),
       atMs: this.#atMs,
     })

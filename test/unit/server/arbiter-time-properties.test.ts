@@ -105,11 +105,10 @@ describe('an arbiter at another time', function () {
     fc.assert(
       fc.property(
         recovered,
-        fc.boolean(),
         fc.array(move, { maxLength: 50, size: 'max' }),
         otherStartMs,
-        (recovered, admit, story, otherMs) => {
-          const life = new Life({ recovered, admit, ...(admit ? { members: [] } : {}) })
+        (recovered, story, otherMs) => {
+          const life = new Life({ recovered })
           for (const one of story) life.play(one)
           assertSameLife(life.witness.origin, life.witness.history, otherMs - startedAtMs)
         },

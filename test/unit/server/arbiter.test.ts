@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { arbitrate, nextDeadlineMs, type Occurrence } from '../../../server/arbiter.ts'
+import { arbitrate, nextDeadlineMs } from '../../../server/arbiter.ts'
 import { maxInstances, type Report } from '../../../shared/protocol.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
 import {
@@ -9,7 +9,6 @@ import {
   holding,
   instance,
   leaseMs,
-  pair,
   peerUnheard,
   recoveredLedger,
   refusal,
@@ -712,95 +711,6 @@ describe('arbiter', () => {
       const { nodes } = witness.arbiter
       witness.echo('lb03', 1)
       assert.deepEqual(witness.arbiter.nodes, nodes)
-    })
-  })
-
-  describe('a cluster that admits its nodes', () => {
-    it('knows them by their first hello, two at most', () => {
-      const witness = Witness.settled({ members: [], admit: true })
-      const lb01 = witness.agent('lb01', {}, '10.0.0.11')
-      assert.deepEqual(
-        witness.effects.flatMap((effect) => (effect.type === 'members' ? [effect.members] : [])),
-        [[pair[0]]],
-      )
-      witness.agent('lb02', { listener: { address: '192.168.0.12', port: 7500 } }, '10.0.0.12')
-      const [plan] = lb01.messages()
-      assert.ok(plan?.type === 'plan')
-      assert.deepEqual(plan.plan.nodes, [pair[0], { name: 'lb02', address: '192.168.0.12', port: 7500 }])
-      witness.agent('lb03')
-      assert.equal(witness.arbiter.refusedMessages['unknown-node'], 1)
-      assert.equal(witness.arbiter.nodes.size, 2)
-    })
-
-    it('welcomes each with the plan: timing and members', () => {
-      const witness = Witness.settled({ members: [], admit: true })
-      const lb01 = witness.agent('lb01', {}, '10.0.0.11')
-      const [welcome] = lb01.messages()
-      assert.ok(welcome?.type === 'welcome')
-      assert.deepEqual(welcome.plan, { cluster: 'web', timing: witness.arbiter.timing, nodes: [pair[0]] })
-    })
-
-    it('admits nobody to a cluster whose nodes are configured', () => {
-      const witness = Witness.settled({ members: pair.slice(0, 1) })
-      witness.agent('lb02')
-      assert.equal(witness.arbiter.nodes.size, 1)
-    })
-  })
-
-  describe('an agent that advertises another address than the witness knows', () => {
-    const elsewhere = { listener: { address: '192.168.0.12', port: 7500 } }
-    const differences = (witness: Witness): Occurrence[] =>
-      witness.happened.flatMap((effect) =>
-        effect.type === 'occurred' && effect.occurrence.event === 'address-differs'
-          ? [effect.occurrence]
-          : [],
-      )
-
-    it('changes nothing: the address that the configuration lists is what the peer is given', () => {
-      const witness = Witness.settled()
-      const lb02 = witness.agent('lb02', elsewhere)
-      const [welcome] = lb02.messages()
-      assert.ok(welcome?.type === 'welcome')
-      assert.deepEqual(welcome.plan?.nodes, pair)
-      assert.deepEqual(witness.arbiter.nodes.get('lb02')?.member, pair[1])
-    })
-
-    it('is told of once for each start, with both addresses and where to correct them', () => {
-      const witness = Witness.settled()
-      const lb02 = witness.agent('lb02', elsewhere)
-      lb02.greet()
-      const [told, ...more] = differences(witness)
-      assert.deepEqual(more, [])
-      assert.equal(told?.level, 'warning')
-      assert.equal(told.node, 'lb02')
-      assert.match(told.text, /192\.168\.0\.12 port 7500.*10\.0\.0\.12 port 7401/)
-      assert.match(told.text, /clusters\.web\.nodes\.lb02 in witness\.yaml/)
-      lb02.close()
-      witness.agent('lb02', { ...elsewhere, incarnation: 'lb02-start-2' })
-      assert.equal(differences(witness).length, 2)
-    })
-
-    it('is told of by its port alone where it advertises no address', () => {
-      const witness = Witness.settled()
-      witness.agent('lb01', { listener: { address: null, port: 7402 } })
-      assert.match(differences(witness)[0]?.text ?? '', /at 10\.0\.0\.11 port 7402;/)
-    })
-
-    it('is not told of where both say the same, or where the node is admitted with what it says', () => {
-      const listed = Witness.settled()
-      listed.agent('lb01', { listener: { address: '10.0.0.11', port: 7401 } })
-      listed.agent('lb02', {}, '192.168.0.12')
-      const admitting = Witness.settled({ members: [], admit: true })
-      admitting.agent('lb02', elsewhere)
-      assert.deepEqual([...differences(listed), ...differences(admitting)], [])
-    })
-
-    it('keeps the address that it was admitted with', () => {
-      const witness = Witness.settled({ members: [], admit: true })
-      witness.agent('lb02', {}, '10.0.0.12').close()
-      witness.agent('lb02', { ...elsewhere, incarnation: 'lb02-start-2' })
-      assert.equal(witness.arbiter.nodes.get('lb02')?.member.address, '10.0.0.12')
-      assert.equal(differences(witness).length, 1)
     })
   })
 

@@ -27,8 +27,8 @@ import type { Ballot, Mark, RecoveredBallot } from '../../../shared/vote.ts'
 
 export const instance = 'VI_1'
 export const pair: readonly Member[] = [
-  { name: 'lb01', address: '10.0.0.11', port: 7401 },
-  { name: 'lb02', address: '10.0.0.12', port: 7401 },
+  { name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 },
+  { name: 'lb02', address: '10.0.0.12', port: 7401, leastGeneration: 1 },
 ]
 export const startedAtMs = 100_000
 export const { leaseMs, reserveMs, renewMs, claimMs } = defaultTiming
@@ -128,7 +128,6 @@ export class Witness {
       cluster: 'web',
       timing: defaultTiming,
       members: pair,
-      admit: false,
       recovered: recoveredLedger(),
       atMs: this.atMs,
       ...options,
@@ -212,6 +211,10 @@ export class Witness {
     assert.ok(pledge.phase === 'recording')
     const { ballot } = pledge
     return this.feed({ type: 'record-failed', atMs: this.atMs, instance: of, ballot, error: 'ENOSPC' })
+  }
+
+  members(members: readonly Member[]): void {
+    this.feed({ type: 'members', atMs: this.atMs, members })
   }
 
   echo(node: string, roundTripMs: number | null, times = 1): void {

@@ -46,6 +46,7 @@ describe('cluster-runtime', () => {
   /** How far the boot clock has run ahead of the monotonic one. */
   let asleepMs = 0
   let script: Script
+  let moved: object[]
   let done: string[]
   let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
@@ -60,6 +61,7 @@ describe('cluster-runtime', () => {
     arbiter = { timing: defaultTiming, nodes: new Map() } as unknown as Arbiter
     asleepMs = 0
     done = []
+    moved = []
     turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -80,7 +82,7 @@ describe('cluster-runtime', () => {
     runtime = new ClusterRuntime({
       cluster: 'web',
       arbiter,
-      members: [],
+      onMoved: (to) => moved.push(to),
       longestPauseMs: 800,
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),
@@ -271,14 +273,10 @@ describe('cluster-runtime', () => {
     assert.equal(log.lines.at(-1), 'warn took-over: lb01 took over')
   })
 
-  it('remembers the nodes that joined', async () => {
-    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
-    script.respond = () => [{ type: 'members', members }]
+  it('hands on where a node moved to', () => {
+    script.respond = () => [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }]
     runtime.handle({ type: 'tick' })
-    assert.deepEqual(runtime.members, members)
-    while (!existsSync(ledgerPath(folder, 'web'))) await new Promise(setImmediate)
-    const next = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: true, nowMs: () => 0 })
-    assert.deepEqual(next.members, members)
+    assert.deepEqual(moved, [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }])
   })
 
   it('handles an event that an effect causes after the one at hand', () => {

@@ -10,8 +10,6 @@ import { damaged } from '../shared/damaged-text.ts'
 const good = `listen: "[::1]:7500"
 dataDir: /srv/witness
 runDir: /run/witness
-tokenFile: /etc/keepalived-witness/token
-admit: false
 icmpIntervalMs: 500
 logLevel: info
 clusters:
@@ -19,13 +17,8 @@ clusters:
     timing:
       leaseMs: 1700
       renewMs: 350
-    nodes:
-      lb01:
-        address: 10.0.0.11
-      lb02: { address: 10.0.0.12, port: 7500 }
-  mail:
-    nodes:
-      mx01: { address: mx01.example.org }
+    gate: strict
+  mail: {}
 `
 
 describe('witness.yaml under fuzz', function () {

@@ -34,94 +34,50 @@ describe('config of the witness', () => {
       listen: { host: '0.0.0.0', port: 7400 },
       dataDir: '/var/lib/keepalived-witness',
       runDir: '/run/keepalived-witnessd',
-      tokenFile: '/var/lib/keepalived-witness/token',
-      makeToken: false,
-      admit: false,
       icmpIntervalMs: 1000,
       logLevel: 'info',
       clusters: new Map(),
     })
   })
 
-  it('reads clusters, their nodes and what differs in their timing', () => {
+  it('reads what differs in the timing of clusters', () => {
     const config = load(`
 listen: "[::1]:7500"
 dataDir: /srv/witness
 clusters:
   web:
     timing: { reserveMs: 2900 }
-    nodes:
-      lb01: { address: 10.0.0.11, port: 7411 }
-      lb02: { address: 10.0.0.12 }
 `)
     assert.deepEqual(config.listen, { host: '::1', port: 7500 })
-    assert.equal(config.tokenFile, '/srv/witness/token')
     assert.deepEqual(config.clusters.get('web'), {
       timing: { ...defaultTiming, reserveMs: 2900 },
-      members: [
-        { name: 'lb01', address: '10.0.0.11', port: 7411 },
-        { name: 'lb02', address: '10.0.0.12', port: 7401 },
-      ],
     })
   })
 
   it('says where a mistake stands, at any depth', () => {
-    assert.deepEqual(
-      mistakes(
-        'clusters:\n  web:\n    nodes:\n      lb01: { adress: 10.0.0.11 }\n      lb02: { address: b, port: 0 }\n',
-      ),
-      [
-        '4:13: clusters.web.nodes.lb01.address: missing: a text is expected: add it',
-        '4:15: clusters.web.nodes.lb01.adress: unknown option; did you mean address?',
-        '5:33: clusters.web.nodes.lb02.port: 0 is too small: at least 1',
-      ],
-    )
-    assert.deepEqual(mistakes('admitt: true\n'), ['1:1: admitt: unknown option; did you mean admit?'])
-    assert.deepEqual(mistakes('admit: true\nclusters:\n  web:\n    timing: { leasems: 5 }\n'), [
-      '4:15: clusters.web.timing.leasems: unknown option; did you mean leaseMs?',
+    assert.deepEqual(mistakes('listn: 0.0.0.0:7400\n'), ['1:1: listn: unknown option; did you mean listen?'])
+    assert.deepEqual(mistakes('clusters:\n  web:\n    timing: { leasems: 5 }\n'), [
+      '3:15: clusters.web.timing.leasems: unknown option; did you mean leaseMs?',
     ])
   })
 
   it('refuses timing that breaks an inequality, with its numbers', () => {
-    const [line] = mistakes(
-      'clusters:\n  web:\n    timing: { reserveMs: 1500 }\n    nodes: { lb01: { address: a } }\n',
-    )
+    const [line] = mistakes('clusters:\n  web:\n    timing: { reserveMs: 1500 }\n')
     assert.match(
       line ?? '',
       /^3:13: clusters\.web\.timing: timing breaks E1: reserveMs 1500 must be at least 1857/,
     )
   })
 
-  it('refuses a third node', () => {
-    const [line] = mistakes(
-      'clusters:\n  web:\n    nodes:\n      a: { address: a }\n      b: { address: b }\n      c: { address: c }\n',
-    )
-    assert.equal(line, '4:7: clusters.web.nodes: 3 nodes: a cluster has 2 at most: remove c')
-  })
-
-  it('refuses a cluster that nobody could ever join', () => {
-    assert.deepEqual(mistakes('clusters:\n  web: {}\n'), [
-      '2:8: clusters.web: no nodes: list them under "nodes", or set "admit: true" to learn them from their agents',
-    ])
-    assert.deepEqual(mistakes('admit: true\nclusters:\n  web: {}\n'), [])
-  })
-
-  it('refuses addresses that are none and the name of the witness', () => {
+  it('refuses addresses that are none', () => {
     for (const listen of ['7400', 'localhost', '::1:7400', '0.0.0.0:99999'])
       assert.match(mistakes(`listen: "${listen}"\n`)[0] ?? '', /^1:9: listen: ".*" is not address:port/)
-    assert.match(
-      mistakes('clusters:\n  web:\n    nodes:\n      witness: { address: a }\n')[0] ?? '',
-      /^4:7: clusters\.web\.nodes\.witness: .*"witness" is the witness's own name/,
-    )
   })
 
   it('starts without a configuration in a folder of this user', () => {
     const env = { HOME: '/home/ada', XDG_RUNTIME_DIR: '/run/user/1000' }
     const own = embeddedConfig(env, () => false)
-    assert.equal(own.admit, true)
-    assert.equal(own.makeToken, true)
     assert.equal(own.dataDir, '/home/ada/.local/state/keepalived-witness')
-    assert.equal(own.tokenFile, '/home/ada/.local/state/keepalived-witness/token')
     assert.equal(own.runDir, '/run/user/1000/keepalived-witness.run')
     const system = embeddedConfig(env, () => true)
     assert.equal(system.dataDir, '/var/lib/keepalived-witness')

@@ -5,8 +5,15 @@ import type { AddressInfo } from 'node:net'
 import type { CheckAnswer } from '../../../server/cluster-runtime.ts'
 import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
 import { createApi } from '../../../server/http-api.ts'
+import type { Identity } from '../../../shared/identity.ts'
 
-const token = 'a-token-of-the-test-suite'
+/** Who a request is from, by a header: what TLS says of the caller is tried in witness.test.ts. */
+const callers: Readonly<Record<string, Identity>> = {
+  admin: { kind: 'admin', name: 'local' },
+  lb01: { kind: 'node', cluster: 'web', node: 'lb01', generation: 1 },
+  stranger: { kind: 'node', cluster: 'mail', node: 'lb01', generation: 1 },
+  witness: { kind: 'witness' },
+}
 const view: ClusterView = {
   cluster: 'web',
   verdict: { level: 'ok', text: 'VI_1 is on lb01.' },
@@ -39,7 +46,7 @@ describe('http-api', () => {
   let checkAnswer: CheckAnswer | Error
   let asked: unknown[]
   let errors: unknown[]
-  let unauthenticated: string[]
+  let turnedAway: unknown[]
 
   before(async () => {
     const web = {
@@ -56,8 +63,9 @@ describe('http-api', () => {
     }
     server = createServer(
       createApi({
-        token,
+        callerOf: ({ headers }) => callers[String(headers['x-caller'])] ?? null,
         version: '1.2.3',
+        commands: [],
         clusters: {
           get ready() {
             return ready
@@ -67,7 +75,7 @@ describe('http-api', () => {
         },
         refused: () => ({ malformed: 1 }),
         onError: (error) => errors.push(error),
-        onUnauthenticated: (from) => unauthenticated.push(from),
+        onRefused: (kind, facts) => turnedAway.push({ kind, ...facts }),
       }),
     )
     server.listen(0, '127.0.0.1')
@@ -79,7 +87,7 @@ describe('http-api', () => {
     checkAnswer = { permit: true, text: 'lb01 has the lease' }
     asked = []
     errors = []
-    unauthenticated = []
+    turnedAway = []
   })
 
   function ask(
@@ -88,10 +96,10 @@ describe('http-api', () => {
       method?: string
       headers?: Record<string, string>
       body?: string
-      secret?: string | null
+      by?: string | null
     } = {},
   ): Promise<Answer> {
-    const { method = 'GET', headers = {}, body = '', secret = token } = options
+    const { method = 'GET', headers = {}, body = '', by = 'admin' } = options
     const { port } = server.address() as AddressInfo
     return new Promise((resolve, reject) => {
       const sent = request({
@@ -99,7 +107,7 @@ describe('http-api', () => {
         path,
         method,
         agent: false,
-        headers: { ...(secret === null ? {} : { authorization: `Bearer ${secret}` }), ...headers },
+        headers: { ...(by === null ? {} : { 'x-caller': by }), ...headers },
       })
       sent.on('error', reject)
       sent.on('response', (response) => {
@@ -121,29 +129,49 @@ describe('http-api', () => {
     return parsed
   }
 
-  it('tells whether it lives and whether it is ready, without a token', async () => {
-    assert.equal((await ask('/healthz', { secret: null })).body, 'ok\n')
-    assert.equal((await ask('/readyz', { secret: null })).status, 200)
+  it('tells whether it lives and whether it is ready, to anybody', async () => {
+    assert.equal((await ask('/healthz', { by: null })).body, 'ok\n')
+    assert.equal((await ask('/readyz', { by: null })).status, 200)
     ready = false
-    const answer = await ask('/readyz', { secret: null })
+    const answer = await ask('/readyz', { by: null })
     assert.equal(answer.status, 503)
     assert.equal(problem(answer).title, 'Not ready')
   })
 
-  it('tells nothing else without the token', async () => {
+  const check = '/api/v1/check?cluster=web&node=lb01&instance=VI_1'
+
+  it('tells nothing else to somebody without a certificate, and says what to do', async () => {
+    for (const path of ['/api/v1/clusters', '/api/v1/clusters/web', check, '/api/nowhere']) {
+      const answer = await ask(path, { by: null })
+      assert.equal(answer.status, 401)
+      assert.match(problem(answer).detail, /enrol this node again, or run witnessctl as root/)
+    }
+    assert.deepEqual(turnedAway[0], { kind: 'unauthenticated', from: '127.0.0.1', by: null })
+    assert.equal(turnedAway.length, 4)
+    assert.deepEqual(asked, [])
+  })
+
+  it('lets a node read its own cluster and ask for its own vote, and no more', async () => {
+    for (const path of ['/api/v1/clusters/web', '/api/v1/clusters/web/events', check])
+      assert.equal((await ask(path, { by: 'lb01' })).status, 200, path)
+    asked = []
     for (const path of [
       '/api/v1/clusters',
-      '/api/v1/clusters/web',
-      '/api/v1/check?cluster=web',
-      '/api/nowhere',
-    ])
-      for (const secret of [null, 'wrong-token-of-somebody', `${token}x`]) {
-        const answer = await ask(path, { secret })
-        assert.equal(answer.status, 401)
-        assert.equal(answer.headers['www-authenticate'], 'Bearer')
-        assert.doesNotMatch(JSON.stringify(problem(answer)), new RegExp(token))
-      }
-    assert.equal(unauthenticated.length, 12)
+      '/api/v1/clusters/mail',
+      '/api/v1/clusters/web/nodes',
+      '/api/v1/check?cluster=web&node=lb02&instance=VI_1',
+      '/api/v1/check?cluster=mail&node=lb01&instance=VI_1',
+      '/api/v1/check?node=lb01&instance=VI_1',
+      '/api/v1/check?cluster=web&node=lb02&node=lb01&instance=VI_1',
+    ]) {
+      const answer = await ask(path, { by: 'lb01' })
+      assert.equal(answer.status, 403, path)
+      assert.match(problem(answer).detail, /^The certificate of node web\/lb01 does not reach that far/)
+    }
+    for (const by of ['stranger', 'witness'])
+      for (const path of ['/api/v1/clusters', '/api/v1/clusters/web', check])
+        assert.equal((await ask(path, { by })).status, 403, `${by} ${path}`)
+    assert.deepEqual(turnedAway[0], { kind: 'forbidden', from: '127.0.0.1', by: 'node web/lb01' })
     assert.deepEqual(asked, [])
   })
 
@@ -173,13 +201,12 @@ describe('http-api', () => {
   })
 
   it('answers a check in words and in JSON, 200 for yes and 503 for no', async () => {
-    const path = '/api/v1/check?cluster=web&node=lb01&instance=VI_1'
-    const yes = await ask(path, { headers: { accept: '*/*' } })
+    const yes = await ask(check, { headers: { accept: '*/*' } })
     assert.equal(yes.status, 200)
     assert.equal(yes.headers['content-type'], 'text/plain; charset=utf-8')
     assert.equal(yes.body, 'lb01 has the lease\n')
     checkAnswer = { permit: false, text: 'lb02 has the VIP' }
-    const no = await ask(path, { headers: { accept: 'application/json' } })
+    const no = await ask(check, { headers: { accept: 'application/json' } })
     assert.equal(no.status, 503)
     assert.deepEqual(JSON.parse(no.body), { permit: false, reason: 'lb02 has the VIP' })
     assert.deepEqual(asked[0], { node: 'lb01', instance: 'VI_1', bootId: null })

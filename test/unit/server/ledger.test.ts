@@ -15,17 +15,14 @@ describe('ledger', () => {
     const ledger = await open(false)
     assert.deepEqual(ledger.state, { kind: 'new' })
     assert.deepEqual(ledger.recovered(null), { ballots: new Map(), others: 'new' })
-    assert.deepEqual(ledger.members, [])
   })
 
-  it('remembers ballots and nodes', async () => {
+  it('remembers ballots', async () => {
     const ledger = await open(false)
     await ledger.record('VI_1', { to: 'lb01', epoch: 7 })
     await ledger.record('VI_2', { to: 'lb02', epoch: 1 })
-    await ledger.remember([{ name: 'lb01', address: '10.0.0.11', port: 7401 }])
     const next = await open(true)
     assert.deepEqual(next.state, { kind: 'valid' })
-    assert.deepEqual(next.members, [{ name: 'lb01', address: '10.0.0.11', port: 7401 }])
     assert.deepEqual(next.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), {
       ballots: new Map([
         ['VI_1', { kind: 'valid', ballot: { to: 'lb01', epoch: 7 }, mark: { epoch: 7, untilMs: 500 } }],

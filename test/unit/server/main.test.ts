@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readCredentials } from '../../../shared/credentials.ts'
+import { witnessServerName } from '../../../shared/identity.ts'
+import { enrolHosts } from '../../lab/enrolled-hosts.ts'
 
 interface Ended {
   code: number | null
@@ -62,7 +66,6 @@ describe('witnessd', function () {
   const started: Daemon[] = []
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'witnessd-'))
-    writeFileSync(join(folder, 'token'), 'a-token-of-the-test-suite\n', { mode: 0o600 })
   })
   afterEach(async () => {
     for (const daemon of started.splice(0)) {
@@ -82,21 +85,37 @@ describe('witnessd', function () {
     writeFileSync(path, text)
     return path
   }
-  const usual = (): string =>
-    `listen: 127.0.0.1:0\ndataDir: ${folder}/data\nrunDir: ${folder}/run\ntokenFile: ${folder}/token\nadmit: true\n`
+  const usual = (): string => `listen: 127.0.0.1:0\ndataDir: ${folder}/data\nrunDir: ${folder}/run\n`
 
-  it('serves, logs JSON, keeps the token to itself, and ends within a second when asked', async () => {
+  /** As an admin of this host, whose identity witnessd makes at its first start. */
+  function get(port: unknown, path: string): Promise<{ status: number; body: string }> {
+    const { key, certificate: cert, authority: ca } = readCredentials(join(folder, 'data/admin'), '')
+    const options = { key, cert, ca, servername: witnessServerName, agent: false }
+    return new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port: Number(port), path, ...options }, (response) => {
+        let body = ''
+        response.on('data', (part: Buffer) => (body += part.toString()))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      })
+        .on('error', reject)
+        .end()
+    })
+  }
+
+  it('serves, logs JSON, keeps its keys to itself, and ends within a second when asked', async () => {
     const daemon = run('--config', configFile(usual()))
     const { port } = await daemon.logged('listening')
-    const answer = await fetch(`http://127.0.0.1:${Number(port)}/readyz`)
-    assert.equal(await answer.text(), 'ready\n')
+    assert.equal((await get(port, '/readyz')).body, 'ready\n')
+    assert.equal((await get(port, '/api/v1/clusters')).status, 200)
     const before = performance.now()
     daemon.kill('SIGTERM')
     const { code, stdout, stderr } = await daemon.ended()
     assert.ok(performance.now() - before < 1000)
     assert.equal(code, 0)
     assert.equal(stderr, '')
-    assert.doesNotMatch(stdout, /a-token-of-the-test-suite/)
+    assert.doesNotMatch(stdout, /PRIVATE KEY/)
+    for (const file of ['authority/ca.pem', 'admin/identity.pem'])
+      assert.equal(statSync(join(folder, 'data', file)).mode & 0o777, 0o600)
   })
 
   it('ends with 2 and the places of all mistakes when its configuration is wrong', async () => {
@@ -111,16 +130,26 @@ describe('witnessd', function () {
     ])
   })
 
-  it('ends with 2 when the token file is open to others or missing', async () => {
+  it('ends with 2 when its authority is broken, and makes no other in its place', async () => {
     const path = configFile(usual())
-    chmodSync(join(folder, 'token'), 0o644)
-    const open = await run('--config', path).ended()
-    assert.equal(open.code, 2)
-    assert.match(open.stderr, /mode 0644 lets others read the token: run "chmod 600/)
-    rmSync(join(folder, 'token'))
-    const missing = await run('--config', path).ended()
-    assert.equal(missing.code, 2)
-    assert.match(missing.stderr, /token: no such file/)
+    mkdirSync(join(folder, 'data/authority'), { recursive: true })
+    writeFileSync(join(folder, 'data/authority/ca.pem'), 'torn', { mode: 0o600 })
+    const { code, stderr } = await run('--config', path).ended()
+    assert.equal(code, 2)
+    assert.match(stderr, /ca\.pem: the authority cannot be used .*: restore .*authority from a backup/)
+    assert.equal(readFileSync(join(folder, 'data/authority/ca.pem'), 'utf8'), 'torn')
+  })
+
+  it('goes on with the authority and the admin that it made', async () => {
+    const path = configFile(usual())
+    const first = run('--config', path)
+    const { authority } = await first.logged('listening')
+    const admin = readFileSync(join(folder, 'data/admin/identity.pem'), 'utf8')
+    first.kill('SIGTERM')
+    await first.ended()
+    const second = run('--config', path)
+    assert.equal((await second.logged('listening')).authority, authority)
+    assert.equal(readFileSync(join(folder, 'data/admin/identity.pem'), 'utf8'), admin)
   })
 
   it('ends with 2 on an unknown option, and with 0 after help', async () => {
@@ -157,11 +186,13 @@ describe('witnessd', function () {
     assert.match(stderr, new RegExp(`^${folder}/data: another witnessd works there \\(pid ${String(pid)}\\)`))
     assert.match(stderr, /with dataDir\n$/)
     assert.doesNotMatch(stdout, /listening/)
-    assert.equal((await fetch(`http://127.0.0.1:${Number(port)}/healthz`)).status, 200)
+    assert.equal((await get(port, '/healthz')).status, 200)
   })
 
   it('leaves a ledger that the next process trusts after SIGKILL', async () => {
-    const path = configFile(`${usual()}clusters:\n  web:\n    nodes: { lb01: { address: 127.0.0.1 } }\n`)
+    const path = configFile(usual())
+    const at = { address: '127.0.0.1', stateDir: join(folder, 'lb01') }
+    await enrolHosts(join(folder, 'data'), [{ cluster: 'web', node: 'lb01', ...at }])
     const first = run('--config', path)
     await first.logged('listening')
     first.kill('SIGKILL')

@@ -14,7 +14,12 @@ describe('pinger', () => {
     const asked: string[] = []
     const cluster = (name: string, addresses: string[]): Pinged => ({
       cluster: name,
-      members: addresses.map((address, index) => ({ name: `lb0${index + 1}`, address, port: 7401 })),
+      members: addresses.map((address, index) => ({
+        name: `lb0${index + 1}`,
+        address,
+        port: 7401,
+        leastGeneration: 1,
+      })),
       hears: () => false,
       handle: ({ node, roundTripMs }) => void echoed.push([name, node, roundTripMs]),
     })
@@ -56,7 +61,7 @@ describe('pinger', () => {
       cluster: 'web',
       get members() {
         rounds += 1
-        return [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
+        return [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }]
       },
       hears: () => heard,
       handle: () => undefined,

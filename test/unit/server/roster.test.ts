@@ -16,7 +16,7 @@ import {
 } from '../../../server/roster.ts'
 import { helloOf, instance, leaseMs, reserveMs, silentAfterMs, standby } from './cluster-fixture.ts'
 
-const unknown = newNode({ name: 'lb01', address: '10.0.0.11', port: 7401 })
+const unknown = newNode({ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 })
 const patienceAt = (atMs: number): Patience => ({
   promised: false,
   atMs,
@@ -226,7 +226,7 @@ describe('roster', () => {
           { ...standby, instance: 'VI_2' },
         ]
         const hello = helloOf(name)
-        const { node } = greet(newNode({ name, address: '::1', port: 7401 }), {
+        const { node } = greet(newNode({ name, address: '::1', port: 7401, leastGeneration: 1 }), {
           connection: 1,
           hello,
           ...patienceAt(atMs),

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
+import { refusalOfWitness } from '../../../agent/voter-identity.ts'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { request } from 'node:https'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import type { WitnessConfig } from '../../../server/config.ts'
 import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
 import { ledgerPath } from '../../../server/ledger.ts'
+import { Registry } from '../../../server/registry.ts'
 import { serviceManager } from '../../../shared/service-manager.ts'
 import { startWitness, type Witness } from '../../../server/witness.ts'
 import { bootClockMs } from '../../../shared/boot-clock.ts'
+import type { Credentials } from '../../../shared/credentials.ts'
+import { witnessServerName } from '../../../shared/identity.ts'
 import {
   parseFromVoter,
   type Beat,
@@ -16,10 +22,17 @@ import {
   type Report,
 } from '../../../shared/protocol.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
-import { dialVoter, type Connection } from '../../../shared/transport.ts'
+import { secureContextOf } from '../../../shared/secure-server.ts'
+import { dialVoter, type DialledConnection } from '../../../shared/transport.ts'
+import {
+  adminCredentials,
+  authority,
+  credentialsOf,
+  lb01Credentials,
+  lb02Credentials,
+  nodeIdentity,
+} from '../../identities.ts'
 import { recordingLog } from './recording-log.ts'
-
-const token = 'a-token-of-the-test-suite'
 
 function hello(node: string, cluster = 'web'): Hello {
   return {
@@ -74,14 +87,15 @@ function beat(seq: number, ask: { epoch: number } | null): Beat {
 class PretendAgent {
   readonly heard: FromVoter[] = []
   closed: string | null = null
-  #connection: Connection | null = null
+  #connection: DialledConnection | null = null
   #handle: { close(): void }
   #wake: () => void = () => undefined
 
-  constructor(port: number) {
+  constructor(port: number, credentials: Credentials) {
     this.#handle = dialVoter({
-      url: `http://127.0.0.1:${port}`,
-      token,
+      url: `https://127.0.0.1:${port}`,
+      secureContext: createSecureContext(secureContextOf(credentials)),
+      refusalOf: refusalOfWitness,
       connectTimeoutMs: 2000,
       monotonicMs: () => performance.now(),
       onOpen: (connection) => {
@@ -127,6 +141,7 @@ class PretendAgent {
 describe('witness', () => {
   let folder = ''
   let witness: Witness
+  let registry: Registry
   let agents: PretendAgent[]
   let skippedMs = 0
   const log = recordingLog()
@@ -136,6 +151,13 @@ describe('witness', () => {
     agents = []
     skippedMs = 0
     log.lines.length = 0
+    registry = await openRegistry()
+    for (const node of ['lb01', 'lb02']) {
+      const invited = await registry.invite({ cluster: 'web', node })
+      assert.ok(invited.kind === 'done')
+      const { secret } = invited
+      await registry.redeem({ cluster: 'web', node, secret, address: '127.0.0.1', port: 7401 })
+    }
     witness = await start()
   })
   afterEach(async () => {
@@ -144,21 +166,31 @@ describe('witness', () => {
     rmSync(folder, { recursive: true })
   })
 
+  function openRegistry(): Promise<Registry> {
+    return Registry.open({
+      folder: join(folder, 'data', 'authority'),
+      authorityWasThere: false,
+      bootId: 'boot-of-the-witness',
+      nowMs: bootClockMs,
+      now: () => new Date(),
+      onError: (error) => {
+        throw error
+      },
+    })
+  }
   function start(changes: Partial<WitnessConfig> = {}): Promise<Witness> {
     return startWitness({
       config: {
         listen: { host: '127.0.0.1', port: 0 },
         dataDir: join(folder, 'data'),
         runDir: join(folder, 'run'),
-        tokenFile: join(folder, 'token'),
-        makeToken: false,
-        admit: true,
         icmpIntervalMs: 1000,
         logLevel: 'info',
         clusters: new Map(),
         ...changes,
       },
-      token,
+      authority,
+      registry,
       version: 'test',
       bootId: 'boot-of-the-witness',
       log,
@@ -169,20 +201,36 @@ describe('witness', () => {
       service: serviceManager({ env: {}, pid: process.pid, onProblem: () => undefined }),
     })
   }
-  function agent(): PretendAgent {
-    const one = new PretendAgent(witness.address.port)
+  function agent(credentials: Credentials = lb01Credentials): PretendAgent {
+    const one = new PretendAgent(witness.address.port, credentials)
     agents.push(one)
     return one
   }
-  async function get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${witness.address.port}${path}`, {
-      headers: { authorization: `Bearer ${token}`, connection: 'close' },
+  function get(path: string, by: Credentials = adminCredentials): Promise<{ status: number; body: string }> {
+    const { key, certificate: cert, authority: ca } = by
+    const options = {
+      port: witness.address.port,
+      path,
+      key,
+      cert,
+      ca,
+      servername: witnessServerName,
+      agent: false,
+    }
+    return new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', ...options }, (response) => {
+        let body = ''
+        response.on('data', (part: Buffer) => (body += part.toString()))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      })
+        .on('error', reject)
+        .end()
     })
   }
   const view = async (): Promise<ClusterView> =>
-    (await (await get('/api/v1/clusters/web')).json()) as ClusterView
+    JSON.parse((await get('/api/v1/clusters/web')).body) as ClusterView
   const events = async (): Promise<EventView[]> =>
-    ((await (await get('/api/v1/clusters/web/events')).json()) as { events: EventView[] }).events
+    (JSON.parse((await get('/api/v1/clusters/web/events')).body) as { events: EventView[] }).events
 
   /** A voter grants nothing new until what it may have promised before its start has ended. */
   async function claim(one: PretendAgent, epoch: number): Promise<string> {
@@ -200,7 +248,10 @@ describe('witness', () => {
     await lb01.until(() => lb01.heard.some(({ type }) => type === 'welcome'))
     const welcome = lb01.heard.find((message) => message.type === 'welcome')
     assert.deepEqual(welcome?.plan?.timing, defaultTiming)
-    assert.deepEqual(welcome.plan.nodes, [{ name: 'lb01', address: '127.0.0.1', port: 7401 }])
+    assert.deepEqual(
+      welcome.plan.nodes,
+      ['lb01', 'lb02'].map((name) => ({ name, address: '127.0.0.1', port: 7401, leastGeneration: 1 })),
+    )
     assert.equal(await claim(lb01, 5), 'granted')
     assert.match(
       readFileSync(ledgerPath(join(folder, 'data'), 'web'), 'utf8'),
@@ -224,7 +275,7 @@ describe('witness', () => {
     await again.say(hello('lb01'))
     await again.say(beat(1, { epoch: 5 }))
     assert.equal(await again.voteOn(1), 'granted', 'the recorded holder renews at once')
-    const other = agent()
+    const other = agent(lb02Credentials)
     await other.say(hello('lb02'))
     await other.say(beat(1, { epoch: 6 }))
     assert.equal(await other.voteOn(1), 'refused')
@@ -277,28 +328,73 @@ describe('witness', () => {
   })
 
   it('is ready, and knows its clusters, before any agent speaks', async () => {
-    await witness.stop()
-    const members = [{ name: 'lb01', address: '10.0.0.11', port: 7401 }]
-    witness = await start({ admit: false, clusters: new Map([['web', { timing: defaultTiming, members }]]) })
     assert.equal((await get('/readyz')).status, 200)
-    assert.equal((await view()).nodes[0]?.address, '10.0.0.11')
-    const check = await get('/api/v1/check?cluster=web&node=lb01&instance=VI_1')
-    assert.ok([200, 503].includes(check.status))
-    assert.ok((await check.text()).length > 5)
+    assert.equal((await view()).nodes[0]?.address, '127.0.0.1')
+    const check = '/api/v1/check?cluster=web&node=lb01&instance=VI_1'
+    const answer = await get(check, lb01Credentials)
+    assert.ok([200, 503].includes(answer.status))
+    assert.ok(answer.body.length > 5)
+    assert.equal((await get(check, lb02Credentials)).status, 403)
   })
 
-  it('refuses a foreign cluster when it admits none, and disturbs nobody', async () => {
-    await witness.stop()
-    const members = [{ name: 'lb01', address: '127.0.0.1', port: 7401 }]
-    witness = await start({ admit: false, clusters: new Map([['web', { timing: defaultTiming, members }]]) })
+  it('lets nobody in whom it did not enrol, and disturbs nobody', async () => {
     const lb01 = agent()
     await lb01.say(hello('lb01'))
-    const stranger = agent()
-    await stranger.say(hello('mx01', 'mail'))
-    await stranger.until(() => stranger.closed !== null)
-    assert.match(stranger.closed ?? '', /this witness knows no cluster "mail"/)
-    const listed = (await (await get('/api/v1/clusters')).json()) as { refused: unknown }
-    assert.deepEqual(listed.refused, { 'unknown-cluster': 1 })
+    await lb01.until(() => lb01.heard.length > 0)
+    const strangers: [Credentials, RegExp][] = [
+      [
+        await credentialsOf(nodeIdentity('mx01', { cluster: 'mail' })),
+        /mail\/mx01 is not enrolled at this witness/,
+      ],
+      [await credentialsOf(nodeIdentity('lb03')), /web\/lb03 is not enrolled at this witness/],
+      [await credentialsOf({ kind: 'witness' }), /a witness does not ask a witness/],
+    ]
+    for (const [credentials, reason] of strangers) {
+      const stranger = agent(credentials)
+      await stranger.until(() => stranger.closed !== null)
+      assert.match(stranger.closed ?? '', reason)
+    }
+    const listed = JSON.parse((await get('/api/v1/clusters')).body) as { refused: unknown }
+    assert.deepEqual(listed.refused, { unauthenticated: strangers.length })
     assert.equal(lb01.closed, null)
+  })
+
+  it('closes the connection of a node at once when it is removed, and tells its peer', async () => {
+    const [lb01, lb02] = [agent(), agent(lb02Credentials)]
+    await lb01.say(hello('lb01'))
+    await lb02.say(hello('lb02'))
+    await lb02.until(() => lb02.heard.length > 0)
+    await registry.remove({ cluster: 'web', node: 'lb02' })
+    await lb02.until(() => lb02.closed !== null)
+    assert.match(lb02.closed ?? '', /web\/lb02 was removed/)
+    await lb01.until(() => lb01.heard.some(({ type }) => type === 'plan'))
+    const plan = lb01.heard.find((message) => message.type === 'plan')
+    assert.deepEqual(
+      plan?.plan.nodes.map(({ name }) => name),
+      ['lb01'],
+    )
+    assert.equal((await get('/api/v1/clusters/web', lb02Credentials)).status, 401)
+    const again = agent(lb02Credentials)
+    await again.until(() => again.closed !== null)
+    assert.equal(lb01.closed, null)
+  })
+
+  it('asks for a new key when the admin wants one, and refuses the old certificate once the new one is used', async () => {
+    const lb01 = agent()
+    await lb01.say(hello('lb01'))
+    await lb01.until(() => lb01.heard.length > 0)
+    await registry.rotate({ cluster: 'web', node: 'lb01' })
+    await lb01.until(() => lb01.heard.some(({ type }) => type === 'renew'))
+    const renewed = await registry.renew(nodeIdentity('lb01'))
+    assert.ok(renewed.kind === 'done')
+    assert.equal(lb01.closed, null)
+    const next = agent(await credentialsOf(nodeIdentity('lb01', { generation: renewed.generation })))
+    await next.say({ ...hello('lb01'), incarnation: 'incarnation-of-lb01' })
+    await next.until(() => next.heard.length > 0)
+    await lb01.until(() => lb01.closed !== null)
+    const old = agent()
+    await old.until(() => old.closed !== null)
+    assert.match(old.closed ?? '', /generation 1\) is no longer good: generation 2 took its place/)
+    assert.equal(next.closed, null)
   })
 })

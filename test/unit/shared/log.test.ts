@@ -38,7 +38,11 @@ describe('log', () => {
   it('keeps secrets out', async () => {
     const path = join(folder, 'log')
     const log = createLog('witnessd', 'info', openSync(path, 'w'))
-    log.info('request', 'a request', { token: 'hush-hush', headers: { authorization: 'Bearer hush-hush' } })
+    log.info('request', 'a request', {
+      secret: 'hush-hush',
+      invite: { secret: 'hush-hush' },
+      key: 'hush-hush',
+    })
     assert.doesNotMatch(JSON.stringify(await linesOf(path, 1)), /hush/)
   })
 

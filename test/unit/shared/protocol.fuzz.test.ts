@@ -44,7 +44,7 @@ const report = {
 const plan = {
   cluster: 'web',
   timing: defaultTiming,
-  nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401 }],
+  nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }],
 }
 const verdict = { instance: 'VI_1', holder: 'lb01', renewedAgoMs: 0, epoch: 5 }
 const fromAgent = [

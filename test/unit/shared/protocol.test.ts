@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   maxInstances,
   maxMessageBytes,
+  mostGenerations,
   parseFromAgent,
   parseFromVoter,
   ProtocolError,
@@ -78,7 +79,7 @@ const welcome: Welcome = {
   plan: {
     cluster: 'web',
     timing: defaultTiming,
-    nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401 }],
+    nodes: [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }],
   },
 }
 
@@ -103,7 +104,7 @@ describe('protocol', () => {
     const order = { type: 'order', instance: 'VI_1', epoch: 5, reason: 'x' }
     const orders = ['fence', 'announce', 'yield'].map((what) => ({ ...order, what }))
     const plan = { type: 'plan', plan: welcome.plan }
-    for (const message of [welcome, answer, ...orders, plan])
+    for (const message of [welcome, answer, ...orders, plan, { type: 'renew' }])
       assert.deepEqual(parseFromVoter(JSON.stringify(message)), message)
     refusedFromVoter({ ...order, what: 'reboot' })
   })
@@ -157,13 +158,29 @@ describe('protocol', () => {
     refusedFromAgent({ ...beat, reports: many })
     assert.doesNotThrow(() => parseFromAgent(JSON.stringify({ ...beat, reports: many.slice(1) })))
     refusedFromAgent({ ...beat, reports: [{ ...report, warnings: Array<string>(9).fill('x') }] })
-    const node = { name: 'lb01', address: '10.0.0.11', port: 7401 }
+    const node = { name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }
     refusedFromVoter({ ...welcome, plan: { ...welcome.plan, nodes: [node, node, node] } })
   })
 
   it('lets an agent with the most instances say so in one message', () => {
     const reports = Array.from({ length: maxInstances }, (_, i) => ({ ...report, instance: `VI_${i}` }))
     assert.ok(Buffer.byteLength(JSON.stringify({ ...beat, reports })) <= maxMessageBytes)
+  })
+
+  it('takes a plan of an earlier version, which says nothing of certificates', () => {
+    const [node] = welcome.plan?.nodes ?? []
+    const older = { name: node?.name, address: node?.address, port: node?.port }
+    const message = parseFromVoter(
+      JSON.stringify({ type: 'plan', plan: { ...welcome.plan, nodes: [older] } }),
+    )
+    assert.ok(message.type === 'plan')
+    assert.deepEqual(message.plan.nodes, [{ ...older, leastGeneration: 1 }])
+  })
+
+  it('refuses a generation that no certificate can have', () => {
+    const [node] = welcome.plan?.nodes ?? []
+    for (const leastGeneration of [0, -1, 1.5, mostGenerations + 1, '1', null])
+      refusedFromVoter({ type: 'plan', plan: { ...welcome.plan, nodes: [{ ...node, leastGeneration }] } })
   })
 
   it('refuses a plan whose timing is not a timing', () =>

@@ -27,7 +27,7 @@ export class StallingProxy {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
   get open(): number {

@@ -1,14 +1,16 @@
-/** Whatever bytes a client sends, on real sockets: they cost its own connection and nothing else. */
+/** Whatever bytes a client sends, inside TLS and instead of it: they cost its own connection and nothing else. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import fc from 'fast-check'
+import { refusalOfWitness } from '../../../agent/voter-identity.ts'
 import { maxMessageBytes } from '../../../shared/protocol.ts'
+import { secureContextOf } from '../../../shared/secure-server.ts'
 import { acceptAgents, agentPath, dialVoter, type Connection } from '../../../shared/transport.ts'
-
-const token = 'a-token-of-the-test-suite'
+import { identities } from '../../identities.ts'
+import { LoopbackServer } from './loopback-server.ts'
 
 /** RFC 6455 section 5.2, as a client sends it: masked, or on purpose not. */
 function frame(opcode: number, payload: Buffer, { fin = true, masked = true, reserved = 0 } = {}): Buffer {
@@ -66,10 +68,10 @@ class Log {
 
 describe('the transport under fuzz', function () {
   this.timeout(60_000)
-  let server: Server
+  let server: LoopbackServer
   let accepting: { close(): void }
   let log: Log
-  let port = 0
+  let secureContext: SecureContext
   let good: { close(): void }
   let goodLog: Log
   const sockets: Socket[] = []
@@ -77,31 +79,40 @@ describe('the transport under fuzz', function () {
   let clockMs = 0
   const monotonicMs = (): number => (clockMs += 10)
 
+  before(async () => {
+    secureContext = createSecureContext(secureContextOf(await (await identities()).node()))
+  })
   beforeEach(async () => {
     log = new Log()
     goodLog = new Log()
-    server = createServer((_, response) => response.end())
-    accepting = acceptAgents(server, { token, maxConnections: 1000, monotonicMs, ...log.events })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
-    const url = `http://127.0.0.1:${port}`
-    good = dialVoter({ url, token, connectTimeoutMs: 5000, monotonicMs, ...goodLog.events })
+    server = await LoopbackServer.open((await identities()).witness, (_, response) => response.end())
+    accepting = acceptAgents(server.server, {
+      refusalOf: () => null,
+      maxConnections: 1000,
+      monotonicMs,
+      ...log.events,
+    })
+    good = dialVoter({
+      url: server.url,
+      secureContext,
+      refusalOf: refusalOfWitness,
+      connectTimeoutMs: 5000,
+      monotonicMs,
+      ...goodLog.events,
+    })
     await log.until(() => log.opened.length === 1)
   })
   afterEach(async () => {
     good.close()
     for (const socket of sockets.splice(0)) socket.destroy()
     accepting.close()
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
+    await server.close()
   })
 
   /** A client that speaks bytes, upgraded to the protocol. */
   async function upgraded(): Promise<{ socket: Socket; connection: Connection }> {
     const before = log.opened.length
-    const socket = await plain()
+    const socket = await secured()
     socket.write(upgradeRequest())
     await log.until(() => log.opened.length > before)
     const connection = log.opened.at(-1)
@@ -109,21 +120,38 @@ describe('the transport under fuzz', function () {
     return { socket, connection }
   }
 
+  /** With a certificate of the authority, the handshake done. */
+  async function secured(): Promise<Socket> {
+    const socket = connectTls({
+      port: server.port,
+      host: '127.0.0.1',
+      secureContext,
+      checkServerIdentity: () => undefined,
+    })
+    tamed(socket)
+    await once(socket, 'secureConnect')
+    return socket
+  }
+
   async function plain(): Promise<Socket> {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect(server.port, '127.0.0.1')
+    tamed(socket)
+    await once(socket, 'connect')
+    return socket
+  }
+
+  function tamed(socket: Socket): void {
     socket.setNoDelay(true)
     socket.on('error', () => undefined)
     socket.resume()
     sockets.push(socket)
-    await once(socket, 'connect')
-    return socket
   }
 
   function upgradeRequest(): string {
     const key = randomBytes(16).toString('base64')
     return (
       `GET ${agentPath} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nAuthorization: Bearer ${token}\r\n\r\n`
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`
     )
   }
 
@@ -171,7 +199,7 @@ describe('the transport under fuzz', function () {
 
   it('hears a client that sends one byte at a time', async () => {
     const before = log.opened.length
-    const socket = await plain()
+    const socket = await secured()
     for (const byte of Buffer.concat([Buffer.from(upgradeRequest()), text('{"slow":1}')]))
       await new Promise<void>((sent) => socket.write(Buffer.from([byte]), () => sent()))
     await log.until(() => log.opened.length > before && log.messages.size > 0)
@@ -222,7 +250,7 @@ describe('the transport under fuzz', function () {
     )
     await fc.assert(
       fc.asyncProperty(instead, async (bytes) => {
-        const socket = await plain()
+        const socket = await secured()
         const closed = once(socket, 'close')
         socket.end(bytes)
         await closed
@@ -231,4 +259,46 @@ describe('the transport under fuzz', function () {
       { numRuns: 300 },
     )
   })
+  it('outlives whatever comes instead of a handshake', async () => {
+    const hello = await clientHello()
+    const instead = fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 300 }).map((array) => Buffer.from(array)),
+      fc
+        .tuple(fc.nat(hello.length), fc.nat(20), fc.uint8Array({ maxLength: 20 }))
+        .map(([at, cut, put]) =>
+          Buffer.concat([hello.subarray(0, at), Buffer.from(put), hello.subarray(at + cut)]),
+        ),
+      // Records of TLS by their head, and anything in them (RFC 8446 section 5.1).
+      fc
+        .tuple(fc.constantFrom(20, 21, 22, 23, 24), fc.uint8Array({ maxLength: 200 }))
+        .map(([type, body]) => Buffer.concat([Buffer.from([type, 3, 3, 0, body.length]), Buffer.from(body)])),
+    )
+    await fc.assert(
+      fc.asyncProperty(instead, async (bytes) => {
+        const socket = await plain()
+        const closed = once(socket, 'close')
+        socket.end(bytes)
+        await closed
+        await othersGoOn()
+      }),
+      { numRuns: 300 },
+    )
+    assert.equal(log.opened.length, 1)
+  })
+
+  /** What a client of ours says first. */
+  async function clientHello(): Promise<Buffer> {
+    const listener = createServer()
+    listener.listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    const { port } = listener.address() as AddressInfo
+    const client = connectTls({ port, host: '127.0.0.1', secureContext })
+    client.on('error', () => undefined)
+    const [near] = (await once(listener, 'connection')) as [Socket]
+    const [hello] = (await once(near, 'data')) as [Buffer]
+    client.destroy()
+    near.destroy()
+    listener.close()
+    return hello
+  }
 })

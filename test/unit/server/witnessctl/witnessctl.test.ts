@@ -1,20 +1,34 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import express from 'express'
 import type { ClusterView, EventView } from '../../../../server/cluster-view.ts'
+import { createEnrolmentRouter } from '../../../../server/enrolment-api.ts'
 import { createApi } from '../../../../server/http-api.ts'
+import { Registry } from '../../../../server/registry.ts'
 import { witnessctl } from '../../../../server/witnessctl/witnessctl.ts'
+import { identityFileIn, writeCredentials } from '../../../../shared/credentials.ts'
+import { parseInviteLine } from '../../../../shared/invite-line.ts'
+import { identityOfPeer } from '../../../../shared/secure-server.ts'
+import {
+  adminCredentials,
+  authority,
+  credentialsOf,
+  foreignAuthority,
+  lb01Credentials,
+  nodeIdentity,
+  witnessCredentials,
+} from '../../../identities.ts'
 import { cluster, event } from './example-views.ts'
-
-const token = 'a-token-of-the-test-suite'
 
 describe('witnessctl', () => {
   let folder = ''
-  let tokenFile = ''
+  let admin = ''
+  let registry: Registry
   let url = ''
   let server: Server
   let views: ClusterView[]
@@ -23,8 +37,16 @@ describe('witnessctl', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'witnessctl-'))
-    tokenFile = join(folder, 'token')
-    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 })
+    admin = join(folder, 'admin')
+    writeCredentials(admin, adminCredentials)
+    registry = await Registry.open({
+      folder: join(folder, 'authority'),
+      authorityWasThere: false,
+      bootId: 'boot-0001',
+      nowMs: () => 0,
+      now: () => new Date(Date.UTC(2026, 0, 2)),
+      onError: (error) => assert.fail(error),
+    })
     views = [cluster()]
     events = [event(1), event(2)]
     onList = () => undefined
@@ -41,24 +63,45 @@ describe('witnessctl', () => {
       check: () => Promise.reject(new Error('not asked for here')),
     })
     server = createServer(
-      createApi({
-        token,
-        version: 'test',
-        clusters: {
-          ready: true,
-          get all() {
-            return views.map(runtime)
+      {
+        key: witnessCredentials.key,
+        cert: witnessCredentials.certificate,
+        ca: authority.certificatePem,
+        requestCert: true,
+        rejectUnauthorized: false,
+      },
+      express().use(
+        createEnrolmentRouter({
+          authority,
+          registry,
+          identityOf: ({ socket }) => identityOfPeer(socket),
+          ownAddress: () => '10.0.0.20:7400',
+          isConnected: ({ node }) => node === 'lb01',
+          holdsLease: () => false,
+          tell: () => undefined,
+          onUnknownInvite: () => undefined,
+          nowMs: () => 0,
+        }),
+        createApi({
+          callerOf: ({ socket }) => identityOfPeer(socket),
+          version: 'test',
+          commands: [],
+          clusters: {
+            ready: true,
+            get all() {
+              return views.map(runtime)
+            },
+            get: (name) => views.filter((view) => view.cluster === name).map(runtime)[0] ?? null,
           },
-          get: (name) => views.filter((view) => view.cluster === name).map(runtime)[0] ?? null,
-        },
-        refused: () => ({ malformed: 3 }),
-        onError: () => undefined,
-        onUnauthenticated: () => undefined,
-      }),
+          refused: () => ({ malformed: 3 }),
+          onError: () => undefined,
+          onRefused: () => undefined,
+        }),
+      ),
     )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
   })
   afterEach(() => {
     server.closeAllConnections()
@@ -81,7 +124,7 @@ describe('witnessctl', () => {
   ): Promise<Run> {
     const result: Run = { code: -1, out: '', err: '' }
     result.code = await witnessctl(args, {
-      env: { KEEPALIVED_WITNESS_URL: url, KEEPALIVED_WITNESS_TOKEN_FILE: tokenFile, ...env },
+      env: { KEEPALIVED_WITNESS_URL: url, KEEPALIVED_WITNESS_IDENTITY: admin, ...env },
       version: '1.2.3',
       terminal: {
         out: (text) => {
@@ -171,45 +214,133 @@ describe('witnessctl', () => {
     )
   })
 
-  it('ends with 4 when the witness cannot be reached or refuses the token', async () => {
-    server.closeAllConnections()
-    const wrong = join(folder, 'wrong')
-    writeFileSync(wrong, 'another-token-of-somebody', { mode: 0o600 })
-    const refused = await run(['--token-file', wrong, 'status'])
-    assert.equal(refused.code, 4)
-    assert.match(refused.err, /refuses the token of .*wrong: name the witness's own token file/)
-    const gone = await run(['status', '--url', 'http://127.0.0.1:9'])
+  it('ends with 4 when the witness cannot be reached', async () => {
+    const gone = await run(['status', '--url', 'https://127.0.0.1:9'])
     assert.equal(gone.code, 4)
     assert.match(gone.err, /cannot be reached \(.+\): is witnessd running there, and is --url right\?/)
     assert.equal(gone.out, '')
   })
 
-  it('ends with 4 when something else listens there', async () => {
-    const other = createServer((_, response) => response.end('<html>'))
+  it('ends with 4 when the other end is not the witness of this identity, and commands nothing there', async () => {
+    const stranger = join(folder, 'stranger')
+    writeCredentials(stranger, await credentialsOf({ kind: 'admin', name: 'local' }, foreignAuthority))
+    const foreign = await run(['--identity', stranger, 'invite', '--cluster', 'web', '--node', 'lb01'])
+    assert.equal(foreign.code, 4)
+    assert.match(foreign.err, /is not the witness of .*stranger.*is --url right, and is the identity/)
+    assert.deepEqual(registry.openInvites, [])
+    server.setSecureContext({
+      key: lb01Credentials.key,
+      cert: lb01Credentials.certificate,
+      ca: authority.certificatePem,
+    })
+    const node = await run(['status'])
+    assert.equal(node.code, 4)
+    assert.match(node.err, /its certificate is not the witness's/)
+  })
+
+  it('ends with 2 for the identity of a node: a node commands nothing', async () => {
+    const node = join(folder, 'node')
+    writeCredentials(node, lb01Credentials)
+    const { code, err } = await run(['--identity', node, 'nodes'])
+    assert.equal(code, 2)
+    assert.match(err, /is the identity of node web\/lb01, and witnessctl is for an admin/)
+  })
+
+  it('ends with 4 when what listens there does not speak as a witness', async () => {
+    const other = createServer(
+      { key: witnessCredentials.key, cert: witnessCredentials.certificate },
+      (_, response) => response.end('<html>'),
+    )
     other.listen(0, '127.0.0.1')
     await once(other, 'listening')
-    const { code, err } = await run([
-      'status',
-      '--url',
-      `http://127.0.0.1:${(other.address() as AddressInfo).port}`,
-    ])
+    const { port } = other.address() as AddressInfo
+    const { code, err } = await run(['status', '--url', `https://127.0.0.1:${port}`])
     other.closeAllConnections()
     other.close()
     assert.equal(code, 4)
     assert.match(err, /is a witness listening there, of the same version\?/)
   })
 
+  it('prints an invite alone on stdout, and what to do with it on stderr', async () => {
+    const { code, out, err } = await run(['invite', '--cluster', 'web', '--node', 'lb01'])
+    assert.equal(code, 0)
+    assert.match(out, /^kw1\.\S+\n$/)
+    const line = parseInviteLine(out)
+    assert.deepEqual([line.cluster, line.node, line.address], ['web', 'lb01', '10.0.0.20:7400'])
+    assert.match(err, /On lb01, run "witness-agent join" and paste this line there within 15 min/)
+    assert.ok(!err.includes(line.secret))
+    const named = [
+      'invite',
+      '--cluster',
+      'web',
+      '--node',
+      'lb01',
+      '--address',
+      '[2001:db8::1]:7400',
+      '--json',
+    ]
+    const json = JSON.parse((await run(named)).out) as { line: string; address: string }
+    assert.equal(json.address, '[2001:db8::1]:7400')
+    assert.equal(parseInviteLine(json.line).address, '[2001:db8::1]:7400')
+  })
+
+  it('lists, rotates and removes nodes', async () => {
+    const empty = await run(['nodes'])
+    assert.deepEqual([empty.code, empty.out], [0, ''])
+    assert.match(empty.err, /no node is enrolled/)
+    for (const node of ['lb01', 'lb02']) {
+      const invite = await registry.invite({ cluster: 'web', node })
+      assert.ok(invite.kind === 'done')
+      const { secret } = invite
+      await registry.redeem({ cluster: 'web', node, secret, address: '10.0.0.11', port: 7401 })
+    }
+    await run(['invite', '--cluster', 'mail', '--node', 'mx01'])
+    assert.deepEqual((await run(['nodes'])).out.split('\n'), [
+      'cluster  node  state          address         certificate  enrolled    renewed',
+      'web      lb01  connected      10.0.0.11:7401  1            2026-01-02  2026-01-02',
+      'web      lb02  not connected  10.0.0.11:7401  1            2026-01-02  2026-01-02',
+      'An invite for mail/mx01 is open for 15 min more.',
+      '',
+    ])
+    const one = await run(['rotate', '--cluster', 'web', '--node', 'lb01'])
+    assert.deepEqual([one.code, registry.renewalDue(nodeIdentity('lb01'))], [0, true])
+    assert.match((await run(['rotate', '--all'])).err, /web\/lb02: .*it is not connected now/)
+    assert.ok(registry.renewalDue(nodeIdentity('lb02')))
+    const removed = await run(['remove', '--cluster', 'web', '--node', 'lb02'])
+    assert.equal(removed.code, 0)
+    assert.match(removed.err, /web\/lb02 is removed: its connections are closed/)
+    assert.equal(registry.mayConnect(nodeIdentity('lb02')).kind, 'refused')
+    const list = await run(['nodes', 'web'])
+    assert.match(list.out, /lb01 .* 1, a new key is asked for/)
+    assert.match(list.out, /lb02 {2}removed/)
+    const json = JSON.parse((await run(['nodes', '--json'])).out) as { nodes: { node: string }[] }
+    assert.deepEqual(
+      json.nodes.map(({ node }) => node),
+      ['lb01', 'lb02'],
+    )
+  })
+
   it('ends with 2 for mistakes, and says on stderr what to do', async () => {
-    chmodSync(tokenFile, 0o644)
+    chmodSync(identityFileIn(admin), 0o644)
     assert.match((await run(['status'])).err, /chmod 600/)
-    chmodSync(tokenFile, 0o600)
+    chmodSync(identityFileIn(admin), 0o600)
     for (const args of [
       ['status', 'mail'],
       ['status', '--colour'],
       ['nonsense'],
       ['events', '--limit', '0'],
       ['--url', 'ftp://x', 'status'],
-      ['--token-file', '/nonexistent', 'status'],
+      ['--identity', '/nonexistent', 'status'],
+      ['--url', 'http://127.0.0.1:7400', 'status'],
+      ['invite', '--cluster', 'web'],
+      ['invite', '--cluster', 'web', '--node', 'witness'],
+      ['invite', '--cluster', 'a/b', '--node', 'lb01'],
+      ['invite', '--cluster', 'web', '--node', 'lb01', '--address', '10.0.0.20'],
+      ['remove', '--cluster', 'web', '--node', 'lb09'],
+      ['rotate', '--cluster', 'web', '--node', 'lb09'],
+      ['rotate', '--cluster', 'web'],
+      ['rotate', '--node', 'lb01', '--all'],
+      ['rotate'],
       [],
     ]) {
       const { code, out, err } = await run(args)

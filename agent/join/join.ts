@@ -1,0 +1,226 @@
+/** `witness-agent join`: from an invite to a running agent. The key is made here and never leaves this host. */
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Command } from 'commander'
+import { ConfigError } from '../../shared/config-file.ts'
+import { writeCredentials } from '../../shared/credentials.ts'
+import { messageOf } from '../../shared/error-message.ts'
+import { InviteLineError, type Invite } from '../../shared/invite-line.ts'
+import { makeKeyRequest } from '../../shared/key-request.ts'
+import { placeFile } from '../../shared/placed-file.ts'
+import { askWitness, WitnessRequestError } from '../../shared/witness-request.ts'
+import { runCommand } from '../command.ts'
+import { IssueError, readIssued } from '../issued-certificate.ts'
+import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
+import { findAuthority } from './find-authority.ts'
+import { JoinError } from './join-error.ts'
+import { readInvite } from './read-invite.ts'
+
+export const joinExits = { ok: 0, notStarted: 1, refused: 2 } as const
+export type JoinExit = (typeof joinExits)[keyof typeof joinExits]
+
+export interface JoinOptions {
+  readonly config: string
+  /** Null: as agent.yaml says. */
+  readonly stateDir: string | null
+  /** ADDRESS:PORT; null: as agent.yaml says. */
+  readonly listen: string | null
+  /** Whether the unit is enabled and started. */
+  readonly start: boolean
+}
+
+export interface JoinSurroundings {
+  readonly input: Readable
+  /** A person is asked for the line. */
+  readonly isTty: boolean
+  readonly say: (line: string) => void
+  /** Null: no systemd runs here. */
+  readonly systemctl: readonly string[] | null
+}
+
+const defaultConfig = '/etc/keepalived-witness/agent.yaml'
+const unit = 'witness-agent'
+const answerTimeoutMs = 10_000
+const unitTimeoutMs = 60_000
+
+export function addJoinCommand(program: Command): void {
+  program
+    .command('join')
+    .description(
+      'Enrols this node with the line that "witnessctl invite" printed: key, certificate, agent.yaml, unit.',
+    )
+    .argument('[line...]', 'not here: the line is read from the terminal or from a pipe')
+    .option('--state-dir <folder>', "where key and certificate go, instead of agent.yaml's stateDir")
+    .option(
+      '--listen <address:port>',
+      "where the other node's agent connects, instead of agent.yaml's listen",
+    )
+    .option('--no-start', 'neither enable nor start the unit')
+    .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .action(async (words: readonly string[], _options: unknown, command: Command) => {
+      const parsed = command.optsWithGlobals<{
+        config?: string
+        stateDir?: string
+        listen?: string
+        start: boolean
+      }>()
+      process.exitCode = await runJoin(
+        words,
+        {
+          config: parsed.config ?? defaultConfig,
+          stateDir: parsed.stateDir ?? null,
+          listen: parsed.listen ?? null,
+          start: parsed.start,
+        },
+        {
+          input: process.stdin,
+          isTty: process.stdin.isTTY,
+          say: (line) => process.stderr.write(`${line}\n`),
+          systemctl: existsSync('/run/systemd/system') ? ['systemctl'] : null,
+        },
+      )
+      // A terminal that is still read would keep the process.
+      process.stdin.destroy()
+    })
+}
+
+export async function runJoin(
+  words: readonly string[],
+  options: JoinOptions,
+  surroundings: JoinSurroundings,
+): Promise<JoinExit> {
+  try {
+    if (words.length > 0) throw new JoinError(onCommandLine)
+    return await join(options, surroundings)
+  } catch (cause) {
+    if (!isForAdmin(cause)) throw cause
+    surroundings.say(`witness-agent join: ${cause.message}`)
+    return joinExits.refused
+  }
+}
+
+const onCommandLine =
+  'an invite is not taken from the command line, where every user of this host can read it, and where the shell keeps it. ' +
+  'Make another one at the witness (this one ends by that), run "witness-agent join" alone, and paste the line then'
+
+async function join(
+  options: JoinOptions,
+  { input, isTty, say, systemctl }: JoinSurroundings,
+): Promise<JoinExit> {
+  if (isTty) say('Paste the line that "witnessctl invite" printed, and press Enter:')
+  const invite = await readInvite(input)
+  const { cluster, node, address } = invite
+  const draft = draftAgentYaml(options.config, {
+    cluster,
+    node,
+    witness: `https://${address}`,
+    listen: options.listen,
+    stateDir: options.stateDir,
+  })
+  const { stateDir } = draft.config
+  // What would fail afterwards would have used up the invite.
+  assertWritable(stateDir, 0o755)
+  assertWritable(dirname(options.config), 0o755)
+
+  const { key, certificate, authority } = await enrol(invite, draft)
+  try {
+    writeCredentials(stateDir, { key, certificate, authority })
+    placeFile(options.config, draft.text, draft.wasThere ? statSync(options.config).mode & 0o777 : 0o644)
+  } catch (cause) {
+    throw new JoinError(
+      `the certificate came, and cannot be kept (${messageOf(cause)}): look at the disk, then join with another invite`,
+      { cause },
+    )
+  }
+  say(`${cluster}/${node} is enrolled at the witness ${address}.`)
+  say(
+    `Key and certificate are in ${stateDir}; ${options.config} is ${draft.wasThere ? 'brought up to date' : 'written'}.`,
+  )
+  return startUnit(options, { say, systemctl })
+}
+
+async function enrol(
+  { address, fingerprint, secret, cluster, node }: Invite,
+  { config }: AgentYaml,
+): Promise<{ key: string; certificate: string; authority: string }> {
+  const { hostname: host, port } = endpointOf(address)
+  const authority = await findAuthority({ host, port, fingerprint, timeoutMs: answerTimeoutMs })
+  const { key, request } = await makeKeyRequest()
+  const answer = await askWitness({
+    host,
+    port,
+    method: 'POST',
+    path: '/api/v1/join',
+    body: { cluster, node, secret, csr: request, port: config.listen.port, address: config.advertise },
+    authority,
+    own: null,
+    timeoutMs: answerTimeoutMs,
+  }).catch((cause: unknown) => {
+    if (!(cause instanceof WitnessRequestError)) throw cause
+    throw new JoinError(whyNoAnswer(address, cause), { cause })
+  })
+  const { certificate } = readIssued(answer, { cluster, node, key, authority })
+  return { key, certificate, authority }
+}
+
+function whyNoAnswer(address: string, { code, message }: WitnessRequestError): string {
+  switch (code) {
+    case 'not-the-witness':
+      return `${address} shows the right authority and is not the witness (${message}): somebody stands between. The secret was not sent`
+    case 'unreachable':
+      return `the witness at ${address} did not answer (${message}): try again with the same line; where it is told to be used already, make another`
+  }
+}
+
+async function startUnit(
+  { start }: JoinOptions,
+  { say, systemctl }: Pick<JoinSurroundings, 'say' | 'systemctl'>,
+): Promise<JoinExit> {
+  if (!start || systemctl === null) {
+    say(
+      start
+        ? `No systemd runs here: start witness-agent by your own means.`
+        : `Not started: "systemctl enable --now ${unit}" does it.`,
+    )
+    return joinExits.ok
+  }
+  // An agent that runs already must take up its new certificate.
+  for (const words of [
+    ['enable', unit],
+    ['restart', unit],
+  ]) {
+    const { error } = await runCommand([...systemctl, ...words], { timeoutMs: unitTimeoutMs })
+    if (error === null) continue
+    say(
+      `This node is enrolled, but its agent does not run: ${error}. "journalctl -u ${unit}" says why; after that "systemctl enable --now ${unit}"`,
+    )
+    return joinExits.notStarted
+  }
+  say(`The agent runs, and starts with this host: "systemctl status ${unit}".`)
+  return joinExits.ok
+}
+
+function assertWritable(folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new JoinError(
+      `${folder} cannot be written (${messageOf(cause)}): run this as root, and look at the disk. The invite is still good`,
+      { cause },
+    )
+  }
+}
+
+function endpointOf(address: string): { hostname: string; port: number } {
+  const { hostname } = new URL(`https://${address}`)
+  return {
+    hostname: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(address.slice(address.lastIndexOf(':') + 1)),
+  }
+}
+
+function isForAdmin(cause: unknown): cause is Error {
+  return [JoinError, InviteLineError, ConfigError, IssueError].some((kind) => cause instanceof kind)
+}

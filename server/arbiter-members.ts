@@ -1,0 +1,35 @@
+/** Who belongs to the cluster: what enrolment says, and what the agents are told of it. Pure. */
+import type { Member, Plan } from '../shared/protocol.ts'
+import type { Turn } from './arbiter-turn.ts'
+import { newNode } from './roster.ts'
+
+/** A node joined, was removed, moved, or its older certificates are worth nothing any more. */
+export function bookMembers(turn: Turn, members: readonly Member[]): void {
+  const before = new Map(turn.nodes)
+  turn.nodes.clear()
+  for (const member of members) {
+    const known = before.get(member.name)
+    turn.nodes.set(member.name, known === undefined ? newNode(member) : { ...known, member })
+    before.delete(member.name)
+  }
+  for (const { member, session } of before.values()) {
+    if (session?.open === true)
+      turn.effects.push({
+        type: 'close',
+        connection: session.connection,
+        reason: `${member.name} was removed from cluster ${turn.arbiter.cluster}`,
+      })
+  }
+  for (const { session } of turn.nodes.values())
+    if (session?.open === true)
+      turn.effects.push({
+        type: 'send',
+        connection: session.connection,
+        message: { type: 'plan', plan: planOf(turn) },
+      })
+}
+
+export function planOf({ arbiter, nodes }: Turn): Plan {
+  const { cluster, timing } = arbiter
+  return { cluster, timing, nodes: [...nodes.values()].map(({ member }) => member) }
+}

@@ -1,0 +1,306 @@
+/**
+ * The witness as certificate authority of its clusters: who holds one of these certificates is who it says.
+ *
+ * Certificates are valid from 1970 to 9999 (RFC 5280, 4.1.2.5: "no well-defined expiration date"), because a host whose
+ * clock is wrong by years must not lose its peer. What ends a certificate is the registry, at once, not a date.
+ */
+import { X509Certificate, createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto'
+import type { webcrypto as WebCrypto } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Extension, PublicKey } from '@peculiar/x509'
+import { messageOf } from '../shared/error-message.ts'
+import {
+  describeIdentity,
+  uriOf,
+  witnessServerName,
+  type Identity,
+  type NodeIdentity,
+} from '../shared/identity.ts'
+import { fingerprintOf } from '../shared/invite-line.ts'
+import {
+  keyAlgorithm,
+  loadX509,
+  longestRequest,
+  makeKeyPair,
+  privateKeyPem,
+  signingAlgorithm,
+} from '../shared/key-request.ts'
+import { placeFile } from '../shared/placed-file.ts'
+
+/** The authority's files are torn or do not fit together. The message names the file and the remedy. */
+export class AuthorityError extends Error {
+  readonly code = 'authority'
+}
+
+/** What a node sent to be signed is no request of ours. The message is for that node. */
+export class KeyRequestError extends Error {
+  readonly code = 'key-request'
+}
+
+export interface KeyAndCertificate {
+  /** PKCS #8, PEM. */
+  readonly key: string
+  /** PEM. */
+  readonly certificate: string
+}
+
+const notBefore = new Date(0)
+const notAfter = new Date('9999-12-31T23:59:59Z')
+const authorityName = 'CN=keepalived-witness authority'
+const pemBlock = /-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----\n?/g
+
+/** Key and certificate in one file, so that a crash leaves both or neither. */
+export function authorityKeyFileIn(folder: string): string {
+  return join(folder, 'ca.pem')
+}
+
+type X509 = Awaited<ReturnType<typeof loadX509>>
+
+export class Authority {
+  /** The authority's own certificate: what every node trusts. */
+  readonly certificatePem: string
+  /** SHA-256 of the certificate (DER), base64url: 43 characters. It is in every invite. */
+  readonly fingerprint: string
+  /** False: made by this start. */
+  readonly wasThere: boolean
+  readonly #x509: X509
+  readonly #key: WebCrypto.CryptoKey
+  readonly #publicKey: PublicKey
+
+  private constructor(options: {
+    x509: X509
+    key: WebCrypto.CryptoKey
+    certificatePem: string
+    wasThere: boolean
+  }) {
+    const { x509, key, certificatePem, wasThere } = options
+    this.#x509 = x509
+    this.#key = key
+    this.certificatePem = certificatePem
+    this.fingerprint = fingerprintOf(new X509Certificate(certificatePem))
+    this.wasThere = wasThere
+    this.#publicKey = new x509.X509Certificate(certificatePem).publicKey
+  }
+
+  /**
+   * Loads the authority of `folder`, or makes it, durably, where nothing was ever enrolled.
+   * @throws AuthorityError where it is torn, or lost: a new one would shut out every enrolled node
+   * @throws the system's error where the folder cannot be written
+   */
+  static async open(folder: string): Promise<Authority> {
+    const path = authorityKeyFileIn(folder)
+    const found = readIfThere(path)
+    if (found !== null) return Authority.#load(path, found)
+    refuseWhereNodesWereEnrolled(folder, path)
+    const made = await makeAuthority()
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    placeFile(path, `${made.key.trim()}\n${made.certificate.trim()}\n`, 0o600)
+    return Authority.#from(made, { wasThere: false })
+  }
+
+  /** One that lives as long as this process. */
+  static async inMemory(): Promise<Authority> {
+    return Authority.#from(await makeAuthority(), { wasThere: false })
+  }
+
+  static async #load(path: string, text: string): Promise<Authority> {
+    const blocks = [...text.matchAll(pemBlock)]
+    const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
+    const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
+    if (key === undefined || certificate === undefined)
+      throw unusable(path, 'the private key or the certificate is missing in it')
+    try {
+      const own = new X509Certificate(certificate)
+      if (!own.checkPrivateKey(createPrivateKey(key)))
+        throw unusable(path, 'its key and its certificate do not belong together')
+      if (!own.ca || !own.verify(own.publicKey))
+        throw unusable(path, 'its certificate is not that of an authority')
+      return await Authority.#from({ key, certificate }, { wasThere: true })
+    } catch (cause) {
+      if (cause instanceof AuthorityError) throw cause
+      throw unusable(path, messageOf(cause), { cause })
+    }
+  }
+
+  static async #from(
+    { key, certificate }: KeyAndCertificate,
+    { wasThere }: { wasThere: boolean },
+  ): Promise<Authority> {
+    const der = createPrivateKey(key).export({ format: 'der', type: 'pkcs8' })
+    return new Authority({
+      x509: await loadX509(),
+      key: await webcrypto.subtle.importKey('pkcs8', der, keyAlgorithm, false, ['sign']),
+      certificatePem: `${certificate.trim()}\n`,
+      wasThere,
+    })
+  }
+
+  /** The witness's own, made anew at each start; the chain is the certificate and then the authority's. */
+  async issueWitness(): Promise<KeyAndCertificate> {
+    const { key, certificate } = await this.#issue({ kind: 'witness' })
+    return { key, certificate: certificate + this.certificatePem }
+  }
+
+  issueAdmin(name: string): Promise<KeyAndCertificate> {
+    return this.#issue({ kind: 'admin', name })
+  }
+
+  /**
+   * Signs the public key of a node's request. Nothing else in the request counts: who it is for is the caller's word.
+   * @returns the certificate, PEM
+   * @throws KeyRequestError
+   */
+  async signNode({ request, ...node }: Omit<NodeIdentity, 'kind'> & { request: string }): Promise<string> {
+    return this.#sign({ kind: 'node', ...node }, await this.#readRequest(request))
+  }
+
+  /**
+   * Whether `signNode` would take the request: to be known before an invite is used up for it.
+   * @throws KeyRequestError
+   */
+  async checkRequest(request: string): Promise<void> {
+    await this.#readRequest(request)
+  }
+
+  async #issue(identity: Identity): Promise<KeyAndCertificate> {
+    const keys = await makeKeyPair()
+    const publicKey = await this.#x509.PublicKey.create(keys.publicKey, webcrypto)
+    return { key: await privateKeyPem(keys.privateKey), certificate: await this.#sign(identity, publicKey) }
+  }
+
+  async #readRequest(pem: string): Promise<PublicKey> {
+    if (pem.length > longestRequest)
+      throw new KeyRequestError(`the certificate request is longer than ${longestRequest} characters`)
+    let parsed: InstanceType<X509['Pkcs10CertificateRequest']>
+    try {
+      parsed = new this.#x509.Pkcs10CertificateRequest(pem)
+    } catch (cause) {
+      throw new KeyRequestError('not a certificate request (PKCS #10, PEM)', { cause })
+    }
+    refuseOtherKeys(parsed.publicKey)
+    // Whoever cannot sign with the key must not get a certificate for it.
+    if (!(await isSignedByItself(parsed)))
+      throw new KeyRequestError('the certificate request is not signed by its own key')
+    return parsed.publicKey
+  }
+
+  async #sign(identity: Identity, publicKey: PublicKey): Promise<string> {
+    const x509 = this.#x509
+    const certificate = await x509.X509CertificateGenerator.create(
+      {
+        serialNumber: randomSerial(),
+        issuer: authorityName,
+        subject: `CN=${describeIdentity(identity)}`,
+        notBefore,
+        notAfter,
+        publicKey,
+        signingKey: this.#key,
+        signingAlgorithm,
+        extensions: await this.#extensionsOf(identity, publicKey),
+      },
+      webcrypto,
+    )
+    return `${certificate.toString('pem')}\n`
+  }
+
+  async #extensionsOf(identity: Identity, publicKey: PublicKey): Promise<Extension[]> {
+    const x509 = this.#x509
+    const dns = identity.kind === 'witness' ? [{ type: 'dns' as const, value: witnessServerName }] : []
+    return [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.clientAuth,
+        x509.ExtendedKeyUsage.serverAuth,
+      ]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: uriOf(identity) }, ...dns]),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
+      await x509.AuthorityKeyIdentifierExtension.create(this.#publicKey, false, webcrypto),
+    ]
+  }
+}
+
+async function makeAuthority(): Promise<KeyAndCertificate> {
+  const x509 = await loadX509()
+  const keys = await makeKeyPair()
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: randomSerial(),
+      name: authorityName,
+      notBefore,
+      notAfter,
+      keys,
+      signingAlgorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  )
+  return { key: await privateKeyPem(keys.privateKey), certificate: `${certificate.toString('pem')}\n` }
+}
+
+/** 126 random bits, positive and not zero (RFC 5280, 4.1.2.2). */
+function randomSerial(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
+  return bytes.toString('hex')
+}
+
+function refuseOtherKeys(publicKey: PublicKey): void {
+  const wanted = 'the key of the certificate request is not ECDSA P-256'
+  try {
+    const key = createPublicKey({ key: Buffer.from(publicKey.rawData), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return
+  } catch (cause) {
+    throw new KeyRequestError(wanted, { cause })
+  }
+  throw new KeyRequestError(wanted)
+}
+
+async function isSignedByItself(request: {
+  verify(crypto: WebCrypto.Crypto): Promise<boolean>
+}): Promise<boolean> {
+  try {
+    return await request.verify(webcrypto)
+  } catch {
+    return false
+  }
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+    throw unusable(path, messageOf(cause), { cause })
+  }
+}
+
+function refuseWhereNodesWereEnrolled(folder: string, path: string): void {
+  let names: readonly string[]
+  try {
+    names = readdirSync(folder)
+  } catch {
+    return
+  }
+  const trace = names.find((name) => name.startsWith('registry.json'))
+  if (trace === undefined) return
+  throw new AuthorityError(
+    `${path} is missing, but ${join(folder, trace)} shows that nodes were enrolled: ${remedy(folder)}`,
+  )
+}
+
+function unusable(path: string, reason: string, options?: ErrorOptions): AuthorityError {
+  return new AuthorityError(
+    `${path}: the authority cannot be used (${reason}): ${remedy(join(path, '..'))}`,
+    options,
+  )
+}
+
+function remedy(folder: string): string {
+  return `restore ${folder} from a backup; without one, move the whole folder away and enrol every node again`
+}

@@ -1,0 +1,44 @@
+/**
+ * Small files that others read, put in their place as a whole: temporary file, fsync, rename, fsync of the folder
+ * (rename(2), fsync(2)). After a crash the old or the new content is there, never a part.
+ */
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Durable when it returns.
+ * @throws the system's error; what was there before is there still
+ */
+export function placeFile(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}`
+  try {
+    writeSynced(temporary, text, mode)
+    renameSync(temporary, path)
+  } catch (error) {
+    // A full disk gets its block back, and half a private key is nobody's business.
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  syncFolder(dirname(path))
+}
+
+function writeSynced(path: string, text: string, mode: number): void {
+  const descriptor = openSync(path, 'w', mode)
+  try {
+    // The umask may have taken bits away, and a leftover of an earlier crash keeps its own mode.
+    fchmodSync(descriptor, mode)
+    writeFileSync(descriptor, text)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}

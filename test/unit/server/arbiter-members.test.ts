@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { claiming, pair, refusal, reserveMs, Witness } from './cluster-fixture.ts'
+
+describe('the members of a cluster', () => {
+  const [first, second] = pair
+  assert.ok(first !== undefined && second !== undefined)
+
+  it('are told to each agent that is welcomed, with the timing', () => {
+    const witness = Witness.settled()
+    const [welcome] = witness.agent('lb01').messages()
+    assert.ok(welcome?.type === 'welcome')
+    assert.deepEqual(welcome.plan, { cluster: 'web', timing: witness.arbiter.timing, nodes: pair })
+  })
+
+  it('are told again to all that are connected when a node joins', () => {
+    const witness = Witness.settled({ members: [first] })
+    const lb01 = witness.agent('lb01')
+    witness.members([first, second])
+    const [plan] = lb01.messages()
+    assert.ok(plan?.type === 'plan')
+    assert.deepEqual(plan.plan.nodes, [first, second])
+    assert.ok(
+      witness
+        .agent('lb02')
+        .messages()
+        .some(({ type }) => type === 'welcome'),
+    )
+  })
+
+  it('lose a node that is removed, and its connection', () => {
+    const witness = Witness.settled()
+    const [lb01, lb02] = witness.agents()
+    witness.members([first])
+    assert.ok(
+      witness.effects.some((effect) => effect.type === 'close' && effect.connection === lb02.connection),
+    )
+    const plan = lb01.messages().find(({ type }) => type === 'plan')
+    assert.ok(plan?.type === 'plan')
+    assert.deepEqual(plan.plan.nodes, [first])
+    witness.agent('lb02')
+    assert.equal(witness.arbiter.refusedMessages['unknown-node'], 1)
+  })
+
+  it('keep a promise to a node that is removed for as long as it was given', () => {
+    const witness = Witness.settled()
+    const [lb01, lb02] = witness.agents()
+    lb01.win(1)
+    witness.members([second])
+    witness.pass(reserveMs - 1, lb02)
+    assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+    witness.pass(1, lb02)
+    assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+  })
+
+  it('keep what is known of a node that moved', () => {
+    const witness = Witness.settled()
+    const [lb01] = witness.agents()
+    lb01.win(1)
+    const { session } = witness.arbiter.nodes.get('lb01') ?? {}
+    witness.members([{ ...first, address: '192.168.0.11' }, second])
+    assert.equal(witness.arbiter.nodes.get('lb01')?.session, session)
+    assert.deepEqual(witness.occurred(), [])
+  })
+})
