@@ -15,6 +15,8 @@ const memorySchema = z.strictObject({
   stopped: z.boolean(),
   number: z.number().int().min(0),
   recentAtMs: z.array(z.number()).max(1000),
+  /** There only while a drill runs, so that an older agent can read what this one leaves. */
+  drilling: z.literal(true).optional(),
 })
 const stateSchema = z.strictObject({
   bootId: z.string(),
@@ -102,10 +104,10 @@ export class AgentStore {
     return this.#marks.set(instance, mark)
   }
 
-  remember(instance: string, { stopped, number, recentAtMs }: FenceMemory): Promise<void> {
+  remember(instance: string, { recentAtMs, ...memory }: FenceMemory): Promise<void> {
     return this.#store.update((state) => ({
       ...state,
-      memories: { ...state.memories, [instance]: { stopped, number, recentAtMs: [...recentAtMs] } },
+      memories: { ...state.memories, [instance]: { ...memory, recentAtMs: [...recentAtMs] } },
     }))
   }
 

@@ -455,7 +455,9 @@ export class Agent {
           this.#tells.problem('memory-not-kept', messageOf(cause))
         })
       },
+      rememberFirst: (instance, memory) => this.#store.remember(instance, memory).then(() => null, messageOf),
       look: () => this.#look(),
+      drilled: (drilled) => this.#tells.drilled(drilled),
       tell: (told) => this.#tells.tell(told),
     }
   }

@@ -3,6 +3,7 @@ import { assertNever } from '../shared/assert-never.ts'
 import type { Report } from '../shared/protocol.ts'
 import { alone, barCause, heardSomebody, peerHolds } from './bar-evidence.ts'
 import { climb, type LadderPolicy, startLadder } from './fence-ladder.ts'
+import { noteFenceInDrill } from './guard-drill.ts'
 import { type FenceMemory, type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
 import {
   giveBackOwnVote,
@@ -17,7 +18,7 @@ import {
 } from './guard-turn.ts'
 
 /** keepalived must be up this long after its start command at the latest. */
-const startPatienceMs = 15_000
+export const startPatienceMs = 15_000
 const holdDownFirstMs = 5000
 
 const holdDownMostMs = 300_000
@@ -83,6 +84,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
       return
     case 'proved':
       noteFence(turn, { result: 'proved', rung: ladder.rung, tookMs })
+      noteFenceInDrill(turn, { ladder, proved: true })
       giveBackOwnVote(turn)
       turn.effects.push({ type: 'beat' })
       tell(
@@ -94,6 +96,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
       return stepFencing(turn, { ...phase, ladder })
     case 'climb':
       if (guard.seen.process !== 'absent') rememberStopped(turn, true)
+      if (ladder.provedAtMs === null) noteFenceInDrill(turn, { ladder: phase.ladder, proved: false })
       if (atMs >= phase.ladder.deadlineMs)
         tell(
           turn,
@@ -116,7 +119,10 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
     case 'done':
       return ladder.provedBy === 'kill' && !guard.memory.stopped
         ? release(turn)
-        : enterFenced(turn, phase.reason)
+        : enterFenced(turn, phase.reason, {
+            startFailed: false,
+            drill: guard.drill !== null || guard.memory.drilling === true,
+          })
     default:
       return assertNever(next)
   }
@@ -137,7 +143,11 @@ export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ende
   tell(turn, 'fence-rung-failed', 'warning', `Fence rung "${event.rung}" failed: ${event.error}`)
 }
 
-function enterFenced(turn: Turn, reason: string, startFailed = false): void {
+function enterFenced(
+  turn: Turn,
+  reason: string,
+  { startFailed, drill }: { startFailed: boolean; drill: boolean },
+): void {
   const { guard, atMs } = turn
   set(turn, {
     phase: {
@@ -147,6 +157,7 @@ function enterFenced(turn: Turn, reason: string, startFailed = false): void {
       holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
       sawAbsent: guard.seen.process === 'absent',
       startFailed,
+      drill,
     },
   })
   writePermit(turn)
@@ -173,7 +184,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
   const mustHold = phase.startFailed || peerHolds(guard, atMs)
   const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
-  const due = policy.rejoin === 'auto' ? atMs >= holdUntilMs : startedByOperator
+  const due = policy.rejoin === 'auto' || phase.drill ? atMs >= holdUntilMs : startedByOperator
   const couldWin = policy.alone === 'keep' || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
 
@@ -224,17 +235,24 @@ export function bookStartEnded(turn: Turn, error: string | null): void {
   returnToFenced(turn, `keepalived could not be started: ${error}`)
 }
 
+/** keepalived would not start after a drill. */
+export function toFencedAfterDrill(turn: Turn, problem: string): void {
+  returnToFenced(turn, problem)
+}
+
 /** keepalived would not start: tried again later, each time after a longer wait. */
 function returnToFenced(turn: Turn, problem: string): void {
   const { memory } = turn.guard
   set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
   tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
-  enterFenced(turn, problem, true)
+  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
 }
 
 function rememberStopped(turn: Turn, stopped: boolean): void {
-  if (turn.guard.memory.stopped === stopped) return
-  set(turn, { memory: { ...turn.guard.memory, stopped } })
+  const { number, recentAtMs, ...before } = turn.guard.memory
+  if (before.stopped === stopped && (stopped || before.drilling === undefined)) return
+  // What is over when keepalived runs again is the drill as well.
+  set(turn, { memory: { ...(stopped ? turn.guard.memory : { number, recentAtMs }), stopped } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }

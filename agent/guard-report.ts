@@ -60,6 +60,8 @@ function whyOf({ phase, peer }: Guard): string {
     case 'fenced':
     case 'rejoining':
       return phase.reason
+    case 'drilling':
+      return `${phase.returning === null ? 'a drill' : 'comes back after a drill'}: ${phase.reason}`
     default:
       return assertNever(phase)
   }

@@ -19,13 +19,16 @@ import {
 const probationRetryFirstMs = 5000
 
 const probationRetryMostMs = 60_000
+/** A holder that has let go in a drill leaves the other node this long to apply first, though it may be preferred. */
+const switchoverMs = 2000
 
 export function stepNotMaster(turn: Turn): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
 
-  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce') return enterGated(turn)
+  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce')
+    return enterGated(turn, guard.drill?.role === 'holder' ? atMs + switchoverMs : atMs)
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
   if (guard.phase.name === 'barred') {

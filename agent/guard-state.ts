@@ -1,6 +1,8 @@
 /** The words of a node's guard: what it knows, in which phase it is, what it is told, what it orders. */
 import type { Ballot, Mark, RecoveredBallot, Voter } from '../shared/vote.ts'
 import type {
+  Drilled,
+  DrillRole,
   Epoch,
   KeepalivedState,
   NodeName,
@@ -33,6 +35,18 @@ export interface FenceMemory {
   readonly number: number
   /** Instants (boot clock) of recent fences; void after a reboot. */
   readonly recentAtMs: readonly number[]
+  /** A drill was under way: whoever finds this brings keepalived back, whatever `rejoin` says. */
+  readonly drilling?: true | undefined
+}
+
+/** A drill that is under way here: what it has shown so far. */
+export interface Drill {
+  readonly role: DrillRole
+  readonly rungs: Drilled['rungs']
+  /** When the last proof came; null: none yet. */
+  readonly provedAtMs: number | null
+  /** It begins when what a successor owes is on disk; null: it has begun. */
+  readonly waiting: Order | null
 }
 
 export type Gateway = Report['gateway']
@@ -81,6 +95,8 @@ export type GuardEvent =
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
   /** A rung's command ended (not yet the proof: that is an `observed`). */
   | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
+  /** The memory of `remember-first` is on disk; or not, and why. */
+  | { readonly type: 'remembered'; readonly atMs: number; readonly error: string | null }
   | { readonly type: 'start-ended'; readonly atMs: number; readonly error: string | null }
   /** How many adverts keepalived received since it started; null: it cannot say. */
   | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
@@ -112,6 +128,10 @@ export type GuardEffect =
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
   | { readonly type: 'remember'; readonly memory: FenceMemory }
+  /** As `remember`, and nothing else is done before: report `remembered`. */
+  | { readonly type: 'remember-first'; readonly memory: FenceMemory }
+  /** How a drill ended, for the witness. */
+  | { readonly type: 'drilled'; readonly drilled: Drilled }
   /** One line for the operator: to the log here and to the witness's events. */
   | { readonly type: 'tell'; readonly event: string; readonly level: TellLevel; readonly text: string }
 
@@ -125,6 +145,8 @@ export type BarCause =
   | { readonly kind: 'no-gateway'; readonly text: string }
   /** The holder lives, but its adverts do not arrive: keepalived would promote itself. */
   | { readonly kind: 'no-adverts'; readonly text: string; readonly retryAtMs: number }
+
+type CommandProgress = 'not tried' | 'running' | 'ended'
 
 export type Phase =
   /** Not MASTER; keepalived may promote itself. */
@@ -184,12 +206,31 @@ export type Phase =
       readonly sawAbsent: boolean
       /** keepalived would not start: tried again after growing pauses, whoever holds. */
       readonly startFailed: boolean
+      /** After a drill keepalived comes back by itself. */
+      readonly drill: boolean
     }
   | {
       readonly name: 'rejoining'
       readonly sinceMs: number
       readonly deadlineMs: number
       readonly reason: string
+    }
+  /** A standby proves its fence (guard-drill.ts). */
+  | {
+      readonly name: 'drilling'
+      readonly sinceMs: number
+      readonly reason: string
+      readonly ladder: Ladder
+      readonly rungSinceMs: number
+      /** The first thing that went wrong; null: nothing so far. */
+      readonly failure: string | null
+      readonly stop: CommandProgress
+      /** All that was to be proved is; null: not yet. */
+      readonly returning: {
+        readonly sinceMs: number
+        readonly deadlineMs: number
+        readonly start: CommandProgress
+      } | null
     }
 
 export interface WitnessWord {
@@ -231,6 +272,7 @@ export interface Guard {
   readonly memory: FenceMemory
   /** The last fence of this run of the agent, for the report. */
   readonly lastFence: Report['fence']
+  readonly drill: Drill | null
   /** What the track_file says as far as known; null: not written by this run. */
   readonly barOn: boolean | null
   /** Unsuccessful probations in a row. */

@@ -117,6 +117,10 @@ export function writePermit(turn: Turn): void {
     case 'fencing':
     case 'fenced':
       return line('bar', atMs + standardMs, phase.reason)
+    case 'drilling':
+      if (phase.returning === null) return line('bar', atMs + standardMs, `a drill: ${phase.reason}`)
+      if (guard.barOn === true) return line('bar', atMs + standardMs, 'after a drill; the bar stays')
+      return line('permit', atMs + standardMs, 'after a drill: may become MASTER')
     default:
       return assertNever(phase)
   }

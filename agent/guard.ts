@@ -18,6 +18,14 @@ import {
   claimDeadlineMs,
 } from './guard-claim.ts'
 import {
+  bookDrillCommandEnded,
+  bookDrillOrder,
+  bookDrillRemembered,
+  concludeHolderDrill,
+  interruptDrill,
+  stepDrilling,
+} from './guard-drill.ts'
+import {
   bookRungEnded,
   bookStartEnded,
   holdDownMs,
@@ -49,14 +57,16 @@ export { reportOf } from './guard-report.ts'
 /** The guard of an agent that starts at `atMs`. */
 export function createGuard(options: GuardOptions): Guard {
   const { node, peer, profile, timing, policy, recovered, memory, atMs } = options
+  const drilling = memory.drilling === true
   const phase: Phase = memory.stopped
     ? {
         name: 'fenced',
         sinceMs: atMs,
-        reason: 'fenced before this agent started',
-        holdUntilMs: atMs + holdDownMs(memory.recentAtMs, atMs),
+        reason: drilling ? 'this agent ended in a drill' : 'fenced before this agent started',
+        holdUntilMs: drilling ? atMs : atMs + holdDownMs(memory.recentAtMs, atMs),
         sawAbsent: false,
         startFailed: false,
+        drill: drilling,
       }
     : { name: 'standby', sinceMs: atMs }
   return {
@@ -79,6 +89,7 @@ export function createGuard(options: GuardOptions): Guard {
     peerBeatPending: null,
     memory,
     lastFence: null,
+    drill: null,
     barOn: null,
     failedProbations: 0,
     checkSeenAtMs: null,
@@ -103,6 +114,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
   book(turn, event)
   settle(turn)
+  concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }
 }
 
@@ -132,6 +144,8 @@ export function nextDeadlineMs(guard: Guard): number | null {
       return phase.holdUntilMs
     case 'rejoining':
       return phase.deadlineMs
+    case 'drilling':
+      return phase.returning === null ? phase.ladder.deadlineMs : phase.returning.deadlineMs
     default:
       return assertNever(phase)
   }
@@ -166,8 +180,12 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'record-failed':
       return bookRecordFailed(turn, event)
     case 'rung-ended':
+      bookDrillCommandEnded(turn, event)
       return bookRungEnded(turn, event)
+    case 'remembered':
+      return bookDrillRemembered(turn, event.error)
     case 'start-ended':
+      if (guard.phase.name === 'drilling') return bookDrillCommandEnded(turn, event)
       return bookStartEnded(turn, event.error)
     case 'adverts':
       return bookAdverts(turn, event.received)
@@ -253,6 +271,10 @@ function bookOrder(turn: Turn, order: Order): void {
       if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
         startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
       return
+    case 'drill':
+      return bookDrillOrder(turn, order, 'standby')
+    case 'drill-holder':
+      return bookDrillOrder(turn, order, 'holder')
     default:
       return assertNever(order.what)
   }
@@ -276,6 +298,7 @@ function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed'
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
   if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)
+  interruptDrill(turn, what)
 }
 
 /** Before each heartbeat: the own vote is renewed like any other, and the check's permit is extended. */
@@ -329,6 +352,8 @@ function step(turn: Turn): void {
       return stepFenced(turn, phase)
     case 'rejoining':
       return stepRejoining(turn, phase)
+    case 'drilling':
+      return stepDrilling(turn, phase)
     default:
       return assertNever(phase)
   }

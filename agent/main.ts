@@ -79,6 +79,7 @@ function isForAdmin(cause: unknown): cause is Error {
 
 /** Each is loaded only where it is asked for: the daemon starts without them. */
 const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  doctor: async () => (await import('./doctor/main.ts')).addDoctorCommand,
   join: async () => (await import('./join/join.ts')).addJoinCommand,
   setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
 }

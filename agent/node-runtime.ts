@@ -4,7 +4,7 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
-import type { NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
+import type { Drilled, NodeName, Profile, Report, Verdict } from '../shared/protocol.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
 import type { Timing } from '../shared/timing.ts'
 import { promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
@@ -46,8 +46,12 @@ export interface RuntimeOutlets {
   readonly announce: (instance: string, vips: readonly string[]) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
   readonly remember: (instance: string, memory: FenceMemory) => void
+  /** @returns why it is not on disk; null: it is. */
+  readonly rememberFirst: (instance: string, memory: FenceMemory) => Promise<string | null>
   /** The periodic look around, before each renewal. */
   readonly look: () => void
+  /** How a drill ended. */
+  readonly drilled: (drilled: Drilled) => void
   readonly tell: (told: { instance: string | null; event: string; level: TellLevel; text: string }) => void
 }
 
@@ -238,6 +242,13 @@ export class NodeRuntime {
         }))
       case 'remember':
         return outlets.remember(instance, effect.memory)
+      case 'remember-first':
+        return this.#later(instance, outlets.rememberFirst(instance, effect.memory), (error) => ({
+          type: 'remembered',
+          error,
+        }))
+      case 'drilled':
+        return outlets.drilled(effect.drilled)
       case 'tell':
         return outlets.tell({ instance, event: effect.event, level: effect.level, text: effect.text })
       default:

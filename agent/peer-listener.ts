@@ -173,6 +173,7 @@ export class PeerListener {
       case 'beat':
         return this.#takeBeat(connection, message)
       case 'tell':
+      case 'drilled':
         // For the witness only.
         return this.#options.onRefused('tell', 'the peer told what only the witness is told')
       default:

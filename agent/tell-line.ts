@@ -1,9 +1,9 @@
 /**
- * What the agent tells its operator: a line in the log here, and an event at the witness. While the witness is not
- * connected the last ones are kept for it.
+ * What the agent tells its operator: a line in the log here, and an event at the witness; and how drills ended. While
+ * the witness is not connected the last ones are kept for it.
  */
 import type { Log } from '../shared/log.ts'
-import type { Tell } from '../shared/protocol.ts'
+import type { Drilled, Tell } from '../shared/protocol.ts'
 import type { TellLevel } from './guard.ts'
 
 export interface Told {
@@ -21,13 +21,13 @@ const problemAgainMs = 600_000
 
 export class TellLine {
   readonly #log: Log
-  readonly #send: (tell: Tell) => boolean
+  readonly #send: (message: Tell | Drilled) => boolean
   readonly #nowMs: () => number
-  #kept: Tell[] = []
+  #kept: (Tell | Drilled)[] = []
   readonly #problems = new Map<string, number>()
 
   /** @param send false: not connected. */
-  constructor(log: Log, send: (tell: Tell) => boolean, nowMs: () => number) {
+  constructor(log: Log, send: (message: Tell | Drilled) => boolean, nowMs: () => number) {
     this.#log = log
     this.#send = send
     this.#nowMs = nowMs
@@ -38,10 +38,18 @@ export class TellLine {
     if (level === 'critical') this.#log.error(event, text, facts)
     else if (level === 'warning') this.#log.warn(event, text, facts)
     else this.#log.info(event, text, facts)
-    this.#kept = [
-      ...this.#kept,
-      { type: 'tell' as const, instance, event, level, text: text.slice(0, longestText) },
-    ].slice(-keptAtMost)
+    this.#keep({ type: 'tell', instance, event, level, text: text.slice(0, longestText) })
+  }
+
+  drilled(drilled: Drilled): void {
+    const { instance, result, text } = drilled
+    if (result === 'failed') this.#log.warn('drill-failed', text, { instance })
+    else this.#log.info(`drill-${result}`, text, { instance })
+    this.#keep(drilled)
+  }
+
+  #keep(message: Tell | Drilled): void {
+    this.#kept = [...this.#kept, message].slice(-keptAtMost)
     this.flush()
   }
 

@@ -10,6 +10,7 @@ import type { SecureContext } from 'node:tls'
 import {
   parseFromVoter,
   type Answer,
+  type Drilled,
   type FromVoter,
   type Hello,
   type Order,
@@ -129,7 +130,7 @@ export class VoterLink {
   }
 
   /** @returns false: not connected, keep it. */
-  tell(message: Tell): boolean {
+  tell(message: Tell | Drilled): boolean {
     if (this.#session === null) return false
     this.#session.connection.send(message)
     return true

@@ -170,6 +170,8 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
         return cluster.handle({ type: 'beat', ...at, beat: message })
       case 'tell':
         return cluster.handle({ type: 'tell', ...at, tell: message })
+      case 'drilled':
+        return cluster.handle({ type: 'drilled', ...at, drilled: message })
       default:
         return assertNever(message)
     }

@@ -1,5 +1,15 @@
 /** The words of the witness's arbiter: what it knows of a cluster, what it is told, what it orders. */
-import type { Beat, Epoch, FromVoter, Hello, Member, NodeName, Tell } from '../shared/protocol.ts'
+import type {
+  Beat,
+  Drilled,
+  DrillRole,
+  Epoch,
+  FromVoter,
+  Hello,
+  Member,
+  NodeName,
+  Tell,
+} from '../shared/protocol.ts'
 import type { Timing } from '../shared/timing.ts'
 import type { Ballot, Mark, RecoveredBallot, Voter } from '../shared/vote.ts'
 import type { Judgement } from './judgement.ts'
@@ -7,6 +17,39 @@ import type { ConnectionId, NodeState } from './roster.ts'
 
 /** The shell numbers the questions of checks. */
 export type CheckId = number
+/** The shell numbers the requests of admins for a drill. */
+export type DrillRequestId = number
+
+/** How the drill of one instance ended, as its node told it. */
+export interface DrillEnd extends Pick<Drilled, 'instance' | 'role' | 'rungs' | 'backMs' | 'text'> {
+  /** Of a holder's drill: who has the lease now, and how long after the agent's word. */
+  readonly takenBy: NodeName | null
+  readonly takeoverMs: number | null
+}
+
+/** A drill that is under way: one node of the cluster, one instance after the other. */
+export interface DrillState {
+  readonly node: NodeName
+  /** What is left; the first is under way. */
+  readonly steps: readonly { readonly instance: string; readonly role: DrillRole }[]
+  readonly done: readonly DrillEnd[]
+  readonly under:
+    /** The next step is ordered when all is normal. */
+    | { readonly kind: 'pause'; readonly untilMs: number }
+    /** The node was told, and has not said how it ended. */
+    | { readonly kind: 'order'; readonly untilMs: number }
+    /** A holder let go with proof; the other node is to take the VIP. */
+    | {
+        readonly kind: 'takeover'
+        readonly end: DrillEnd
+        readonly sinceMs: number
+        readonly untilMs: number
+      }
+}
+
+export type DrillAnswer =
+  | { readonly kind: 'begun'; readonly steps: DrillState['steps'] }
+  | { readonly kind: 'refused'; readonly text: string }
 
 export type ArbiterEvent =
   | {
@@ -21,6 +64,20 @@ export type ArbiterEvent =
   | { readonly type: 'closed'; readonly atMs: number; readonly connection: ConnectionId }
   | { readonly type: 'beat'; readonly atMs: number; readonly connection: ConnectionId; readonly beat: Beat }
   | { readonly type: 'tell'; readonly atMs: number; readonly connection: ConnectionId; readonly tell: Tell }
+  | {
+      readonly type: 'drilled'
+      readonly atMs: number
+      readonly connection: ConnectionId
+      readonly drilled: Drilled
+    }
+  /** An admin asks for a drill of the node. */
+  | {
+      readonly type: 'drill'
+      readonly atMs: number
+      readonly request: DrillRequestId
+      readonly node: NodeName
+      readonly includingHolder: boolean
+    }
   | {
       readonly type: 'check'
       readonly atMs: number
@@ -78,6 +135,9 @@ export type ArbiterEffect =
       readonly permit: boolean
       readonly text: string
     }
+  | { readonly type: 'answer-drill'; readonly request: DrillRequestId; readonly answer: DrillAnswer }
+  /** A drill passed: kept durably, for people. */
+  | { readonly type: 'keep-drill'; readonly node: NodeName; readonly ends: readonly DrillEnd[] }
   | { readonly type: 'occurred'; readonly occurrence: Occurrence }
   /** An agent moved: where its peer reaches it from now on. */
   | { readonly type: 'moved'; readonly node: NodeName; readonly address: string; readonly port: number }
@@ -138,6 +198,7 @@ export interface Arbiter {
   readonly startedAtMs: number
   readonly nodes: ReadonlyMap<NodeName, NodeState>
   readonly instances: ReadonlyMap<string, InstanceState>
+  readonly drill: DrillState | null
   /** Since when this process runs without interruption: orders wait for reports that are newer. */
   readonly runningSinceMs: number
   /** When the arbiter last had an event. */

@@ -7,6 +7,7 @@
 import { assertNever } from '../shared/assert-never.ts'
 import { expireVote, keepOverJump } from '../shared/vote.ts'
 import { bookCheck } from './arbiter-check.ts'
+import { bookDrill, bookDrilled, watchDrill } from './arbiter-drill.ts'
 import { bookHello, patienceWith } from './arbiter-greeting.ts'
 import { bookMembers } from './arbiter-members.ts'
 import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './arbiter-state.ts'
@@ -45,6 +46,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     startedAtMs: atMs,
     nodes: new Map(members.map((member) => [member.name, newNode(member)])),
     instances: new Map(),
+    drill: null,
     runningSinceMs: atMs,
     turnedAtMs: atMs,
     refusedMessages: {},
@@ -71,6 +73,7 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   passTime(turn)
   book(turn, event)
   for (const instance of turn.instances.keys()) watchOver(turn, instance)
+  watchDrill(turn)
   return { arbiter: { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances }, effects: turn.effects }
 }
 
@@ -111,6 +114,10 @@ function book(turn: Turn, event: ArbiterEvent): void {
       return bookBeat(turn, event)
     case 'tell':
       return bookTell(turn, event)
+    case 'drill':
+      return bookDrill(turn, event)
+    case 'drilled':
+      return bookDrilled(turn, event)
     case 'check':
       return bookCheck(turn, event)
     case 'echo': {

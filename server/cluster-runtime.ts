@@ -17,9 +17,12 @@ import {
   type ArbiterEffect,
   type ArbiterEvent,
   type ConnectionId,
+  type DrillAnswer,
+  type DrillEnd,
   type Occurrence,
 } from './arbiter.ts'
 import { viewOf, type ClusterView, type EventView } from './cluster-view.ts'
+import type { DrillRecords } from './drill-records.ts'
 import type { EventLog } from './event-log.ts'
 import type { Ledger } from './ledger.ts'
 import { isLive } from './roster.ts'
@@ -57,6 +60,7 @@ export interface RuntimeOptions {
   readonly ledger: Ledger
   readonly marks: MarkFile
   readonly events: EventLog
+  readonly drills: DrillRecords
   readonly outbound: Outbound
   /** A node's agent says where its peer reaches it from now on. */
   readonly onMoved: (to: { readonly node: string; readonly address: string; readonly port: number }) => void
@@ -91,6 +95,8 @@ export class ClusterRuntime {
   #deadline: NodeJS.Timeout | undefined
   #checks = new Map<number, (answer: CheckAnswer) => void>()
   #lastCheck = 0
+  #drillAnswers = new Map<number, DrillAnswer>()
+  #lastDrillRequest = 0
   /** Ledger writes under way. */
   readonly #writes = new Set<Promise<void>>()
   #marksFail = false
@@ -111,7 +117,8 @@ export class ClusterRuntime {
   }
 
   view(): ClusterView {
-    return this.#core.viewOf(this.#arbiter, this.#options.nowMs())
+    const { drills, nowMs } = this.#options
+    return this.#core.viewOf(this.#arbiter, nowMs(), (node) => drills.last(node))
   }
 
   /** Whether the node's agent is heard. */
@@ -160,6 +167,24 @@ export class ClusterRuntime {
       })
       this.handle({ type: 'check', check, ...question })
     })
+  }
+
+  /**
+   * An admin asks for a drill of the node; how it ends is told by an event.
+   * @returns `afterEvent`: the id of the newest event before the drill
+   */
+  drill(asked: {
+    node: string
+    includingHolder: boolean
+  }): (DrillAnswer & { kind: 'begun'; afterEvent: number }) | (DrillAnswer & { kind: 'refused' }) {
+    const afterEvent = this.#options.events.list({ limit: 1, after: null })[0]?.id ?? 0
+    this.#lastDrillRequest += 1
+    const request = this.#lastDrillRequest
+    this.handle({ type: 'drill', request, ...asked })
+    const answer = this.#drillAnswers.get(request)
+    this.#drillAnswers.delete(request)
+    if (answer === undefined) return { kind: 'refused', text: 'The witness is shutting down.' }
+    return answer.kind === 'begun' ? { ...answer, afterEvent } : answer
   }
 
   /** Keeps an event that the shell itself has to tell. */
@@ -244,6 +269,11 @@ export class ClusterRuntime {
         return this.#noteMark(this.#options.marks.set(effect.instance, effect.mark))
       case 'answer-check':
         return this.#checks.get(effect.check)?.({ permit: effect.permit, text: effect.text })
+      case 'answer-drill':
+        this.#drillAnswers.set(effect.request, effect.answer)
+        return
+      case 'keep-drill':
+        return this.#onTheSide(this.#keepDrill(effect.node, effect.ends))
       case 'occurred':
         return this.tell(effect.occurrence)
       case 'moved':
@@ -268,6 +298,22 @@ export class ClusterRuntime {
     }
     this.handle({ type: 'recorded', instance, ballot })
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
+  }
+
+  async #keepDrill(node: string, ends: readonly DrillEnd[]): Promise<void> {
+    try {
+      await this.#options.drills.keep(node, ends)
+    } catch (error) {
+      this.tell({
+        event: 'drill-not-kept',
+        level: 'warning',
+        instance: null,
+        node,
+        text: `The drill of ${node} passed but could not be written down; status forgets it with the next restart of the witness.`,
+        evidence: { error: messageOf(error) },
+        decision: null,
+      })
+    }
   }
 
   #tellSlowWrite(instance: string, tookMs: number): void {

@@ -1,6 +1,7 @@
 /** What `/api/v1/clusters/:cluster` answers and `witnessctl status` prints. */
 import { assertNever } from '../shared/assert-never.ts'
 import type {
+  Drilled,
   FenceReport,
   GuardPhase,
   KeepalivedState,
@@ -18,6 +19,13 @@ import { judge } from './situation.ts'
 
 export { situations, type Situation } from './judgement.ts'
 
+/** The last drill of a node that passed. */
+export interface DrillView {
+  /** RFC 3339, the witness's wall clock. */
+  readonly at: string
+  readonly instances: readonly Pick<Drilled, 'instance' | 'role' | 'rungs' | 'backMs'>[]
+}
+
 export interface NodeInstanceView {
   readonly instance: string
   readonly keepalived: KeepalivedState
@@ -26,7 +34,8 @@ export interface NodeInstanceView {
   readonly phase: GuardPhase
   /** Why the node is in its phase, in plain words, from its agent. */
   readonly why: string
-  readonly allowed: 'holds the lease' | 'may become MASTER' | 'unprotected' | 'barred' | 'fenced' | 'unknown'
+  readonly allowed:
+    'holds the lease' | 'may become MASTER' | 'unprotected' | 'barred' | 'fenced' | 'in a drill' | 'unknown'
   readonly priority: number
   readonly epoch: number
   readonly checkSilentMs: number | null
@@ -45,6 +54,8 @@ export interface NodeView {
   readonly icmp: { readonly roundTripMs: number | null; readonly lossPercent: number | null }
   readonly instances: readonly NodeInstanceView[]
   readonly warnings: readonly string[]
+  /** Null: none is known. */
+  readonly lastDrill: DrillView | null
 }
 
 export interface InstanceView {
@@ -83,12 +94,22 @@ export interface EventView {
   readonly decision: string | null
 }
 
-/** The arbiter's state as operators see it. Pure. */
-export function viewOf(arbiter: Arbiter, atMs: number): ClusterView {
+/**
+ * The arbiter's state as operators see it. Pure.
+ * @param lastDrill of a node; null: none is known
+ */
+export function viewOf(
+  arbiter: Arbiter,
+  atMs: number,
+  lastDrill: (node: string) => DrillView | null = () => null,
+): ClusterView {
   const instances = [...arbiter.instances.entries()].map(([name, state]) =>
     viewInstance(arbiter, name, state, atMs),
   )
-  const nodes = [...arbiter.nodes.values()].map((node) => viewNode(arbiter, node, atMs))
+  const nodes = [...arbiter.nodes.values()].map((node) => ({
+    ...viewNode(arbiter, node, atMs),
+    lastDrill: lastDrill(node.member.name),
+  }))
   return {
     cluster: arbiter.cluster,
     verdict: verdictOn(instances, nodes),
@@ -118,7 +139,7 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
   }
 }
 
-function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): NodeView {
+function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeView, 'lastDrill'> {
   const { member, session, reports, echoes } = node
   const connected = isLive(node, atMs, silenceMs(arbiter.timing))
   const answered = echoes.filter((roundTripMs) => roundTripMs !== null)
@@ -193,6 +214,8 @@ function allowedIn(phase: GuardPhase): NodeInstanceView['allowed'] {
     case 'fencing':
     case 'fenced':
       return 'fenced'
+    case 'drilling':
+      return 'in a drill'
     default:
       return assertNever(phase)
   }
@@ -208,17 +231,19 @@ function verdictOn(instances: readonly InstanceView[], nodes: readonly NodeView[
     return { level: 'critical', text: `${failedFence.node} cannot give the VIP up: ${failedFence.why}` }
   const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
   if (warning !== undefined) return { level: 'warning', text: warning.text }
-  const held = nodes.find((node) =>
-    node.instances.some(({ allowed }) => allowed === 'barred' || allowed === 'fenced'),
-  )
+  const held = nodes.find((node) => node.instances.some(({ allowed }) => cannotTake(allowed)))
   if (held !== undefined) {
-    const why = held.instances.find(({ allowed }) => allowed === 'barred' || allowed === 'fenced')?.why ?? ''
+    const why = held.instances.find(({ allowed }) => cannotTake(allowed))?.why ?? ''
     return { level: 'warning', text: `${held.node} cannot take over now: ${why}` }
   }
   const warned = nodes.find((node) => node.warnings.length > 0)
   if (warned !== undefined) return { level: 'warning', text: `${warned.node}: ${warned.warnings[0] ?? ''}` }
   if (instances.length === 0) return { level: 'warning', text: 'No agent has reported a vrrp_instance yet.' }
   return { level: 'ok', text: instances.map(({ instance, text }) => `${instance}: ${text}`).join(' ') }
+}
+
+function cannotTake(allowed: NodeInstanceView['allowed']): boolean {
+  return allowed === 'barred' || allowed === 'fenced' || allowed === 'in a drill'
 }
 
 function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {

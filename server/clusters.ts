@@ -8,6 +8,7 @@ import { defaultTiming } from '../shared/timing.ts'
 import { createArbiter, type Occurrence } from './arbiter.ts'
 import { ClusterRuntime, type Outbound, type RuntimeOptions } from './cluster-runtime.ts'
 import type { WitnessConfig } from './config.ts'
+import { DrillRecords } from './drill-records.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
 
@@ -140,6 +141,7 @@ export class Clusters {
       ledger,
       marks,
       events,
+      drills: await DrillRecords.open({ dataDir, cluster, nowMs, now }),
       outbound,
       onMoved: (to) => enrolled.move(cluster, to),
       log,

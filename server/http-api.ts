@@ -117,6 +117,8 @@ export function createApi(options: ApiOptions): Express {
     response.json({ events: cluster.listEvents({ limit, after: after ?? null }) })
   })
 
+  // Whoever has the token may command.
+
   api.get('/api/v1/check', async (request, response) => {
     const query = readQuery(checkQuery, request.query)
     if (query.kind === 'wrong') {

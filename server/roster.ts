@@ -103,6 +103,14 @@ function newSession(connection: ConnectionId, hello: Hello, atMs: number): Sessi
   return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, heardAtMs: atMs, echoMs: -Infinity }
 }
 
+/** The node that this connection speaks for; a second agent of its name speaks for nobody. */
+export function sessionBehind(
+  nodes: ReadonlyMap<NodeName, NodeState>,
+  connection: ConnectionId,
+): NodeState | null {
+  return [...nodes.values()].find(({ session }) => session?.connection === connection) ?? null
+}
+
 export type BeatReceipt =
   | { readonly kind: 'accepted'; readonly node: NodeState }
   /** From the second agent of this name. */

@@ -12,6 +12,7 @@ import { AgentGateway } from './agent-gateway.ts'
 import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
+import { drillApi } from './drill-api.ts'
 import { createEnrolmentRouter } from './enrolment-api.ts'
 import { createApi } from './http-api.ts'
 import { addressForNodes } from './own-address.ts'
@@ -85,6 +86,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       version,
       clusters,
       commands: [
+        drillApi({ clusters, identityOf: callerOf }),
         createEnrolmentRouter({
           authority,
           registry,

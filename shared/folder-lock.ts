@@ -65,6 +65,15 @@ export function lockFolder(folder: {
   return { path: made ? own : null, release: () => (made ? remove(own) : undefined) }
 }
 
+/** Who works in the folder now, for those who only want to know; null: nobody, or the folder cannot be read. */
+export function lockOwner(path: string, bootId: string): number | null {
+  try {
+    return locksIn(path).find(({ owner }) => isAlive(owner, bootId))?.owner.pid ?? null
+  } catch {
+    return null
+  }
+}
+
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o755 })

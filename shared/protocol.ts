@@ -151,6 +151,7 @@ export const guardPhases = [
   'fencing',
   'fenced',
   'rejoining',
+  'drilling',
 ] as const
 export type GuardPhase = (typeof guardPhases)[number]
 
@@ -205,7 +206,36 @@ const tellSchema = z.strictObject({
 })
 export type Tell = z.infer<typeof tellSchema>
 
-const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema])
+/** Whose fence is drilled: `standby`: the whole ladder, keepalived comes back; `holder`: the VIP moves to the other node. */
+export const drillRoles = ['standby', 'holder'] as const
+export type DrillRole = (typeof drillRoles)[number]
+
+const drilledSchema = z.strictObject({
+  type: z.literal('drilled'),
+  instance: instanceName,
+  role: z.enum(drillRoles),
+  /** `passed` only where each rung was proved and keepalived came back; `refused`: nothing was done. */
+  result: z.enum(['passed', 'failed', 'refused']),
+  /** In their order, those that were tried. */
+  rungs: z
+    .array(
+      z.strictObject({
+        rung: z.enum(['bar', 'stop', 'kill', 'last-resort']),
+        proved: z.boolean(),
+        /** From the rung's beginning until its proof, or until it was given up. */
+        tookMs: durationMs,
+      }),
+    )
+    .max(4),
+  /** From the last proof until keepalived took part again; null: it did not, or nothing was done. */
+  backMs: durationMs.nullable(),
+  /** What came of it, in plain words. */
+  text,
+})
+/** How a drill ended: said to the witness, which keeps it. */
+export type Drilled = z.infer<typeof drilledSchema>
+
+const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema, drilledSchema])
 export type FromAgent = z.infer<typeof fromAgentSchema>
 
 /** Why a voter does not give its vote. */
@@ -261,9 +291,10 @@ export type Answer = z.infer<typeof answerSchema>
 
 /**
  * `fence`: another node has the lease. `announce`: send gratuitous ARP. `yield`: the holder, whose way out is lost, lets
- * go for a node that has one.
+ * go for a node that has one. `drill`: a standby proves its fence and comes back. `drill-holder`: the holder proves its
+ * own by letting go for the other node.
  */
-export const orderedActions = ['fence', 'announce', 'yield'] as const
+export const orderedActions = ['fence', 'announce', 'yield', 'drill', 'drill-holder'] as const
 export type OrderedAction = (typeof orderedActions)[number]
 
 /** The witness tells a node what to do now; it obeys only where it has no lease of its own that says otherwise. */

@@ -1,6 +1,6 @@
 /** What the witness answers, parsed as anything that comes over a network (server/cluster-view.ts has the meanings). */
 import { z } from 'zod'
-import { guardPhases, keepalivedStates, processStates } from '../../shared/protocol.ts'
+import { drillRoles, guardPhases, keepalivedStates, processStates } from '../../shared/protocol.ts'
 import { situations, type ClusterView, type EventView } from '../cluster-view.ts'
 
 const level = z.enum(['info', 'warning', 'critical'])
@@ -12,7 +12,15 @@ const nodeInstance = z.object({
   vips: z.enum(['held', 'gone']),
   phase: z.enum(guardPhases),
   why: z.string(),
-  allowed: z.enum(['holds the lease', 'may become MASTER', 'unprotected', 'barred', 'fenced', 'unknown']),
+  allowed: z.enum([
+    'holds the lease',
+    'may become MASTER',
+    'unprotected',
+    'barred',
+    'fenced',
+    'in a drill',
+    'unknown',
+  ]),
   priority: z.number(),
   epoch: z.number(),
   checkSilentMs: z.number().nullable(),
@@ -26,6 +34,25 @@ const nodeInstance = z.object({
       tookMs: z.number(),
     })
     .nullable(),
+})
+
+const rungs = z.array(
+  z.object({
+    rung: z.enum(['bar', 'stop', 'kill', 'last-resort']),
+    proved: z.boolean(),
+    tookMs: z.number(),
+  }),
+)
+const drill = z.object({
+  at: z.string(),
+  instances: z.array(
+    z.object({
+      instance: z.string(),
+      role: z.enum(drillRoles),
+      rungs,
+      backMs: z.number().nullable(),
+    }),
+  ),
 })
 
 export const clusterSchema: z.ZodType<ClusterView> = z.object({
@@ -53,6 +80,7 @@ export const clusterSchema: z.ZodType<ClusterView> = z.object({
       icmp: z.object({ roundTripMs: z.number().nullable(), lossPercent: z.number().nullable() }),
       instances: z.array(nodeInstance),
       warnings: z.array(z.string()),
+      lastDrill: drill.nullable(),
     }),
   ),
   refusedMessages: z.record(z.string(), z.number()),
@@ -72,6 +100,29 @@ const eventSchema: z.ZodType<EventView> = z.object({
 })
 
 export const eventsSchema = z.object({ events: z.array(eventSchema) })
+/** A drill has begun. */
+export const drillBegunSchema = z.object({
+  node: z.string(),
+  steps: z.array(z.object({ instance: z.string(), role: z.enum(drillRoles) })),
+  /** The newest event before it. */
+  afterEvent: z.number(),
+})
+export type DrillBegun = z.infer<typeof drillBegunSchema>
+
+/** What an event of a drill's end has as evidence. */
+export const drillEndsSchema = z.object({
+  ends: z.array(
+    z.object({
+      instance: z.string(),
+      role: z.enum(drillRoles),
+      rungs,
+      backMs: z.number().nullable(),
+      takenBy: z.string().nullable(),
+      takeoverMs: z.number().nullable(),
+    }),
+  ),
+})
+
 export const clusterListSchema = z.object({
   version: z.string(),
   clusters: z.array(z.object({ cluster: z.string() })),

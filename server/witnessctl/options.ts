@@ -52,6 +52,14 @@ export type Request =
       readonly all: boolean
       readonly access: Access
     }
+  | {
+      readonly kind: 'drill'
+      readonly cluster: string | null
+      readonly node: string
+      readonly includingHolder: boolean
+      readonly json: boolean
+      readonly access: Access
+    }
   /** Help or version is printed, or the mistake is told: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
@@ -73,7 +81,8 @@ const usualIdentity = '/var/lib/keepalived-witness/admin'
 const helpText = `
 Exit codes: 0 all is well; 1 something needs attention (warning); 2 mistake in the command or
   its identity; 3 a cluster is in danger now (critical); 4 the witness cannot be reached or refuses.
-  Commands other than "status" end with 0, 2 or 4. 70 is a fault of witnessctl itself.
+  "drill" ends with 0 (passed), 3 (failed), 1 (not ended yet), 2 or 4; other commands than "status"
+  with 0, 2 or 4. 70 is a fault of witnessctl itself.
 Environment: KEEPALIVED_WITNESS_URL, KEEPALIVED_WITNESS_IDENTITY (a folder), NO_COLOR.
 Data goes to stdout, messages go to stderr.`
 
@@ -121,6 +130,21 @@ export function parseRequest(
     .option('--json', 'one JSON object a line', false)
     .action((cluster: string | undefined, options: { json: boolean; limit: number; follow: boolean }) => {
       request = { kind: 'events', cluster: cluster ?? null, ...options, access: access() }
+    })
+  program
+    .command('drill')
+    .description('proves the fence of a node, rung by rung, with the time it took, and brings the node back')
+    .requiredOption('--node <node>', 'a standby; the holder only with --including-holder')
+    .option('--cluster <cluster>', 'needed where the witness knows several')
+    .option(
+      '--including-holder',
+      'where the node holds the VIP: move it to the other node, with proof',
+      false,
+    )
+    .option('--json', 'the event of its end', false)
+    .action((options: { node: string; cluster?: string; includingHolder: boolean; json: boolean }) => {
+      const { cluster = null, ...asked } = options
+      request = { kind: 'drill', cluster, ...asked, access: access() }
     })
 
   program

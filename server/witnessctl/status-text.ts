@@ -20,6 +20,7 @@ export function renderStatus(view: ClusterView, paint: Paint): string {
     ...(attention.length === 0
       ? []
       : ['', ...attention.map((note) => `${paint('!', 'yellow')} ${printable(note)}`)]),
+    ...drillLines(view),
     ...refusedNote(view),
     '',
   ].join('\n')
@@ -62,6 +63,7 @@ function allowedColour(allowed: NodeInstanceView['allowed']): Colour | null {
       return null
     case 'unprotected':
     case 'barred':
+    case 'in a drill':
     case 'unknown':
       return 'yellow'
     case 'fenced':
@@ -109,6 +111,22 @@ function nodeNotes(node: NodeView): string[] {
       : [],
   )
   return [...held, ...failed, ...node.warnings.map((warning) => `${node.node}: ${warning}`)]
+}
+
+/** When each node's fence was proved last; that it never was is worth knowing, too. */
+function drillLines({ nodes }: ClusterView): string[] {
+  if (nodes.length === 0) return []
+  return ['', ...nodes.map((node) => printable(`Drill of ${node.node}: ${describeDrill(node)}`))]
+}
+
+function describeDrill({ node, lastDrill }: NodeView): string {
+  if (lastDrill === null) return `none yet; witnessctl drill --node ${node}`
+  const proofs = lastDrill.instances.map(({ instance, role, rungs, backMs }) => {
+    const words = rungs.map(({ rung, tookMs }) => `${rung} ${Math.round(tookMs)} ms`).join(', ')
+    const back = backMs === null ? '' : `, back after ${duration(backMs)}`
+    return `${instance}${role === 'holder' ? ' as holder' : ''}: ${words}${back}`
+  })
+  return `passed ${lastDrill.at.replace('T', ' ')} (${proofs.join('; ')})`
 }
 
 function refusedNote({ refusedMessages }: ClusterView): string[] {

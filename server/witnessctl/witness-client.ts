@@ -8,7 +8,13 @@ import {
   type WitnessAnswer,
 } from '../../shared/witness-request.ts'
 import type { ClusterView, EventView } from '../cluster-view.ts'
-import { clusterListSchema, clusterSchema, eventsSchema } from './cluster-schema.ts'
+import {
+  clusterListSchema,
+  clusterSchema,
+  drillBegunSchema,
+  eventsSchema,
+  type DrillBegun,
+} from './cluster-schema.ts'
 import { inviteSchema, nodeListSchema, type InviteView, type NodeListView } from './node-schema.ts'
 
 /** `unknown` is the user's mistake; the others are the witness's, or of the way to it. */
@@ -54,6 +60,16 @@ export class WitnessClient {
     const query = new URLSearchParams({ limit: `${limit}`, ...(after === null ? {} : { after: `${after}` }) })
     const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/events?${query.toString()}`
     return (await this.#get(path, eventsSchema)).events
+  }
+
+  /** @throws WitnessClientError, `refused` where a drill is not safe now: the message says why */
+  async startDrill(asked: { cluster: string; node: string; includingHolder: boolean }): Promise<DrillBegun> {
+    const { cluster, node, includingHolder } = asked
+    const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/drill`
+    return this.#ask(
+      { method: 'POST', path: `${path}?including-holder=${includingHolder}`, body: null },
+      drillBegunSchema,
+    )
   }
 
   /** @throws WitnessClientError */

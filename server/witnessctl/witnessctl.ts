@@ -3,6 +3,7 @@ import { assertNever } from '../../shared/assert-never.ts'
 import { CredentialsError, readCredentials } from '../../shared/credentials.ts'
 import { describeIdentity } from '../../shared/identity.ts'
 import type { ClusterView } from '../cluster-view.ts'
+import { runDrill } from './drill.ts'
 import { renderEvent } from './events-text.ts'
 import { makeInvite } from './invite.ts'
 import { listNodes } from './nodes.ts'
@@ -74,6 +75,8 @@ async function answer(client: WitnessClient, request: Command, around: Around): 
       return showStatus(client, request, around)
     case 'events':
       return showEvents(client, request, around)
+    case 'drill':
+      return runDrill(client, request, { output: terminal, paint, pause: (ms) => pause(ms, around.stopped) })
     case 'invite':
       await makeInvite(client, request, terminal)
       return exitCodes.ok

@@ -3,6 +3,7 @@ import type { Report } from '../../shared/protocol.ts'
 import {
   claimMs,
   claiming,
+  instance,
   peerUnheard,
   released,
   renewMs,
@@ -107,6 +108,39 @@ const chapters: readonly Chapter[] = [
     },
   },
   {
+    title: 'Witness: a drill',
+    about:
+      'calm: lb01 holds and lb02 stands by, both have read an answer. ordered: a drill of lb02 was ordered just now. switching: lb01 was told to let go in a drill, and has proved it.',
+    situations: {
+      calm,
+      ordered: () => {
+        const scene = calm()
+        askDrill(scene, 'lb02')
+        return scene
+      },
+      switching: () => {
+        const scene = calm()
+        askDrill(scene, 'lb01')
+        scene.lb01.beat(released)
+        scene.witness.feed({
+          type: 'drilled',
+          atMs: scene.witness.atMs,
+          connection: scene.lb01.connection,
+          drilled: {
+            type: 'drilled',
+            instance,
+            role: 'holder',
+            result: 'passed',
+            rungs: [{ rung: 'bar', proved: true, tookMs: 4 }],
+            backMs: 20,
+            text: 'as it should be',
+          },
+        })
+        return scene
+      },
+    },
+  },
+  {
     title: 'Witness: lb01 has its vote, and lb02 shows the VIP, too',
     about:
       'dual: for 90 ms. paused: for 1 s, but the witness stood still meanwhile, and no report is newer than that.',
@@ -146,6 +180,18 @@ function dual(): Scene {
   return scene
 }
 
+/** lb01 holds, lb02 stands by, and both have read the witness's answers. */
+function calm(): Scene {
+  const scene = promised()
+  scene.lb02.beat()
+  scene.witness.pass(2 * renewMs, scene.lb01, scene.lb02)
+  return scene
+}
+
+function askDrill({ witness }: Scene, node: string): void {
+  witness.feed({ type: 'drill', atMs: witness.atMs, request: 1, node, includingHolder: true })
+}
+
 function standStill({ witness }: Scene): void {
   witness.atMs += 1000
   witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 1000, jumpedMs: 0 })
@@ -165,6 +211,13 @@ const beats = (node: 'lb01' | 'lb02', reportOf: (epoch: number) => Partial<Repor
 })
 
 const checks = (node: string): Plot => ({ play: ({ witness }) => void witness.check(node) })
+
+function asksDrill(node: string, includingHolder: boolean): Plot {
+  return {
+    play: ({ witness }) =>
+      void witness.feed({ type: 'drill', atMs: witness.atMs, request: 1, node, includingHolder }),
+  }
+}
 
 const passes = (durationMs: number, beating: readonly ('lb01' | 'lb02')[]): Plot => ({
   play: (scene) => scene.witness.pass(durationMs, ...beating.map((node) => scene[node])),
@@ -190,6 +243,25 @@ const plots: Readonly<Record<string, Plot>> = {
   'an old beat of lb01 again': { play: ({ lb01 }) => void lb01.say([], lb01.seq) },
   'check of lb01': checks('lb01'),
   'check of lb02': checks('lb02'),
+  'an admin asks for a drill of lb02': asksDrill('lb02', false),
+  'an admin asks for a drill of lb01, holder or not': asksDrill('lb01', true),
+  'lb02 says that its drill passed': {
+    play: ({ witness, lb02 }) =>
+      void witness.feed({
+        type: 'drilled',
+        atMs: witness.atMs,
+        connection: lb02.connection,
+        drilled: {
+          type: 'drilled',
+          instance,
+          role: 'standby',
+          result: 'passed',
+          rungs: [{ rung: 'bar', proved: true, tookMs: 4 }],
+          backMs: 20,
+          text: 'as it should be',
+        },
+      }),
+  },
   'the ballot is on disk': {
     play: (scene) => {
       if (recordingNow(scene)) scene.witness.written()

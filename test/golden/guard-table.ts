@@ -178,7 +178,7 @@ const passes = (
 ): Plot => ({
   play: (course, around) => course.pass(durationMs, { ...around, ...change }, heard),
   lasts: true,
-  notIn: ['claiming', 'fencing', 'rejoining', 'probation', 'unprotected', 'overruled'],
+  notIn: ['claiming', 'fencing', 'rejoining', 'probation', 'unprotected', 'overruled', 'drilling'],
 })
 
 const both = { witness: true, peer: true }
@@ -229,10 +229,12 @@ const plots: Readonly<Record<string, Plot>> = {
   '2 s: link to the peer cut': passes(silences, { witness: true, peer: false }, { peerRenews: true }),
   '2 s: peer dead': passes(silences, { witness: true, peer: false }, { peerRenews: false }),
   '2 s: cut off from both': passes(silences, { witness: false, peer: false }),
-  '12 s: all well': { ...passes(12_000, both), notIn: ['claiming', 'fencing', 'rejoining'] },
+  '12 s: all well': { ...passes(12_000, both), notIn: ['claiming', 'fencing', 'rejoining', 'drilling'] },
   'order: fence': order('fence'),
   'order: announce': order('announce'),
   'order: yield': order('yield'),
+  'order: drill': order('drill'),
+  'order: drill-holder': order('drill-holder'),
   'advert of a lower MASTER': { play: (course) => course.feed({ type: 'rival-advert' }) },
   'paused 1 s': {
     play: (course) => {
@@ -245,10 +247,15 @@ const plots: Readonly<Record<string, Plot>> = {
   'the rung ends with an error': {
     play: (course) => {
       const { phase } = course.guard
-      const rung = phase.name === 'fencing' ? phase.ladder.rung : 'bar'
+      const rung = phase.name === 'fencing' || phase.name === 'drilling' ? phase.ladder.rung : 'bar'
       course.feed({ type: 'rung-ended', rung, error: 'exit 1' })
     },
   },
+  'the stop command ends': {
+    play: (course) => course.feed({ type: 'rung-ended', rung: 'stop', error: null }),
+  },
+  'what it owes is on disk': { play: (course) => course.feed({ type: 'remembered', error: null }) },
+  'what it owes cannot be written': { play: (course) => course.feed({ type: 'remembered', error: 'EIO' }) },
   'start command succeeds': { play: (course) => course.feed({ type: 'start-ended', error: null }) },
   'start command fails': { play: (course) => course.feed({ type: 'start-ended', error: 'exit 1' }) },
   'adverts counted: 5': { play: (course) => course.feed({ type: 'adverts', received: 5 }) },
@@ -335,6 +342,20 @@ function gated(holder: 'nobody' | 'peer'): GuardDriver {
   const driver = holder === 'peer' ? standbyToHolder() : standby()
   driver.fault()
   driver.feed({ type: 'plan', peer, timing: { ...timing, gate: 'strict', reserveMs: strictReserveMs } })
+  return driver
+}
+
+function drilling(options: DriverOptions = {}): GuardDriver {
+  const driver = standbyToHolder(options)
+  driver.order('drill', 8)
+  return driver
+}
+
+/** The bar is proved. */
+function drillStops(): GuardDriver {
+  const driver = drilling()
+  driver.sleep(4)
+  driver.fault()
   return driver
 }
 
@@ -491,6 +512,30 @@ const chapters: readonly Chapter[] = [
       rejoining: () => at(live(fenced(), 5200, peerHolds), 'rejoining', peerHolds),
     },
   },
+  {
+    title: 'Node: drilling',
+    about:
+      'disk: the order came just now. bar: what a successor owes is on disk. stop: the bar is proved, the stop command runs. returning: keepalived is gone and the stop command has ended; the start command runs. fault: `fence: fault`, just begun. holder: the order to a holder came just now.',
+    situations: {
+      disk: () => at(drilling({ recordsAtOnce: false }), 'standby', peerHolds),
+      bar: () => at(drilling(), 'drilling: bar', peerHolds),
+      stop: () => at(drillStops(), 'drilling: stop', peerHolds),
+      returning: () => {
+        const driver = drillStops()
+        driver.sleep(1000)
+        driver.absent()
+        driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+        return at(driver, 'drilling: returning', peerHolds)
+      },
+      fault: () => at(drilling({ policy: { fence: 'fault' } }), 'drilling: bar', peerHolds),
+      holder: () => {
+        const driver = holding()
+        driver.hearPeer(peerReport({ epoch: driver.epoch }))
+        driver.order('drill-holder', driver.epoch)
+        return at(driver, 'fencing: bar')
+      },
+    },
+  },
 ]
 
 const routine: ReadonlySet<GuardEffect['type']> = new Set(['permit', 'mark', 'beat', 'answer-peer'])
@@ -567,7 +612,8 @@ export const guardFamilies: Families = {
   'VIP gone, not MASTER': ['BACKUP', 'FAULT', 'ended'],
   'MASTER or VIP held': ['MASTER', 'FAULT, but the VIP is held'],
   'ballot on disk, or not written': ['ballot on disk', 'ballot cannot be written'],
-  'any order': ['order: fence', 'order: announce', 'order: yield'],
+  'any order': ['order: fence', 'order: announce', 'order: yield', 'order: drill', 'order: drill-holder'],
+  'order: a drill': ['order: drill', 'order: drill-holder'],
   '2 s: anybody dead, anything cut': [
     '2 s: witness dead',
     '2 s: link to the peer cut',

@@ -108,6 +108,10 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return 'count adverts'
     case 'remember':
       return effect.memory.stopped ? 'remember: stopped' : 'remember'
+    case 'remember-first':
+      return 'remember first: drill'
+    case 'drilled':
+      return `DRILLED: ${effect.drilled.result}`
     case 'tell':
       return `"${effect.event}"${levelMarks[effect.level]}`
     default:
@@ -136,6 +140,8 @@ export function phaseWord({ phase }: Guard): string {
       return `claiming${phase.handover ? ': handover' : phase.adopts ? ': adopts' : ''}`
     case 'fencing':
       return `fencing: ${phase.ladder.rung}${phase.ladder.failed ? ', failed' : phase.ladder.provedAtMs === null ? '' : ', proved'}`
+    case 'drilling':
+      return `drilling: ${phase.returning === null ? phase.ladder.rung : 'returning'}${phase.failure === null ? '' : ', failed'}`
     default:
       return assertNever(phase)
   }
@@ -159,6 +165,10 @@ export function arbiterEffectWord(
       return voteEffectWord(effect, since)
     case 'answer-check':
       return `check: ${effect.permit ? 'yes' : 'no'}`
+    case 'answer-drill':
+      return `drill: ${effect.answer.kind}`
+    case 'keep-drill':
+      return 'keep drill'
     case 'occurred': {
       const { event, level } = effect.occurrence
       return `"${event.replace('situation.', '')}"${levelMarks[level]}`

@@ -26,6 +26,7 @@ const costsNothing: ReadonlySet<string> = new Set([
   'replay',
   'stop-fails',
   'stop-hangs',
+  'drill',
 ])
 /** Nobody is fenced for these alone. */
 const disturbances: ReadonlySet<string> = new Set([
@@ -34,6 +35,7 @@ const disturbances: ReadonlySet<string> = new Set([
   'duplicates',
   'kill-witness',
   'freeze-witness',
+  'drill',
 ])
 
 const wellGraceMs = 250
@@ -43,6 +45,9 @@ const applicationMs = 1700
 /** A host that comes back without what it had promised waits for its promises' end first. */
 const forgetting: ReadonlySet<string> = new Set(['disk-torn', 'disk-rollback'])
 
+/** What of these alone stops a keepalived starts it again: a drill, also one whose agent dies half way. */
+const bringsBack: ReadonlySet<string> = new Set(['drill', 'drill-holder', 'kill-agent'])
+
 interface Episode {
   readonly faults: string[]
   active: number
@@ -50,6 +55,8 @@ interface Episode {
   healedAtMs: number | null
   changes: number
   fences: number
+  /** Nodes that fenced themselves: those may be held down for longer. */
+  readonly fenced: Set<string>
   judgedL3: boolean
   /** The cluster was calm when it began: what one fault costs is judged from there. */
   readonly beganCalm: boolean
@@ -59,6 +66,8 @@ export class LivenessWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
   readonly #held = new Set<string>()
+  /** Nodes whose keepalived is not there. */
+  readonly #stopped = new Set<string>()
   readonly #letGoAtMs = new Map<string, number>()
   readonly #slowestTakeoverMs: number
   readonly #graceMs: number
@@ -102,11 +111,24 @@ export class LivenessWatch {
     const settledMs = this.#timing.reserveMs + this.#slowestTakeoverMs + 1000
     if (healedAtMs === null || judgedL3 || atMs < healedAtMs + settledMs) return
     this.#episode.judgedL3 = true
+    this.#judgeReturns(settledMs)
     if (this.#held.size !== 1)
       this.#violate(
         'L3',
         `${settledMs.toFixed(0)} ms after the last fault (${this.#episode.faults.join(', ')}) ${this.#held.size} nodes have the VIP`,
       )
+  }
+
+  /** L2: who was stopped on purpose and for a moment can take the VIP again. */
+  #judgeReturns(settledMs: number): void {
+    const { faults, beganCalm, fenced } = this.#episode
+    if (!beganCalm || !faults.every((fault) => bringsBack.has(fault.split(' ')[0] ?? ''))) return
+    for (const node of this.#stopped)
+      if (!fenced.has(node))
+        this.#violate(
+          'L2',
+          `${settledMs.toFixed(0)} ms after ${faults.join(', ')} keepalived on ${node} is still stopped`,
+        )
   }
 
   #violate(invariant: string, text: string): void {
@@ -177,7 +199,11 @@ export class LivenessWatch {
   }
 
   /** A host that boots is healed when its daemons are there. */
-  #takeProgram({ program, state }: Fact & { type: 'program' }): void {
+  #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
+    if (program === 'keepalived') {
+      if (state === 'ended') this.#stopped.add(host)
+      else this.#stopped.delete(host)
+    }
     if (program !== 'keepalived' && state === 'running' && this.#episode.healedAtMs !== null)
       this.#episode.healedAtMs = this.#nowMs
   }
@@ -185,6 +211,7 @@ export class LivenessWatch {
   #takeFencing({ node, reason }: Fact & { type: 'fencing' }): void {
     const { faults, beganCalm } = this.#episode
     this.#episode.fences += 1
+    this.#episode.fenced.add(node)
     if (!beganCalm) return
     if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
@@ -205,5 +232,14 @@ export class LivenessWatch {
 }
 
 function newEpisode(beganCalm: boolean): Episode {
-  return { beganCalm, faults: [], active: 0, healedAtMs: null, changes: 0, fences: 0, judgedL3: false }
+  return {
+    beganCalm,
+    faults: [],
+    active: 0,
+    healedAtMs: null,
+    changes: 0,
+    fences: 0,
+    fenced: new Set(),
+    judgedL3: false,
+  }
 }

@@ -154,7 +154,8 @@ function agentFacts(node: LabNode, line: ProductLine, record: RunRecord): readon
         ? at(atMs, { type: 'ordered', node }, fencing)
         : at(atMs, fencing)
     }
-    case 'fenced': {
+    case 'fenced':
+    case 'drill-proved': {
       const provedAtMs = atMs + stampGrainMs
       // A change that the monitor read so soon after was there before.
       const vipHeld = [provedAtMs, provedAtMs + monitorLateMs].every((instantMs) =>

@@ -5,6 +5,11 @@ import { witnessServerName } from '../../shared/identity.ts'
 import { adminFolder } from './daemon-config.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 
+const asAdmin = [
+  ...['--max-time', '2', '--connect-to', '::127.0.0.1:7400'],
+  ...['--cert', `${adminFolder}/identity.pem`, '--cacert', `${adminFolder}/authority.pem`],
+]
+
 /** Null: the witness does not answer. */
 export async function clusterView(witness: NamespaceHost): Promise<ClusterView | null> {
   return (await ask(witness, `/api/v1/clusters/${cluster}`)) as ClusterView | null
@@ -17,6 +22,20 @@ export async function clusterEvents(witness: NamespaceHost): Promise<readonly Ev
     Array.isArray(answer) ? answer : ((answer as { events?: unknown } | null)?.events ?? [])
   ) as readonly EventView[]
   return [...events].sort((one, other) => one.id - other.id)
+}
+
+/** As `witnessctl drill` orders it. @throws Error where the witness refuses */
+export async function orderDrill(
+  witness: NamespaceHost,
+  { node, includingHolder }: { node: LabNode; includingHolder: boolean },
+): Promise<void> {
+  const path = `/api/v1/clusters/${cluster}/nodes/${node}/drill?including-holder=${includingHolder}`
+  const { code, stdout } = await witness.tryRun(
+    'curl',
+    ...['-s', '--fail-with-body', '-X', 'POST', ...asAdmin],
+    `https://${witnessServerName}${path}`,
+  )
+  if (code !== 0) throw new Error(`the witness refuses the drill of ${node}: ${stdout}`)
 }
 
 export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
@@ -33,8 +52,7 @@ export function nodeInstance(view: ClusterView, node: LabNode): NodeInstanceView
 async function ask(witness: NamespaceHost, path: string): Promise<unknown> {
   const { code, stdout } = await witness.tryRun(
     'curl',
-    ...['-sf', '--max-time', '2', '--cert', `${adminFolder}/identity.pem`],
-    ...['--cacert', `${adminFolder}/authority.pem`, '--connect-to', '::127.0.0.1:7400'],
+    ...['-sf', ...asAdmin],
     `https://${witnessServerName}${path}`,
   )
   return code === 0 ? (JSON.parse(stdout) as unknown) : null

@@ -318,6 +318,12 @@ export class AgentDaemon {
       case 'remember':
         this.#state = { ...this.#state, memory: effect.memory }
         return this.#write(() => undefined)
+      case 'remember-first':
+        this.#state = { ...this.#state, memory: effect.memory }
+        return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
+      case 'drilled':
+        this.#witnessLine?.tell(effect.drilled)
+        return around.witnessing.told(around.host.name, `drill-${effect.drilled.result}`, effect.drilled.text)
       case 'tell':
         this.node.noteTell(effect.event, effect.text)
         return around.witnessing.told(around.host.name, effect.event, effect.text)

@@ -169,4 +169,14 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     expected: 'the agent connects anew; nothing else changes',
     lab: [],
   },
+  drill: {
+    happens: 'an admin orders a drill of a node',
+    expected: 'a standby proves its fence and comes back, the holder is not touched; refused on a holder',
+    lab: ['drill/standby', 'drill/agent-dies'],
+  },
+  'drill-holder': {
+    happens: 'an admin orders a drill of a node, and allows that the VIP moves',
+    expected: 'a holder lets go with proof, and the other node takes the VIP; on a standby as above',
+    lab: ['drill/holder'],
+  },
 }

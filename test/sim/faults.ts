@@ -37,6 +37,8 @@ export const faultKinds = [
   'disk-torn',
   'clone',
   'replay',
+  'drill',
+  'drill-holder',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -91,6 +93,8 @@ export function placesOf(kind: FaultKind): Places {
     case 'gateway-lost':
     case 'clone':
     case 'replay':
+    case 'drill':
+    case 'drill-holder':
       return nodes
     case 'kill-witness':
     case 'freeze-witness':
@@ -198,6 +202,12 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
     case 'stop-hangs':
       cluster.node(where).commandMood = on ? kind : 'well'
       return
+    // An admin's wish: the witness refuses it where it is not safe.
+    case 'drill':
+    case 'drill-holder':
+      return on
+        ? cluster.witness.daemon?.drill({ node: where, includingHolder: kind === 'drill-holder' })
+        : undefined
     case 'gateway-lost':
       return cluster.node(where).setGateway(on ? 'unreachable' : 'reachable')
     default:

@@ -269,7 +269,7 @@ export class NodeHost {
   noteTell(event: string, reason: string): void {
     const { host, witnessing } = this.around
     if (event === 'fencing') witnessing.fact({ type: 'fencing', node: host.name, reason })
-    if (event === 'fenced')
+    if (event === 'fenced' || event === 'drill-proved')
       witnessing.fact({
         type: 'fence-proved',
         node: host.name,

@@ -1,6 +1,13 @@
 /** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voter-link.ts does. */
 import { assertNever } from '../../shared/assert-never.ts'
-import { witness, type Beat, type FromVoter, type Plan, type VoterName } from '../../shared/protocol.ts'
+import {
+  witness,
+  type Beat,
+  type Drilled,
+  type FromVoter,
+  type Plan,
+  type VoterName,
+} from '../../shared/protocol.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import { dial, type StreamEnd } from './network.ts'
 import type { Due } from './timeline.ts'
@@ -59,6 +66,11 @@ export class VoterLine {
     const { tapes } = this.#agent.node
     tapes[this.#voter === witness ? 'witness' : 'peer'].note(this.#agent.hello(), beat)
     session.stream.send(beat)
+  }
+
+  /** A message of which nothing depends that anybody would decide on: said where there is somebody to hear it. */
+  tell(message: Drilled): void {
+    this.#session?.stream.send(message)
   }
 
   /** The look at the stream, each renewMs: one on which nothing comes is dead, whatever TCP believes. */

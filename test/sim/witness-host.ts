@@ -161,6 +161,7 @@ export class WitnessDaemon {
   readonly #connections = new Map<number, StreamEnd>()
   readonly #checks = new Map<number, OpenCheck>()
   #lastCheck = 0
+  #lastDrill = 0
 
   constructor(
     around: WitnessSurroundings,
@@ -213,6 +214,11 @@ export class WitnessDaemon {
     this.#handle({ type: 'check', check, node, instance, bootId })
   }
 
+  /** An admin asks. */
+  drill(asked: { node: string; includingHolder: boolean }): void {
+    this.program.take(() => this.#handle({ type: 'drill', request: ++this.#lastDrill, ...asked }))
+  }
+
   #open(found: RecoveredBallot): void {
     const { host, members, timing } = this.#around
     const atMs = host.nowMs()
@@ -240,6 +246,8 @@ export class WitnessDaemon {
         return this.#handle({ type: 'beat', connection, beat: message })
       case 'tell':
         return this.#handle({ type: 'tell', connection, tell: message })
+      case 'drilled':
+        return this.#handle({ type: 'drilled', connection, drilled: message })
       default:
         return assertNever(message)
     }
@@ -304,6 +312,14 @@ export class WitnessDaemon {
       case 'answer-check':
         if (effect.permit) this.#promises.answered(this.#arbiter?.instances.get(instance)?.voter.pledge)
         return this.#answerCheck(effect.check, effect.permit)
+      case 'answer-drill':
+        return witnessing.told(
+          host.name,
+          'drill',
+          effect.answer.kind === 'refused' ? effect.answer.text : 'begun',
+        )
+      case 'keep-drill':
+        return
       case 'occurred':
         return witnessing.occurred(effect.occurrence)
       case 'moved':

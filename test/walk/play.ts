@@ -275,6 +275,8 @@ export class Play {
         return
       case 'answer-check':
         return this.#hearCheck(nodeNames[effect.check - 1] ?? 'lb01', effect.permit)
+      case 'answer-drill':
+      case 'keep-drill':
       case 'occurred':
       case 'moved':
         return
@@ -500,6 +502,9 @@ export class Play {
       case 'remember':
         host.memory = effect.memory
         return
+      case 'remember-first':
+        host.memory = effect.memory
+        return this.#toGuard(host, { type: 'remembered', error: null })
       case 'answer-peer': {
         const { vote } = effect.verdict
         const peer = otherNode(host.name)
@@ -517,6 +522,7 @@ export class Play {
       case 'tell':
         if (effect.event === 'fenced') assertFenced(host)
         return
+      case 'drilled':
       case 'announce':
       case 'beat':
         return

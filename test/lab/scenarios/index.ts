@@ -12,6 +12,7 @@ import {
   loss,
   unplugHolder,
 } from './cut-links.ts'
+import { drills } from './drill.ts'
 import { killHost, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { gatewayLost } from './lost-gateway.ts'
@@ -52,6 +53,7 @@ export const scenarios: readonly Scenario[] = [
   nopreemptOneWay,
   gatewayLost,
   ...strictGates,
+  ...drills,
 ]
 
 export class UnknownScenarioError extends Error {

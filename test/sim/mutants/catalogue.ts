@@ -291,6 +291,25 @@ const fences: readonly Mutant[] = [
   },
 ]
 
+const drills: readonly Mutant[] = [
+  {
+    name: 'drill-forgets-the-way-back',
+    rule: 'A drill brings keepalived back as soon as the fence is proved.',
+    focus: ['drill'],
+    file: 'agent/guard-drill.ts',
+    from: "  turn.effects.push({ type: 'start-keepalived' })",
+    to: '',
+  },
+  {
+    name: 'drill-not-remembered',
+    rule: 'An agent that dies in a drill leaves on disk that its successor owes a start.',
+    focus: ['drill', 'kill-agent'],
+    file: 'agent/guard-drill.ts',
+    from: "const waits = role === 'standby' && turn.guard.policy.fence === 'stop'",
+    to: 'const waits = false',
+  },
+]
+
 const bars: readonly Mutant[] = [
   {
     name: 'alone-not-barred',
@@ -452,6 +471,7 @@ export const catalogue: readonly Mutant[] = [
   ...leases,
   ...claims,
   ...fences,
+  ...drills,
   ...bars,
   ...gates,
   ...witnesses,

@@ -162,6 +162,8 @@ export class GuardDriver {
     const { guard, effects } = decide(this.guard, now)
     this.guard = guard
     const all = [...effects]
+    if (this.#recordsAtOnce && effects.some(({ type }) => type === 'remember-first'))
+      all.push(...this.feed({ type: 'remembered', error: null }))
     for (const effect of effects)
       if (effect.type === 'record' && this.#recordsAtOnce)
         all.push(...this.feed({ type: 'recorded', ballot: effect.ballot, tookMs: 1 }))

@@ -309,6 +309,10 @@ export class GuardPair {
       case 'remember':
         host.memory = effect.memory
         return
+      case 'remember-first':
+        host.memory = effect.memory
+        this.#in(2, () => this.#feed(host.name, { type: 'remembered', error: null }))
+        return
       case 'answer-peer':
         return this.#answer(host.name, { seq: effect.beat, verdict: effect.verdict })
       case 'beat':
@@ -331,6 +335,7 @@ export class GuardPair {
         return
       case 'announce':
       case 'permit':
+      case 'drilled':
       case 'tell':
         return
     }

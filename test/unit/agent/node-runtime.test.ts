@@ -56,6 +56,8 @@ describe('NodeRuntime', () => {
         return Promise.resolve(null)
       },
       start: () => Promise.resolve(null),
+      rememberFirst: () => Promise.resolve(null),
+      drilled: ({ result }) => done.push(`drilled ${result}`),
       observe: () => {
         done.push('observe')
         return Promise.resolve()

@@ -195,11 +195,7 @@ describe('VoterLink', () => {
       link.beat({ atMs, seq: 1, leaseMs: 1800, reports: [] })
       pass(400)
       await eventually('the change', () => happened.length === 3)
-      assert.deepEqual(happened, [
-        'up web',
-        'down a newer connection takes its place',
-        'up web',
-      ])
+      assert.deepEqual(happened, ['up web', 'down a newer connection takes its place', 'up web'])
       link.beat({ atMs, seq: 2, leaseMs: 1800, reports: [] })
       await eventually('the beat', () => received.length === 3)
       assert.deepEqual(

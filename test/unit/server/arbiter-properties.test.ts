@@ -585,6 +585,8 @@ class World {
         if (effect.occurrence.event === 'ledger-rolled-back')
           assert.ok(this.#damaged, `a rollback is told of a ledger in order: ${effect.occurrence.text}`)
         return
+      case 'answer-drill':
+      case 'keep-drill':
       case 'moved':
         return
     }

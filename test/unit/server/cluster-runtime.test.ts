@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Arbiter, ArbiterEffect, ArbiterEvent } from '../../../server/arbiter.ts'
 import { ClusterRuntime, type Core } from '../../../server/cluster-runtime.ts'
+import { DrillRecords } from '../../../server/drill-records.ts'
 import { EventLog } from '../../../server/event-log.ts'
 import { Ledger, ledgerPath } from '../../../server/ledger.ts'
 import type { NodeState, Session } from '../../../server/roster.ts'
@@ -51,6 +52,7 @@ describe('cluster-runtime', () => {
   let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
   let events: EventLog
+  let drills: DrillRecords
   let runtime: ClusterRuntime
   const log = recordingLog()
   const marksPath = (): string => join(folder, 'web.marks')
@@ -71,6 +73,12 @@ describe('cluster-runtime', () => {
       now: () => new Date(0),
       onError: () => undefined,
     })
+    drills = await DrillRecords.open({
+      dataDir: folder,
+      cluster: 'web',
+      nowMs: () => nowMs,
+      now: () => new Date(0),
+    })
     start()
   })
   afterEach(async () => {
@@ -87,6 +95,7 @@ describe('cluster-runtime', () => {
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),
       events,
+      drills,
       outbound: {
         send: (connection, message) =>
           done.push(

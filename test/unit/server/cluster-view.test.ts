@@ -112,6 +112,7 @@ describe('cluster view', () => {
         icmp: { roundTripMs: null, lossPercent: null },
         instances: [],
         warnings: [],
+        lastDrill: null,
       })
     })
 
@@ -151,6 +152,7 @@ describe('cluster view', () => {
         'fencing: fenced',
         'fenced: fenced',
         'rejoining: may become MASTER',
+        'drilling: in a drill',
       ])
     })
 

@@ -60,6 +60,10 @@ describe('http-api', () => {
         asked.push(question)
         return checkAnswer instanceof Error ? Promise.reject(checkAnswer) : Promise.resolve(checkAnswer)
       },
+      drill: (wish: { node: string; includingHolder: boolean }) => {
+        asked.push(wish)
+        return { kind: 'begun' as const, steps: [], afterEvent: 4 }
+      },
     }
     server = createServer(
       createApi({

@@ -29,6 +29,7 @@ export function node(name: string, changes: Partial<NodeView> = {}): NodeView {
     icmp: { roundTripMs: 0.31, lossPercent: 0 },
     instances: [nodeInstance()],
     warnings: [],
+    lastDrill: null,
     ...changes,
   }
 }

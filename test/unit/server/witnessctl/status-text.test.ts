@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { DrillView } from '../../../../server/cluster-view.ts'
 import { painter } from '../../../../server/witnessctl/paint.ts'
 import { renderStatus } from '../../../../server/witnessctl/status-text.ts'
 import { cluster, node, nodeInstance } from './example-views.ts'
@@ -14,7 +15,32 @@ describe('status-text', () => {
       'lb01  VI_1      MASTER  holds the lease    held  0.2 s ago  0.31 ms, 0 % lost  7',
       'lb02  VI_1      BACKUP  may become MASTER  -     0.2 s ago  0.31 ms, 0 % lost  7',
       '',
+      'Drill of lb01: none yet; witnessctl drill --node lb01',
+      'Drill of lb02: none yet; witnessctl drill --node lb02',
+      '',
     ])
+  })
+
+  it('says when the last drill of a node passed, by which rungs, and in which time', () => {
+    const lastDrill: DrillView = {
+      at: '2026-11-21T12:00:00.000Z',
+      instances: [
+        {
+          instance: 'VI_1',
+          role: 'standby',
+          rungs: [
+            { rung: 'bar', proved: true, tookMs: 4 },
+            { rung: 'stop', proved: true, tookMs: 1012 },
+          ],
+          backMs: 2300,
+        },
+      ],
+    }
+    const text = renderStatus(cluster({ nodes: [node('lb02', { lastDrill })] }), plain)
+    assert.match(
+      text,
+      /^Drill of lb02: passed 2026-11-21 12:00:00\.000Z \(VI_1: bar 4 ms, stop 1012 ms, back after 2\.3 s\)$/m,
+    )
   })
 
   it('says what needs attention, below the rows', () => {
@@ -42,6 +68,9 @@ describe('status-text', () => {
       '! lb01 is fenced for VI_1: lb02 has the lease',
       '! lb01 could not give VI_1 up (stop, after 0.2 s): systemctl hangs',
       '! lb02: keepalived on lb02 never runs the check',
+      '',
+      'Drill of lb01: none yet; witnessctl drill --node lb01',
+      'Drill of lb02: none yet; witnessctl drill --node lb02',
       '',
       'Refused messages: replayed 2',
       '',

@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import express from 'express'
+import type { ClusterRuntime } from '../../../../server/cluster-runtime.ts'
 import type { ClusterView, EventView } from '../../../../server/cluster-view.ts'
+import { drillApi } from '../../../../server/drill-api.ts'
 import { createEnrolmentRouter } from '../../../../server/enrolment-api.ts'
 import { createApi } from '../../../../server/http-api.ts'
 import { Registry } from '../../../../server/registry.ts'
@@ -34,6 +36,7 @@ describe('witnessctl', () => {
   let views: ClusterView[]
   let events: EventView[]
   let onList: () => void
+  let drill: ClusterRuntime['drill']
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'witnessctl-'))
@@ -50,9 +53,11 @@ describe('witnessctl', () => {
     views = [cluster()]
     events = [event(1), event(2)]
     onList = () => undefined
+    drill = () => ({ kind: 'refused', text: 'not asked for here' })
     const runtime = (
       view: ClusterView,
-    ): NonNullable<ReturnType<Parameters<typeof createApi>[0]['clusters']['get']>> => ({
+    ): NonNullable<ReturnType<Parameters<typeof createApi>[0]['clusters']['get']>> &
+      Pick<ClusterRuntime, 'drill'> => ({
       cluster: view.cluster,
       view: () => view,
       listEvents: ({ limit, after }) => {
@@ -61,6 +66,7 @@ describe('witnessctl', () => {
         return after === null ? mine.slice(-limit) : mine.filter(({ id }) => id > after).slice(0, limit)
       },
       check: () => Promise.reject(new Error('not asked for here')),
+      drill: (wish) => drill(wish),
     })
     server = createServer(
       {
@@ -71,6 +77,10 @@ describe('witnessctl', () => {
         rejectUnauthorized: false,
       },
       express().use(
+        drillApi({
+          clusters: { get: (name) => views.filter((view) => view.cluster === name).map(runtime)[0] ?? null },
+          identityOf: ({ socket }) => identityOfPeer(socket),
+        }),
         createEnrolmentRouter({
           authority,
           registry,

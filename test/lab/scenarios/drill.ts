@@ -1,0 +1,107 @@
+/** Drills by an admin's word, with real keepalived: what they cost, and that everything is back afterwards. */
+import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import { type LabNode } from '../address-plan.ts'
+import {
+  bothKeepalivedRunAtEnd,
+  holderChangesAtMost,
+  keepalivedBackOn,
+  noOutage,
+  notDarkAfterHeal,
+  outageAtMost,
+  overlapAtMost,
+  ownerAfterHeal,
+  ownerDuringFault,
+} from '../musts.ts'
+import { type MeasuredRun } from '../measured-run.ts'
+import { type Must, type Scenario } from '../scenario.ts'
+import { orderDrill } from '../witness-api.ts'
+
+const order = (node: LabNode) => (cluster: ClusterUnderTest) =>
+  orderDrill(cluster.host('witness'), { node, includingHolder: true })
+
+/** Passed by the witness's word, which it keeps. */
+function drillPassed(node: LabNode, rungs: readonly string[]): Must {
+  return {
+    says: `the drill of ${node} passed, each rung proved: ${rungs.join(', ')}`,
+    broken: ({ events, end }: MeasuredRun) => {
+      const told = events.filter(({ event }) => event.startsWith('drill-')).map(({ text }) => text)
+      const last = end.view?.nodes.find((each) => each.node === node)?.lastDrill
+      const proved = last?.instances.flatMap((of) => of.rungs.filter((rung) => rung.proved))
+      const names = proved?.map(({ rung }) => rung).join(', ')
+      return names === rungs.join(', ')
+        ? null
+        : `${names ?? 'none is kept'}; ${told.join(' ') || 'no word of it'}`
+    },
+  }
+}
+
+const standby: Scenario = {
+  name: 'drill/standby',
+  fault: 'an admin orders a drill of the standby',
+  faults: [{ kind: 'drill', where: 'lb02' }],
+  comparable: false,
+  begin: order('lb02'),
+  faultMs: 4000,
+  heal: () => Promise.resolve(),
+  healedMs: 20_000,
+  rightful: 'lb01',
+  musts: [
+    drillPassed('lb02', ['bar', 'stop']),
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(0),
+    overlapAtMost(0),
+    noOutage(),
+    keepalivedBackOn('lb02'),
+    bothKeepalivedRunAtEnd(),
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+const holder: Scenario = {
+  ...standby,
+  name: 'drill/holder',
+  fault: 'an admin orders a drill of the holder, and allows that the VIP moves',
+  faults: [{ kind: 'drill-holder', where: 'lb01' }],
+  begin: order('lb01'),
+  rightful: 'lb02',
+  musts: [
+    drillPassed('lb01', ['bar']),
+    ownerDuringFault('lb02'),
+    ownerAfterHeal('lb02'),
+    holderChangesAtMost(1),
+    overlapAtMost(0),
+    // keepalived says that it lets go: the other waits for its skew time only, not for a master-down time.
+    outageAtMost(2000),
+    keepalivedBackOn('lb01'),
+    bothKeepalivedRunAtEnd(),
+  ],
+}
+
+/** The agent dies while keepalived is stopped: its successor brings keepalived back. */
+const dyingAgent: Scenario = {
+  ...standby,
+  name: 'drill/agent-dies',
+  fault: 'the agent of the standby is killed half way through its drill, and comes back',
+  faults: [
+    { kind: 'drill', where: 'lb02' },
+    { kind: 'kill-agent', where: 'lb02' },
+  ],
+  begin: async (cluster) => {
+    await order('lb02')(cluster)
+    await cluster.signalAgent('lb02', 'KILL')
+  },
+  faultMs: 3000,
+  heal: (cluster) => cluster.startAgent('lb02'),
+  musts: [
+    ownerDuringFault('lb01'),
+    ownerAfterHeal('lb01'),
+    holderChangesAtMost(0),
+    overlapAtMost(0),
+    noOutage(),
+    keepalivedBackOn('lb02'),
+    bothKeepalivedRunAtEnd(),
+  ],
+}
+
+export const drills: readonly Scenario[] = [standby, holder, dyingAgent]

@@ -1,0 +1,505 @@
+import assert from 'node:assert/strict'
+import type { GuardEffect } from '../../../agent/guard.ts'
+import type { Drilled } from '../../../shared/protocol.ts'
+import { silenceMs } from '../../../shared/timing.ts'
+import {
+  claiming,
+  GuardDriver,
+  holding,
+  holdingPeer,
+  ofType,
+  peer,
+  peerReport,
+  standby,
+  standbyToHolder,
+  timing,
+  told,
+  types,
+  type DriverOptions,
+} from './guard-fixture.ts'
+
+const epoch = 8
+/** A real fence gives the bar a quarter of this. */
+const barMs = timing.releaseMs
+
+function bars(effects: readonly GuardEffect[]): boolean[] {
+  return ofType(effects, 'bar').map(({ on }) => on)
+}
+
+function drilledOf(effects: readonly GuardEffect[]): Omit<Drilled, 'type' | 'instance' | 'text'>[] {
+  return ofType(effects, 'drilled').map(({ drilled: { role, result, rungs, backMs } }) => ({
+    role,
+    result,
+    rungs,
+    backMs,
+  }))
+}
+
+function textOf(effects: readonly GuardEffect[]): string {
+  return ofType(effects, 'drilled')[0]?.drilled.text ?? ''
+}
+
+/** The drill has begun on a standby; the bar is written. */
+function drilling(options: DriverOptions = {}): { driver: GuardDriver; begun: GuardEffect[] } {
+  const driver = standbyToHolder(options)
+  // The bar that is left from before this start is lifted first.
+  driver.hearPeer(holdingPeer(epoch))
+  return { driver, begun: driver.order('drill', epoch) }
+}
+
+/** The bar is proved and the stop command runs. */
+function stopping(options: DriverOptions = {}): GuardDriver {
+  const { driver } = drilling(options)
+  driver.sleep(4)
+  driver.fault()
+  return driver
+}
+
+/** The stop command has ended and keepalived is gone; the start command runs. */
+function returning(options: DriverOptions = {}): GuardDriver {
+  const driver = stopping(options)
+  driver.sleep(1000)
+  driver.absent()
+  driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+  return driver
+}
+
+describe('a drill of a standby', () => {
+  it('writes the bar and remembers on disk what a successor owes, before anything else is done', () => {
+    const { driver, begun } = drilling()
+    assert.equal(driver.phase, 'drilling')
+    assert.deepEqual(bars(begun), [true])
+    assert.deepEqual(types(begun)[0], 'remember-first')
+    assert.deepEqual(ofType(begun, 'remember-first')[0]?.memory, {
+      stopped: true,
+      drilling: true,
+      number: 0,
+      recentAtMs: [],
+    })
+    assert.equal(ofType(begun, 'permit')[0]?.word, 'bar')
+    assert.deepEqual(told(begun), ['drill'])
+    assert.deepEqual(ofType(begun, 'fence'), [])
+  })
+
+  it('does nothing before that is on disk, and nothing at all where it cannot be written', () => {
+    const driver = standbyToHolder({ recordsAtOnce: false })
+    assert.deepEqual(types(driver.order('drill', epoch)), ['remember-first'])
+    assert.equal(driver.phase, 'standby')
+    const refused = driver.feed({ type: 'remembered', error: 'ENOSPC' })
+    assert.deepEqual(bars(refused), [])
+    assert.equal(drilledOf(refused)[0]?.result, 'refused')
+    assert.match(textOf(refused), /cannot be written down \(ENOSPC\)/)
+    assert.equal(driver.guard.memory.stopped, false)
+  })
+
+  it('is refused where its moment has passed while the disk wrote', () => {
+    const driver = standbyToHolder({ recordsAtOnce: false })
+    driver.order('drill', epoch)
+    driver.sleep(silenceMs(timing))
+    driver.hearWitness()
+    const refused = driver.feed({ type: 'remembered', error: null })
+    assert.equal(drilledOf(refused)[0]?.result, 'refused')
+    assert.deepEqual(ofType(refused, 'remember')[0]?.memory, { stopped: false, number: 0, recentAtMs: [] })
+  })
+
+  it('proves the bar, then stops keepalived, starts it again, and says how long each took', () => {
+    const { driver } = drilling()
+    driver.sleep(4)
+    const barred = driver.fault()
+    assert.deepEqual(told(barred), ['drill-proved'])
+    assert.deepEqual(ofType(barred, 'fence'), [{ type: 'fence', rung: 'stop' }])
+    driver.sleep(1000)
+    const gone = driver.absent()
+    assert.deepEqual(bars(gone), [false])
+    assert.deepEqual(types(gone).includes('start-keepalived'), false, 'the stop command still runs')
+    const ended = driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+    assert.ok(types(ended).includes('start-keepalived'))
+    driver.sleep(50)
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.deepEqual(drilledOf(back), [
+      {
+        role: 'standby',
+        result: 'passed',
+        rungs: [
+          { rung: 'bar', proved: true, tookMs: 4 },
+          { rung: 'stop', proved: true, tookMs: 1000 },
+        ],
+        backMs: 50,
+      },
+    ])
+    assert.equal(driver.phase, 'probation')
+    assert.equal(driver.guard.drill, null)
+  })
+
+  it('leaves no trace: no hold-down, no fence in the report, nothing owed', () => {
+    const driver = returning()
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.deepEqual(ofType(back, 'remember')[0]?.memory, { stopped: false, number: 0, recentAtMs: [] })
+    assert.equal(driver.report().fence, null)
+  })
+
+  it('writes the permit before keepalived is started: its check runs at once', () => {
+    const driver = stopping()
+    driver.sleep(1000)
+    const effects = [...driver.absent(), ...driver.feed({ type: 'rung-ended', rung: 'stop', error: null })]
+    const order = effects.flatMap((effect) =>
+      effect.type === 'permit' ? [effect.word] : effect.type === 'start-keepalived' ? ['start'] : [],
+    )
+    assert.deepEqual(order, ['permit', 'start'])
+  })
+
+  it('passes with a bar that is late, and says that a real fence would not have waited', () => {
+    const { driver } = drilling({ policy: { fence: 'fault' } })
+    driver.sleep(120)
+    driver.fault()
+    const back = driver.backup()
+    assert.equal(drilledOf(back)[0]?.result, 'passed')
+    assert.match(textOf(back), /slow: after 50 ms a real fence goes on to the stop command/)
+  })
+
+  it('with fence: fault proves the bar alone, and owes nothing', () => {
+    const { driver, begun } = drilling({ policy: { fence: 'fault' } })
+    assert.deepEqual(ofType(begun, 'remember-first'), [])
+    driver.sleep(4)
+    const barred = driver.fault()
+    assert.deepEqual(bars(barred), [false])
+    assert.deepEqual(ofType(barred, 'fence'), [])
+    driver.sleep(2)
+    const back = driver.backup()
+    assert.deepEqual(drilledOf(back), [
+      { role: 'standby', result: 'passed', rungs: [{ rung: 'bar', proved: true, tookMs: 4 }], backMs: 2 },
+    ])
+  })
+
+  it('fails where the bar does nothing, still tries the stop command, and brings the node back', () => {
+    const { driver } = drilling()
+    const late = driver.pass(barMs)
+    assert.deepEqual(ofType(late, 'fence'), [{ type: 'fence', rung: 'stop' }])
+    driver.sleep(90)
+    driver.absent()
+    driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.deepEqual(drilledOf(back), [
+      {
+        role: 'standby',
+        result: 'failed',
+        rungs: [
+          { rung: 'bar', proved: false, tookMs: barMs },
+          { rung: 'stop', proved: true, tookMs: 90 },
+        ],
+        backMs: 0,
+      },
+    ])
+    assert.match(textOf(back), /the bar did not bring keepalived to FAULT within 200 ms .*track_file/)
+  })
+
+  it('with fence: fault and a bar that does nothing, stops nothing', () => {
+    const { driver } = drilling({ policy: { fence: 'fault' } })
+    const late = driver.pass(barMs)
+    assert.deepEqual(ofType(late, 'fence'), [])
+    assert.equal(drilledOf([...late, ...driver.backup()])[0]?.result, 'failed')
+  })
+
+  it('never kills: a stop command that fails ends it, and the start command follows all the same', () => {
+    const driver = stopping()
+    const failed = driver.feed({ type: 'rung-ended', rung: 'stop', error: 'exit 1' })
+    assert.deepEqual(ofType(failed, 'fence'), [])
+    assert.ok(types(failed).includes('start-keepalived'))
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.equal(drilledOf(back)[0]?.result, 'failed')
+    assert.match(textOf(back), /rung "stop" failed: exit 1/)
+  })
+
+  it('waits for a stop command that hangs to end, since it may yet do its work, and then starts keepalived', () => {
+    const driver = stopping()
+    const given: GuardEffect[] = []
+    for (let beat = 0; beat < 13; beat++) {
+      driver.hearPeer(holdingPeer(epoch))
+      given.push(...driver.pass(timing.renewMs))
+    }
+    assert.deepEqual(bars(given), [false], 'keepalived may take part meanwhile')
+    assert.deepEqual(ofType(driver.backup(), 'drilled'), [], 'but the drill is not over')
+    driver.pass(4500)
+    const ended = driver.feed({ type: 'rung-ended', rung: 'stop', error: 'killed after 10 s' })
+    assert.ok(types(ended).includes('start-keepalived'))
+    const back = driver.feed({ type: 'start-ended', error: null })
+    assert.equal(drilledOf(back)[0]?.result, 'failed')
+  })
+
+  it('does not stop keepalived when the holder has fallen silent in the meantime', () => {
+    const { driver } = drilling()
+    driver.sleep(silenceMs(timing))
+    const barred = [...driver.fault(), ...driver.hearWitness()]
+    assert.deepEqual(ofType(barred, 'fence'), [])
+    assert.equal(drilledOf(barred)[0]?.result, 'failed')
+    assert.match(textOf(barred), /lb02 fell silent/)
+  })
+
+  it('comes back by itself under rejoin: manual', () => {
+    const driver = returning({ policy: { rejoin: 'manual' } })
+    driver.feed({ type: 'start-ended', error: null })
+    assert.equal(drilledOf(driver.backup())[0]?.result, 'passed')
+  })
+
+  it('goes on trying where keepalived does not start, as after any fence, whatever rejoin says', () => {
+    for (const rejoin of ['auto', 'manual'] as const) {
+      const driver = returning({ policy: { rejoin } })
+      const failed = driver.feed({ type: 'start-ended', error: 'exit 1' })
+      assert.equal(drilledOf(failed)[0]?.result, 'failed')
+      assert.equal(driver.phase, 'fenced')
+      driver.hearWitness()
+      driver.sleep(timing.renewMs)
+      let later: GuardEffect[] = []
+      for (let beat = 0; beat < 30; beat++) {
+        driver.hearPeer(holdingPeer(epoch))
+        driver.hearWitness()
+        later = [...later, ...driver.pass(timing.renewMs)]
+      }
+      assert.ok(types(later).includes('start-keepalived'), rejoin)
+    }
+  })
+
+  it('never fights: a keepalived that becomes MASTER in it has to win the votes', () => {
+    const { driver } = drilling()
+    const master = driver.master()
+    assert.equal(drilledOf(master)[0]?.result, 'failed')
+    assert.ok(driver.phase === 'claiming' || driver.phase === 'fencing', driver.phase)
+  })
+
+  it('that became MASTER while the stop command runs is fenced, and started again after it, whatever rejoin says', () => {
+    for (const rejoin of ['auto', 'manual'] as const) {
+      const driver = stopping({ policy: { rejoin } })
+      driver.master()
+      assert.equal(driver.phase, 'fencing')
+      driver.sleep(3)
+      driver.fault()
+      driver.sleep(900)
+      driver.absent()
+      const later: GuardEffect[] = []
+      for (let beat = 0; beat < 20; beat++) {
+        driver.hearPeer(holdingPeer(epoch))
+        driver.hearWitness()
+        later.push(...driver.pass(timing.renewMs))
+      }
+      assert.ok(types(later).includes('start-keepalived'), rejoin)
+    }
+  })
+
+  it('comes back at once after the agent stood still: what it measures is worth nothing', () => {
+    const { driver } = drilling()
+    driver.sleep(1000)
+    const resumed = driver.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
+    assert.deepEqual(bars(resumed), [false])
+    assert.deepEqual(ofType(resumed, 'fence'), [])
+    assert.match(textOf(resumed), /did not run for 1000 ms/)
+  })
+
+  describe('after the agent died half way', () => {
+    const memory = { stopped: true, drilling: true, number: 3, recentAtMs: [] } as const
+
+    it('has nothing to do where keepalived still runs, and forgets the drill', () => {
+      for (const rejoin of ['auto', 'manual'] as const) {
+        const successor = restarted({ memory, policy: { rejoin } }, (driver) => driver.backup())
+        assert.equal(successor.driver.phase, 'probation', rejoin)
+        assert.deepEqual(ofType(successor.effects, 'start-keepalived'), [])
+        assert.deepEqual(successor.driver.guard.memory, { stopped: false, number: 3, recentAtMs: [] })
+      }
+    })
+
+    it('starts it at once where it was stopped, without hold-down, also under rejoin: manual', () => {
+      for (const rejoin of ['auto', 'manual'] as const) {
+        const { driver } = drilling({ policy: { rejoin } })
+        const successor = restarted({ memory: driver.guard.memory, policy: { rejoin } })
+        assert.equal(successor.driver.phase, 'rejoining', rejoin)
+        assert.ok(types(successor.effects).includes('start-keepalived'))
+        assert.deepEqual(bars(successor.effects), [false])
+      }
+    })
+
+    it('lifts a bar that was all that had been done', () => {
+      const { driver } = drilling({ policy: { fence: 'fault' } })
+      const successor = restarted({ memory: driver.guard.memory }, (it) => it.fault())
+      assert.deepEqual(bars(successor.effects), [false])
+    })
+  })
+
+  describe('is refused, and nothing is done,', () => {
+    const refusalOf = (driver: GuardDriver, of = epoch): string => {
+      const before = driver.phase
+      const effects = driver.order('drill', of)
+      assert.deepEqual(bars(effects), [])
+      assert.deepEqual(
+        drilledOf(effects).map(({ result }) => result),
+        ['refused'],
+      )
+      assert.equal(driver.phase, before)
+      return textOf(effects)
+    }
+
+    it('by a node that holds, claims or is fenced', () => {
+      assert.match(refusalOf(holding()), /not standing by: holding/)
+      assert.match(refusalOf(claiming()), /not standing by: claiming/)
+    })
+
+    it('where nobody holds', () => {
+      assert.match(refusalOf(standby()), /lb02 does not hold the lease/)
+    })
+
+    it('under the epoch of another ownership', () => {
+      assert.match(refusalOf(standbyToHolder(), epoch - 1), /under epoch 7/)
+      assert.match(refusalOf(standbyToHolder(), epoch + 1), /under epoch 9/)
+    })
+
+    it('while the holder is not heard here', () => {
+      const driver = standbyToHolder()
+      driver.sleep(silenceMs(timing))
+      driver.hearWitness()
+      assert.match(refusalOf(driver), /lb02 is not heard here/)
+    })
+
+    it('where keepalived is not BACKUP, or not running', () => {
+      const faulty = standbyToHolder()
+      faulty.fault()
+      assert.match(refusalOf(faulty), /FAULT, not BACKUP/)
+      const stopped = standbyToHolder()
+      stopped.absent()
+      assert.match(refusalOf(stopped), /process absent/)
+    })
+
+    it('in observe mode', () => {
+      assert.match(refusalOf(standbyToHolder({ policy: { mode: 'observe' } })), /observe mode/)
+    })
+
+    it('while another one is under way', () => {
+      const { driver } = drilling()
+      assert.match(refusalOf(driver), /under way/)
+    })
+  })
+})
+
+/** An agent that has just started and does not find keepalived (or finds what `look` shows); the peer holds. */
+function restarted(
+  options: DriverOptions,
+  look: (driver: GuardDriver) => GuardEffect[] = (driver) => driver.absent(),
+): { driver: GuardDriver; effects: GuardEffect[] } {
+  const driver = new GuardDriver(options)
+  const effects = [
+    ...driver.hearWitness(),
+    ...driver.hearPeer(holdingPeer(epoch)),
+    ...driver.witnessNamesPeer(0),
+    ...look(driver),
+  ]
+  return { driver, effects }
+}
+
+describe('a drill of the holder', () => {
+  function ready(options: DriverOptions = {}): GuardDriver {
+    const driver = holding(options)
+    driver.hearPeer(peerReport({ epoch: driver.epoch }))
+    return driver
+  }
+
+  it('lets go by the bar alone, proves it, gives the votes back, and may take part again at once', () => {
+    const driver = ready()
+    const begun = driver.order('drill-holder', driver.epoch)
+    assert.deepEqual(bars(begun), [true])
+    driver.sleep(3)
+    const proved = driver.fault()
+    assert.deepEqual(ofType(proved, 'fence'), [])
+    assert.deepEqual(bars(proved), [false])
+    assert.equal(driver.phase, 'standby')
+    assert.equal(driver.guard.voter.pledge.phase, 'free')
+    driver.sleep(5)
+    const back = driver.backup()
+    assert.deepEqual(drilledOf(back), [
+      { role: 'holder', result: 'passed', rungs: [{ rung: 'bar', proved: true, tookMs: 3 }], backMs: 5 },
+    ])
+  })
+
+  it('counts for no hold-down, and rejoins under rejoin: manual', () => {
+    const driver = ready({ policy: { rejoin: 'manual' } })
+    driver.order('drill-holder', driver.epoch)
+    driver.fault()
+    assert.equal(driver.phase, 'standby')
+    assert.deepEqual(driver.guard.memory.recentAtMs, [])
+  })
+
+  it('fails where the bar does nothing, though the ladder goes on until the VIP is gone', () => {
+    const driver = ready()
+    driver.order('drill-holder', driver.epoch)
+    assert.deepEqual(ofType(driver.pass(barMs / 4), 'fence'), [{ type: 'fence', rung: 'stop' }])
+    driver.sleep(20)
+    driver.absent()
+    driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+    driver.hearWitness()
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.deepEqual(
+      drilledOf(back).map(({ result, rungs }) => ({ result, rungs })),
+      [
+        {
+          result: 'failed',
+          rungs: [
+            { rung: 'bar', proved: false, tookMs: barMs / 4 },
+            { rung: 'stop', proved: true, tookMs: barMs / 4 + 20 },
+          ],
+        },
+      ],
+    )
+  })
+
+  it('with gate: strict lets the other node apply first, though this one is preferred', () => {
+    const driver = standby({ timing: { gate: 'strict', reserveMs: 3400 } })
+    driver.guard = { ...ready().guard, timing: driver.guard.timing }
+    driver.hearPeer(peerReport({ phase: 'gated', keepalived: 'FAULT', epoch: driver.epoch }))
+    driver.order('drill-holder', driver.epoch)
+    driver.fault()
+    const { phase } = driver.guard
+    assert.ok(phase.name === 'gated')
+    assert.equal(phase.retryAtMs, driver.atMs + 2000)
+  })
+
+  describe('is refused, and nothing is done,', () => {
+    const refusalOf = (driver: GuardDriver, of = driver.guard.candidacy?.epoch ?? epoch): string => {
+      const effects = driver.order('drill-holder', of)
+      assert.deepEqual(bars(effects), [])
+      assert.deepEqual(
+        drilledOf(effects).map(({ result }) => result),
+        ['refused'],
+      )
+      return textOf(effects)
+    }
+
+    it('by a node that does not hold, or under another epoch', () => {
+      assert.match(refusalOf(standbyToHolder()), /does not hold the lease/)
+      const driver = ready()
+      assert.match(refusalOf(driver, driver.epoch - 1), /does not hold the lease under epoch/)
+    })
+
+    it('where the other node could not take the VIP at once, or is not heard', () => {
+      const unable = [{ phase: 'barred' }, { keepalived: 'FAULT' }, { process: 'absent' }] as const
+      for (const change of unable) {
+        const driver = holding()
+        driver.hearPeer(peerReport({ epoch: driver.epoch, ...change }))
+        assert.match(refusalOf(driver), /lb02 could not take the VIP/)
+      }
+      const silent = ready()
+      silent.sleep(silenceMs(timing))
+      assert.match(refusalOf(silent), /lb02 could not take the VIP/)
+    })
+  })
+})
+
+describe('the two drills', () => {
+  it('do not take each other’s order: what was allowed for a standby moves no VIP', () => {
+    const driver = holding()
+    driver.hearPeer(peerReport({ epoch: driver.epoch }))
+    driver.order('drill', driver.epoch)
+    assert.equal(driver.phase, 'holding')
+    assert.equal(peer, 'lb02')
+  })
+})
