@@ -8,7 +8,13 @@
 import { type DrillRole, type Drilled, type Order, type Report } from '../shared/protocol.ts'
 import { barCause, peerHolds, peerSilent } from './bar-evidence.ts'
 import { climb, type Ladder, type LadderPolicy, type Rung, startLadder } from './fence-ladder.ts'
-import { fenceOrphan, startFence, startPatienceMs, toFencedAfterDrill } from './guard-fencing.ts'
+import {
+  drillPatience,
+  fenceOrphan,
+  startFence,
+  startPatienceMs,
+  toFencedAfterDrill,
+} from './guard-fencing.ts'
 import { type Drill, type Guard, type GuardEvent, holdsVip, type Phase } from './guard-state.ts'
 import { isOrphaned, peerName, set, setBar, tell, toStandby, type Turn, writePermit } from './guard-turn.ts'
 
@@ -18,7 +24,6 @@ type Drilling = Phase & { name: 'drilling' }
 const stopTimeoutMs = 10_000
 /** How long keepalived may take to end: its process, about a second. */
 const stopPatienceMs = 5000
-const barPatience = 4
 
 /** What reaches the guard as `order: drill` or `order: drill-holder`. */
 export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void {
@@ -128,7 +133,7 @@ export function bookDrillRemembered(turn: Turn, error: string | null): void {
  * and on a standby nobody waits for the VIP.
  */
 function ladderPolicy({ policy, timing }: Guard): LadderPolicy {
-  return { fence: policy.fence, hasLastResort: false, releaseMs: barPatience * timing.releaseMs }
+  return { fence: policy.fence, hasLastResort: false, releaseMs: drillPatience * timing.releaseMs }
 }
 
 export function stepDrilling(turn: Turn, phase: Drilling): void {

@@ -22,6 +22,8 @@ export const startPatienceMs = 15_000
 const holdDownFirstMs = 5000
 
 const holdDownMostMs = 300_000
+/** The last rung begins after three quarters of this many releaseMs: 600 ms. */
+export const drillPatience = 4
 const fenceHistoryMs = 3_600_000
 /** Where nobody holds, so many fences within a minute are followed by no pause at all, and later ones by this. */
 const promptRejoins = 2
@@ -65,7 +67,10 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
 
 function ladderPolicy(guard: Guard, gentle: boolean): LadderPolicy {
   const { fence, hasLastResort } = guard.policy
-  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: guard.timing.releaseMs }
+  const { releaseMs } = guard.timing
+  // In a drill no rival waits: a bar that is late is told apart from one that does nothing. The votes outlast it.
+  const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
+  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
 }
 
 export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): void {

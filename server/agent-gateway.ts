@@ -13,7 +13,10 @@ export const helloTimeoutMs = 2000
 const mostWaiting = 64
 
 /** What the gateway needs of enrolment (server/registry.ts). */
-export type Enrolment = Pick<Registry, 'sawInUse' | 'renewalDue'>
+export interface Enrolment extends Pick<Registry, 'renewalDue'> {
+  /** A certificate is used; where its agent listens. */
+  sawInUse(...use: Parameters<Registry['sawInUse']>): void
+}
 
 /** What the gateway needs of a cluster. */
 export type Receiver = Pick<ClusterRuntime, 'handle'>

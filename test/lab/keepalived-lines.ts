@@ -56,6 +56,15 @@ export function statesAt(
 
 /** Whether a keepalived that was there goes on after that instant: it says something before another one starts. */
 export function livesOnAfter(lines: readonly KeepalivedLine[], atMs: number): boolean {
+  // After a drill the next one starts in the same second: what speaks later is that one.
+  const replaced = lines.some(
+    ({ secondMs, says }, index) =>
+      says === 'starts' &&
+      lines[index - 1]?.says === 'STOP' &&
+      secondMs <= atMs &&
+      secondMs + secondLong > atMs,
+  )
+  if (replaced) return false
   const next = lines.find(({ secondMs }) => secondMs > atMs)
   return next !== undefined && next.says !== 'starts' && next.says !== 'STOP'
 }

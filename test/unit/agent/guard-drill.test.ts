@@ -431,7 +431,7 @@ describe('a drill of the holder', () => {
   it('fails where the bar does nothing, though the ladder goes on until the VIP is gone', () => {
     const driver = ready()
     driver.order('drill-holder', driver.epoch)
-    assert.deepEqual(ofType(driver.pass(barMs / 4), 'fence'), [{ type: 'fence', rung: 'stop' }])
+    assert.deepEqual(ofType(driver.pass(barMs), 'fence'), [{ type: 'fence', rung: 'stop' }])
     driver.sleep(20)
     driver.absent()
     driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
@@ -444,8 +444,8 @@ describe('a drill of the holder', () => {
         {
           result: 'failed',
           rungs: [
-            { rung: 'bar', proved: false, tookMs: barMs / 4 },
-            { rung: 'stop', proved: true, tookMs: barMs / 4 + 20 },
+            { rung: 'bar', proved: false, tookMs: barMs },
+            { rung: 'stop', proved: true, tookMs: barMs + 20 },
           ],
         },
       ],

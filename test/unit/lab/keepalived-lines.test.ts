@@ -27,4 +27,12 @@ describe('keepalived’s lines', () => {
     assert.equal(livesOnAfter(lines, at(36)), false)
     assert.equal(livesOnAfter(lines, at(41)), false)
   })
+
+  it('do not take the one that starts in the same second for the one that stopped', () => {
+    const drilled = parseKeepalivedLines(`${log}Sat Nov 21 10:18:50 2026: Stopped
+Sat Nov 21 10:18:51 2026: Starting Keepalived v2.2.7 (01/16,2022)
+Sat Nov 21 10:18:52 2026: (VI_1) Entering BACKUP STATE
+`)
+    assert.equal(livesOnAfter(drilled, at(51) + 20), false)
+  })
 })

@@ -42,7 +42,7 @@ describe('the doctor', function () {
     const stateDir = join(folder, 'state')
     mkdirSync(stateDir)
     const findings = await configure(
-      `cluster: web\nnode: lb01\nwitness: http://127.0.0.1:7400\nstateDir: ${stateDir}\nrunDir: ${folder}/run\nkeepalived:\n  config: ${folder}/keepalived.conf\n  pidFile: ${folder}/keepalived.pid\n`,
+      `cluster: web\nnode: lb01\nwitness: https://127.0.0.1:7400\nstateDir: ${stateDir}\nrunDir: ${folder}/run\nkeepalived:\n  config: ${folder}/keepalived.conf\n  pidFile: ${folder}/keepalived.pid\n`,
     )
     const failed = findings.filter(({ verdict }) => verdict === 'FAIL')
     const checks = failed.map(({ check }) => check)
