@@ -1,7 +1,7 @@
 /** A lab whose pair is protected as the README says, and what that cost. */
 import { adminUser } from './base-image.ts'
 import { type DebPackage } from './deb-packages.ts'
-import { type HostsLab } from './hosts-lab.ts'
+import { keepalivedConfPath, type HostsLab } from './hosts-lab.ts'
 import { ownershipFigures, type OwnershipFigures } from '../lab/vip-ownership.ts'
 import { noteBoot } from './power.ts'
 import { untilSettled } from './scenario-run.ts'
@@ -33,7 +33,7 @@ export async function protect(
   }
 }
 
-/** What the package leaves of itself on a host, by its paths; empty where it is gone. */
+/** What the package leaves of itself on a host, by its paths, beside the backup that `setup` made; empty where it is gone. */
 export async function traces(lab: HostsLab, name: 'lb01' | 'lb02' | 'witness'): Promise<readonly string[]> {
   const { stdout } = await lab
     .host(name)
@@ -53,5 +53,9 @@ export async function traces(lab: HostsLab, name: 'lb01' | 'lb02' | 'witness'): 
       ],
       ...['-not', '-path', '/var/lib/dpkg/*', '-print'],
     )
-  return stdout.split('\n').filter((path) => path !== '')
+  return stdout.split('\n').filter((path) => path !== '' && !isBackup(path))
+}
+
+function isBackup(path: string): boolean {
+  return path.startsWith(`${keepalivedConfPath}.`) && path.endsWith('.before-witness')
 }

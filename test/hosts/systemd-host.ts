@@ -16,7 +16,7 @@ import { adminUser } from './base-image.ts'
 import { controlGroupName, enterControlGroup, removeControlGroup } from './control-group.ts'
 
 /** The disk is memory: it can be full, and no other test waits for it. */
-const diskMiB = 768
+const diskMiB = 512
 const rootFolder = '/run/root'
 const diskFolder = '/run/disk'
 /** nspawn's exit code when what it runs asks for a reboot. */
