@@ -174,7 +174,7 @@ export class SystemdHost {
 
   /** The command that opens a shell inside. */
   get door(): string {
-    return `nsenter ${this.#inside().join(' ')} bash --login`
+    return `nsenter ${this.#inside().join(' ')} TERM="$TERM" bash --login`
   }
 
   /** Ends everything of the host, the disk included. */
