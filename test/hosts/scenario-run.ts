@@ -77,6 +77,7 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
     events: events.filter(({ at }) => Date.parse(at) >= faultAtMs),
     facts,
     violations,
+    siege: null,
   }
   complaints.push(...(await complaintsOf(() => play.after?.(lab))))
   return { run, broken: [...complaints, ...violations.map(violationText), ...brokenMusts(run, play.musts)] }
