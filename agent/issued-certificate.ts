@@ -22,7 +22,7 @@ export interface Issued {
  * @throws IssueError
  */
 export function readIssued(
-  { status, text }: WitnessAnswer,
+  { status, text }: Pick<WitnessAnswer, 'status' | 'text'>,
   expected: { cluster: string; node: string; key: string; authority: string },
 ): Issued {
   if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answers HTTP ${status}`)

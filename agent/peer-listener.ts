@@ -18,7 +18,7 @@ import { maySucceed } from '../shared/succession.ts'
 import { silenceMs, type Timing } from '../shared/timing.ts'
 import { ConnectionLimit } from '../shared/connection-limit.ts'
 import type { Credentials } from '../shared/credentials.ts'
-import type { Identity } from '../shared/identity.ts'
+import { describeIdentity, type Identity } from '../shared/identity.ts'
 import { createSecureServer, listen, renewCredentials } from '../shared/secure-server.ts'
 import { acceptAgents, type AcceptedConnection } from '../shared/transport.ts'
 import { refusalOfPeer, type Peer } from './voter-identity.ts'
@@ -81,6 +81,7 @@ export class PeerListener {
       limit: new ConnectionLimit({ isKnown: options.isKnownAddress, monotonicMs: options.monotonicMs }),
       mostConnections,
       onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
+      monotonicMs: options.monotonicMs,
       onRefused: (reason, from) =>
         options.onRefused(reason, `a connection from ${from} was cut before its hello`),
     })
@@ -216,8 +217,11 @@ export class PeerListener {
 
   #refusalOf(identity: Identity): string | null {
     const { cluster } = this.#options
+    if (this.#peer !== null) return refusalOfPeer({ cluster, peer: this.#peer }, identity)
     // Until the witness has said who the peer is, the peer may well come too early: it comes again.
-    return this.#peer === null ? null : refusalOfPeer({ cluster, peer: this.#peer }, identity)
+    return identity.kind === 'node' && identity.cluster === cluster
+      ? null
+      : `this is ${describeIdentity(identity)} and no node of cluster ${cluster}`
   }
 
   #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {

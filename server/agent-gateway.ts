@@ -3,6 +3,7 @@ import { assertNever } from '../shared/assert-never.ts'
 import { parseFromAgent, ProtocolError, type FromAgent, type Hello } from '../shared/protocol.ts'
 import { describeIdentity, type Identity } from '../shared/identity.ts'
 import type { AcceptedConnection, ConnectionEvents } from '../shared/transport.ts'
+import { AgentBudgets, type BudgetRefusal } from './agent-budgets.ts'
 import type { ClusterRuntime, Outbound } from './cluster-runtime.ts'
 import type { Refusals } from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -13,7 +14,10 @@ export const helloTimeoutMs = 2000
 const mostWaiting = 64
 
 /** What the gateway needs of enrolment (server/registry.ts). */
-export type Enrolment = Pick<Registry, 'sawInUse' | 'renewalDue'>
+export interface Enrolment extends Pick<Registry, 'renewalDue'> {
+  /** A certificate is used; where its agent listens. */
+  sawInUse(...use: Parameters<Registry['sawInUse']>): void
+}
 
 /** What the gateway needs of a cluster. */
 export type Receiver = Pick<ClusterRuntime, 'handle'>
@@ -33,15 +37,21 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
   readonly #join: (cluster: string) => Promise<Receiver | null>
   readonly #refusals: Refusals
   readonly #enrolment: Enrolment
+  readonly #budgets: AgentBudgets
 
-  /** @param options.join finds a cluster; null: unknown here */
+  /**
+   * @param options.join finds a cluster; null: unknown here
+   * @param options.monotonicMs for the budgets alone, which no lease depends on
+   */
   constructor(options: {
     join: (cluster: string) => Promise<Receiver | null>
     enrolment: Enrolment
     refusals: Refusals
+    monotonicMs: () => number
   }) {
     this.#join = options.join
     this.#enrolment = options.enrolment
+    this.#budgets = new AgentBudgets(options.monotonicMs)
     this.#refusals = options.refusals
   }
 
@@ -51,11 +61,18 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       helloTimeoutMs,
     )
     this.#guests.set(connection.id, { connection, helloTimeout, state: { phase: 'silent' } })
+    const { identity } = connection
+    if (identity.kind !== 'node') return
+    const tooMuch = this.#budgets.connected(identity)
+    if (tooMuch !== null) this.#refuseExcess(connection, tooMuch)
   }
 
   readonly onMessage = (connection: AcceptedConnection, data: string): void => {
     const guest = this.#guests.get(connection.id)
     if (guest === undefined) return
+    const { identity } = connection
+    const tooMuch = identity.kind === 'node' ? this.#budgets.refusalOfMessage(identity) : null
+    if (tooMuch !== null) return this.#refuseExcess(connection, tooMuch)
     let message: FromAgent
     try {
       message = parseFromAgent(data)
@@ -71,6 +88,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     if (guest === undefined) return
     this.#guests.delete(connection.id)
     clearTimeout(guest.helloTimeout)
+    if (connection.identity.kind === 'node') this.#budgets.hungUp(connection.identity)
     const { state } = guest
     guest.state = { phase: 'gone' }
     if (state.phase === 'member') state.cluster.handle({ type: 'closed', connection: connection.id })
@@ -111,6 +129,9 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
         'impersonation',
         `a hello as ${message.cluster}/${message.node} with the certificate of ${describeIdentity(connection.identity)}`,
       )
+    const tooMuch =
+      connection.identity.kind === 'node' ? this.#budgets.refusalOf(connection.identity, message) : null
+    if (tooMuch !== null) return this.#refuseExcess(connection, tooMuch)
     switch (state.phase) {
       case 'silent':
         if (message.type !== 'hello')
@@ -175,6 +196,13 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       default:
         return assertNever(message)
     }
+  }
+
+  /** Of what it tells, an agent that is sound may tell too much: that is dropped, and costs no vote. */
+  #refuseExcess(connection: AcceptedConnection, kind: BudgetRefusal): void {
+    const text = `${describeIdentity(connection.identity)}: ${kind.replaceAll('-', ' ')}`
+    this.#refusals.count(kind, text, { from: connection.remoteAddress })
+    if (kind !== 'too-many-tells') connection.close(text)
   }
 
   #refuse(

@@ -4,6 +4,7 @@
  */
 import { assertNever } from '../shared/assert-never.ts'
 import { clockJumpMs } from '../shared/clock-jump.ts'
+import { TokenBucket } from '../shared/connection-limit.ts'
 import { messageOf } from '../shared/error-message.ts'
 import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
@@ -80,6 +81,11 @@ const shortestTimerMs = 5
 const longestTimerMs = 60_000
 /** So many of the longest pauses without a turn, and this cluster is decided upon no more. */
 const pausesToStall = 10
+/**
+ * Of what is told, since a node that says another thing each time must not fill disk and log: 32 instances may change
+ * their holder and their situation four times over before anything is lost.
+ */
+const eventRate = { perSecond: 1, burst: 300 } as const
 /** Writing a ballot takes part of the time in which a takeover is decided. */
 const slowWriteMs = 250
 
@@ -101,6 +107,10 @@ export class ClusterRuntime {
   readonly #writes = new Set<Promise<void>>()
   #marksFail = false
   #slowWriteTold = false
+  readonly #events: TokenBucket
+  /** A budget of their own: what is in danger must not be lost among what is not. */
+  readonly #criticalEvents: TokenBucket
+  #eventsDropped = 0
 
   constructor(options: RuntimeOptions) {
     this.cluster = options.cluster
@@ -109,6 +119,8 @@ export class ClusterRuntime {
     this.#arbiter = options.arbiter
     const bootMs = options.nowMs()
     this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
+    this.#events = new TokenBucket(eventRate, options.monotonicMs)
+    this.#criticalEvents = new TokenBucket(eventRate, options.monotonicMs)
     this.#arm(bootMs)
   }
 
@@ -189,6 +201,30 @@ export class ClusterRuntime {
 
   /** Keeps an event that the shell itself has to tell. */
   tell(occurrence: Occurrence): void {
+    const budget = occurrence.level === 'critical' ? this.#criticalEvents : this.#events
+    if (!budget.take()) {
+      this.#eventsDropped += 1
+      return
+    }
+    if (this.#eventsDropped > 0) this.#tellDropped()
+    this.#write(occurrence)
+  }
+
+  #tellDropped(): void {
+    const dropped = this.#eventsDropped
+    this.#eventsDropped = 0
+    this.#write({
+      event: 'events-dropped',
+      level: 'warning',
+      instance: null,
+      node: null,
+      text: `${dropped} events of this cluster came too fast and are not kept: find out which of its nodes changes all the time.`,
+      evidence: { dropped },
+      decision: null,
+    })
+  }
+
+  #write(occurrence: Occurrence): void {
     const { log, events } = this.#options
     const { event, level, text, ...facts } = occurrence
     events.append(occurrence)

@@ -11,6 +11,7 @@ import type { WitnessConfig } from './config.ts'
 import { DrillRecords } from './drill-records.ts'
 import { EventLog } from './event-log.ts'
 import { Ledger } from './ledger.ts'
+import { PacedMoves } from './paced-moves.ts'
 
 /** What enrolment knows of clusters and nodes (server/registry.ts). */
 export interface Enrolled {
@@ -40,6 +41,7 @@ export class Clusters {
   readonly #options: ClustersOptions
   readonly #open = new Map<string, Promise<ClusterRuntime>>()
   readonly #ready = new Map<string, ClusterRuntime>()
+  readonly #moves = new Set<PacedMoves>()
   #started = false
   #ended = false
 
@@ -99,6 +101,7 @@ export class Clusters {
 
   async close(): Promise<void> {
     this.#ended = true
+    for (const moves of this.#moves) moves.close()
     const opened = await Promise.all(this.#open.values())
     await Promise.all(opened.map((runtime) => runtime.close()))
   }
@@ -128,6 +131,8 @@ export class Clusters {
     })
     const ledger = await Ledger.open({ dataDir, cluster, seenBefore: events.seenBefore, nowMs })
     const marks = new MarkFile(join(runDir, `witness-${cluster}.marks`), bootId)
+    const moves = new PacedMoves((to) => enrolled.move(cluster, to))
+    this.#moves.add(moves)
     const runtime = new ClusterRuntime({
       cluster,
       arbiter: createArbiter({
@@ -143,7 +148,7 @@ export class Clusters {
       events,
       drills: await DrillRecords.open({ dataDir, cluster, nowMs, now }),
       outbound,
-      onMoved: (to) => enrolled.move(cluster, to),
+      onMoved: (to) => moves.take(to),
       log,
       nowMs,
       monotonicMs,

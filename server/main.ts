@@ -50,6 +50,7 @@ async function main(): Promise<void> {
     pid: process.pid,
     onProblem: (text) => log.warn('service-manager', text),
   })
+  tellLostRegistry(registry, log)
 
   let witness: Witness
   try {
@@ -124,6 +125,15 @@ async function openAuthority({ dataDir }: WitnessConfig, log: Log): Promise<Auth
       `${dataDir}: keys must be written there and cannot be (${messageOf(error)})`,
     )
   }
+}
+
+function tellLostRegistry({ state }: Registry, log: Log): void {
+  if (state.kind !== 'lost') return
+  const kept = state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`
+  log.error(
+    'registry-lost',
+    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come; remove again those that were removed`,
+  )
 }
 
 function listenFailure({ listen }: WitnessConfig, error: unknown): string {

@@ -88,12 +88,11 @@ export class Pinger {
           cluster.handle({ type: 'echo', node: name, roundTripMs: result.roundTripMs })
           return
         }
-      case 'silent':
-        this.#told.delete(key)
-        {
-          cluster.handle({ type: 'echo', node: name, roundTripMs: null })
-          return
-        }
+      // What was told stays told: a host that is gone keeps every other ping hanging.
+      case 'silent': {
+        cluster.handle({ type: 'echo', node: name, roundTripMs: null })
+        return
+      }
       case 'impossible':
         // No echo left this host: to call the node silent would be a lie.
         if (this.#told.get(key) === result.why) return

@@ -2,13 +2,15 @@
 import type { AddressInfo } from 'node:net'
 import type { Request } from 'express'
 import { ConnectionLimit } from '../shared/connection-limit.ts'
-import type { Identity } from '../shared/identity.ts'
+import { assertNever } from '../shared/assert-never.ts'
+import type { Identity, NodeIdentity } from '../shared/identity.ts'
 import type { Echo } from '../shared/icmp.ts'
 import type { Log } from '../shared/log.ts'
 import { createSecureServer, identityOfPeer, listen } from '../shared/secure-server.ts'
 import type { ServiceManager } from '../shared/service-manager.ts'
 import { acceptAgents } from '../shared/transport.ts'
 import { AgentGateway } from './agent-gateway.ts'
+import type { Occurrence } from './arbiter.ts'
 import type { Authority } from './authority.ts'
 import { Clusters } from './clusters.ts'
 import type { WitnessConfig } from './config.ts'
@@ -54,8 +56,15 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const refusals = new Refusals(log, nowMs)
   const gateway: AgentGateway = new AgentGateway({
     join: (name) => clusters.join(name),
-    enrolment: registry,
+    enrolment: {
+      renewalDue: (identity) => registry.renewalDue(identity),
+      sawInUse: (identity, at) => {
+        const news = newsOf(registry.sawInUse(identity, at), identity)
+        if (news !== null) void clusters.tell(identity.cluster, news)
+      },
+    },
     refusals,
+    monotonicMs,
   })
   const clusters: Clusters = new Clusters({
     ...{ config, enrolled: registry, bootId, outbound: gateway },
@@ -82,6 +91,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       monotonicMs,
     }),
     mostConnections: mostSockets,
+    monotonicMs,
     onRequest: createApi({
       version,
       clusters,
@@ -90,7 +100,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         createEnrolmentRouter({
           authority,
           registry,
-          identityOf: callerOf,
+          // Also of somebody who was removed: the router says so.
+          identityOf: (request) => identityOfPeer(request.socket),
           ownAddress: () => addressForNodes(config.listen),
           isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
           holdsLease: ({ cluster, node }) => clusters.get(cluster)?.holdsLease(node) === true,
@@ -105,7 +116,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         log.error('request-failed', 'a request could not be answered', { error: String(error) }),
       onRefused: (kind, facts) => refusals.count(kind, 'a request to the API', facts),
     }),
-    onRefused: (kind, from) => refusals.count(kind, 'a connection, before anybody said who it is', { from }),
+    onRefused: (kind, from) =>
+      refusals.count(kind, 'a connection or a request above the limits, or no TLS', { from }),
   })
   const agents = acceptAgents(server, {
     refusalOf,
@@ -149,6 +161,38 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       await registry.flush()
       server.closeIdleConnections()
     },
+  }
+}
+
+/** What an operator should know of a certificate that was not expected. */
+function newsOf(
+  found: ReturnType<Registry['sawInUse']>,
+  { node, generation }: NodeIdentity,
+): Occurrence | null {
+  const facts = {
+    level: 'warning',
+    instance: null,
+    node,
+    evidence: { generation },
+    decision: 'taken as it is',
+  } as const
+  switch (found) {
+    case 'known':
+      return null
+    case 'adopted':
+      return {
+        ...facts,
+        event: 'node-adopted',
+        text: `${node} has a certificate of this witness, but the record of enrolments was lost: it is taken as it is. If it had been removed, remove it again.`,
+      }
+    case 'ahead':
+      return {
+        ...facts,
+        event: 'certificate-ahead',
+        text: `${node} has a newer certificate (generation ${generation}) than the record of enrolments knows: was the witness's data folder put back to an older state?`,
+      }
+    default:
+      return assertNever(found)
   }
 }
 

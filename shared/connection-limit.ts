@@ -1,6 +1,7 @@
 /**
- * How many new connections a listener takes, by the address they come from. A TLS handshake costs the listener about a
- * millisecond of the thread that also decides, and anybody may ask for one: what is above the limit is cut before it.
+ * How many connections a listener takes and keeps open, by the address they come from, and how many requests, by who asks.
+ * A TLS handshake costs the listener about a millisecond of the thread that also decides, and anybody may ask for one:
+ * what is above the limit is cut before it.
  *
  * Addresses that belong to the cluster have a budget each and none in common, so that strangers cannot spend theirs.
  */
@@ -10,53 +11,114 @@ export interface ConnectionLimitOptions {
   readonly monotonicMs: () => number
 }
 
-/** 32 checks a second where an agent is dead, and an agent that dials four times a heartbeat. */
-const perAddress = { perSecond: 60, burst: 120 } as const
+interface Rate {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+/**
+ * 32 checks a second where an agent is dead, and an agent that dials four times a heartbeat. What is let through at once
+ * is a stretch in which nothing else is done.
+ */
+const perAddress: Rate = { perSecond: 50, burst: 50 }
 /** All strangers together: a person at a keyboard, a node that joins, a monitoring system. */
-const strangersTogether = { perSecond: 40, burst: 80 } as const
+const strangersTogether: Rate = { perSecond: 20, burst: 20 }
+/** Those checks twice over, and every connection that an agent may have. */
+const mostOpenPerAddress = 96
+/** Also where each of them is used now and then, so that no deadline ends it. */
+const mostOpenStrangers = 192
 /** Each costs some hundred bytes; the oldest is forgotten first. */
-const addressesRemembered = 4096
+const remembered = 4096
+
+/** Checks of 32 instances each second, and a person who looks. */
+const requestsPerCaller: Rate = { perSecond: 50, burst: 100 }
+const requestsOfStrangers: Rate = { perSecond: 20, burst: 20 }
 
 export class ConnectionLimit {
   readonly #options: ConnectionLimitOptions
   readonly #strangers: TokenBucket
-  readonly #addresses = new Map<string, TokenBucket>()
+  readonly #addresses: TokenBuckets
+  readonly #open = new Map<string, number>()
+  #openStrangers = 0
 
   constructor(options: ConnectionLimitOptions) {
     this.#options = options
     this.#strangers = new TokenBucket(strangersTogether, options.monotonicMs)
+    this.#addresses = new TokenBuckets(perAddress, options.monotonicMs)
   }
 
-  /** Whether a new connection from there is taken; it is counted then. */
-  admits(address: string): boolean {
-    if (!this.#bucketOf(address).take()) return false
-    return this.#options.isKnown(address) || this.#strangers.take()
-  }
-
-  #bucketOf(address: string): TokenBucket {
+  /**
+   * Counts a new connection from there.
+   * @returns to be called when it is closed; null: it is not taken
+   */
+  admit(address: string): (() => void) | null {
     const source = networkOf(address)
-    const known = this.#addresses.get(source)
-    if (known !== undefined) {
-      // The order of a Map is that of insertion: who came last is forgotten last.
-      this.#addresses.delete(source)
-      this.#addresses.set(source, known)
-      return known
-    }
-    const oldest = this.#addresses.keys().next()
-    if (this.#addresses.size >= addressesRemembered && !oldest.done) this.#addresses.delete(oldest.value)
-    const bucket = new TokenBucket(perAddress, this.#options.monotonicMs)
-    this.#addresses.set(source, bucket)
-    return bucket
+    const open = this.#open.get(source) ?? 0
+    if (open >= mostOpenPerAddress || !this.#addresses.take(source)) return null
+    const isStranger = !this.#options.isKnown(address)
+    if (isStranger && (this.#openStrangers >= mostOpenStrangers || !this.#strangers.take())) return null
+    this.#open.set(source, open + 1)
+    if (isStranger) this.#openStrangers += 1
+    return () => this.#release(source, isStranger)
+  }
+
+  #release(source: string, isStranger: boolean): void {
+    if (isStranger) this.#openStrangers -= 1
+    const left = (this.#open.get(source) ?? 1) - 1
+    if (left > 0) this.#open.set(source, left)
+    else this.#open.delete(source)
+  }
+}
+
+/** A connection that stays open may ask as fast as it can write: requests have a budget of their own. */
+export class RequestLimit {
+  readonly #strangers: TokenBucket
+  readonly #callers: TokenBuckets
+
+  constructor(monotonicMs: () => number) {
+    this.#strangers = new TokenBucket(requestsOfStrangers, monotonicMs)
+    this.#callers = new TokenBuckets(requestsPerCaller, monotonicMs)
+  }
+
+  /** @param caller null: nobody that is known */
+  admits(caller: string | null): boolean {
+    return caller === null ? this.#strangers.take() : this.#callers.take(caller)
+  }
+}
+
+/** One bucket for each name; a name that did not come for long is forgotten, and has a full one when it comes again. */
+class TokenBuckets {
+  readonly #rate: Rate
+  readonly #monotonicMs: () => number
+  readonly #buckets = new Map<string, TokenBucket>()
+
+  constructor(rate: Rate, monotonicMs: () => number) {
+    this.#rate = rate
+    this.#monotonicMs = monotonicMs
+  }
+
+  take(name: string): boolean {
+    const bucket = this.#buckets.get(name) ?? this.#newBucket()
+    // The order of a Map is that of insertion: who came last is forgotten last.
+    this.#buckets.delete(name)
+    this.#buckets.set(name, bucket)
+    return bucket.take()
+  }
+
+  #newBucket(): TokenBucket {
+    const oldest = this.#buckets.keys().next()
+    if (this.#buckets.size >= remembered && !oldest.done) this.#buckets.delete(oldest.value)
+    return new TokenBucket(this.#rate, this.#monotonicMs)
   }
 }
 
 export class TokenBucket {
-  readonly #rate: { readonly perSecond: number; readonly burst: number }
+  readonly #rate: Rate
   readonly #monotonicMs: () => number
   #left: number
   #filledAtMs: number
 
-  constructor(rate: { readonly perSecond: number; readonly burst: number }, monotonicMs: () => number) {
+  constructor(rate: Rate, monotonicMs: () => number) {
     this.#rate = rate
     this.#monotonicMs = monotonicMs
     this.#left = rate.burst

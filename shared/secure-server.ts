@@ -2,29 +2,38 @@
  * An HTTPS listener that knows who is on the other end: TLS 1.3, and the client's certificate where it has one. It does
  * not refuse those who have none: who may do what is decided by who asks (`identityOfPeer`).
  */
+import { X509Certificate } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { AddressInfo, DropArgument, Socket } from 'node:net'
-import { TLSSocket, type SecureContextOptions } from 'node:tls'
+import { TLSSocket, type PeerCertificate, type SecureContextOptions } from 'node:tls'
 import type { Duplex } from 'node:stream'
-import type { ConnectionLimit } from './connection-limit.ts'
+import { RequestLimit, type ConnectionLimit } from './connection-limit.ts'
 import type { Credentials } from './credentials.ts'
-import { identityOf, type Identity } from './identity.ts'
+import { identityOf, uriOf, type Identity } from './identity.ts'
 
 export interface SecureServerOptions {
   readonly credentials: Credentials
   readonly limit: ConnectionLimit
   readonly mostConnections: number
   readonly onRequest: RequestListener
-  /** A connection was cut before its TLS handshake, or the handshake came to nothing. */
-  readonly onRefused: (reason: 'too-many-connections' | 'handshake-failed', remoteAddress: string) => void
+  /** For the limit of requests alone, which no lease depends on. */
+  readonly monotonicMs: () => number
+  /** A connection was cut before its TLS handshake, the handshake came to nothing, or somebody asks too often. */
+  readonly onRefused: (reason: ListenerRefusal, remoteAddress: string) => void
 }
+
+export type ListenerRefusal = 'too-many-connections' | 'handshake-failed' | 'too-many-requests'
 
 /** Also how long a client may keep a connection open without having said who it is. */
 const handshakeTimeoutMs = 3000
+/** Who has not read an answer by then costs memory and reads it never. */
+const longestAnswerMs = 10_000
+/** The next request may come before this side knows that its answer to the last has left. */
+const mostUnanswered = 4
 
 export function createSecureServer(options: SecureServerOptions): Server {
-  const { credentials, limit, mostConnections, onRequest, onRefused } = options
+  const { credentials, limit, mostConnections, onRequest, monotonicMs, onRefused } = options
   const server = createServer(
     {
       ...secureContextOf(credentials),
@@ -38,7 +47,7 @@ export function createSecureServer(options: SecureServerOptions): Server {
       keepAliveTimeout: 5000,
       connectionsCheckingInterval: 1000,
     },
-    onRequest,
+    limitRequests(onRequest, { limit: new RequestLimit(monotonicMs), onRefused }),
   )
   server.maxConnections = mostConnections
   server.on('drop', (data?: DropArgument) =>
@@ -49,9 +58,13 @@ export function createSecureServer(options: SecureServerOptions): Server {
   )
   cutBeforeHandshake(server, (socket) => {
     const from = plainAddress(socket.remoteAddress)
-    if (limit.admits(from)) return false
-    onRefused('too-many-connections', from)
-    return true
+    const release = limit.admit(from)
+    if (release === null) {
+      onRefused('too-many-connections', from)
+      return true
+    }
+    socket.once('close', release)
+    return false
   })
   return server
 }
@@ -65,11 +78,37 @@ export function secureContextOf({ key, certificate, authority }: Credentials): S
   return { key, cert: certificate, ca: authority, minVersion: 'TLSv1.3' }
 }
 
+/** To read a certificate costs as much as to answer a request; what a connection has shown does not change. */
+const shown = new WeakMap<TLSSocket, Identity | null>()
+
 /** Null: it has no certificate, or not one of this authority. */
 export function identityOfPeer(socket: Duplex): Identity | null {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return null
-  const certificate = socket.getPeerX509Certificate()
-  return certificate === undefined ? null : identityOf(certificate)
+  let identity = shown.get(socket)
+  if (identity === undefined) {
+    const certificate = socket.getPeerX509Certificate()
+    identity = certificate === undefined ? null : identityOf(certificate)
+    shown.set(socket, identity)
+  }
+  return identity
+}
+
+/**
+ * For the dialling side of TLS: who the other end is counts, and not where it is, which is in no certificate.
+ * @param refusalOf why the other end is not the one that is wanted; null: it is
+ */
+export function identityCheck(
+  refusalOf: (identity: Identity | null) => string | null,
+): (host: string, certificate: PeerCertificate) => Error | undefined {
+  return (_host, { raw }) => {
+    const refusal = refusalOf(identityOf(new X509Certificate(raw)))
+    return refusal === null ? undefined : new WrongIdentityError(refusal)
+  }
+}
+
+/** A chain that leads to the authority, and ends at somebody else. */
+export class WrongIdentityError extends Error {
+  readonly code = 'wrong-identity'
 }
 
 /** @throws the system's error where the address cannot be listened on */
@@ -93,15 +132,64 @@ export function plainAddress(address: string | undefined): string {
   return (address ?? 'unknown').replace(/^::ffff:/, '')
 }
 
-/** Node.js begins the handshake in its own listener for `connection`: ours decides whether that one hears of it. */
+/**
+ * So many requests a second of one caller, and few at a time on a connection. Nobody who uses this API sends the next
+ * request before the answer to the last; one read would bring a thousand to be answered at one stroke.
+ */
+function limitRequests(
+  onRequest: RequestListener,
+  { limit, onRefused }: { limit: RequestLimit; onRefused: SecureServerOptions['onRefused'] },
+): RequestListener {
+  const unanswered = new WeakMap<Socket, number>()
+  return (request: IncomingMessage, response: ServerResponse & { req: IncomingMessage }) => {
+    const { socket } = request
+    // The rest of what one read has brought.
+    if (socket.destroyed) return
+    const refuse = (): void => onRefused('too-many-requests', plainAddress(socket.remoteAddress))
+    const waiting = unanswered.get(socket) ?? 0
+    if (waiting >= mostUnanswered) {
+      refuse()
+      socket.destroy()
+      return
+    }
+    unanswered.set(socket, waiting + 1)
+    const deadline = setTimeout(() => socket.destroy(), longestAnswerMs)
+    response.once('close', () => {
+      clearTimeout(deadline)
+      unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1)
+    })
+    const identity = identityOfPeer(socket)
+    if (limit.admits(identity === null ? null : uriOf(identity))) return onRequest(request, response)
+    refuse()
+    response
+      .writeHead(429, { 'Content-Type': 'text/plain', 'Retry-After': '1', Connection: 'close' })
+      .end('too many requests: ask more slowly\n')
+  }
+}
+
+/**
+ * Node.js begins the handshake in its own listener for `connection`: ours decides whether and when that one hears of it.
+ * One at a time, so that heartbeats and deadlines are served between the handshakes of many who come at once.
+ */
 function cutBeforeHandshake(server: Server, isRefused: (socket: Socket) => boolean): void {
   const listeners = server.listeners('connection')
   server.removeAllListeners('connection')
+  const waiting: Socket[] = []
+  const beginNext = (): void => {
+    const socket = waiting[0]
+    if (socket === undefined) return
+    if (!socket.destroyed) for (const listener of listeners) listener.call(server, socket)
+    waiting.shift()
+    if (waiting.length > 0) setImmediate(beginNext)
+  }
   server.on('connection', (socket: Socket) => {
     if (isRefused(socket)) {
       socket.resetAndDestroy()
       return
     }
-    for (const listener of listeners) listener.call(server, socket)
+    // It may be reset before its turn comes.
+    socket.on('error', () => undefined)
+    waiting.push(socket)
+    if (waiting.length === 1) setImmediate(beginNext)
   })
 }

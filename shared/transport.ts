@@ -8,13 +8,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Server } from 'node:https'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls'
-import { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import WebSocket, { WebSocketServer, type RawData } from 'ws'
 import { TokenBucket } from './connection-limit.ts'
-import { describeIdentity, identityOf, type Identity } from './identity.ts'
+import { describeIdentity, type Identity } from './identity.ts'
 import { maxMessageBytes } from './protocol.ts'
-import { identityOfPeer, plainAddress } from './secure-server.ts'
+import { identityCheck, identityOfPeer, plainAddress } from './secure-server.ts'
 
 export const agentPath = '/agent'
 
@@ -212,10 +211,7 @@ function secure(
     socket: tcp,
     secureContext,
     minVersion: 'TLSv1.3',
-    checkServerIdentity: (_host, { raw }) => {
-      const refusal = refusalOf(identityOf(new X509Certificate(raw)))
-      return refusal === null ? undefined : new Error(refusal)
-    },
+    checkServerIdentity: identityCheck(refusalOf),
   })
   tcp.once('error', (error) => socket.destroy(error))
   return socket

@@ -1,8 +1,8 @@
 /** One HTTP request to the witness, over TLS: nothing is sent before the other end has proved that it is the witness. */
-import { X509Certificate } from 'node:crypto'
 import { request, type RequestOptions } from 'node:https'
-import { identityOf } from './identity.ts'
+import { describeIdentity } from './identity.ts'
 import { messageOf } from './error-message.ts'
+import { identityCheck, WrongIdentityError } from './secure-server.ts'
 
 export interface WitnessRequest {
   readonly host: string
@@ -20,6 +20,8 @@ export interface WitnessRequest {
 export interface WitnessAnswer {
   readonly status: number
   readonly text: string
+  /** The witness's wall clock, as it says; null: it does not. */
+  readonly dateMs: number | null
 }
 
 /** The way to the witness fails, or ends at somebody else. The message is a reason, to be put into a sentence. */
@@ -50,7 +52,12 @@ export async function askWitness(options: WitnessRequest): Promise<WitnessAnswer
       response.on('error', fail)
       response.on('end', () => {
         clearTimeout(timer)
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') })
+        const dateMs = Date.parse(response.headers.date ?? '')
+        resolve({
+          status: response.statusCode ?? 0,
+          text: Buffer.concat(chunks).toString('utf8'),
+          dateMs: Number.isNaN(dateMs) ? null : dateMs,
+        })
       })
     })
     const timer = setTimeout(
@@ -76,11 +83,11 @@ function requestOptions(
     method,
     path,
     agent: false,
-    // Names and addresses are not in certificates: who it is counts, not where.
-    checkServerIdentity: (_host, { raw }) =>
-      identityOf(new X509Certificate(raw))?.kind === 'witness'
-        ? undefined
-        : Object.assign(new Error("its certificate is not the witness's"), { code: 'NOT_THE_WITNESS' }),
+    checkServerIdentity: identityCheck((identity) =>
+      identity?.kind === 'witness'
+        ? null
+        : `its certificate is ${identity === null ? 'that of nobody who is known here' : `that of ${describeIdentity(identity)}`}, not the witness's`,
+    ),
     ca: authority,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.3',
@@ -94,16 +101,16 @@ function requestOptions(
 }
 
 /** What Node.js and OpenSSL say where a chain does not lead to the authority. */
-const untrusted = /^(SELF_SIGNED_CERT|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT|NOT_THE_WITNESS)/
+const untrusted = /^(SELF_SIGNED_CERT|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/
 
 function failureOf(cause: Error): WitnessRequestError {
+  if (cause instanceof WrongIdentityError)
+    return new WitnessRequestError('not-the-witness', cause.message, { cause })
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
   if (untrusted.test(code))
     return new WitnessRequestError(
       'not-the-witness',
-      code === 'NOT_THE_WITNESS'
-        ? messageOf(cause)
-        : `its certificate is not of the authority that this host trusts (${code})`,
+      `its certificate is not of the authority that this host trusts (${code})`,
       { cause },
     )
   return new WitnessRequestError('unreachable', code === '' ? messageOf(cause) : code, { cause })

@@ -1,6 +1,6 @@
 /**
  * `npm test`: what the tests need, then build, check, unit tests, the proofs (simulator, walk, table of decisions, planted
- * mistakes), lab tests, and twenty thousand simulated hours. It ends with one line,
+ * mistakes), lab tests, booted hosts, and twenty thousand simulated hours. It ends with one line,
  * `N passed, N failed, N skipped`, counted by mocha itself; a part that breaks, hangs or finds no test counts as one
  * failure. Every part runs, also after a failure of another.
  */
@@ -129,6 +129,7 @@ const parts: Part[] = [
     limitMs: 15 * minuteMs,
   }),
   mocha('lab', { files: ['test/lab/**/*.test.ts'], folder, limitMs: 90 * minuteMs }),
+  mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
   {
     name: 'simulation',
     command: ['npm', 'run', '--silent', 'sim', '--', '--ci'],

@@ -1,19 +1,18 @@
 /** Whether witness and peer are reached from here, as who they should be, over what the agent itself uses. */
-import { X509Certificate } from 'node:crypto'
-import { request } from 'node:https'
-import { connect, type PeerCertificate } from 'node:tls'
+import { connect } from 'node:tls'
 import { z } from 'zod'
 import type { Credentials } from '../../shared/credentials.ts'
 import { messageOf } from '../../shared/error-message.ts'
-import { describeIdentity, identityOf, type Identity } from '../../shared/identity.ts'
 import type { Member } from '../../shared/protocol.ts'
+import { identityCheck, secureContextOf } from '../../shared/secure-server.ts'
+import { askWitness, problemDetail, type WitnessAnswer } from '../../shared/witness-request.ts'
+import { refusalOfPeer } from '../voter-identity.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const patienceMs = 3000
 /** Nothing is decided on the wall clock; certificates and events are easier to read where it is right. */
 const clockHintMs = 60_000
 const oldDrillMs = 180 * 86_400_000
-const mostBytes = 1_000_000
 
 const viewSchema = z.object({
   nodes: z.array(
@@ -38,7 +37,8 @@ export interface Asked {
 /** The witness answers as the witness, hears this node, and has its word on the last drill. */
 export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
   const { witness, cluster, node, nowMs } = asked
-  let answer: Answer
+  let answer: WitnessAnswer
+  const startedAtMs = performance.now()
   try {
     answer = await ask(asked)
   } catch (cause) {
@@ -50,18 +50,19 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
       ),
     ]
   }
-  const { status, body, dateMs, tookMs } = answer
+  const tookMs = performance.now() - startedAtMs
+  const { status, text, dateMs } = answer
   if (status !== 200)
     return [
       fail(
         'witness',
-        `the witness at ${witness} answers HTTP ${status}: ${detailOf(body)}`,
+        `the witness at ${witness} answers HTTP ${status}: ${problemDetail(text) ?? text.slice(0, 200)}`,
         status === 403 || status === 401
           ? `enrol this node again: "witnessctl invite --cluster ${cluster} --node ${node}", then "witness-agent join"`
           : 'look at the log of witnessd',
       ),
     ]
-  const view = viewSchema.safeParse(parseJson(body))
+  const view = viewSchema.safeParse(parseJson(text))
   if (!view.success)
     return [
       fail(
@@ -105,47 +106,17 @@ function lastDrill(at: string | null, { node, nowMs }: { node: string; nowMs: nu
   return ok('drill', `the last drill of ${node} passed at ${at}`)
 }
 
-interface Answer {
-  readonly status: number
-  readonly body: string
-  readonly dateMs: number | null
-  readonly tookMs: number
-}
-
-function ask({ witness, cluster, credentials }: Asked): Promise<Answer> {
+function ask({ witness, cluster, credentials }: Asked): Promise<WitnessAnswer> {
   const { hostname, port } = new URL(witness)
-  const startedAtMs = performance.now()
-  return new Promise((resolve, reject) => {
-    const asking = request(
-      {
-        host: hostname.replace(/^\[|\]$/g, ''),
-        port: port === '' ? 7400 : Number(port),
-        path: `/api/v1/clusters/${encodeURIComponent(cluster)}`,
-        ...tlsOf(credentials, (identity) => identity?.kind === 'witness', 'the witness'),
-        agent: false,
-        timeout: patienceMs,
-      },
-      (response) => {
-        let body = ''
-        response.setEncoding('utf8')
-        response.on('data', (part: string) => {
-          body += part
-          if (body.length > mostBytes) asking.destroy(new Error('its answer does not end'))
-        })
-        response.on('end', () => {
-          const dateMs = Date.parse(response.headers.date ?? '')
-          resolve({
-            status: response.statusCode ?? 0,
-            body,
-            dateMs: Number.isNaN(dateMs) ? null : dateMs,
-            tookMs: performance.now() - startedAtMs,
-          })
-        })
-      },
-    )
-    asking.on('timeout', () => asking.destroy(new Error(`no answer within ${patienceMs} ms`)))
-    asking.on('error', reject)
-    asking.end()
+  return askWitness({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port),
+    method: 'GET',
+    path: `/api/v1/clusters/${encodeURIComponent(cluster)}`,
+    body: null,
+    authority: credentials.authority,
+    own: credentials,
+    timeoutMs: patienceMs,
   })
 }
 
@@ -167,9 +138,12 @@ export function checkPeer(of: {
   const { name, address, port } = peer
   const startedAtMs = performance.now()
   return new Promise((resolve) => {
-    const isPeer = (identity: Identity | null): boolean =>
-      identity?.kind === 'node' && identity.cluster === cluster && identity.node === name
-    const socket = connect({ host: address, port, ...tlsOf(credentials, isPeer, `node ${cluster}/${name}`) })
+    const socket = connect({
+      host: address,
+      port,
+      ...secureContextOf(credentials),
+      checkServerIdentity: identityCheck((identity) => refusalOfPeer({ cluster, peer }, identity)),
+    })
     const end = (finding: Finding): void => {
       socket.destroy()
       resolve(finding)
@@ -193,38 +167,6 @@ export function checkPeer(of: {
       ),
     )
   })
-}
-
-/** What the agent's own connections demand; the name in the certificate is the identity, not the address. */
-function tlsOf(
-  { key, certificate, authority }: Credentials,
-  isRight: (identity: Identity | null) => boolean,
-  wanted: string,
-): {
-  key: string
-  cert: string
-  ca: string
-  minVersion: 'TLSv1.3'
-  checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined
-} {
-  return {
-    key,
-    cert: certificate,
-    ca: authority,
-    minVersion: 'TLSv1.3',
-    checkServerIdentity: (_host, { raw }) => {
-      const identity = identityOf(new X509Certificate(raw))
-      if (isRight(identity)) return undefined
-      return new Error(
-        `there answers ${identity === null ? 'nobody that is known here' : describeIdentity(identity)}, not ${wanted}`,
-      )
-    },
-  }
-}
-
-function detailOf(body: string): string {
-  const problem = z.object({ detail: z.string() }).safeParse(parseJson(body))
-  return problem.success ? problem.data.detail : body.slice(0, 200)
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,5 @@
 /** L1 to L5 of DESIGN.md section 9, judged from facts (facts.ts) as they come, and from the passing of time. */
-import { masterDownMs, type Timing } from '../../shared/timing.ts'
+import { masterDownMs, silenceMs, type Timing } from '../../shared/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
 export interface LivenessSetting {
@@ -47,6 +47,16 @@ const forgetting: ReadonlySet<string> = new Set(['disk-torn', 'disk-rollback'])
 
 /** What of these alone stops a keepalived starts it again: a drill, also one whose agent dies half way. */
 const bringsBack: ReadonlySet<string> = new Set(['drill', 'drill-holder', 'kill-agent'])
+
+/** Under these a heartbeat arrives later than it was sent. */
+const holdsNewsBack: ReadonlySet<string> = new Set([
+  'cut-link',
+  'cut-one-way',
+  'isolate',
+  'isolate-one-way',
+  'unplug',
+  'loss',
+])
 
 interface Episode {
   readonly faults: string[]
@@ -221,10 +231,15 @@ export class LivenessWatch {
       this.#violate('L4', `${this.#episode.fences} fences for ${faults.length} faults (${faults.join(', ')})`)
   }
 
-  /** The witness's news is as old as a heartbeat: whoever let go within that time can take the VIP again at once. */
+  /**
+   * The witness's news is as old as a heartbeat: whoever let go within that time can take the VIP again at once. What a
+   * mended path delivers at last is older, up to where a voter that is silent is given up; and such an order does no harm,
+   * as a node that has won the lease meanwhile does not obey it.
+   */
   #takeOrder({ node }: Fact & { type: 'ordered' }): void {
     if (!this.#held.has(node)) return
-    const freshMs = this.#nowMs - this.#timing.renewMs
+    const heldBack = this.#episode.faults.some((fault) => holdsNewsBack.has(fault.split(' ')[0] ?? ''))
+    const freshMs = this.#nowMs - (heldBack ? silenceMs(this.#timing) : this.#timing.renewMs)
     const others = [...this.#letGoAtMs].filter(([other, atMs]) => other !== node && atMs >= freshMs)
     if (this.#held.size === 1 && others.length === 0)
       this.#violate('L2', `${node} was told to stop while no other node had the VIP`)

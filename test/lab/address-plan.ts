@@ -5,15 +5,15 @@ export const hosts = [...nodes, 'witness', 'client'] as const
 export type LabHost = (typeof hosts)[number]
 
 export const addressOf: Readonly<Record<LabHost, string>> = {
-  lb01: '10.77.0.11',
-  lb02: '10.77.0.12',
-  witness: '10.77.0.20',
-  client: '10.77.0.30',
+  lb01: '10.0.0.11',
+  lb02: '10.0.0.12',
+  witness: '10.0.0.20',
+  client: '10.0.0.30',
 }
 
 /** The switch itself. */
-export const gatewayAddress = '10.77.0.1'
-export const vip = '10.77.0.100'
+export const gatewayAddress = '10.0.0.1'
+export const vip = '10.0.0.100'
 export const pagePort = 8080
 export const cluster = 'web'
 export const instance = 'VI_1'

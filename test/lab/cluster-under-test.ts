@@ -37,6 +37,8 @@ export interface ClusterSetup {
   readonly gate: Timing['gate']
   /** Whether the agents are told to watch the gateway. */
   readonly gateway: boolean
+  /** Nodes of other clusters that this witness has enrolled; they are programs on the client's host. */
+  readonly guests: readonly { readonly cluster: string; readonly node: string; readonly address: string }[]
 }
 
 /** What a scenario has where it does not say otherwise. */
@@ -46,6 +48,7 @@ export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
   stopCommand: 'works',
   gate: 'open',
   gateway: false,
+  guests: [],
 }
 
 type LabSignal = 'KILL' | 'TERM' | 'STOP' | 'CONT'
@@ -284,7 +287,7 @@ export class ClusterUnderTest {
   }
 
   async #writeFiles(): Promise<void> {
-    const { arbiter, preempt, tracked, stopCommand, gate, gateway } = this.setup
+    const { arbiter, preempt, tracked, stopCommand, gate, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
@@ -297,9 +300,9 @@ export class ClusterUnderTest {
         keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),
       )
     }
-    await enrolHosts(
-      file('witness/data'),
-      nodes.map((node) => ({ cluster, node, address: addressOf[node], stateDir: file(`${node}/state`) })),
-    )
+    await enrolHosts(file('witness/data'), [
+      ...nodes.map((node) => ({ cluster, node, address: addressOf[node], stateDir: file(`${node}/state`) })),
+      ...guests.map((guest) => ({ ...guest, stateDir: file(`guests/${guest.node}`) })),
+    ])
   }
 }

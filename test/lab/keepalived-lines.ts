@@ -18,17 +18,22 @@ const secondLong = 1000
 const line = /^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d \d{4}): (.*)$/
 const entering = new RegExp(String.raw`^\(${instance}\) Entering (MASTER|BACKUP|FAULT) STATE`)
 
+/** What a line of its log, without the stamp, says of the instance; null: nothing. */
+export function saidBy(words: string): KeepalivedLine['says'] | null {
+  const state = entering.exec(words)?.[1]
+  if (state === 'MASTER' || state === 'BACKUP' || state === 'FAULT') return state
+  if (words.startsWith('Starting Keepalived')) return 'starts'
+  return words.startsWith('Stopped') ? 'STOP' : null
+}
+
 /** The stamps are in the time zone of the host that wrote them. */
 export function parseKeepalivedLines(text: string): readonly KeepalivedLine[] {
   return text.split('\n').flatMap((each): KeepalivedLine[] => {
     const [, stamp = '', words = ''] = line.exec(each) ?? []
     const secondMs = Date.parse(stamp)
     if (Number.isNaN(secondMs)) return []
-    const state = entering.exec(words)?.[1]
-    if (state === 'MASTER' || state === 'BACKUP' || state === 'FAULT') return [{ secondMs, says: state }]
-    if (words.startsWith('Starting Keepalived')) return [{ secondMs, says: 'starts' }]
-    if (words.startsWith('Stopped')) return [{ secondMs, says: 'STOP' }]
-    return []
+    const says = saidBy(words)
+    return says === null ? [] : [{ secondMs, says }]
   })
 }
 

@@ -9,8 +9,11 @@ import { Pool } from './pool.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { type Judged, runOnce } from './runner.ts'
 import { runStory } from './run-story.ts'
-import { scenarios } from './scenarios/index.ts'
+import { scenarios as all } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
+
+/** Those that measure how late things are run by themselves (hostile-network.test.ts). */
+const scenarios = all.filter(({ siege }) => siege === undefined)
 
 /** Runs mostly wait for keepalived's timers: two a core disturb nobody, more would. */
 const width = Math.min(8, Math.max(3, 2 * availableParallelism()))

@@ -96,12 +96,13 @@ function publicResult({ figures, runs, broken, notJudged }: ScenarioResult): unk
     ...figures,
     broken,
     notJudged,
-    perRun: runs.map(({ fault, healed, whole, violations, facts }) => ({
+    perRun: runs.map(({ fault, healed, whole, violations, facts, siege }) => ({
       fault,
       healed,
       whole,
       violations,
       facts,
+      siege,
     })),
   }
 }

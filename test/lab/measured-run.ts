@@ -3,6 +3,7 @@ import type { ClusterView, EventView } from '../../server/cluster-view.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
+import { type SiegeFigures } from './siege.ts'
 import { type OwnershipChange, type OwnershipFigures, type Span } from './vip-ownership.ts'
 import { type ClientFigures } from './web-client.ts'
 
@@ -31,6 +32,8 @@ export interface MeasuredRun {
   readonly events: readonly EventView[]
   /** In time order. */
   readonly facts: readonly Timed[]
+  /** Null: nobody attacked. */
+  readonly siege: SiegeFigures | null
   /** What the facts break; keepalived alone is not judged, and breaks nothing here. */
   readonly violations: readonly Violation[]
 }

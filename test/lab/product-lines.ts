@@ -16,6 +16,8 @@ const lineSchema = z
   .object({ time: z.iso.datetime(), event: z.string(), text: z.string() })
   .transform(({ time, event, text }): ProductLine => ({ atMs: Date.parse(time), event, text }))
 
+const clusterSchema = z.object({ cluster: z.string() })
+
 /** The lines that can be read; what a program that was killed left half-written, or wrote before its log, is no line. */
 export function parseProductLines(text: string): readonly ProductLine[] {
   return text.split('\n').flatMap((line) => {
@@ -25,9 +27,15 @@ export function parseProductLines(text: string): readonly ProductLine[] {
   })
 }
 
-/** No file: the daemon was never started. */
-export function readProductLines(path: string): readonly ProductLine[] {
-  return existsSync(path) ? parseProductLines(readFileSync(path, 'utf8')) : []
+/** No file: the daemon was never started. Without the lines about other clusters. */
+export function readProductLines(path: string, cluster: string): readonly ProductLine[] {
+  if (!existsSync(path)) return []
+  const isOfAnother = (line: string): boolean => {
+    const of = clusterSchema.safeParse(jsonOf(line))
+    return of.success && of.data.cluster !== cluster
+  }
+  const lines = readFileSync(path, 'utf8').split('\n')
+  return parseProductLines(lines.filter((line) => !isOfAnother(line)).join('\n'))
 }
 
 function jsonOf(line: string): unknown {

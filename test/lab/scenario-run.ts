@@ -1,6 +1,6 @@
 /** Puts one scenario to one fresh lab, and measures. */
 import { join } from 'node:path'
-import { nodes, type LabNode } from './address-plan.ts'
+import { cluster as webCluster, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type ClusterSetup, ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
 import { violationsOf } from './invariants-of-run.ts'
@@ -13,6 +13,7 @@ import { pause, pauseUntil } from './pause.ts'
 import { readProductLines } from './product-lines.ts'
 import { factsOf, type RunRecord } from './run-facts.ts'
 import { type Scenario } from './scenario.ts'
+import { Siege } from './siege.ts'
 import { isSettled, startWarm } from './steady-state.ts'
 import { ownershipFigures, type Span } from './vip-ownership.ts'
 import { attemptTimeoutMs, clientFigures } from './web-client.ts'
@@ -74,6 +75,7 @@ async function measure(
   { scenario, arbiter, pace, number }: RunOptions,
 ): Promise<MeasuredRun> {
   await (scenario.prepare ?? startWarm)(cluster)
+  const siege = scenario.siege === undefined ? null : await Siege.prepare(cluster, scenario.siege)
   await pause(calmBeforeMs[pace])
   const before = await snapshot(cluster)
   if (arbiter === 'witness' && (await isSettled(cluster))) cluster.notes.note({ type: 'calm' })
@@ -81,12 +83,14 @@ async function measure(
 
   const faultAtMs = Date.now()
   for (const fault of scenario.faults) cluster.notes.note({ type: 'fault', ...fault, on: true })
+  await siege?.begin()
   await scenario.begin(cluster)
   await pauseUntil(faultAtMs + scenario.faultMs)
   const faultEnd = await snapshot(cluster)
 
   const healAtMs = Date.now()
   await scenario.heal(cluster)
+  await siege?.end()
   for (const fault of scenario.faults) cluster.notes.note({ type: 'fault', ...fault, on: false })
   await watch(cluster, { untilMs: healAtMs + scenario.healedMs, pace })
   const endMs = Date.now()
@@ -119,6 +123,7 @@ async function measure(
     end,
     events,
     facts,
+    siege: siege?.figures() ?? null,
     violations:
       arbiter === 'witness'
         ? violationsOf(facts, { timing: cluster.timing, endMs, busy: pace === 'quick' })
@@ -133,12 +138,15 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
   return {
     notes: cluster.notes.all(),
     changes: cluster.observer.changes(),
-    agents: { lb01: readProductLines(agent('lb01')), lb02: readProductLines(agent('lb02')) },
+    agents: {
+      lb01: readProductLines(agent('lb01'), webCluster),
+      lb02: readProductLines(agent('lb02'), webCluster),
+    },
     keepalived: {
       lb01: readKeepalivedLines(keepalived('lb01')),
       lb02: readKeepalivedLines(keepalived('lb02')),
     },
-    witness: readProductLines(log('witness', 'witnessd')),
+    witness: readProductLines(log('witness', 'witnessd'), webCluster),
     endMs,
   }
 }

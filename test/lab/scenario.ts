@@ -4,6 +4,7 @@ import { type LabHost, type LabNode } from './address-plan.ts'
 import { type ClusterSetup, type ClusterUnderTest } from './cluster-under-test.ts'
 import { type MeasuredRun } from './measured-run.ts'
 import { type ScenarioFigures } from './figures.ts'
+import { type SiegePlan } from './siege.ts'
 
 /** A fault by the name that the simulator's catalogue has for it (test/sim/faults.ts), for the invariants. */
 export interface CataloguedFault {
@@ -34,6 +35,8 @@ export interface Scenario {
   /** What happens from `begin` to `heal`; none where the catalogue has no name for it, as for a cold start. */
   readonly faults: readonly CataloguedFault[]
   readonly setup?: Partial<Omit<ClusterSetup, 'arbiter' | 'product'>>
+  /** Attacks from the network while the fault lasts. Runs with it measure time, and want the machine for themselves. */
+  readonly siege?: SiegePlan
   /** Whether the same fault can be put to keepalived alone. */
   readonly comparable: boolean
   /** Brings the cluster up to the moment before the fault; default: `startWarm`. */

@@ -38,6 +38,24 @@ export async function orderDrill(
   if (code !== 0) throw new Error(`the witness refuses the drill of ${node}: ${stdout}`)
 }
 
+/** What the witness refused since it started, by kind: before it reached a cluster, and messages. Null: no answer. */
+export async function refusedCounts(
+  witness: NamespaceHost,
+): Promise<Readonly<Record<string, number>> | null> {
+  const status = (await ask(witness, '/api/v1/clusters')) as {
+    refused: Readonly<Record<string, number>>
+    clusters: readonly { cluster: string }[]
+  } | null
+  if (status === null) return null
+  const counts: Record<string, number> = { ...status.refused }
+  for (const { cluster: name } of status.clusters) {
+    const view = (await ask(witness, `/api/v1/clusters/${name}`)) as ClusterView | null
+    for (const [kind, count] of Object.entries(view?.refusedMessages ?? {}))
+      counts[`message: ${kind}`] = (counts[`message: ${kind}`] ?? 0) + count
+  }
+  return counts
+}
+
 export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
   const { code } = await witness.tryRun('curl', '-skf', '--max-time', '1', 'https://127.0.0.1:7400/healthz')
   return code === 0

@@ -15,6 +15,7 @@ import {
 import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
+import { hostileNetworks } from './hostile-network.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { strictGates } from './strict-gate.ts'
 import {
@@ -55,6 +56,7 @@ export const scenarios: readonly Scenario[] = [
   gatewayLost,
   ...strictGates,
   ...drills,
+  ...hostileNetworks,
 ]
 
 export class UnknownScenarioError extends Error {

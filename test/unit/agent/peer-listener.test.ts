@@ -250,6 +250,16 @@ describe('PeerListener', () => {
     assert.deepEqual([refused, beats], [[], []])
   })
 
+  it('keeps nodes of other clusters, admins and the witness away while no plan names a peer, too', async () => {
+    listener.setPeer(null)
+    const others = [await ours.node({ cluster: 'mail', node: 'lb02' }), ours.admin, ours.witness]
+    for (const credentials of others) {
+      const early = await dial(hello, credentials)
+      assert.match(early.closed ?? '', /refused: HTTP 403: .* no node of cluster web/)
+    }
+    assert.deepEqual(refused, ['unauthenticated', 'unauthenticated', 'unauthenticated'])
+  })
+
   it('refuses a beat before a hello', async () => {
     await dial(beat(1))
     assert.deepEqual([refused, beats], [['no-hello'], []])

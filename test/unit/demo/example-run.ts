@@ -61,6 +61,7 @@ export function aloneRun(): MeasuredRun {
     end: { keepalivedRuns: both, view: null },
     events: [],
     facts: [],
+    siege: null,
     violations: [],
   }
 }

@@ -48,6 +48,3 @@ function namesUnder(heading: string, text: string, shape: RegExp): string[] {
   const [section = ''] = after.split('\n\n')
   return section.split('\n').flatMap((line) => shape.exec(line)?.[1] ?? [])
 }
-
-/** Of the first version: they go with the shared token, and no page tells of them any more. */
-export const leaving = new Set(['--token-file', 'tokenFile', 'admit', 'nodes'])

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { configSchema } from '../../../server/config.ts'
 import { timingSchema } from '../../../shared/protocol.ts'
-import { helpOf, leaving, programs, type Program } from './help-text.ts'
+import { helpOf, programs, type Program } from './help-text.ts'
 
 const folder = new URL('../../../deploy/man', import.meta.url).pathname
 const page = (name: string): string => readFileSync(join(folder, name), 'utf8').replaceAll('\\-', '-')
@@ -25,9 +25,7 @@ describe('the manual pages', function () {
         const section =
           command === '' ? text : (text.split(`.SS ${command}`)[1]?.split(/^\.S[SH] /m)[0] ?? null)
         assert.ok(section !== null, `${program}.8 has no section "${command}"`)
-        const missing = options.filter(
-          (option) => !leaving.has(option) && option !== '--help' && !names(section, option),
-        )
+        const missing = options.filter((option) => option !== '--help' && !names(section, option))
         assert.deepEqual(missing, [], `${program}.8, ${command || 'the program itself'}`)
       }
     })
@@ -38,7 +36,7 @@ describe('the manual pages', function () {
     const keys = [...Object.keys(agentConfigSchema.shape), ...Object.keys(keepalived.shape)]
     assert.ok(keys.includes('stopCommand'))
     assert.deepEqual(
-      keys.filter((key) => !leaving.has(key) && !names(text, key)),
+      keys.filter((key) => !names(text, key)),
       [],
     )
   })
@@ -47,7 +45,7 @@ describe('the manual pages', function () {
     const text = page('witness.yaml.5')
     const keys = [...Object.keys(configSchema.shape), ...Object.keys(timingSchema.shape)]
     assert.deepEqual(
-      keys.filter((key) => !leaving.has(key) && !names(text, key)),
+      keys.filter((key) => !names(text, key)),
       [],
     )
   })

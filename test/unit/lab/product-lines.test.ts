@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseProductLines, readProductLines } from '../../lab/product-lines.ts'
 
 const start =
@@ -16,7 +19,16 @@ describe('product lines', () => {
     assert.equal(parseProductLines(text).length, 1)
   })
 
+  it('are those of one cluster, and those of none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'product-lines-'))
+    const path = join(folder, 'witnessd.log')
+    const of = (cluster: string): string => start.replace('"pid"', `"cluster":"${cluster}","pid"`)
+    writeFileSync(path, [start, of('web'), of('mail'), ''].join('\n'))
+    assert.equal(readProductLines(path, 'web').length, 2)
+    rmSync(folder, { recursive: true })
+  })
+
   it('are none where the program never started', () => {
-    assert.deepEqual(readProductLines('/nowhere/witness-agent.log'), [])
+    assert.deepEqual(readProductLines('/nowhere/witness-agent.log', 'web'), [])
   })
 })

@@ -52,6 +52,7 @@ describe('agent-gateway', () => {
   let gateway: AgentGateway
   let seen: unknown[]
   let due: boolean
+  let nowMs: number
   let connection: FakeConnection
   const open: FakeConnection[] = []
   beforeEach(() => {
@@ -59,16 +60,15 @@ describe('agent-gateway', () => {
     refusals = new Refusals(recordingLog(), () => 0)
     seen = []
     due = false
+    nowMs = 0
     gateway = new AgentGateway({
       join: (name) => Promise.resolve(name === 'web' ? web : null),
       enrolment: {
-        sawInUse: (identity, at) => {
-          seen.push([identity, at])
-          return 'known'
-        },
+        sawInUse: (identity, at) => void seen.push([identity, at]),
         renewalDue: () => due,
       },
       refusals,
+      monotonicMs: () => nowMs,
     })
     connection = connect(1)
   })
@@ -210,6 +210,40 @@ describe('agent-gateway', () => {
     other.identity = { kind: 'node', cluster: 'web', node: 'lb02', generation: 1 }
     gateway.closeRefused((identity) => (identity === other.identity ? 'was removed' : null))
     assert.deepEqual([connection.closed, other.closed], [null, 'was removed'])
+  })
+
+  it('closes what one node has too much of, and counts it', async () => {
+    for (let id = 100; id < 115; id++) connect(id)
+    assert.equal(open.at(-1)?.closed, null)
+    assert.equal(connect(115).closed, 'node web/lb01: too many connections')
+    const other = new FakeConnection(200)
+    other.identity = { kind: 'node', cluster: 'web', node: 'lb02', generation: 1 }
+    open.push(other)
+    gateway.onOpen(other)
+    assert.equal(other.closed, null)
+    say(hello)
+    await settle()
+    for (let seq = 1; seq <= 400; seq++) say({ ...beat, seq })
+    assert.equal(connection.closed, 'node web/lb01: too many messages')
+    assert.equal(happened.filter(({ type }) => type === 'beat').length, 299)
+    assert.deepEqual(refusals.counts, { 'too-many-connections': 1, 'too-many-messages': 101 })
+  })
+
+  it('drops what a node tells too much, and keeps the connection', async () => {
+    say(hello)
+    await settle()
+    for (let round = 0; round < 150; round++) say(tell)
+    assert.equal(connection.closed, null)
+    assert.equal(happened.filter(({ type }) => type === 'tell').length, 100)
+    assert.deepEqual(refusals.counts, { 'too-many-tells': 50 })
+  })
+
+  it('lets no node start again and again', async () => {
+    say(hello)
+    await settle()
+    for (let round = 0; round < 30; round++) say({ ...hello, incarnation: `incarnation-${100 + round}` })
+    assert.equal(happened.filter(({ type }) => type === 'hello').length, 10)
+    assert.equal(connection.closed, 'node web/lb01: too many hellos')
   })
 
   it('forgets an agent that hung up while its cluster was being opened', async () => {

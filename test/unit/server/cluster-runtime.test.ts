@@ -282,6 +282,33 @@ describe('cluster-runtime', () => {
     assert.equal(log.lines.at(-1), 'warn took-over: lb01 took over')
   })
 
+  it('keeps so many events and no more of a cluster that changes all the time, and tells how many are lost', () => {
+    script.respond = () => [{ type: 'occurred', occurrence }]
+    for (let round = 0; round < 1000; round++) runtime.handle({ type: 'tick' })
+    assert.equal(events.list({ limit: 1000, after: null }).length, 300)
+    nowMs += 10_000
+    runtime.handle({ type: 'tick' })
+    // The pause itself is an event, and the tick another one.
+    const newest = events.list({ limit: 3, after: null })
+    assert.deepEqual(
+      newest.map(({ event }) => event),
+      ['events-dropped', 'took-over', 'took-over'],
+    )
+    assert.deepEqual(newest[0]?.evidence, { dropped: 700 })
+    runtime.handle({ type: 'tick' })
+    assert.equal(events.list({ limit: 1, after: null })[0]?.event, 'took-over')
+  })
+
+  it('keeps what is critical when everything else came too fast', () => {
+    script.respond = () => [{ type: 'occurred', occurrence }]
+    for (let number = 0; number < 1000; number += 1) runtime.handle({ type: 'tick' })
+    script.respond = () => [
+      { type: 'occurred', occurrence: { ...occurrence, event: 'dual-master', level: 'critical' } },
+    ]
+    runtime.handle({ type: 'tick' })
+    assert.equal(events.list({ limit: 1, after: null })[0]?.event, 'dual-master')
+  })
+
   it('hands on where a node moved to', () => {
     script.respond = () => [{ type: 'moved', node: 'lb01', address: '10.0.0.21', port: 7401 }]
     runtime.handle({ type: 'tick' })

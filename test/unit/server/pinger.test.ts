@@ -53,6 +53,39 @@ describe('pinger', () => {
     ])
   })
 
+  it('tells once, and not at each turn, of a host that is gone and keeps every other ping hanging', async () => {
+    const log = recordingLog()
+    let asked = 0
+    await new Promise<void>((resolve) => {
+      const pinger = new Pinger({
+        clusters: () => [
+          {
+            cluster: 'web',
+            members: [{ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 }],
+            hears: () => false,
+            handle: () => undefined,
+          },
+        ],
+        echo: () => {
+          asked += 1
+          if (asked === 8) {
+            pinger.stop()
+            resolve()
+          }
+          return Promise.resolve<Echo>(
+            asked % 2 === 0 ? { kind: 'silent' } : { kind: 'impossible', why: 'the last ping still hangs' },
+          )
+        },
+        intervalMs: 5,
+        log,
+      })
+      pinger.start()
+    })
+    assert.deepEqual(log.lines, [
+      'warn icmp-impossible: web/lb01 (10.0.0.11) cannot be pinged: the last ping still hangs',
+    ])
+  })
+
   it('asks a node whose agent is heard less often, and at once when it falls silent', async () => {
     let heard = true
     let rounds = 0

@@ -21,6 +21,7 @@ export class LoopbackServer {
       credentials,
       limit: new ConnectionLimit({ isKnown: () => true, monotonicMs: unhurried() }),
       mostConnections: 2000,
+      monotonicMs: unhurried(),
       onRequest,
       onRefused: (reason, from) => {
         this.handshakes += 1

@@ -34,6 +34,7 @@ describe('a secure server', () => {
   /** Who was on the other end, of each connection whose handshake was done. */
   let came: string[]
   let begun: number
+  let asked: number
   const clients: Socket[] = []
 
   before(async () => {
@@ -46,6 +47,7 @@ describe('a secure server', () => {
     refused = []
     came = []
     begun = 0
+    asked = 0
   })
   afterEach(async () => {
     for (const client of clients.splice(0)) client.destroy()
@@ -59,7 +61,11 @@ describe('a secure server', () => {
       credentials: ours.witness,
       limit: new ConnectionLimit({ isKnown: (address) => isKnown(address), monotonicMs: () => nowMs }),
       mostConnections,
-      onRequest: (request, response) => response.end(nameOfPeer(request.socket)),
+      monotonicMs: () => nowMs,
+      onRequest: (request, response) => {
+        asked += 1
+        response.end(request.url === '/long' ? Buffer.alloc(32 * 1024 * 1024) : nameOfPeer(request.socket))
+      },
       onRefused: (reason, from) => refused.push(`${reason} ${from}`),
     })
     server.on('connection', () => (begun += 1))
@@ -167,6 +173,75 @@ describe('a secure server', () => {
     assert.equal(await body, 'node web/lb01')
   })
 
+  it('answers one caller so often a second, over whatever connections, and tells the rest to go', async () => {
+    await serve()
+    // The clock stands still: a caller has a burst of 100.
+    const ask = async (client: TLSSocket): Promise<string> => {
+      const answer = once(client, 'data')
+      client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      return String((await answer)[0]).split('\r\n', 1)[0] ?? ''
+    }
+    const answers: string[] = []
+    while (answers.at(-1) !== 'HTTP/1.1 429 Too Many Requests' && answers.length < 200) {
+      const client = await secured(dial())
+      for (let round = 0; round < 30 && answers.length < 200; round++) {
+        answers.push(await ask(client))
+        if (answers.at(-1) !== 'HTTP/1.1 200 OK') break
+      }
+    }
+    assert.deepEqual([answers.filter((line) => line === 'HTTP/1.1 200 OK').length, asked], [100, 100])
+    assert.equal(answers.at(100), 'HTTP/1.1 429 Too Many Requests')
+    assert.equal(refused.at(-1), 'too-many-requests 127.0.0.1')
+    assert.equal(await ask(await secured(dial(shown(ours.admin)))), 'HTTP/1.1 200 OK')
+    nowMs += 1000
+    assert.equal(await ask(await secured(dial())), 'HTTP/1.1 200 OK')
+  })
+
+  it('ends a connection on which a heap of requests comes at once', async () => {
+    await serve()
+    const client = await secured(dial())
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(500))
+    await ended(client)
+    assert.ok(asked <= 8, `${asked} were answered`)
+    assert.deepEqual([...new Set(refused)], ['too-many-requests 127.0.0.1'])
+  })
+
+  it('ends a connection whose other side does not read the answer', async function () {
+    this.timeout(30_000)
+    await serve()
+    const client = await secured(dial())
+    client.pause()
+    client.write('GET /long HTTP/1.1\r\nHost: x\r\n\r\n')
+    await eventually('the request', () => asked === 1)
+    const open = (): Promise<number> =>
+      new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
+    assert.equal(await open(), 1)
+    const startedAtMs = performance.now()
+    while ((await open()) > 0 && performance.now() - startedAtMs < 20_000)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.equal(await open(), 0)
+  })
+
+  it('takes as many connections again as were closed', async () => {
+    await serve({ mostConnections: 1000 })
+    const openNow = (): Promise<number> =>
+      new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
+    for (let round = 1; round <= 3; round++) {
+      const held: Socket[] = []
+      while (held.length < 100) {
+        nowMs += 1000
+        held.push(...Array.from({ length: 20 }, dialPlainly))
+        await eventually('they came', () => begun === (round - 1) * 100 + held.length)
+      }
+      await eventually(
+        'those above the bound are cut',
+        () => held.filter(({ closed }) => closed).length === 4,
+      )
+      for (const one of held) one.destroy()
+      while ((await openNow()) > 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+
   it('refuses whoever speaks an older TLS, and tells', async () => {
     await serve()
     const client = dial({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
@@ -200,17 +275,17 @@ describe('a secure server', () => {
   it('cuts who comes too often before the handshake, and tells', async () => {
     isKnown = () => false
     await serve()
-    // The clock stands still: of strangers, a burst of 80 is taken.
+    // The clock stands still: of strangers, a burst of 20 is taken.
     const strangers = Array.from({ length: 100 }, dialPlainly)
     await eventually('all', () => begun === 100)
-    await eventually('cut', () => strangers.filter(({ closed }) => closed).length === 20)
+    await eventually('cut', () => strangers.filter(({ closed }) => closed).length === 80)
     assert.deepEqual(
       refused,
-      Array.from({ length: 20 }, () => 'too-many-connections 127.0.0.1'),
+      Array.from({ length: 80 }, () => 'too-many-connections 127.0.0.1'),
     )
     const late = dial()
     await ended(late)
-    assert.deepEqual([refused.length, came], [21, []])
+    assert.deepEqual([refused.length, came], [81, []])
     nowMs += 1000
     await secured(dial())
     assert.deepEqual(came, ['node web/lb01'])
@@ -249,6 +324,7 @@ describe('a secure server', () => {
       credentials: ours.witness,
       limit: new ConnectionLimit({ isKnown, monotonicMs: () => nowMs }),
       mostConnections: 1,
+      monotonicMs: () => nowMs,
       onRequest: () => undefined,
       onRefused: () => undefined,
     })

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeCredentials } from '../../../shared/credentials.ts'
+import { lb01Credentials } from '../../identities.ts'
+import { enrolHosts } from '../../lab/enrolled-hosts.ts'
 import { eventually } from '../agent/eventually.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 import { openNotifySocket, type NotifySocket } from './notify-socket.ts'
@@ -18,23 +21,22 @@ describe('the watchdog of the units', function () {
   beforeEach(async () => {
     socket = await openNotifySocket(folder('notify'))
     mkdirSync(folder('run'))
-    writeFileSync(folder('token'), '0123456789abcdef\n', { mode: 0o600 })
+    writeCredentials(folder('state'), lb01Credentials)
     writeFileSync(
       folder('keepalived.conf'),
       'vrrp_instance VI_1 {\n interface lo\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.100/24\n }\n}\n',
     )
-    const folders = `tokenFile: ${folder('token')}\nrunDir: ${folder('run')}\n`
+    const folders = `runDir: ${folder('run')}\n`
     writeFileSync(
       folder('agent.yaml'),
-      `cluster: web\nnode: lb01\nwitness: http://127.0.0.1:9\nlisten: 127.0.0.1:0\nstateDir: ${folder('state')}\n${folders}` +
+      `cluster: web\nnode: lb01\nwitness: https://127.0.0.1:9\nlisten: 127.0.0.1:0\nstateDir: ${folder('state')}\n${folders}` +
         `keepalived:\n  config: ${folder('keepalived.conf')}\n  pidFile: ${folder('run/keepalived.pid')}\n`,
     )
-    const witness = `listen: 127.0.0.1:0\ndataDir: ${folder('data')}\nicmpIntervalMs: 200\n${folders}`
-    writeFileSync(folder('empty.yaml'), `${witness}admit: true\n`)
-    writeFileSync(
-      folder('witness.yaml'),
-      `${witness}clusters:\n  web: { nodes: { lb01: { address: 127.0.0.1 } } }\n`,
-    )
+    const witness = `listen: 127.0.0.1:0\nicmpIntervalMs: 200\n${folders}`
+    writeFileSync(folder('empty.yaml'), `${witness}dataDir: ${folder('empty')}\n`)
+    writeFileSync(folder('witness.yaml'), `${witness}dataDir: ${folder('data')}\n`)
+    const lb01 = { cluster: 'web', node: 'lb01', address: '127.0.0.1', stateDir: folder('lb01') }
+    await enrolHosts(folder('data'), [lb01])
   })
   afterEach(async () => {
     if (child !== null && child.exitCode === null && child.signalCode === null) {

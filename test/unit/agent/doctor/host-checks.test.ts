@@ -13,7 +13,7 @@ import { bootClockMs, bootId } from '../../../../shared/boot-clock.ts'
 import { writeCredentials } from '../../../../shared/credentials.ts'
 import { lockFolder } from '../../../../shared/folder-lock.ts'
 import { defaultTiming } from '../../../../shared/timing.ts'
-import { makeAuthority } from './certificates.ts'
+import { credentialsOf, nodeIdentity } from '../../../identities.ts'
 
 const says =
   (stdout: string, error: string | null = null): typeof runCommand =>
@@ -30,11 +30,7 @@ describe('the doctor looks at the host:', () => {
   it('whose certificate lies here', async () => {
     const at = { stateDir: folder, cluster: 'web', node: 'lb01' }
     assert.match(checkIdentity(at).finding.text, /identity\.pem is missing$/)
-    const authority = await makeAuthority()
-    writeCredentials(
-      folder,
-      await authority.sign({ kind: 'node', cluster: 'web', node: 'lb01', generation: 3 }),
-    )
+    writeCredentials(folder, await credentialsOf(nodeIdentity('lb01', { generation: 3 })))
     const { finding, credentials } = checkIdentity(at)
     assert.equal(finding.verdict, 'ok')
     assert.notEqual(credentials, null)

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { checkPeer, checkWitness } from '../../../../agent/doctor/reach-check.ts'
 import type { Credentials } from '../../../../shared/credentials.ts'
 import type { Identity } from '../../../../shared/identity.ts'
-import { type Authority, makeAuthority } from './certificates.ts'
+import type { Authority } from '../../../../server/authority.ts'
+import { authority, credentialsOf, foreignAuthority } from '../../../identities.ts'
 
 const lb01: Identity = { kind: 'node', cluster: 'web', node: 'lb01', generation: 1 }
 const lb02: Identity = { kind: 'node', cluster: 'web', node: 'lb02', generation: 1 }
@@ -18,13 +19,11 @@ const view = {
 }
 
 describe('the doctor asks', () => {
-  let authority: Authority
   let own: Credentials
   const servers: Server[] = []
 
   before(async () => {
-    authority = await makeAuthority()
-    own = await authority.sign(lb01)
+    own = await credentialsOf(lb01)
   })
   afterEach(() => {
     for (const server of servers.splice(0)) {
@@ -37,9 +36,9 @@ describe('the doctor asks', () => {
   async function listen(
     as: Identity,
     answer: { status: number; body: unknown; date?: string } = { status: 200, body: view },
-    by = authority,
+    by: Authority = authority,
   ): Promise<number> {
-    const { key, certificate, authority: ca } = await by.sign(as)
+    const { key, certificate, authority: ca } = await credentialsOf(as, by)
     const server = createServer(
       { key, cert: certificate, ca, requestCert: true, minVersion: 'TLSv1.3' },
       (_request, response) => {
@@ -85,11 +84,14 @@ describe('the doctor asks', () => {
 
     it('is somebody else of the same authority', async () => {
       const [line] = await ask(await listen(lb02))
-      assert.match(line ?? '', /^FAIL witness: .*there answers node web\/lb02, not the witness/)
+      assert.match(
+        line ?? '',
+        /^FAIL witness: .*its certificate is that of node web\/lb02, not the witness's/,
+      )
     })
 
     it('is of another authority', async () => {
-      const [line] = await ask(await listen({ kind: 'witness' }, undefined, await makeAuthority()))
+      const [line] = await ask(await listen({ kind: 'witness' }, undefined, foreignAuthority))
       assert.match(line ?? '', /^FAIL witness: .*certificate/)
     })
 
@@ -119,9 +121,12 @@ describe('the doctor asks', () => {
     })
 
     it('is another node, or of another cluster', async () => {
-      assert.match(await ask(await listen(lb01)), /^FAIL: .*there answers node web\/lb01, not node web\/lb02/)
+      assert.match(
+        await ask(await listen(lb01)),
+        /^FAIL: .*this is node web\/lb01 and not the peer, web\/lb02/,
+      )
       const foreign: Identity = { kind: 'node', cluster: 'mail', node: 'lb02', generation: 1 }
-      assert.match(await ask(await listen(foreign)), /^FAIL: .*there answers node mail\/lb02/)
+      assert.match(await ask(await listen(foreign)), /^FAIL: .*this is node mail\/lb02 and not the peer/)
     })
 
     it('is not there, or not known yet', async () => {

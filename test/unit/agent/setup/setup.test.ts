@@ -38,7 +38,7 @@ describe('witness-agent setup', function () {
   function configure(program: string): void {
     writeFileSync(
       folder('agent.yaml'),
-      `cluster: web\nnode: lb01\nwitness: http://192.0.2.1:7400\nkeepalived:\n  program: ${program}\n  config: ${conf()}\n`,
+      `cluster: web\nnode: lb01\nwitness: https://192.0.2.1:7400\nkeepalived:\n  program: ${program}\n  config: ${conf()}\n`,
     )
   }
 

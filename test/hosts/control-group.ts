@@ -1,0 +1,65 @@
+/**
+ * A control group for each host's systemd, which takes the group it is started in for the whole machine's. The
+ * kernel removes empty ones for nobody: they are removed here when the host ends, or by a later run.
+ */
+import { existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = '/sys/fs/cgroup'
+const namePrefix = 'keepalived-witness-hosts-'
+
+/** The trees that systemd sorts its services in: one with version 2, by name and perhaps beside it with version 1. */
+function trees(): string[] {
+  if (existsSync(join(root, 'cgroup.controllers'))) return [root]
+  return ['systemd', 'unified'].map((name) => join(root, name)).filter((path) => existsSync(path))
+}
+
+export function controlGroupName(hostName: string): string {
+  return `${namePrefix}${process.pid}-${hostName}`
+}
+
+/** Shell commands that move the shell itself, and what it becomes, into the group. */
+export function enterControlGroup(name: string): string {
+  return trees()
+    .map((tree) => `mkdir -p ${tree}/${name} && echo 0 > ${tree}/${name}/cgroup.procs`)
+    .join('\n')
+}
+
+/** Waits a moment for processes that were killed just now: this is also called when there is no later. */
+export function removeControlGroup(name: string): void {
+  const deadlineMs = Date.now() + 2000
+  for (const tree of trees())
+    while (!removeTree(join(tree, name)) && Date.now() < deadlineMs)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+}
+
+/** Removes the groups of runners that are gone. */
+export function sweepControlGroups(): void {
+  for (const tree of trees())
+    for (const name of readdirSync(tree)) {
+      const owner = new RegExp(`^${namePrefix}(\\d+)-`).exec(name)?.[1]
+      if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeTree(join(tree, name))
+    }
+}
+
+/** Every control group of hosts labs on this machine. */
+export function controlGroups(): string[] {
+  return trees().flatMap((tree) =>
+    readdirSync(tree)
+      .filter((name) => name.startsWith(namePrefix))
+      .map((name) => join(tree, name)),
+  )
+}
+
+/** False where a process is in it still. */
+function removeTree(path: string): boolean {
+  if (!existsSync(path)) return true
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(join(path, entry.name))
+    rmdirSync(path)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The product as its users get it: the package, the README's commands, systemd, three booted Debian hosts. One lab for all,
+ * in this order: what one test leaves, the next begins with. Needs root.
+ */
+import assert from 'node:assert/strict'
+import { nodes } from '../lab/address-plan.ts'
+import { ownershipFigures } from '../lab/vip-ownership.ts'
+import { runStory } from '../lab/run-story.ts'
+import { configBefore, hostNames, keepalivedConfPath } from './hosts-lab.ts'
+import { downgrade, upgrade } from './package-scenarios.ts'
+import { type PreparedHosts, prepareHosts } from './prepared-hosts.ts'
+import { traces } from './protected-pair.ts'
+import { playScenario } from './scenario-run.ts'
+import { type HostsScenario } from './scenario.ts'
+import { scenarios } from './scenarios.ts'
+import { sections, walkThrough } from './walk-through.ts'
+
+/** However it ends, hosts are not left behind: what `exit` runs ends them. */
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.once(signal, () => process.exit(code))
+
+describe('hosts', function () {
+  this.timeout(4 * 60_000)
+  let prepared: PreparedHosts | null = null
+  /** The lab itself failed there: nothing after it says anything about the product. */
+  let brokenBy: string | null = null
+
+  before(async function () {
+    this.timeout(8 * 60_000)
+    prepared = await prepareHosts({ tell: (text) => console.log(`    ${text}`) })
+  })
+
+  after(async () => {
+    await prepared?.lab.remove()
+  })
+
+  function hosts(): PreparedHosts {
+    if (prepared === null) throw new Error('the hosts did not boot')
+    if (brokenBy !== null) throw new Error(`the hosts are no longer usable since "${brokenBy}"`)
+    return prepared
+  }
+
+  /** A test whose own failure makes the hosts unusable. */
+  function step(name: string, run: (hosts: PreparedHosts) => Promise<void>): void {
+    it(name, async () => {
+      const usable = hosts()
+      try {
+        await run(usable)
+      } catch (error) {
+        if (!(error instanceof assert.AssertionError)) {
+          brokenBy = name
+          usable.lab.folder.keep()
+          await usable.lab.keepJournals()
+          console.log(`      the journals of the hosts are kept in ${usable.lab.folder.path}`)
+        }
+        throw error
+      }
+    })
+  }
+
+  function plays(scenario: (hosts: PreparedHosts) => HostsScenario, name: string, says: string): void {
+    step(`${name}: ${says}`, async (usable) => {
+      const { run, broken } = await playScenario(usable.lab, scenario(usable))
+      const { overlapMs, outageMs, longestDarkMs } = run.whole
+      console.log(
+        `      two VIPs ${overlapMs.toFixed(1)} ms, none ${outageMs.toFixed(0)} ms, client dark ${longestDarkMs.toFixed(0)} ms`,
+      )
+      assert.deepEqual(broken, [], `${broken.join('\n')}\n${runStory(run)}`)
+    })
+  }
+
+  step('the README’s commands protect the pair, from package to a passed drill', async (usable) => {
+    const { typed, tookMs, ownership } = await usable.protect(() => undefined)
+    console.log(
+      `      ${typed.length} commands, ${(tookMs / 1000).toFixed(1)} s; two VIPs ${ownership.overlapMs.toFixed(1)} ms, none ${ownership.outageMs.toFixed(0)} ms`,
+    )
+    assert.equal(ownership.overlapMs, 0, 'two nodes had the VIP meanwhile')
+    assert.deepEqual(ownership.ownersAtEnd, ['lb01'])
+    assert.equal(ownership.outageMs, 0, 'the VIP was away meanwhile')
+  })
+
+  for (const scenario of scenarios) plays(() => scenario, scenario.name, scenario.fault)
+  plays(({ packages }) => upgrade(packages.later), 'upgrade', 'witness and agents, in service')
+  plays(({ packages }) => downgrade(packages.present), 'downgrade', 'witness and holder, in service')
+
+  step('the package refuses to be removed while keepalived uses it', async ({ lab }) => {
+    const { code, stdout, stderr } = await lab
+      .host('lb02')
+      .type('sudo apt-get remove --yes keepalived-witness', '')
+    assert.notEqual(code, 0, `${stdout}${stderr}`)
+    assert.equal((await lab.host('lb02').run('systemctl', 'is-active', 'witness-agent')).trim(), 'active')
+  })
+
+  step('the README’s commands take it away again, and no VIP moves', async ({ lab }) => {
+    const fromMs = Date.now()
+    const [holder] = lab.owners()
+    await walkThrough(lab, sections.takeAway, () => undefined)
+    const figures = ownershipFigures(lab.observer.changes(), { fromMs, toMs: Date.now() })
+    assert.deepEqual(figures.ownersAtEnd, [holder])
+    assert.deepEqual([figures.overlapMs, figures.outageMs], [0, 0], 'ms of two VIPs, and of none')
+    for (const node of nodes)
+      assert.equal(await lab.host(node).run('cat', keepalivedConfPath), configBefore(node), node)
+    for (const name of hostNames) {
+      assert.deepEqual(await traces(lab, name), [], `left on ${name}`)
+      assert.equal((await lab.host(name).run('systemctl', '--failed', '--no-legend')).trim(), '', name)
+    }
+  })
+
+  step('what is left is keepalived as it was: a dead holder is replaced', async ({ lab }) => {
+    const [holder] = lab.owners()
+    const standby = nodes.find((node) => node !== holder)
+    assert.ok(holder !== undefined && standby !== undefined)
+    await lab.host(holder).pullPower()
+    lab.observer.powerLost(holder, Date.now())
+    await lab.untilOwner(standby)
+  })
+})

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const root = join(import.meta.dirname, '../../..')
+const languages = ['README.md', 'README.zh-CN.md'] as const
+
+function linesOf(readme: string): readonly string[] {
+  return readFileSync(join(root, readme), 'utf8').split('\n')
+}
+
+/** What an admin types; remarks are in the reader's language. */
+function commandsOf(readme: string): readonly string[] {
+  const commands: string[] = []
+  let isCommand = false
+  for (const line of linesOf(readme)) {
+    if (line.startsWith('```')) isCommand = line === '```sh'
+    else if (isCommand) commands.push(line.replace(/\s+#.*/, ''))
+  }
+  return commands
+}
+
+function shapeOf(readme: string): readonly string[] {
+  return linesOf(readme).flatMap(
+    (line) => /^#{1,6}(?= )/.exec(line)?.[0] ?? (line.startsWith('| --- ') ? [line] : []),
+  )
+}
+
+describe('the READMEs', () => {
+  it('tell to type the same in both languages', () => {
+    const [english, chinese] = languages.map(commandsOf)
+    assert.ok((english?.length ?? 0) > 15)
+    assert.deepEqual(chinese, english)
+  })
+
+  it('have the same sections and tables in both languages', () => {
+    const [english, chinese] = languages.map(shapeOf)
+    assert.ok((english?.length ?? 0) > 10)
+    assert.deepEqual(chinese, english)
+  })
+
+  for (const document of [...languages, 'docs/OPERATING.md', 'docs/ARCHITECTURE.md', 'docs/SECURITY.md'])
+    it(`link from ${document} only to what is there`, () => {
+      const text = readFileSync(join(root, document), 'utf8')
+      const targets = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target]) => target ?? '')
+      const missing = targets.filter((target) => !existsSync(join(root, dirname(document), target)))
+      assert.deepEqual(missing, [])
+    })
+})
