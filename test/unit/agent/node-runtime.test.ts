@@ -261,6 +261,36 @@ describe('NodeRuntime', () => {
     assert.equal(runtime.promisesPeer(nowMs + defaultTiming.reserveMs), false)
   })
 
+  it('leaves its votes when the peer has answered that it counts them, and names the instance that hinders', async () => {
+    start()
+    nowMs += 10_000
+    monotonicMs += 10_000
+    const { leaseMs } = defaultTiming
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    runtime.feed('VI_1', { type: 'peer-report', beat: 1, leaseMs, report: holdingPeer(9) })
+    await settled()
+    assert.match(runtime.leaveHindrance() ?? '', /^VI_1: keepalived runs here/)
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'STOP', process: 'absent', vips: 'gone' })
+    assert.equal(runtime.leaveHindrance(), null)
+
+    let ended = false
+    const leaving = runtime.leave().then(() => (ended = true))
+    await settled()
+    assert.ok(done.indexOf('vote-left true') < done.lastIndexOf('record lb02 9'))
+    assert.deepEqual([ended, runtime.votesLeft()], [false, null])
+    const word = {
+      instance: 'VI_1',
+      vote: { kind: 'none' },
+      holder: null,
+      renewedAgoMs: null,
+      epoch: 9,
+    } as const
+    const verdict = { ...word, countsVote: 9 }
+    runtime.feed('VI_1', { type: 'answer', from: 'lb02', sentAtMs: nowMs, verdict })
+    await leaving
+    assert.deepEqual(runtime.votesLeft(), { VI_1: { to: 'lb02', epoch: 9 } })
+  })
+
   it('takes a new rhythm from a new plan', () => {
     start()
     runtime.setPlan({ peer: 'lb02', timing: { ...defaultTiming, renewMs: 100, leaseMs: 1000 } })

@@ -198,6 +198,7 @@ describe('a drill of the standby', () => {
         { phase: 'fenced' },
         { keepalived: 'FAULT' },
         { process: 'absent' },
+        { phase: 'gated', keepalived: 'FAULT', left: { kind: 'returning', to: 'lb01', epoch: 1 } },
       ]
       for (const change of unable) {
         const all = pair()
