@@ -10,11 +10,17 @@ export class IssueError extends Error {
   readonly code = 'issue'
 }
 
-const answerSchema = z.object({ certificate: z.string().max(16_384), generation: z.number() })
+const answerSchema = z.object({
+  certificate: z.string().max(16_384),
+  generation: z.number(),
+  peerConnected: z.boolean().default(true),
+})
 
 export interface Issued {
   readonly certificate: string
   readonly generation: number
+  /** Of a join: whether the other node's agent is connected to the witness. */
+  readonly peerConnected: boolean
 }
 
 /**
@@ -28,10 +34,10 @@ export function readIssued(
   if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answers HTTP ${status}`)
   const answer = answerSchema.safeParse(jsonOf(text))
   if (!answer.success) throw new IssueError('the witness answers what this version does not understand')
-  const { certificate, generation } = answer.data
+  const { certificate } = answer.data
   const reason = whyNot(certificate, expected)
   if (reason !== null) throw new IssueError(`the witness sent a certificate that cannot be used: ${reason}`)
-  return { certificate, generation }
+  return answer.data
 }
 
 function whyNot(

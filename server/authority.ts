@@ -57,6 +57,13 @@ export function authorityKeyFileIn(folder: string): string {
 
 type X509 = Awaited<ReturnType<typeof loadX509>>
 
+/** What signing takes, and nothing else does: it costs a tenth of a second to load. */
+interface Signer {
+  readonly x509: X509
+  readonly key: WebCrypto.CryptoKey
+  readonly publicKey: PublicKey
+}
+
 export class Authority {
   /** The authority's own certificate: what every node trusts. */
   readonly certificatePem: string
@@ -64,23 +71,14 @@ export class Authority {
   readonly fingerprint: string
   /** False: made by this start. */
   readonly wasThere: boolean
-  readonly #x509: X509
-  readonly #key: WebCrypto.CryptoKey
-  readonly #publicKey: PublicKey
+  readonly #key: string
+  #signer: Promise<Signer> | null = null
 
-  private constructor(options: {
-    x509: X509
-    key: WebCrypto.CryptoKey
-    certificatePem: string
-    wasThere: boolean
-  }) {
-    const { x509, key, certificatePem, wasThere } = options
-    this.#x509 = x509
+  private constructor({ key, certificate }: KeyAndCertificate, { wasThere }: { readonly wasThere: boolean }) {
     this.#key = key
-    this.certificatePem = certificatePem
-    this.fingerprint = fingerprintOf(new X509Certificate(certificatePem))
+    this.certificatePem = `${certificate.trim()}\n`
+    this.fingerprint = fingerprintOf(new X509Certificate(certificate))
     this.wasThere = wasThere
-    this.#publicKey = new x509.X509Certificate(certificatePem).publicKey
   }
 
   /**
@@ -91,59 +89,25 @@ export class Authority {
   static async open(folder: string): Promise<Authority> {
     const path = authorityKeyFileIn(folder)
     const found = readIfThere(path)
-    if (found !== null) return Authority.#load(path, found)
+    if (found !== null) return new Authority(readAuthority(path, found), { wasThere: true })
     refuseWhereNodesWereEnrolled(folder, path)
     const made = await makeAuthority()
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     placeFile(path, `${made.key.trim()}\n${made.certificate.trim()}\n`, 0o600)
-    return Authority.#from(made, { wasThere: false })
+    return new Authority(made, { wasThere: false })
   }
 
   /** One that lives as long as this process. */
   static async inMemory(): Promise<Authority> {
-    return Authority.#from(await makeAuthority(), { wasThere: false })
+    return new Authority(await makeAuthority(), { wasThere: false })
   }
 
-  static async #load(path: string, text: string): Promise<Authority> {
-    const blocks = [...text.matchAll(pemBlock)]
-    const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
-    const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
-    if (key === undefined || certificate === undefined)
-      throw unusable(path, 'the private key or the certificate is missing in it')
-    try {
-      const own = new X509Certificate(certificate)
-      if (!own.checkPrivateKey(createPrivateKey(key)))
-        throw unusable(path, 'its key and its certificate do not belong together')
-      if (!own.ca || !own.verify(own.publicKey))
-        throw unusable(path, 'its certificate is not that of an authority')
-      return await Authority.#from({ key, certificate }, { wasThere: true })
-    } catch (cause) {
-      if (cause instanceof AuthorityError) throw cause
-      throw unusable(path, messageOf(cause), { cause })
-    }
-  }
-
-  static async #from(
-    { key, certificate }: KeyAndCertificate,
-    { wasThere }: { wasThere: boolean },
-  ): Promise<Authority> {
-    const der = createPrivateKey(key).export({ format: 'der', type: 'pkcs8' })
-    return new Authority({
-      x509: await loadX509(),
-      key: await webcrypto.subtle.importKey('pkcs8', der, keyAlgorithm, false, ['sign']),
-      certificatePem: `${certificate.trim()}\n`,
-      wasThere,
-    })
-  }
-
-  /** The witness's own, made anew at each start; the chain is the certificate and then the authority's. */
-  async issueWitness(): Promise<KeyAndCertificate> {
-    const { key, certificate } = await this.#issue({ kind: 'witness' })
-    return { key, certificate: certificate + this.certificatePem }
-  }
-
-  issueAdmin(name: string): Promise<KeyAndCertificate> {
-    return this.#issue({ kind: 'admin', name })
+  /** For somebody on this host: the witness itself, or its admin. */
+  async issue(identity: Identity): Promise<KeyAndCertificate> {
+    const { x509 } = await this.#ready()
+    const keys = await makeKeyPair()
+    const publicKey = await x509.PublicKey.create(keys.publicKey, webcrypto)
+    return { key: await privateKeyPem(keys.privateKey), certificate: await this.#sign(identity, publicKey) }
   }
 
   /**
@@ -163,18 +127,19 @@ export class Authority {
     await this.#readRequest(request)
   }
 
-  async #issue(identity: Identity): Promise<KeyAndCertificate> {
-    const keys = await makeKeyPair()
-    const publicKey = await this.#x509.PublicKey.create(keys.publicKey, webcrypto)
-    return { key: await privateKeyPem(keys.privateKey), certificate: await this.#sign(identity, publicKey) }
+  /** A witness that is started anew must be in use before a lease runs out, and signs nothing for that. */
+  #ready(): Promise<Signer> {
+    this.#signer ??= loadSigner(this.#key, this.certificatePem)
+    return this.#signer
   }
 
   async #readRequest(pem: string): Promise<PublicKey> {
     if (pem.length > longestRequest)
       throw new KeyRequestError(`the certificate request is longer than ${longestRequest} characters`)
+    const { x509 } = await this.#ready()
     let parsed: InstanceType<X509['Pkcs10CertificateRequest']>
     try {
-      parsed = new this.#x509.Pkcs10CertificateRequest(pem)
+      parsed = new x509.Pkcs10CertificateRequest(pem)
     } catch (cause) {
       throw new KeyRequestError('not a certificate request (PKCS #10, PEM)', { cause })
     }
@@ -186,7 +151,7 @@ export class Authority {
   }
 
   async #sign(identity: Identity, publicKey: PublicKey): Promise<string> {
-    const x509 = this.#x509
+    const { x509, key } = await this.#ready()
     const certificate = await x509.X509CertificateGenerator.create(
       {
         serialNumber: randomSerial(),
@@ -195,7 +160,7 @@ export class Authority {
         notBefore,
         notAfter,
         publicKey,
-        signingKey: this.#key,
+        signingKey: key,
         signingAlgorithm,
         extensions: await this.#extensionsOf(identity, publicKey),
       },
@@ -205,7 +170,7 @@ export class Authority {
   }
 
   async #extensionsOf(identity: Identity, publicKey: PublicKey): Promise<Extension[]> {
-    const x509 = this.#x509
+    const { x509, publicKey: own } = await this.#ready()
     const dns = identity.kind === 'witness' ? [{ type: 'dns' as const, value: witnessServerName }] : []
     return [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -216,8 +181,38 @@ export class Authority {
       ]),
       new x509.SubjectAlternativeNameExtension([{ type: 'url', value: uriOf(identity) }, ...dns]),
       await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-      await x509.AuthorityKeyIdentifierExtension.create(this.#publicKey, false, webcrypto),
+      await x509.AuthorityKeyIdentifierExtension.create(own, false, webcrypto),
     ]
+  }
+}
+
+async function loadSigner(key: string, certificatePem: string): Promise<Signer> {
+  const x509 = await loadX509()
+  const der = createPrivateKey(key).export({ format: 'der', type: 'pkcs8' })
+  return {
+    x509,
+    key: await webcrypto.subtle.importKey('pkcs8', der, keyAlgorithm, false, ['sign']),
+    publicKey: new x509.X509Certificate(certificatePem).publicKey,
+  }
+}
+
+/** @throws AuthorityError */
+function readAuthority(path: string, text: string): KeyAndCertificate {
+  const blocks = [...text.matchAll(pemBlock)]
+  const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
+  const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
+  if (key === undefined || certificate === undefined)
+    throw unusable(path, 'the private key or the certificate is missing in it')
+  try {
+    const own = new X509Certificate(certificate)
+    if (!own.checkPrivateKey(createPrivateKey(key)))
+      throw unusable(path, 'its key and its certificate do not belong together')
+    if (!own.ca || !own.verify(own.publicKey))
+      throw unusable(path, 'its certificate is not that of an authority')
+    return { key, certificate }
+  } catch (cause) {
+    if (cause instanceof AuthorityError) throw cause
+    throw unusable(path, messageOf(cause), { cause })
   }
 }
 

@@ -170,7 +170,14 @@ async function join(
       evidence: { address, port: body.port, generation, from: addressOf(request) },
     }),
   )
-  response.status(201).json({ certificate, generation })
+  response.status(201).json({ certificate, generation, peerConnected: hasPeer(options, { cluster, node }) })
+}
+
+/** Whether another node of the cluster is here, whose vote the one that joins can count on. */
+function hasPeer({ registry, isConnected }: EnrolmentApiOptions, { cluster, node }: NodeKey): boolean {
+  return registry.entries.some(
+    (entry) => entry.cluster === cluster && entry.node !== node && !entry.removed && isConnected(entry),
+  )
 }
 
 async function renew(options: EnrolmentApiOptions, request: Request, response: Response): Promise<void> {

@@ -5,15 +5,16 @@ import { performance } from 'node:perf_hooks'
 import { bootClockMs, bootId } from '../shared/boot-clock.ts'
 import { keepCompiledCode } from '../shared/compiled-code.ts'
 import { ConfigError } from '../shared/config-file.ts'
+import type { Credentials } from '../shared/credentials.ts'
 import { messageOf } from '../shared/error-message.ts'
 import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { serviceManager } from '../shared/service-manager.ts'
-import { keepAdminCredentials } from './admin-credentials.ts'
 import { Authority, AuthorityError } from './authority.ts'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
 import { exitCodes, parseOptions } from './options.ts'
+import { ownCredentials } from './own-credentials.ts'
 import { Registry } from './registry.ts'
 import { startWitness, type Witness } from './witness.ts'
 
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
   endOnFault(log)
   prepareDataFolder(config.dataDir)
   lockDataFolder(config.dataDir)
-  const authority = await openAuthority(config, log)
+  const { authority, credentials } = await openAuthority(config, log)
   const registry = await Registry.open({
     folder: authorityFolderIn(config.dataDir),
     authorityWasThere: authority.wasThere,
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
     witness = await startWitness({
       config,
       authority,
+      credentials,
       registry,
       version,
       bootId: bootId(),
@@ -109,15 +111,19 @@ function authorityFolderIn(dataDir: string): string {
   return join(dataDir, 'authority')
 }
 
-async function openAuthority({ dataDir }: WitnessConfig, log: Log): Promise<Authority> {
+async function openAuthority(
+  { dataDir }: WitnessConfig,
+  log: Log,
+): Promise<{ authority: Authority; credentials: Credentials }> {
   try {
     const authority = await Authority.open(authorityFolderIn(dataDir))
     if (!authority.wasThere)
       log.info('authority-made', `this witness is the certificate authority of its nodes from now on`, {
         fingerprint: authority.fingerprint,
       })
-    await keepAdminCredentials(dataDir, authority)
-    return authority
+    await ownCredentials(join(dataDir, 'admin'), { kind: 'admin', name: 'local' }, authority)
+    const credentials = await ownCredentials(join(dataDir, 'witness'), { kind: 'witness' }, authority)
+    return { authority, credentials }
   } catch (error) {
     if (error instanceof AuthorityError) endWith(exitCodes.usage, error.message)
     endWith(

@@ -1,6 +1,7 @@
 /** The parts of the witness put together: from a configuration to a listening daemon, and back down. */
 import type { AddressInfo } from 'node:net'
 import type { Request } from 'express'
+import type { Credentials } from '../shared/credentials.ts'
 import { ConnectionLimit } from '../shared/connection-limit.ts'
 import { assertNever } from '../shared/assert-never.ts'
 import type { Identity, NodeIdentity } from '../shared/identity.ts'
@@ -25,6 +26,8 @@ import type { Registry } from './registry.ts'
 export interface WitnessOptions {
   readonly config: WitnessConfig
   readonly authority: Authority
+  /** The witness's own. */
+  readonly credentials: Credentials
   readonly registry: Registry
   readonly version: string
   readonly bootId: string
@@ -51,8 +54,20 @@ const renewalsMs = 3_600_000
 
 /** @throws the system's error where the address cannot be listened on */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
-  const { config, authority, registry, version, bootId, log, nowMs, monotonicMs, now, echo, service } =
-    options
+  const {
+    config,
+    authority,
+    credentials,
+    registry,
+    version,
+    bootId,
+    log,
+    nowMs,
+    monotonicMs,
+    now,
+    echo,
+    service,
+  } = options
   const refusals = new Refusals(log, nowMs)
   const gateway: AgentGateway = new AgentGateway({
     join: (name) => clusters.join(name),
@@ -85,7 +100,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     return identity === null || refusalOf(identity) !== null ? null : identity
   }
   const server = createSecureServer({
-    credentials: { ...(await authority.issueWitness()), authority: authority.certificatePem },
+    // A node that joins finds the authority in the chain.
+    credentials: { ...credentials, certificate: credentials.certificate + authority.certificatePem },
     limit: new ConnectionLimit({
       isKnown: (address) => isLoopback(address) || clusters.knowsAddress(address),
       monotonicMs,

@@ -36,10 +36,13 @@ async function issue(identity: Identity, by: Authority): Promise<OwnCredentials>
 
 async function keyAndCertificate(identity: Identity, by: Authority): Promise<KeyAndCertificate> {
   switch (identity.kind) {
-    case 'witness':
-      return by.issueWitness()
+    case 'witness': {
+      const { key, certificate } = await by.issue(identity)
+      // As the witness shows it: a node that joins finds the authority in the chain.
+      return { key, certificate: certificate + by.certificatePem }
+    }
     case 'admin':
-      return by.issueAdmin(identity.name)
+      return by.issue(identity)
     case 'node': {
       const { key, request } = await makeKeyRequest()
       const { cluster, node, generation } = identity

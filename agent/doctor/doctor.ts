@@ -97,10 +97,7 @@ async function examineKeepalived(
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
   const { findings, profiles } = checkConfiguration({ path, runDir })
   const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
-  return [
-    checkProcess(look, pidFile),
-    ...findings,
-    checkLoaded({ path, startedAtMs: look.startedAtMs, bootMs: around.bootMs(), nowMs: around.wallMs() }),
+  const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
     checkBar(runDir, pids),
     ...(await checkStamps({
@@ -109,6 +106,18 @@ async function examineKeepalived(
       checkMs: (plan?.timing ?? defaultTiming).checkMs,
       pauseMs: around.pauseMs,
     })),
+  ]
+  return [
+    checkProcess(look, pidFile),
+    ...findings,
+    checkLoaded({
+      path,
+      startedAtMs: look.startedAtMs,
+      isInUse: uses.every(({ verdict }) => verdict === 'ok'),
+      bootMs: around.bootMs(),
+      nowMs: around.wallMs(),
+    }),
+    ...uses,
     script === null
       ? fail(
           'check-time',

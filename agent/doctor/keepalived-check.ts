@@ -153,20 +153,25 @@ function gather<T>(pids: readonly number[], list: (pid: number) => readonly T[])
   return lists.length === 0 ? null : lists.flat()
 }
 
-/** A file that is younger than the running keepalived may not be what runs; a reload does not show from outside. */
+/**
+ * A file that is younger than the running keepalived may not be what runs. A reload does not show from outside; what it
+ * brought does, where FIFO, bar and check are in use.
+ */
 export function checkLoaded(of: {
   readonly path: string
   readonly startedAtMs: number | null
+  readonly isInUse: boolean
   readonly bootMs: number
   readonly nowMs: number
 }): Finding {
-  const { path, startedAtMs, bootMs, nowMs } = of
+  const { path, startedAtMs, isInUse, bootMs, nowMs } = of
   const changedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs
   if (startedAtMs === null || changedAtMs === undefined)
     return ok('loaded', 'keepalived does not run, or has no file to load')
   const startedWallMs = nowMs - (bootMs - startedAtMs)
   if (changedAtMs <= startedWallMs)
     return ok('loaded', `keepalived started after ${basename(path)} was changed`)
+  if (isInUse) return ok('loaded', `keepalived uses what ${basename(path)} says of FIFO, bar and check`)
   return warn(
     'loaded',
     `${path} was changed ${Math.round((changedAtMs - startedWallMs) / 1000)} s after keepalived started; whether it was loaded since does not show from outside`,

@@ -12,6 +12,8 @@ import { placeFile } from '../../shared/placed-file.ts'
 import { askWitness, WitnessRequestError } from '../../shared/witness-request.ts'
 import { runCommand } from '../command.ts'
 import { IssueError, readIssued } from '../issued-certificate.ts'
+import { parseKeepalivedConf } from '../keepalived-conf.ts'
+import { glanceAtAddresses, held, type KernelAddress } from '../kernel-addresses.ts'
 import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
 import { findAuthority } from './find-authority.ts'
 import { JoinError } from './join-error.ts'
@@ -37,6 +39,7 @@ export interface JoinSurroundings {
   readonly say: (line: string) => void
   /** Null: no systemd runs here. */
   readonly systemctl: readonly string[] | null
+  readonly glance: () => KernelAddress[]
 }
 
 const defaultConfig = '/etc/keepalived-witness/agent.yaml'
@@ -78,6 +81,7 @@ export function addJoinCommand(program: Command): void {
           isTty: process.stdin.isTTY,
           say: (line) => process.stderr.write(`${line}\n`),
           systemctl: existsSync('/run/systemd/system') ? ['systemctl'] : null,
+          glance: glanceAtAddresses,
         },
       )
       // A terminal that is still read would keep the process.
@@ -106,7 +110,7 @@ const onCommandLine =
 
 async function join(
   options: JoinOptions,
-  { input, isTty, say, systemctl }: JoinSurroundings,
+  { input, isTty, say, systemctl, glance }: JoinSurroundings,
 ): Promise<JoinExit> {
   if (isTty) say('Paste the line that "witnessctl invite" printed, and press Enter:')
   const invite = await readInvite(input)
@@ -123,7 +127,7 @@ async function join(
   assertWritable(stateDir, 0o755)
   assertWritable(dirname(options.config), 0o755)
 
-  const { key, certificate, authority } = await enrol(invite, draft)
+  const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
   try {
     writeCredentials(stateDir, { key, certificate, authority })
     placeFile(options.config, draft.text, draft.wasThere ? statSync(options.config).mode & 0o777 : 0o644)
@@ -137,13 +141,16 @@ async function join(
   say(
     `Key and certificate are in ${stateDir}; ${options.config} is ${draft.wasThere ? 'brought up to date' : 'written'}.`,
   )
+  if (options.start && systemctl !== null && !peerConnected && hasVip(draft, glance)) {
+    if (!(await isActive(systemctl))) return waitForPeer(cluster, say)
+  }
   return startUnit(options, { say, systemctl })
 }
 
 async function enrol(
   { address, fingerprint, secret, cluster, node }: Invite,
   { config }: AgentYaml,
-): Promise<{ key: string; certificate: string; authority: string }> {
+): Promise<{ key: string; certificate: string; authority: string; peerConnected: boolean }> {
   const { hostname: host, port } = endpointOf(address)
   const authority = await findAuthority({ host, port, fingerprint, timeoutMs: answerTimeoutMs })
   const { key, request } = await makeKeyRequest()
@@ -160,8 +167,8 @@ async function enrol(
     if (!(cause instanceof WitnessRequestError)) throw cause
     throw new JoinError(whyNoAnswer(address, cause), { cause })
   })
-  const { certificate } = readIssued(answer, { cluster, node, key, authority })
-  return { key, certificate, authority }
+  const { certificate, peerConnected } = readIssued(answer, { cluster, node, key, authority })
+  return { key, certificate, authority, peerConnected }
 }
 
 function whyNoAnswer(address: string, { code, message }: WitnessRequestError): string {
@@ -171,6 +178,31 @@ function whyNoAnswer(address: string, { code, message }: WitnessRequestError): s
     case 'unreachable':
       return `the witness at ${address} did not answer (${message}): try again with the same line; where it is told to be used already, make another`
   }
+}
+
+/** A keepalived.conf that cannot be read is for `setup` and `doctor` to tell of. */
+function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
+  try {
+    const { profiles } = parseKeepalivedConf(config.keepalived.config)
+    return profiles.some(({ vips }) => held(glance(), vips).length > 0)
+  } catch {
+    return false
+  }
+}
+
+async function isActive(systemctl: readonly string[]): Promise<boolean> {
+  const { error } = await runCommand([...systemctl, 'is-active', '--quiet', unit], {
+    timeoutMs: unitTimeoutMs,
+  })
+  return error === null
+}
+
+/** A first agent has promised nothing that it knows of, and waits; beside a keepalived that is MASTER that is a lost claim. */
+function waitForPeer(cluster: string, say: (line: string) => void): JoinExit {
+  say(
+    `The agent is not started: this node has the virtual IP, and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived let go. Join the other node now; after that, here: "systemctl enable --now ${unit}"`,
+  )
+  return joinExits.notStarted
 }
 
 async function startUnit(

@@ -197,7 +197,7 @@ class Setup {
     }
     this.#replace(draft.changes)
     this.#say(
-      'Done; keepalived still runs with its old configuration. With the agent running (systemctl status witness-agent), on the standby first and then on the holder: systemctl restart keepalived',
+      'Done; keepalived still runs with its old configuration. With the agent running (systemctl status witness-agent), on the standby first and then on the holder: systemctl reload keepalived',
     )
     return setupExits.done
   }
@@ -219,7 +219,7 @@ class Setup {
     this.#replace(draft.changes)
     for (const change of draft.changes) this.#say(comparedWithBackups(change))
     this.#say(
-      'Done; keepalived still runs with its old configuration. On the standby first and then on the holder: systemctl restart keepalived; after that the agent is not needed any more: systemctl disable --now witness-agent',
+      'Done; keepalived still runs with its old configuration. On the standby first and then on the holder: systemctl reload keepalived; after that the agent is not needed any more: systemctl disable --now witness-agent',
     )
     return setupExits.done
   }

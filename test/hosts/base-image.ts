@@ -49,6 +49,10 @@ rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/* /usr/share/doc/* /usr/
 
 /** @returns the folder of the image; made where it is not there yet. */
 export async function baseImage(tell: (text: string) => void): Promise<string> {
+  if (/^\/(tmp|run)(\/|$)/.test(cacheFolder))
+    throw new PrerequisiteError(
+      `KEEPALIVED_WITNESS_HOSTS_CACHE=${cacheFolder}: the hosts have a /tmp and a /run of their own; choose another folder`,
+    )
   const source = await aptSource()
   const recipe = createHash('sha256').update(
     [source.codename, source.architecture, ...packages, finishScript].join('\n'),

@@ -7,13 +7,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { labFolders, sweepAbandonedFolders } from '../lab/lab-folder.ts'
 import { until } from '../lab/pause.ts'
+import { baseImage } from './base-image.ts'
 import { controlGroups, sweepControlGroups } from './control-group.ts'
 import { ensureHostPrerequisites } from './host-prerequisites.ts'
 
 describe('the end of booted hosts', function () {
-  this.timeout(4 * 60_000)
+  this.timeout(2 * 60_000)
 
-  before(ensureHostPrerequisites)
+  before(async function () {
+    this.timeout(8 * 60_000)
+    await ensureHostPrerequisites()
+    await baseImage((text) => console.log(`    ${text}`))
+  })
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const)
     it(`leaves no process, mount, control group or folder after ${signal}`, async () => {
@@ -23,7 +28,11 @@ describe('the end of booted hosts', function () {
         ['--import', 'tsx', fileURLToPath(new URL('programs/boot-only.ts', import.meta.url))],
         { stdio: ['ignore', 'pipe', 'ignore'] },
       )
-      await once(runner.stdout, 'data')
+      const first = await Promise.race([
+        once(runner.stdout, 'data').then(() => 'up'),
+        once(runner, 'exit').then(() => 'ended'),
+      ])
+      assert.equal(first, 'up', 'the hosts did not boot')
       const processes = processesOf(runner)
       assert.ok(processes.length > 10, `${processes.length} processes are in the hosts`)
       runner.kill(signal)

@@ -21,8 +21,8 @@ const latestMs = 250
 const renewMs = 250
 /** Of one kind at most one line in this time. */
 const quietMs = 10_000
-/** The witness's own bound for one cluster, and some for the others. */
-const mostEventsAtOnce = 330
+/** The witness's own bounds for one cluster (of what is critical, and of the rest), and some for the others. */
+const mostEventsAtOnce = 630
 /** What V8 keeps of a heap that was larger for a while. */
 const mostGrowthKiB = 128 * 1024
 /** The program that looks, and a connection of an agent that is being replaced. */

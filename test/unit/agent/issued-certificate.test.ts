@@ -33,6 +33,7 @@ describe('issued-certificate', () => {
     assert.deepEqual(readIssued(answer(lb01Credentials.certificate), expected), {
       certificate: lb01Credentials.certificate,
       generation: 1,
+      peerConnected: true,
     }))
 
   it('is refused when it is for somebody else, for another key, or of another authority', async () => {

@@ -225,7 +225,7 @@ describe('authority', () => {
       assert.equal(statSync(authorityKeyFileIn(file('authority'))).mode & 0o777, 0o600)
       assert.equal(statSync(file('authority')).mode & 0o777, 0o700)
       assert.deepEqual(readdirSync(file('authority')), ['ca.pem'], 'nothing temporary stays')
-      const { key, certificate } = await second.issueAdmin('local')
+      const { key, certificate } = await second.issue({ kind: 'admin', name: 'local' })
       writeCredentials(file('admin'), { key, certificate, authority: first.certificatePem })
       assert.deepEqual(readCredentials(file('admin'), 'x').identity, { kind: 'admin', name: 'local' })
     })

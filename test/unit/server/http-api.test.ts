@@ -172,6 +172,7 @@ describe('http-api', () => {
       assert.equal(answer.status, 403, path)
       assert.match(problem(answer).detail, /^The certificate of node web\/lb01 does not reach that far/)
     }
+    assert.equal((await ask(check, { by: 'admin' })).status, 403)
     for (const by of ['stranger', 'witness'])
       for (const path of ['/api/v1/clusters', '/api/v1/clusters/web', check])
         assert.equal((await ask(path, { by })).status, 403, `${by} ${path}`)
@@ -205,12 +206,18 @@ describe('http-api', () => {
   })
 
   it('answers a check in words and in JSON, 200 for yes and 503 for no', async () => {
-    const yes = await ask(check, { headers: { accept: '*/*' } })
+    const yes = await ask(check, {
+      by: 'lb01',
+      headers: { accept: '*/*' },
+    })
     assert.equal(yes.status, 200)
     assert.equal(yes.headers['content-type'], 'text/plain; charset=utf-8')
     assert.equal(yes.body, 'lb01 has the lease\n')
     checkAnswer = { permit: false, text: 'lb02 has the VIP' }
-    const no = await ask(check, { headers: { accept: 'application/json' } })
+    const no = await ask(check, {
+      by: 'lb01',
+      headers: { accept: 'application/json' },
+    })
     assert.equal(no.status, 503)
     assert.deepEqual(JSON.parse(no.body), { permit: false, reason: 'lb02 has the VIP' })
     assert.deepEqual(asked[0], { node: 'lb01', instance: 'VI_1', bootId: null })
@@ -218,7 +225,7 @@ describe('http-api', () => {
 
   it('hands on which boot of the host asks, where the check says so', async () => {
     const boot = '5f0f6c5e-4a1b-4c7e-9d55-0d6a0c2f7a11'
-    const answer = await ask(`/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=${boot}`)
+    const answer = await ask(`${check}&boot=${boot}`, { by: 'lb01' })
     assert.equal(answer.status, 200)
     assert.deepEqual(asked, [{ node: 'lb01', instance: 'VI_1', bootId: boot }])
   })
@@ -235,25 +242,23 @@ describe('http-api', () => {
       status: 400,
       detail: 'limit is "x": a whole number from 1 to 1000 is expected',
     })
-    const answer = await ask('/api/v1/check?cluster=web&node=../../etc')
-    assert.match(problem(answer).detail, /node is "..\/..\/etc": letters, digits.*; instance is missing/)
-    const shortBoot = await ask('/api/v1/check?cluster=web&node=lb01&instance=VI_1&boot=x')
+    const answer = await ask('/api/v1/check?cluster=web&node=lb01&instance=../../etc&color=red', {
+      by: 'lb01',
+    })
+    assert.match(problem(answer).detail, /instance is "..\/..\/etc": letters, digits.*color is /)
+    const shortBoot = await ask(`${check}&boot=x`, { by: 'lb01' })
     assert.equal(problem(shortBoot).detail, 'boot is "x": 8 to 64 characters are expected')
     assert.deepEqual(asked, [])
   })
 
   it('does not know other clusters, and no other paths', async () => {
-    for (const path of [
-      '/api/v1/clusters/mail',
-      '/api/v1/clusters/mail/events',
-      '/api/v1/check?cluster=mail&node=lb01&instance=VI_1',
-      '/',
-      '/api/v2',
-    ]) {
+    for (const path of ['/api/v1/clusters/mail', '/api/v1/clusters/mail/events', '/', '/api/v2']) {
       const answer = await ask(path)
       assert.equal(answer.status, 404, path)
       problem(answer)
     }
+    const foreign = await ask('/api/v1/check?cluster=mail&node=lb01&instance=VI_1', { by: 'stranger' })
+    assert.equal(problem(foreign).status, 404)
   })
 
   it('takes nothing but reading, and no bodies', async () => {
@@ -270,7 +275,7 @@ describe('http-api', () => {
   it('takes a path that is no UTF-8 for a bad request, and a failure of its own for one', async () => {
     assert.equal(problem(await ask('/api/v1/clusters/%ff')).status, 400)
     checkAnswer = new Error('a secret detail')
-    const answer = await ask('/api/v1/check?cluster=web&node=lb01&instance=VI_1')
+    const answer = await ask(check, { by: 'lb01' })
     assert.equal(answer.status, 500)
     assert.doesNotMatch(answer.body, /secret/)
     assert.equal(errors.length, 1)

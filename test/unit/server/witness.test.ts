@@ -138,6 +138,8 @@ class PretendAgent {
   }
 }
 
+const own = { ...(await authority.issue({ kind: 'witness' })), authority: authority.certificatePem }
+
 describe('witness', () => {
   let folder = ''
   let witness: Witness
@@ -190,6 +192,7 @@ describe('witness', () => {
         ...changes,
       },
       authority,
+      credentials: own,
       registry,
       version: 'test',
       bootId: 'boot-of-the-witness',

@@ -97,11 +97,12 @@ describe('the doctor looks at keepalived:', () => {
     writeFileSync(path, '')
     utimesSync(path, 1000, 1000)
     // It started 50 s after boot, which was 100 s before now.
-    const at = { path, startedAtMs: 50_000, bootMs: 100_000 }
+    const at = { path, startedAtMs: 50_000, isInUse: false, bootMs: 100_000 }
     assert.equal(checkLoaded({ ...at, nowMs: 1_050_000 }).verdict, 'ok')
     const younger = checkLoaded({ ...at, nowMs: 1_040_000 })
     assert.equal(younger.verdict, 'warn')
     assert.match(younger.text, /changed 10 s after keepalived started/)
+    assert.equal(checkLoaded({ ...at, isInUse: true, nowMs: 1_040_000 }).verdict, 'ok')
   })
 
   it('whether it runs the check, instance by instance', async () => {

@@ -33,9 +33,11 @@ describe('witness-agent join', () => {
   let server: Server
   let registry: Registry
   let atMs: number
+  let connected: string | null
 
   beforeEach(async () => {
     atMs = 1000
+    connected = null
     registry = await Registry.open({
       folder: file('authority'),
       authorityWasThere: false,
@@ -60,7 +62,7 @@ describe('witness-agent join', () => {
           identityOf: ({ socket }) => identityOfPeer(socket),
           ownAddress: () => null,
           holdsLease: () => false,
-          isConnected: () => false,
+          isConnected: ({ node }) => node === connected,
           tell: () => undefined,
           onUnknownInvite: () => undefined,
           nowMs: () => atMs,
@@ -93,14 +95,21 @@ describe('witness-agent join', () => {
     {
       words = [] as string[],
       systemctl = null as string[] | null,
+      vips = [] as string[],
       ...options
-    }: Partial<JoinOptions> & { words?: string[]; systemctl?: string[] | null } = {},
+    }: Partial<JoinOptions> & { words?: string[]; systemctl?: string[] | null; vips?: string[] } = {},
   ): Promise<{ code: number; said: string }> {
     const said: string[] = []
     const code = await runJoin(
       words,
       { config: file('etc/agent.yaml'), stateDir: file('state'), listen: null, start: false, ...options },
-      { input: Readable.from([input]), isTty: false, say: (line) => said.push(line), systemctl },
+      {
+        input: Readable.from([input]),
+        isTty: false,
+        say: (line) => said.push(line),
+        systemctl,
+        glance: () => vips.map((address) => ({ device: 'eth0', address, prefixLength: 24 })),
+      },
     )
     return { code, said: said.join('\n') }
   }
@@ -315,6 +324,51 @@ describe('witness-agent join', () => {
     })
     assert.equal(broken.code, joinExits.notStarted)
     assert.match(broken.said, /is enrolled, but its agent does not run: .*journalctl -u witness-agent/)
+  })
+
+  describe('on the node that has the virtual IP', () => {
+    const vips = ['10.0.0.100']
+    async function joinWith(systemctl: string): Promise<{ code: number; said: string; calls: string }> {
+      mkdirSync(file('etc'), { recursive: true })
+      writeFileSync(
+        file('keepalived.conf'),
+        'vrrp_instance VI_1 {\n interface lo\n virtual_router_id 51\n virtual_ipaddress {\n 10.0.0.100/24\n }\n}\n',
+      )
+      writeFileSync(file('etc/agent.yaml'), `keepalived:\n  config: ${file('keepalived.conf')}\n`)
+      writeFileSync(file('systemctl'), `#!/bin/sh\necho "$@" >> ${file('calls')}\n${systemctl}\n`, {
+        mode: 0o755,
+      })
+      const done = await run(await invite(), { start: true, systemctl: [file('systemctl')], vips })
+      return { ...done, calls: readFileSync(file('calls'), 'utf8') }
+    }
+
+    it('starts no agent before the other node has one: it would make keepalived let go', async () => {
+      const { code, said, calls } = await joinWith('[ "$1" != is-active ]')
+      assert.equal(code, joinExits.notStarted)
+      assert.equal(calls, 'is-active --quiet witness-agent\n')
+      assert.match(
+        said,
+        /is enrolled at the witness[^]*The agent is not started: this node has the virtual IP/,
+      )
+      assert.match(said, /Join the other node now; after that, here: "systemctl enable --now witness-agent"/)
+    })
+
+    it('starts it beside the other node, and starts one anew that runs already', async () => {
+      assert.equal((await joinWith('true')).code, joinExits.ok)
+      const other = await registry.invite({ cluster: 'web', node: 'lb02' })
+      assert.ok(other.kind === 'done')
+      await registry.redeem({
+        cluster: 'web',
+        node: 'lb02',
+        secret: other.secret,
+        address: '10.0.0.12',
+        port: 7401,
+      })
+      connected = 'lb02'
+      const { code, calls } = await joinWith('[ "$1" != is-active ]')
+      assert.equal(code, joinExits.ok)
+      assert.match(calls, /enable witness-agent\nrestart witness-agent\n$/)
+    })
   })
 
   describe('and then the renewal', () => {
