@@ -13,9 +13,8 @@ describe('a line of ip -ts monitor address', () => {
 
   it('tells when the VIP went', () => {
     assert.equal(
-      parseMonitorLine(
-        '[2026-11-21T00:52:50.864909] Deleted 2: eth0    inet 10.0.0.100/24 scope global eth0',
-      )?.has,
+      parseMonitorLine('[2026-11-21T00:52:50.864909] Deleted 2: eth0    inet 10.0.0.100/24 scope global eth0')
+        ?.has,
       false,
     )
   })

@@ -375,7 +375,7 @@ function begin(): void {
         repeat(socket, 12, (index) =>
           hello({
             incarnation: `${incarnation}-${index}`,
-            listener: { address: `10.77.1.${index % 250}`, port: 7000 + (index % 1000) },
+            listener: { address: `10.0.1.${index % 250}`, port: 7000 + (index % 1000) },
           }),
         ),
       )

@@ -33,9 +33,9 @@ const witness = { host: addressOf.witness, port: 7400 }
 const lb01 = { host: addressOf.lb01, port: 7401 }
 const lb02 = { host: addressOf.lb02, port: 7401 }
 
-const rogue = { cluster: 'rogue', node: 'rogue01', address: '10.77.0.40' } as const
+const rogue = { cluster: 'rogue', node: 'rogue01', address: '10.0.0.40' } as const
 /** Has its own budget, which nobody floods. */
-const replayer = { cluster: 'replayers', node: 'rogue02', address: '10.77.0.49' } as const
+const replayer = { cluster: 'replayers', node: 'rogue02', address: '10.0.0.49' } as const
 const guests = [
   rogue,
   replayer,
@@ -44,7 +44,7 @@ const guests = [
 
 function stranger(kind: AttackKind, many: number, over: Partial<PlannedAttack> = {}): PlannedAttack {
   return {
-    ...{ kind, many, on: 'client', from: '10.77.0.41', identity: null, target: witness },
+    ...{ kind, many, on: 'client', from: '10.0.0.41', identity: null, target: witness },
     ...{ as: { cluster: 'web', node: 'lb01' }, afterMs: 0, lastsMs },
     ...over,
   }
@@ -72,17 +72,17 @@ const strangers = hostile('strangers', {
   fault:
     'strangers: 500 slow connections, 1 000 connections a second, pipelines, no certificate or one of another authority',
   attacks: [
-    ...rare(witness, '10.77.0.42'),
-    ...rare(lb01, '10.77.0.42'),
-    stranger('silent-tcp', 125, { from: '10.77.0.43' }),
-    stranger('silent-tls', 125, { from: '10.77.0.44' }),
-    stranger('half-request', 125, { from: '10.77.0.45' }),
-    stranger('drip', 125, { from: '10.77.0.46' }),
-    stranger('silent-tcp', 125, { from: '10.77.0.43', target: lb01 }),
-    stranger('half-request', 125, { from: '10.77.0.45', target: lb02 }),
-    stranger('join', 2, { from: '10.77.0.42' }),
-    stranger('pipeline', 4, { from: '10.77.0.47' }),
-    stranger('idlers', 200, { from: '10.77.0.48' }),
+    ...rare(witness, '10.0.0.42'),
+    ...rare(lb01, '10.0.0.42'),
+    stranger('silent-tcp', 125, { from: '10.0.0.43' }),
+    stranger('silent-tls', 125, { from: '10.0.0.44' }),
+    stranger('half-request', 125, { from: '10.0.0.45' }),
+    stranger('drip', 125, { from: '10.0.0.46' }),
+    stranger('silent-tcp', 125, { from: '10.0.0.43', target: lb01 }),
+    stranger('half-request', 125, { from: '10.0.0.45', target: lb02 }),
+    stranger('join', 2, { from: '10.0.0.42' }),
+    stranger('pipeline', 4, { from: '10.0.0.47' }),
+    stranger('idlers', 200, { from: '10.0.0.48' }),
     stranger('storm', 1000, { afterMs: 3000, lastsMs: 4000 }),
     stranger('handshakes', 1000, { afterMs: 7000, lastsMs: 2000 }),
     stranger('storm', 1000, { afterMs: 9000, lastsMs: 3000, target: lb01 }),

@@ -13,11 +13,13 @@ import { adminCredentials, authority, lb01Credentials, witnessCredentials } from
 describe('witness-request', () => {
   let server: Server
   let heard: string[]
+  let date: string
   let isSilent: boolean
 
   beforeEach(async () => {
     heard = []
     isSilent = false
+    date = 'Fri, 02 Jan 2026 03:04:05 GMT'
     server = createServer(
       { key: witnessCredentials.key, cert: witnessCredentials.certificate, minVersion: 'TLSv1.3' },
       (request, response) => {
@@ -25,7 +27,7 @@ describe('witness-request', () => {
         request.on('data', (chunk) => (body += String(chunk)))
         request.on('end', () => {
           heard.push(`${request.method ?? ''} ${request.url ?? ''} ${body}`)
-          if (!isSilent) response.writeHead(418).end('tea')
+          if (!isSilent) response.writeHead(418, { date }).end('tea')
         })
       },
     )
@@ -58,7 +60,9 @@ describe('witness-request', () => {
     })
 
   it('brings back what the witness answers, whatever it is', async () => {
-    assert.deepEqual(await ask(), { status: 418, text: 'tea' })
+    assert.deepEqual(await ask(), { status: 418, text: 'tea', dateMs: Date.UTC(2026, 0, 2, 3, 4, 5) })
+    date = 'noon'
+    assert.equal((await ask()).dateMs, null)
     assert.equal((await ask({ own: null, method: 'GET', body: null })).status, 418)
     assert.deepEqual(heard, ['POST /x?y=1 {"secret":1}', 'GET /x?y=1 '])
   })
