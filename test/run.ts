@@ -119,7 +119,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const parts: Part[] = [
-  { name: 'packages', command: ['deploy/debian-packages'], limitMs: 15 * minuteMs, countsFile: null },
+  ...['lab', 'package', 'hosts'].map((purpose): Part => ({
+    name: `packages for ${purpose}`,
+    command: ['deploy/debian-packages', '--for', purpose],
+    limitMs: 15 * minuteMs,
+    countsFile: null,
+  })),
   { name: 'build', command: ['npm', 'run', '--silent', 'build'], limitMs: 5 * minuteMs, countsFile: null },
   { name: 'check', command: ['npm', 'run', '--silent', 'check'], limitMs: 10 * minuteMs, countsFile: null },
   mocha('unit', { files: ['test/unit/**/*.test.ts'], folder, limitMs: 15 * minuteMs }),
