@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { messageOf } from '../../shared/error-message.ts'
 import { runCommand } from '../command.ts'
 import { writePermit } from '../permit-file.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
@@ -15,35 +16,51 @@ export async function checkTime(of: {
   readonly bootId: string
   readonly bootMs: number
 }): Promise<Finding> {
-  const folder = mkdtempSync(join(tmpdir(), 'witness-doctor-'))
-  const instance = 'doctor'
+  let folder: string
   try {
-    writeFileSync(join(folder, 'check.conf'), `MODE=enforce\nALONE=stop\nRUN_DIR=${folder}\n`)
-    writePermit(
-      { runDir: folder, instance, bootId: of.bootId },
-      { word: 'permit', untilMs: of.bootMs + 60_000, why: 'the doctor asks' },
+    folder = mkdtempSync(join(tmpdir(), 'witness-doctor-'))
+  } catch (cause) {
+    return warn(
+      'check-time',
+      `the check cannot be tried: there is no place for its files (${messageOf(cause)})`,
+      'look at TMPDIR, and at the file system it names',
     )
-    const tookMs: number[] = []
-    for (let run = 0; run < runs; run++) {
-      const startedAtMs = performance.now()
-      const { error } = await runCommand([of.script, '--state-dir', folder, instance], { timeoutMs: 5000 })
-      if (error !== null)
-        return fail(
-          'check-time',
-          `the check cannot be run: ${error}`,
-          'install the package again; the script must be executable, and its path as in keepalived.conf',
-        )
-      tookMs.push(performance.now() - startedAtMs)
-    }
-    const worst = Math.round(Math.max(...tookMs))
-    if (worst >= slowMs)
-      return warn(
-        'check-time',
-        `the check takes up to ${worst} ms with a permit at hand`,
-        'find out what keeps this host busy: keepalived gives it a second',
-      )
-    return ok('check-time', `the check takes ${worst} ms at most (${runs} runs)`)
+  }
+  try {
+    return await timeIn(folder, of)
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+async function timeIn(
+  folder: string,
+  of: { readonly script: string; readonly bootId: string; readonly bootMs: number },
+): Promise<Finding> {
+  const instance = 'doctor'
+  writeFileSync(join(folder, 'check.conf'), `MODE=enforce\nALONE=stop\nRUN_DIR=${folder}\n`)
+  writePermit(
+    { runDir: folder, instance, bootId: of.bootId },
+    { word: 'permit', untilMs: of.bootMs + 60_000, why: 'the doctor asks' },
+  )
+  const tookMs: number[] = []
+  for (let run = 0; run < runs; run++) {
+    const startedAtMs = performance.now()
+    const { error } = await runCommand([of.script, '--state-dir', folder, instance], { timeoutMs: 5000 })
+    if (error !== null)
+      return fail(
+        'check-time',
+        `the check cannot be run: ${error}`,
+        'install the package again; the script must be executable, and its path as in keepalived.conf',
+      )
+    tookMs.push(performance.now() - startedAtMs)
+  }
+  const worst = Math.round(Math.max(...tookMs))
+  if (worst >= slowMs)
+    return warn(
+      'check-time',
+      `the check takes up to ${worst} ms with a permit at hand`,
+      'find out what keeps this host busy: keepalived gives it a second',
+    )
+  return ok('check-time', `the check takes ${worst} ms at most (${runs} runs)`)
 }

@@ -166,7 +166,8 @@ export class NamespaceHost {
   }
 
   #inside(program: string, args: readonly string[]): string[] {
-    return ['-t', String(this.initPid), '-a', '--', program, ...args]
+    // The folder for temporary files is the host's own /tmp, whatever it is outside.
+    return ['-t', String(this.initPid), '-a', '--', 'env', '-u', 'TMPDIR', program, ...args]
   }
 }
 

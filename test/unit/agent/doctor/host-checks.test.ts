@@ -118,6 +118,16 @@ describe('the doctor looks at the host:', () => {
     const missing = await checkTime({ ...at, script: join(folder, 'witness-check') })
     assert.match(missing.text, /cannot be run/)
     assert.match(readFileSync('agent/witness-check', 'utf8'), /--state-dir/)
+    const { TMPDIR } = process.env
+    process.env.TMPDIR = join(folder, 'nowhere')
+    try {
+      const homeless = await checkTime({ ...at, script: 'agent/witness-check' })
+      assert.equal(homeless.verdict, 'warn')
+      assert.match(homeless.remedy ?? '', /TMPDIR/)
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = TMPDIR
+    }
   })
 
   it('whether SELinux lets keepalived run the check', async () => {

@@ -297,7 +297,9 @@ describe('witness-agent setup', function () {
     assert.match(missing.said, /keepalived\.conf: .*ENOENT/)
     write({ 'keepalived.conf': instance('VI_1') })
     chmodSync(conf(), 0o600)
-    for (const path of [folder(), folder('etc')]) chmodSync(path, 0o755)
+    // The folder for temporary files may be root's alone.
+    for (const path of [dirname(folder()), folder(), folder('etc')])
+      chmodSync(path, statSync(path).mode | 0o055)
     process.seteuid?.(65534)
     try {
       const { code, said } = await setup('show')
