@@ -41,6 +41,8 @@ const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'sto
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
 /** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
 const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
+/** Somebody who has the node's certificate says what the node said before: its votes are given back in its own name. */
+const impersonating: ReadonlySet<string> = new Set(['replay'])
 
 export class PromiseWatch {
   readonly #timing: Timing
@@ -51,6 +53,10 @@ export class PromiseWatch {
   readonly #excusedUntilMs = new Map<string, number>()
   /** Voters whose disk no longer says that they left their vote. */
   readonly #lostStanding = new Set<string>()
+  /** Nodes that have kept a vote which was left with them; on a disk that is put back it is there again. */
+  readonly #keptOnce = new Set<string>()
+  readonly #resurrecting = new Set<string>()
+  readonly #impersonated = new Set<string>()
   #promisesChanged = false
   readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
   #hampered = 0
@@ -121,6 +127,7 @@ export class PromiseWatch {
         `${voter} promised its vote to ${to} (epoch ${epoch}) while ${before.to} has it for another ${Math.round(before.untilMs - this.#nowMs)} ms`,
       )
     this.#promises.set(voter, { to, untilMs })
+    if (untilMs === Infinity) this.#keptOnce.add(to)
     this.#lostStanding.delete(voter)
     if (untilMs === this.#nowMs) this.#givenBack.push({ voter, to, epoch })
     this.#promisesChanged = true
@@ -138,6 +145,7 @@ export class PromiseWatch {
     this.#promisesChanged = false
     for (const { voter, to, epoch } of this.#givenBack.splice(0)) {
       const { leaseUntilMs, leaseEpoch } = this.#holder(to)
+      if (this.#impersonated.has(to)) continue
       if (leaseUntilMs > this.#nowMs && leaseEpoch === epoch)
         this.#violate('S1', `${voter} took back its vote for ${to} (epoch ${epoch}), which is in use there`)
     }
@@ -157,6 +165,7 @@ export class PromiseWatch {
 
   /** Who uses a lease has the votes, for at least as long. */
   #checkSupport(node: string, leaseUntilMs: number): void {
+    if (this.#resurrecting.has(node)) return
     const behind = [...this.#promises].filter(
       ([voter, { to, untilMs }]) =>
         this.#isExcused(voter) || (to === node && untilMs >= leaseUntilMs - epsilonMs),
@@ -232,6 +241,11 @@ export class PromiseWatch {
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
       this.#lostStanding.add(where)
+    if (on && forgetting.has(kind) && this.#keptOnce.has(where)) this.#resurrecting.add(where)
+    if (impersonating.has(kind)) {
+      if (on) this.#impersonated.add(where)
+      else this.#impersonated.delete(where)
+    }
     if (on && forgetting.has(kind)) this.#excusedUntilMs.set(where, Infinity)
     if (!on && forgetting.has(kind))
       this.#excusedUntilMs.set(where, this.#nowMs + this.#timing.reserveMs + settledMs + 3000)
