@@ -37,6 +37,7 @@ const pureFiles = [
   'server/arbiter-transfer.ts',
   'server/judgement.ts',
   'server/situation.ts',
+  'server/situation-telling.ts',
   'server/roster.ts',
   'server/lease-holder.ts',
   'server/cluster-view.ts',

@@ -42,6 +42,8 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
           decision: 'wait',
         })
+      // Of one that goes on, or dials again, the situation tells.
+      if (known.double !== null) return
       return occurred(turn, {
         event: 'id-conflict',
         level: 'critical',

@@ -14,6 +14,7 @@ import type { Timing } from '../shared/timing.ts'
 import type { Ballot, Mark, RecoveredBallot, Voter } from '../shared/vote.ts'
 import type { Judgement } from './judgement.ts'
 import type { ConnectionId, NodeState } from './roster.ts'
+import type { Told } from './situation-telling.ts'
 
 /** The shell numbers the questions of checks. */
 export type CheckId = number
@@ -189,6 +190,8 @@ export interface InstanceState {
   readonly gatewayLostSinceMs: number | null
   readonly yieldedAtMs: number
   readonly judgement: Judgement | null
+  /** What operators were told of it last. */
+  readonly told: Told
 }
 
 export interface Arbiter {

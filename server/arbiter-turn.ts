@@ -11,6 +11,7 @@ import {
 } from '../shared/vote.ts'
 import type { Arbiter, ArbiterEffect, InstanceState, Occurrence } from './arbiter-state.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
+import { nothingTold } from './situation-telling.ts'
 
 /** One turn of the arbiter: the working copy that `arbitrate` hands back. */
 export interface Turn {
@@ -43,6 +44,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     gatewayLostSinceMs: null,
     yieldedAtMs: -Infinity,
     judgement: null,
+    told: nothingTold,
   }
 }
 

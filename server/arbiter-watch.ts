@@ -6,26 +6,27 @@ import { change, instanceOf, occurred, order, type Turn } from './arbiter-turn.t
 import { leaseHolder } from './lease-holder.ts'
 import { isLive, mastersOf } from './roster.ts'
 import { judge } from './situation.ts'
+import { noteChange } from './situation-telling.ts'
 
 export function watchOver(turn: Turn, instance: string): void {
   tellOfRollback(turn, instance)
   watchForDualMaster(turn, instance)
   watchForLostGateway(turn, instance)
-  const { judgement: before } = instanceOf(turn, instance)
+  const { judgement: before, told: toldBefore } = instanceOf(turn, instance)
   const judgement = judge(
     { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
     instance,
     turn.atMs,
   )
-  change(turn, instance, { judgement })
-  if (before?.situation === judgement.situation && before.subject === judgement.subject) return
-  if (before === null && judgement.situation === 'starting') return
+  const { told, line } = noteChange(toldBefore, { before, judgement, atMs: turn.atMs })
+  change(turn, instance, { judgement, told })
+  if (line === null) return
   occurred(turn, {
     event: `situation.${judgement.situation}`,
     level: judgement.level,
     instance,
     node: judgement.subject,
-    text: judgement.text,
+    text: line,
     evidence: judgement.evidence,
     decision: judgement.decision,
   })
