@@ -51,7 +51,7 @@ export interface AgentSurroundings {
   readonly log: Log
   readonly credentials: Credentials
   /** Which start of the agent this is. */
-  readonly incarnation: string
+  readonly newIncarnation: () => string
   readonly bootId: string
   readonly software: string
   readonly nowMs: () => number
@@ -265,7 +265,7 @@ export class Agent {
       nowMs: around.nowMs,
       monotonicMs: around.monotonicMs,
       timing: () => this.#plan?.timing ?? defaultTiming,
-      promised: (atMs) => this.#runtime?.promisesPeer(atMs) === true,
+      promised: () => this.#runtime?.promisesPeer() === true,
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
     })
@@ -391,11 +391,12 @@ export class Agent {
 
   #link(to: Pick<VoterLinkOptions, 'voter' | 'url' | 'refusalOf'>): VoterLink {
     const { voter, url } = to
-    const { log, nowMs, monotonicMs, jitter } = this.#around
+    const { log, newIncarnation, nowMs, monotonicMs, jitter } = this.#around
     return new VoterLink({
       ...to,
       secureContext: () => this.#secureContext,
-      hello: () => this.#hello(),
+      hello: (incarnation) => this.#hello(incarnation),
+      newIncarnation,
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
       monotonicMs,
@@ -563,8 +564,8 @@ export class Agent {
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
   }
 
-  #hello(): Hello {
-    const { incarnation, bootId, software } = this.#around
+  #hello(incarnation: string): Hello {
+    const { bootId, software } = this.#around
     const { cluster, node, advertise, listen, mode } = this.#config
     return {
       type: 'hello',

@@ -44,7 +44,7 @@ async function run(config: AgentConfig): Promise<void> {
   const agent = await Agent.start(config, {
     log,
     credentials: readNodeCredentials(config),
-    incarnation: randomUUID(),
+    newIncarnation: () => randomUUID(),
     bootId: bootId(),
     software: `witness-agent ${version}`,
     nowMs: bootClockMs,

@@ -115,9 +115,10 @@ export class NodeRuntime {
     return [...this.#guards.keys()]
   }
 
-  /** Whether this node's vote on any instance is promised to the peer. */
-  promisesPeer(atMs: number): boolean {
+  /** Whether this node's vote on any instance is promised to the peer: no shorter by a jump of the clock that shows now. */
+  promisesPeer(): boolean {
     const { peer } = this.#plan
+    const atMs = this.#noteGap()
     return (
       peer !== null && [...this.#guards.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === peer)
     )

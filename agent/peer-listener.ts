@@ -14,7 +14,7 @@ import {
 } from '../shared/protocol.ts'
 import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
-import { maySucceed } from '../shared/succession.ts'
+import { type Past, pastWith, type Predecessor, standingOf } from '../shared/succession.ts'
 import { silenceMs, type Timing } from '../shared/timing.ts'
 import { ConnectionLimit } from '../shared/connection-limit.ts'
 import type { Credentials } from '../shared/credentials.ts'
@@ -33,8 +33,8 @@ export interface PeerListenerOptions {
   readonly timing: () => Timing
   /** An address of the cluster's hosts. */
   readonly isKnownAddress: (address: string) => boolean
-  /** Whether this node's vote on any instance is promised to the peer at that instant. */
-  readonly promised: (atMs: number) => boolean
+  /** Whether this node's vote on any instance is promised to the peer now. */
+  readonly promised: () => boolean
   /** Called for each beat; `answer` for this beat is collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
@@ -46,7 +46,7 @@ export class PeerListenerError extends Error {
 }
 
 interface Incarnation {
-  readonly id: string
+  readonly incarnation: string
   readonly bootId: string
   connection: AcceptedConnection | null
   lastSeq: number
@@ -62,7 +62,6 @@ const maxConnections = 8
 const mostConnections = 256
 /** A connection that says no hello by then is closed. */
 const helloTimeoutMs = 2000
-const incarnationsRemembered = 64
 
 export class PeerListener {
   readonly #options: PeerListenerOptions
@@ -71,7 +70,7 @@ export class PeerListener {
   #peer: Peer | null = null
   #incarnation: Incarnation | null = null
   /** Those that were replaced: a message of theirs is a ghost's. */
-  #past: string[] = []
+  #past: Past = []
   #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
 
   private constructor(options: PeerListenerOptions) {
@@ -114,7 +113,10 @@ export class PeerListener {
     const isSame = peer?.name === this.#peer?.name
     this.#peer = peer
     const connection = this.#incarnation?.connection ?? null
-    if (!isSame) this.#incarnation = null
+    if (!isSame) {
+      this.#incarnation = null
+      this.#past = []
+    }
     const refusal = connection === null ? null : this.#refusalOf(connection.identity)
     if (refusal !== null) connection?.close(refusal)
   }
@@ -196,16 +198,7 @@ export class PeerListener {
         `a hello as "${hello.node}" with the certificate of "${this.#peer.name}"`,
       )
     const atMs = this.#options.nowMs()
-    if (!this.#mayReplace(hello, atMs))
-      return this.#refuse(
-        connection,
-        'double',
-        `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
-      )
-    if (this.#past.includes(hello.incarnation))
-      return this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
-    if (this.#incarnation?.id !== hello.incarnation) this.#replaceIncarnation(hello, atMs)
-    const incarnation = this.#incarnation
+    const incarnation = this.#incarnationOf(connection, hello, atMs)
     if (incarnation === null) return
     incarnation.heardAtMs = atMs
     const old = incarnation.connection
@@ -224,25 +217,50 @@ export class PeerListener {
       : `this is ${describeIdentity(identity)} and no node of cluster ${cluster}`
   }
 
-  #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {
-    const { timing, promised } = this.#options
-    const known = this.#incarnation
-    if (known === null || known.id === incarnation) return true
-    const { connection, beatAtMs } = known
-    const live = connection !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing())
-    return maySucceed(
-      { ...known, live, promised: promised(atMs) },
-      { bootId, atMs, reserveMs: timing().reserveMs },
-    )
+  /** Which start of the peer speaks now; null: this one does not, and was refused. */
+  #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
+    const { reserveMs } = this.#options.timing()
+    const present = this.#present(atMs)
+    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (standing) {
+      case 'same':
+        return this.#incarnation
+      case 'next':
+        return this.#replaceIncarnation(hello, atMs)
+      case 'early':
+        this.#refuse(
+          connection,
+          'double',
+          `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
+        )
+        return null
+      case 'past':
+        connection.send({ type: 'superseded' })
+        this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
+        return null
+      default:
+        return assertNever(standing)
+    }
   }
 
-  #replaceIncarnation({ incarnation: id, bootId }: Hello, atMs: number): void {
+  #present(atMs: number): Predecessor | null {
+    const { timing, promised } = this.#options
+    const known = this.#incarnation
+    if (known === null) return null
+    const { connection, beatAtMs } = known
+    const live = connection !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing())
+    return { ...known, live, promised: promised() }
+  }
+
+  #replaceIncarnation({ incarnation, bootId }: Hello, atMs: number): Incarnation {
     const old = this.#incarnation
     if (old !== null) {
-      this.#past = [...this.#past, old.id].slice(-incarnationsRemembered)
+      this.#past = pastWith(this.#past, old.incarnation)
       old.connection?.close('the peer started anew')
     }
-    this.#incarnation = { id, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    const next = { incarnation, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    this.#incarnation = next
+    return next
   }
 
   #takeBeat(connection: AcceptedConnection, beat: Beat): void {

@@ -16,6 +16,7 @@ import {
   type Order,
   type Plan,
   type Report,
+  type Superseded,
   type Tell,
   type VoterName,
   type Welcome,
@@ -44,7 +45,8 @@ export interface VoterLinkOptions {
   readonly secureContext: () => SecureContext
   /** Why the one that answers is not this voter; null: it is. */
   readonly refusalOf: (identity: Identity | null) => string | null
-  readonly hello: () => Hello
+  readonly hello: (incarnation: string) => Hello
+  readonly newIncarnation: () => string
   readonly renewMs: () => number
   readonly nowMs: () => number
   readonly monotonicMs: () => number
@@ -93,6 +95,8 @@ interface Attempt {
 
 export class VoterLink {
   readonly #options: VoterLinkOptions
+  /** Which start of the agent this voter takes it for. */
+  #incarnation: string
   #session: Session | null = null
   readonly #attempts = new Set<Attempt>()
   /** When beats left, by their number, whatever connection they left on. */
@@ -106,6 +110,7 @@ export class VoterLink {
 
   constructor(options: VoterLinkOptions) {
     this.#options = options
+    this.#incarnation = options.newIncarnation()
     this.#watchedAtMs = options.nowMs()
     this.#dialWhereDue()
   }
@@ -126,7 +131,7 @@ export class VoterLink {
 
   /** keepalived.conf changed. */
   helloAgain(): void {
-    this.#session?.connection.send(this.#options.hello())
+    this.#session?.connection.send(this.#options.hello(this.#incarnation))
   }
 
   /** @returns false: not connected, keep it. */
@@ -227,7 +232,7 @@ export class VoterLink {
     if (!this.#attempts.has(attempt)) return
     attempt.greeting = { connection, sinceMs: this.#options.nowMs() }
     this.#dropSilentAttempts()
-    connection.send(this.#options.hello())
+    connection.send(this.#options.hello(this.#incarnation))
   }
 
   #giveUpGreeting(atMs: number): void {
@@ -249,6 +254,10 @@ export class VoterLink {
       this.#refuse(attempt, connection, `not of the protocol: ${messageOf(cause)}`)
       return
     }
+    if (message.type === 'superseded') {
+      this.#beginAnew(attempt, connection)
+      return
+    }
     if (session === null) {
       if (message.type === 'welcome') this.#takeWelcome(attempt, connection, message)
       return
@@ -262,6 +271,12 @@ export class VoterLink {
     connection.close(reason)
     if (this.#attempts.delete(attempt)) this.#fail(reason)
     else this.#lose(reason)
+  }
+
+  /** While this agent stood still another one, of a cloned host perhaps, spoke for its node and is gone again. */
+  #beginAnew(attempt: Attempt, connection: DialledConnection): void {
+    this.#incarnation = this.#options.newIncarnation()
+    this.#refuse(attempt, connection, 'another agent took the place of this one: it comes as a new start')
   }
 
   #takeWelcome(attempt: Attempt, connection: DialledConnection, { voter, plan }: Welcome): void {
@@ -285,7 +300,7 @@ export class VoterLink {
     on.up(plan)
   }
 
-  #take(session: Session, message: FromVoter): void {
+  #take(session: Session, message: Exclude<FromVoter, Superseded>): void {
     switch (message.type) {
       case 'welcome':
         // The answer to a hello that was said again.

@@ -24,6 +24,10 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
     )
 
   const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
+  if (greeting.kind === 'superseded') {
+    turn.effects.push({ type: 'send', connection, message: { type: 'superseded' } })
+    return refuse('old-incarnation', `a newer start of the agent of ${hello.node} took the place of this one`)
+  }
   turn.nodes.set(hello.node, greeting.node)
   turn.effects.push({
     type: 'send',

@@ -2,8 +2,9 @@
  * The nodes of a cluster as the witness knows them: which start of which agent speaks for a node, what it last said,
  * whether the host answers ICMP, and whether two live agents go by one name. Pure.
  */
+import { assertNever } from '../shared/assert-never.ts'
 import type { Beat, Hello, Member, NodeName, Report } from '../shared/protocol.ts'
-import { maySucceed } from '../shared/succession.ts'
+import { maySucceed, type Past, pastWith, type Predecessor, standingOf } from '../shared/succession.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 
 /** The shell numbers the connections. */
@@ -28,6 +29,8 @@ export interface NodeState {
   readonly session: Session | null
   /** A second live agent with this node's name. */
   readonly double: Session | null
+  /** The starts whose place was taken. */
+  readonly past: Past
   readonly reports: ReadonlyMap<string, Report>
   /** Round trips of the newest ICMP echoes, newest last; null: lost. */
   readonly echoes: readonly (number | null)[]
@@ -36,7 +39,7 @@ export interface NodeState {
 const echoesKept = 20
 
 export function newNode(member: Member): NodeState {
-  return { member, session: null, double: null, reports: new Map(), echoes: [] }
+  return { member, session: null, double: null, past: [], reports: new Map(), echoes: [] }
 }
 
 /** The agent is connected and its newest beat is at most `silenceMs` old. */
@@ -57,11 +60,10 @@ export interface Patience {
   readonly promised: boolean
 }
 
-function mayReplace(session: Session, bootId: string, patience: Patience): boolean {
-  const { atMs, silenceMs, reserveMs, promised } = patience
-  const { hello, heardAtMs } = session
+function asPredecessor(session: Session, { atMs, silenceMs, promised }: Patience): Predecessor {
+  const { incarnation, bootId } = session.hello
   const live = sessionIsLive(session, atMs, silenceMs)
-  return maySucceed({ bootId: hello.bootId, live, heardAtMs, promised }, { bootId, atMs, reserveMs })
+  return { incarnation, bootId, live, heardAtMs: session.heardAtMs, promised }
 }
 
 export type Greeting =
@@ -74,29 +76,41 @@ export type Greeting =
     }
   /** Another live agent has this name: this one is kept, but gets no vote. */
   | { readonly kind: 'double'; readonly node: NodeState }
+  /** Another start took the place of this one. */
+  | { readonly kind: 'superseded' }
 
 /** An agent says who it is. A newer start replaces an older one that is gone or silent; it never displaces a live one. */
 export function greet(
   node: NodeState,
   arrival: Patience & { connection: ConnectionId; hello: Hello },
 ): Greeting {
-  const { connection, hello, atMs } = arrival
-  const { session } = node
-  const sameStart = session?.hello.incarnation === hello.incarnation
-  if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))
-    return { kind: 'double', node: { ...node, double: newSession(connection, hello, atMs) } }
-  // What this start has said and read stays so on another connection.
-  const kept =
-    session !== null && sameStart
-      ? { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs, echoMs: session.echoMs }
-      : {}
-  return {
-    kind: 'accepted',
-    node: { ...node, session: { ...newSession(connection, hello, atMs), ...kept } },
-    replaced:
-      session !== null && session.connection !== connection && session.open ? session.connection : null,
-    isNew: !sameStart,
+  const { connection, hello, atMs, reserveMs } = arrival
+  const { session, past } = node
+  const fresh = newSession(connection, hello, atMs)
+  const present = session === null ? null : asPredecessor(session, arrival)
+  const replaced =
+    session !== null && session.connection !== connection && session.open ? session.connection : null
+  const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })
+  switch (standing) {
+    case 'past':
+      return { kind: 'superseded' }
+    case 'early':
+      return { kind: 'double', node: { ...node, double: fresh } }
+    case 'same': {
+      // What this start has said and read stays so on another connection.
+      const said = session && { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs, echoMs: session.echoMs }
+      return { kind: 'accepted', node: { ...node, session: { ...fresh, ...said } }, replaced, isNew: false }
+    }
+    case 'next':
+      return { kind: 'accepted', node: succeeded(node, fresh), replaced, isNew: true }
+    default:
+      return assertNever(standing)
   }
+}
+
+function succeeded(node: NodeState, session: Session): NodeState {
+  const past = node.session === null ? node.past : pastWith(node.past, node.session.hello.incarnation)
+  return { ...node, session, past }
 }
 
 function newSession(connection: ConnectionId, hello: Hello, atMs: number): Session {
@@ -178,6 +192,7 @@ export function settleDouble(node: NodeState, patience: Patience): NodeState {
   const { session, double } = node
   if (double === null) return node
   if (patience.atMs - double.heardAtMs >= patience.silenceMs) return { ...node, double: null }
-  if (session !== null && !mayReplace(session, double.hello.bootId, patience)) return node
-  return { ...node, session: double, double: null }
+  const { bootId } = double.hello
+  if (session !== null && !maySucceed(asPredecessor(session, patience), { bootId, ...patience })) return node
+  return { ...succeeded(node, double), double: null }
 }

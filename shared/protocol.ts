@@ -112,7 +112,7 @@ const helloSchema = z.strictObject({
   protocol: z.literal(protocolVersion),
   cluster: clusterName,
   node: nodeName,
-  /** Which start of the agent: unique per start. */
+  /** Which start of the agent, under a name that only this voter knows it by. */
   incarnation: z.string().min(8).max(64),
   bootId,
   software: text,
@@ -333,12 +333,20 @@ const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSc
  */
 const renewSchema = z.strictObject({ type: z.literal('renew') })
 
+/**
+ * Another start of this node's agent has taken the place of the one that said hello: nothing counts that this one says. An
+ * agent that lives says hello again as a new start; what was said long ago cannot.
+ */
+const supersededSchema = z.strictObject({ type: z.literal('superseded') })
+export type Superseded = z.infer<typeof supersededSchema>
+
 const fromVoterSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   answerSchema,
   orderSchema,
   planMessageSchema,
   renewSchema,
+  supersededSchema,
 ])
 export type FromVoter = z.infer<typeof fromVoterSchema>
 

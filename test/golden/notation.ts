@@ -194,6 +194,7 @@ function messageWord(message: FromVoter, since: Since): string | null {
     case 'welcome':
     case 'plan':
     case 'renew':
+    case 'superseded':
       return message.type
     case 'order':
       return `ORDER ${message.what}`

@@ -41,8 +41,6 @@ const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'sto
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
 /** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
 const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
-/** Somebody who has the node's certificate says what the node said before: its votes are given back in its own name. */
-const impersonating: ReadonlySet<string> = new Set(['replay'])
 
 export class PromiseWatch {
   readonly #timing: Timing
@@ -56,7 +54,6 @@ export class PromiseWatch {
   /** Nodes that have kept a vote which was left with them; on a disk that is put back it is there again. */
   readonly #keptOnce = new Set<string>()
   readonly #resurrecting = new Set<string>()
-  readonly #impersonated = new Set<string>()
   #promisesChanged = false
   readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
   #hampered = 0
@@ -145,7 +142,6 @@ export class PromiseWatch {
     this.#promisesChanged = false
     for (const { voter, to, epoch } of this.#givenBack.splice(0)) {
       const { leaseUntilMs, leaseEpoch } = this.#holder(to)
-      if (this.#impersonated.has(to)) continue
       if (leaseUntilMs > this.#nowMs && leaseEpoch === epoch)
         this.#violate('S1', `${voter} took back its vote for ${to} (epoch ${epoch}), which is in use there`)
     }
@@ -242,10 +238,6 @@ export class PromiseWatch {
     if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
       this.#lostStanding.add(where)
     if (on && forgetting.has(kind) && this.#keptOnce.has(where)) this.#resurrecting.add(where)
-    if (impersonating.has(kind)) {
-      if (on) this.#impersonated.add(where)
-      else this.#impersonated.delete(where)
-    }
     if (on && forgetting.has(kind)) this.#excusedUntilMs.set(where, Infinity)
     if (!on && forgetting.has(kind))
       this.#excusedUntilMs.set(where, this.#nowMs + this.#timing.reserveMs + settledMs + 3000)

@@ -149,7 +149,9 @@ export class AgentDaemon {
   }
 
   /** Whether its vote is promised to the peer now. */
-  get promisedToPeer(): boolean {
+  promisesPeer(): boolean {
+    this.#noteGap()
+    this.#drain()
     return this.#guard !== null && promisedTo(this.#guard.voter, this.nowMs())?.node === this.peerName
   }
 
@@ -212,14 +214,14 @@ export class AgentDaemon {
     this.#drain()
   }
 
-  hello(): Hello {
+  hello(incarnation = this.incarnation): Hello {
     const { conf } = this.node.around
     return {
       type: 'hello',
       protocol: protocolVersion,
       cluster,
       node: this.node.host.name,
-      incarnation: this.incarnation,
+      incarnation,
       bootId: this.#bootId,
       software: 'simulation',
       listener: { address: null, port: 9101 },

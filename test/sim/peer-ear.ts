@@ -1,12 +1,13 @@
 /** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/peer-listener.ts does. */
+import { assertNever } from '../../shared/assert-never.ts'
 import { protocolVersion, type Beat, type Hello, type Verdict } from '../../shared/protocol.ts'
-import { maySucceed } from '../../shared/succession.ts'
+import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/succession.ts'
 import { silenceMs } from '../../shared/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import type { StreamEnd } from './network.ts'
 
 interface Incarnation {
-  readonly id: string
+  readonly incarnation: string
   readonly bootId: string
   stream: StreamEnd | null
   lastSeq: number
@@ -17,7 +18,7 @@ interface Incarnation {
 export class PeerEar {
   readonly #agent: AgentDaemon
   #incarnation: Incarnation | null = null
-  readonly #past = new Set<string>()
+  #past: Past = []
   #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
   readonly #streams = new Set<StreamEnd>()
 
@@ -56,18 +57,8 @@ export class PeerEar {
   #takeHello(stream: StreamEnd, hello: Hello): void {
     const agent = this.#agent
     const atMs = agent.nowMs()
-    if (hello.node !== agent.peerName || !this.#mayReplace(hello, atMs) || this.#past.has(hello.incarnation))
-      return this.#drop(stream)
-    const known = this.#incarnation
-    if (known?.id !== hello.incarnation) {
-      if (known !== null) {
-        this.#past.add(known.id)
-        if (known.stream !== null) this.#drop(known.stream)
-      }
-      const { incarnation: id, bootId } = hello
-      this.#incarnation = { id, bootId, stream: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
-    }
-    const incarnation = this.#incarnation
+    if (hello.node !== agent.peerName) return this.#drop(stream)
+    const incarnation = this.#incarnationOf(stream, hello, atMs)
     if (incarnation === null) return
     incarnation.heardAtMs = atMs
     if (incarnation.stream !== null && incarnation.stream !== stream) this.#drop(incarnation.stream)
@@ -75,16 +66,44 @@ export class PeerEar {
     stream.send({ type: 'welcome', protocol: protocolVersion, voter: agent.node.host.name, plan: null })
   }
 
-  #mayReplace({ incarnation, bootId }: Hello, atMs: number): boolean {
-    const { timing } = this.#agent
+  #incarnationOf(stream: StreamEnd, hello: Hello, atMs: number): Incarnation | null {
+    const { reserveMs } = this.#agent.timing
+    const present = this.#present(atMs)
+    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (standing) {
+      case 'same':
+        return this.#incarnation
+      case 'next':
+        return this.#replaceIncarnation(hello, atMs)
+      case 'early':
+        this.#drop(stream)
+        return null
+      case 'past':
+        stream.send({ type: 'superseded' })
+        this.#drop(stream)
+        return null
+      default:
+        return assertNever(standing)
+    }
+  }
+
+  #present(atMs: number): Predecessor | null {
     const known = this.#incarnation
-    if (known === null || known.id === incarnation) return true
+    if (known === null) return null
     const { stream, beatAtMs } = known
-    const live = stream !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing)
-    return maySucceed(
-      { ...known, live, promised: this.#agent.promisedToPeer },
-      { bootId, atMs, reserveMs: timing.reserveMs },
-    )
+    const live = stream !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(this.#agent.timing)
+    return { ...known, live, promised: this.#agent.promisesPeer() }
+  }
+
+  #replaceIncarnation({ incarnation, bootId }: Hello, atMs: number): Incarnation {
+    const old = this.#incarnation
+    if (old !== null) {
+      this.#past = pastWith(this.#past, old.incarnation)
+      if (old.stream !== null) this.#drop(old.stream)
+    }
+    const next = { incarnation, bootId, stream: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    this.#incarnation = next
+    return next
   }
 
   #drop(stream: StreamEnd): void {

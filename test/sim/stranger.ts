@@ -55,12 +55,12 @@ export class Stranger {
   constructor(setting: StrangerSetting) {
     const { network, chance } = setting
     this.#setting = setting
-    const host = new Host('stranger', network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
+    // A clone stands beside the host that it was made of: what cuts that one off cuts it off as well.
+    const name = setting.how === 'clone' ? setting.as.host.name : 'stranger'
+    const host = new Host(name, network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
     this.#program = new Program(host, chance)
     this.#dial('witness')
-    // Not a clone: where the agent stands still, its peer takes the clone for its next start, and the agent that goes on
-    // for an old one, for good.
-    if (setting.how === 'replay') this.#dial('peer')
+    this.#dial('peer')
   }
 
   leave(): void {

@@ -5,7 +5,9 @@ import {
   type Beat,
   type Drilled,
   type FromVoter,
+  type Hello,
   type Plan,
+  type Superseded,
   type VoterName,
 } from '../../shared/protocol.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
@@ -33,6 +35,8 @@ interface Attempt {
 export class VoterLine {
   readonly #agent: AgentDaemon
   readonly #voter: VoterName
+  /** How often this voter took another start for this one's successor. */
+  #anew = 0
   #session: Session | null = null
   readonly #attempts = new Set<Attempt>()
   readonly #sentAtMs = new Map<number, number>()
@@ -64,7 +68,7 @@ export class VoterLine {
     this.#sentAtMs.delete(seq - beatsRemembered)
     const beat: Beat = { type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports }
     const { tapes } = this.#agent.node
-    tapes[this.#voter === witness ? 'witness' : 'peer'].note(this.#agent.hello(), beat)
+    tapes[this.#voter === witness ? 'witness' : 'peer'].note(this.#hello(), beat)
     session.stream.send(beat)
   }
 
@@ -149,13 +153,22 @@ export class VoterLine {
         else this.#end(attempt)
       },
     })
-    stream.send(this.#agent.hello())
+    stream.send(this.#hello())
+  }
+
+  #hello(): Hello {
+    const { incarnation } = this.#agent
+    return this.#agent.hello(this.#anew === 0 ? incarnation : `${incarnation}-anew-${this.#anew}`)
   }
 
   #hear(attempt: Attempt, stream: StreamEnd, data: object): void {
     const session = this.#session?.stream === stream ? this.#session : null
     if (session === null && !this.#attempts.has(attempt)) return
     const message = this.#agent.node.around.witnessing.fromVoter(data)
+    if (message.type === 'superseded') {
+      this.#anew += 1
+      return
+    }
     if (session === null) {
       if (message.type === 'welcome') this.#takeWelcome(attempt, stream, message.plan)
       return
@@ -178,7 +191,7 @@ export class VoterLine {
     agent.renew()
   }
 
-  #take(session: Session, message: FromVoter): void {
+  #take(session: Session, message: Exclude<FromVoter, Superseded>): void {
     const agent = this.#agent
     switch (message.type) {
       case 'welcome':

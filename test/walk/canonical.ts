@@ -45,6 +45,8 @@ const dropped: ReadonlySet<string> = new Set([
   'priority',
   'nopreempt',
   'fence',
+  // No hello of an old start comes after that of a newer one.
+  'past',
   // Numbers of one connection come in their order: no new one is below it.
   'lastSeq',
   'remoteAddress',

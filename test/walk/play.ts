@@ -208,6 +208,8 @@ export class Play {
       case 'plan':
       case 'renew':
         return
+      case 'superseded':
+        throw new Error(`${host.name} is taken for an old start of its agent: messages keep their order here`)
       default:
         return assertNever(message)
     }

@@ -13,7 +13,7 @@ import { secureContextOf } from '../../../shared/secure-server.ts'
 
 const [folder = '', cluster = '', node = '', url = '', everyMs = ''] = process.argv.slice(2)
 const credentials = readCredentials(folder, 'the lab enrols its bystanders')
-const incarnation = randomUUID()
+const bootId = randomUUID()
 const waiting = new Map<number, number>()
 /** Wall clock less the clock that heartbeats are counted with. */
 const offsetMs = Date.now() - performance.now()
@@ -23,18 +23,19 @@ const link = new VoterLink({
   url,
   secureContext: () => createSecureContext(secureContextOf(credentials)),
   refusalOf: refusalOfWitness,
-  hello: () => ({
+  hello: (incarnation) => ({
     type: 'hello',
     protocol: 1,
     cluster,
     node,
     incarnation,
-    bootId: incarnation,
+    bootId,
     software: 'bystander',
     listener: { address: null, port: 7401 },
     mode: 'enforce',
     profiles: [],
   }),
+  newIncarnation: () => randomUUID(),
   renewMs: () => 250,
   nowMs: () => performance.now(),
   monotonicMs: () => performance.now(),

@@ -488,8 +488,8 @@ const witnesses: readonly Mutant[] = [
     rule: 'S6: another start of an agent never displaces a live one.',
     focus: ['clone', 'replay'],
     file: 'server/roster.ts',
-    from: 'if (session !== null && !sameStart && !mayReplace(session, hello.bootId, arrival))',
-    to: 'if (session !== null && sameStart && false)',
+    from: 'const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })',
+    to: "const standing = present?.incarnation === hello.incarnation ? 'same' : 'next'",
   },
   {
     name: 'clone-taken-for-restart',

@@ -286,9 +286,10 @@ describe('PeerListener', () => {
     next.connection!.send(beat(1))
     await eventually('the answer', () => next.received.length === 2)
     nowMs += 1200
-    await dial(hello)
+    const ghost = await dial(hello)
     assert.deepEqual([beats, refused], [[1], ['old-incarnation']])
     assert.equal(next.closed, null)
+    assert.deepEqual(ghost.received, [{ type: 'superseded' }], 'one that lives may come as a new start')
   })
 
   it('refuses a second live agent of the name of the peer', async () => {

@@ -43,6 +43,9 @@ describe('VoterLink', () => {
   /** What this side shows, and whom it trusts. */
   let own: Credentials
   let leastGeneration: number
+  /** Starts of the agent that the voter took another's place for. */
+  let superseded: string[]
+  let incarnations: number
 
   beforeEach(async () => {
     connections = []
@@ -50,6 +53,8 @@ describe('VoterLink', () => {
     happened = []
     renewMs = 400
     leastGeneration = 1
+    superseded = []
+    incarnations = 0
     nowMs = bootClockMs
     voter = 'witness'
     proxy = null
@@ -75,7 +80,10 @@ describe('VoterLink', () => {
       onMessage: (connection, data) => {
         const message = parseFromAgent(data)
         received.push(message)
-        if (message.type === 'hello' && voter !== null)
+        if (message.type === 'hello' && superseded.includes(message.incarnation)) {
+          connection.send({ type: 'superseded' })
+          connection.close('a newer start took its place')
+        } else if (message.type === 'hello' && voter !== null)
           connection.send({ type: 'welcome', protocol: 1, voter, plan })
       },
       onClose: () => undefined,
@@ -92,7 +100,8 @@ describe('VoterLink', () => {
       url: proxy?.url ?? server.url,
       secureContext: () => createSecureContext(secureContextOf(own)),
       refusalOf: refusalOfWitness,
-      hello: () => hello,
+      hello: (incarnation) => ({ ...hello, incarnation }),
+      newIncarnation: () => `incarnation-${++incarnations}`,
       renewMs: () => renewMs,
       nowMs: () => nowMs(),
       monotonicMs: () => performance.now(),
@@ -114,6 +123,26 @@ describe('VoterLink', () => {
     await up()
     assert.deepEqual(received, [hello])
     assert.deepEqual(happened, ['up web'])
+  })
+
+  it('comes as a new start where another agent took its place while it stood still', async () => {
+    superseded = ['incarnation-1', 'incarnation-2']
+    dial()
+    await up()
+    const starts = received.flatMap((message) => (message.type === 'hello' ? [message.incarnation] : []))
+    assert.deepEqual(starts, ['incarnation-1', 'incarnation-2', 'incarnation-3'])
+    assert.equal(happened.length, 2, 'the reason is told once')
+    assert.match(happened[0] ?? '', /another agent took the place of this one/)
+  })
+
+  it('comes as a new start where it hears so in a session that is open', async () => {
+    dial()
+    await up()
+    superseded = ['incarnation-1']
+    link.helloAgain()
+    await eventually('down', () => happened.length >= 2)
+    await up()
+    assert.deepEqual(received.at(-1), { ...hello, incarnation: 'incarnation-2' })
   })
 
   it('tells of an answer when its beat left, also the second time', async () => {

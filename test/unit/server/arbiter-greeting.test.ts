@@ -37,6 +37,32 @@ describe('an agent that says who it is', () => {
     })
   })
 
+  it('is told of a second one once, however often that one dials, until the name is one agent’s again', () => {
+    const witness = Witness.settled()
+    witness.agents()
+    const conflicts = (): number => witness.occurred().filter(({ event }) => event === 'id-conflict').length
+    const clone = witness.agent('lb01', { incarnation: 'clone-of-lb01', bootId: 'boot-of-clone' })
+    assert.equal(conflicts(), 1)
+    witness.agent('lb01', { incarnation: 'clone-of-lb01-2', bootId: 'boot-of-clone' })
+    assert.equal(conflicts(), 0)
+    const third = witness.agent('lb01', { incarnation: 'clone-of-lb01-3', bootId: 'boot-of-clone' })
+    clone.close()
+    third.close()
+    witness.agent('lb01', { incarnation: 'clone-of-lb01-4', bootId: 'boot-of-clone' })
+    assert.equal(conflicts(), 1)
+  })
+
+  it('is sent away, as one that may come anew, where a newer start took its place', () => {
+    const witness = Witness.settled()
+    const [lb01] = witness.agents()
+    lb01.close()
+    witness.agent('lb01', { incarnation: 'lb01-start-2' })
+    witness.agent('lb01')
+    assert.deepEqual(typesOf(witness.effects), ['superseded', 'close'])
+    assert.deepEqual(witness.arbiter.refusedMessages, { 'old-incarnation': 1 })
+    assert.equal(witness.arbiter.nodes.get('lb01')?.session?.hello.incarnation, 'lb01-start-2')
+  })
+
   it('waits where it comes from another boot than one that has just gone', () => {
     const witness = Witness.settled()
     const [lb01] = witness.agents()

@@ -24,8 +24,16 @@ const patienceAt = (atMs: number): Patience => ({
   reserveMs,
 })
 
-const arrive = (node: NodeState, connection: number, atMs: number, changes = {}): Greeting =>
+type Welcomed = Exclude<Greeting, { kind: 'superseded' }>
+
+const hello = (node: NodeState, connection: number, atMs: number, changes = {}): Greeting =>
   greet(node, { connection, hello: helloOf('lb01', changes), ...patienceAt(atMs) })
+/** It must be welcomed. */
+const arrive = (...said: Parameters<typeof hello>): Welcomed => {
+  const greeting = hello(...said)
+  assert.ok(greeting.kind !== 'superseded')
+  return greeting
+}
 const restarted = { incarnation: 'lb01-start-2' }
 const clone = { incarnation: 'lb01-clone-1', bootId: 'another-boot-1' }
 
@@ -155,6 +163,19 @@ describe('roster', () => {
       assert.equal(arrive(gone, 2, 500 + reserveMs, clone).kind, 'accepted')
     })
 
+    it('of a start whose place was taken is never taken again, however silent the newer one is', () => {
+      const newer = arrive(hangUp(live, 1), 2, 20, restarted).node
+      for (const gone of [newer, hangUp(newer, 2)])
+        assert.deepEqual(hello(gone, 3, 20 + 100 * reserveMs), { kind: 'superseded' })
+      assert.equal(arrive(newer, 3, 30, restarted).kind, 'accepted', 'the newer one itself')
+    })
+
+    it('of a start whose place a waiting second took is not taken either', () => {
+      const settled = settleDouble(hangUp(heard(doubled, 2, reserveMs), 1), patienceAt(reserveMs))
+      assert.equal(settled.session?.hello.incarnation, clone.incarnation)
+      assert.equal(hello(settled, 3, 100 * reserveMs).kind, 'superseded')
+    })
+
     it('of another start begins its numbers anew', () => {
       const { node } = arrive(hangUp(heard(live, 1, 10, 8), 1), 2, 20, restarted)
       assert.equal(node.session?.lastSeq, 0)
@@ -225,13 +246,13 @@ describe('roster', () => {
           { ...standby, ...sight },
           { ...standby, instance: 'VI_2' },
         ]
-        const hello = helloOf(name)
-        const { node } = greet(newNode({ name, address: '::1', port: 7401, leastGeneration: 1 }), {
+        const greeting = greet(newNode({ name, address: '::1', port: 7401, leastGeneration: 1 }), {
           connection: 1,
-          hello,
+          hello: helloOf(name),
           ...patienceAt(atMs),
         })
-        const receipt = receiveBeat(node, { connection: 1, beat: beatOf(1, { reports }), atMs })
+        assert.ok(greeting.kind === 'accepted')
+        const receipt = receiveBeat(greeting.node, { connection: 1, beat: beatOf(1, { reports }), atMs })
         assert.ok(receipt.kind === 'accepted')
         return receipt.node
       }
