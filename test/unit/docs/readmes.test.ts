@@ -50,6 +50,16 @@ describe('the READMEs', () => {
     assert.deepEqual(chinese, english)
   })
 
+  it('name the same files, options and documents in both languages', () => {
+    const [english, chinese] = languages.map((readme) => {
+      const text = linesOf(readme).join('\n').replace(/```.*?```/gs, '')
+      const named = [...text.matchAll(/`[^`\n]+`|\]\([^)]+\)/g)].map(([name]) => name)
+      return new Set(named.filter((name) => !languages.some((other) => name === `](${other})`)))
+    })
+    assert.ok((english?.size ?? 0) > 30)
+    assert.deepEqual(chinese, english)
+  })
+
   for (const document of [...languages, ...documents])
     it(`link from ${document} only to what is there`, () => {
       const text = readFileSync(join(root, document), 'utf8')
