@@ -52,7 +52,9 @@ describe('the READMEs', () => {
 
   it('name the same files, options and documents in both languages', () => {
     const [english, chinese] = languages.map((readme) => {
-      const text = linesOf(readme).join('\n').replace(/```.*?```/gs, '')
+      const text = linesOf(readme)
+        .join('\n')
+        .replace(/```.*?```/gs, '')
       const named = [...text.matchAll(/`[^`\n]+`|\]\([^)]+\)/g)].map(([name]) => name)
       return new Set(named.filter((name) => !languages.some((other) => name === `](${other})`)))
     })
