@@ -55,7 +55,7 @@ export const agentConfigSchema = z.strictObject({
   node: nodeName,
   witness: witnessUrl,
   listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
-  /** Where the peer reaches this node's agent. Null: the address that the witness sees. */
+  /** Where the peer reaches this node's agent. Null: the address from which it joined, or what it advertised last. */
   advertise: z.string().min(1).max(253).nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   fence: z.enum(['stop', 'fault']).default('stop'),

@@ -44,7 +44,7 @@ export async function examine(configPath: string, around: DoctorSurroundings): P
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
     return cause.lines.map((line) =>
-      fail('agent.yaml', line, '"witness-agent join" writes it; docs/OPERATING.md lists the options'),
+      fail('agent.yaml', line, '"witness-agent join" writes it; agent.yaml(5) lists its keys'),
     )
   }
   const mode = config.mode === 'observe' ? ' (observe mode: nothing is fenced)' : ''

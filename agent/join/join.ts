@@ -61,6 +61,10 @@ export function addJoinCommand(program: Command): void {
     )
     .option('--no-start', 'neither enable nor start the unit')
     .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 enrolled; 1 enrolled, but the agent does not run; 2 refused, or a mistake.',
+    )
     .action(async (words: readonly string[], _options: unknown, command: Command) => {
       const parsed = command.optsWithGlobals<{
         config?: string

@@ -78,6 +78,10 @@ export function addSetupCommand(program: Command): void {
     .option('--config-id <id>', "keepalived's -i, where it is given one")
     .option('--check-program <file>', 'the check that keepalived shall run', defaultCheckProgram)
     .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, or nothing to do; 1 lines are missing (without --apply); 2 a mistake, nothing was changed.',
+    )
     .action(async (_options: unknown, command: Command) => {
       // The program has --config for itself, too, and takes it wherever it stands.
       const parsed = command.optsWithGlobals<Parsed>()

@@ -5,7 +5,7 @@ _keepalived_witness() {
     local program=${1##*/} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands='' options='' command='' word index
     case $program in
-    witness-agent) commands='run join setup doctor leave take-vote-back help' ;;
+    witness-agent) commands='join setup doctor leave take-vote-back help' ;;
     witnessctl) commands='status events invite nodes remove rotate drill help' ;;
     esac
     COMPREPLY=()
@@ -31,7 +31,7 @@ _keepalived_witness() {
     case $program/$command in
     witnessd/) options='--config' ;;
     witness-check/) options='--state-dir' ;;
-    witness-agent/ | witness-agent/run) options='--config' ;;
+    witness-agent/) options='--config' ;;
     witness-agent/join) options='--config --state-dir --listen --no-start' ;;
     witness-agent/setup) options='--apply --undo --advised --keepalived-config --config-id --check-program --config' ;;
     witness-agent/doctor) options='--config --json' ;;
