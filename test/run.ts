@@ -119,7 +119,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const parts: Part[] = [
-  ...['lab', 'package', 'hosts'].map((purpose): Part => ({
+  ...['lab', 'unit', 'package', 'hosts'].map((purpose): Part => ({
     name: `packages for ${purpose}`,
     command: ['deploy/debian-packages', '--for', purpose],
     limitMs: 15 * minuteMs,
