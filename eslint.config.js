@@ -56,6 +56,7 @@ const pureFiles = [
   'agent/bar-evidence.ts',
   'agent/lease.ts',
   'agent/fence-ladder.ts',
+  'agent/dial-pace.ts',
   'shared/vote.ts',
   'shared/clock-jump.ts',
   'shared/preference.ts',
