@@ -25,6 +25,17 @@ import { assertNever } from '../shared/assert-never.ts'
 import { messageOf } from '../shared/error-message.ts'
 import type { Identity } from '../shared/identity.ts'
 import { dialVoter, type DialledConnection } from '../shared/transport.ts'
+import {
+  attemptsAtMost,
+  beatsRemembered,
+  dialInMs,
+  firstRedialMs,
+  longerRedialMs,
+  lookAgainInMs,
+  openMs,
+  silenceOf,
+  stoodStill,
+} from './dial-pace.ts'
 
 export interface VoterLinkEvents {
   /** The voter welcomed this agent: from now on beats are sent. */
@@ -62,22 +73,6 @@ export interface OutgoingBeat {
   readonly leaseMs: number
   readonly reports: Report[]
 }
-
-const firstRedialMs = 50
-/** A witness that is restarted must be back in use before a lease runs out. */
-const longestRedialMs = 250
-/**
- * A first packet that is lost is repeated after a second only: others are dialled beside an attempt that hangs. The first
- * follows a silence of 2 × renewMs, the fourth of 3.6 × renewMs: just before a holder would fence itself (E2: 3.75 with
- * the default timing), since any interruption that ends before the last attempt is survived.
- */
-const dialsPerRenewal = 1.9
-const attemptsAtMost = 4
-/** A pending vote is answered twice, and the second time late: so many beats are remembered. */
-const beatsRemembered = 64
-
-/** A shorter gap between two looks at the connection is no pause of this process, however often it renews. */
-const shortestGapMs = 600
 
 /** The voter has welcomed this agent. */
 interface Session {
@@ -158,49 +153,43 @@ export class VoterLink {
     session?.connection.close('closed here')
   }
 
-  /** The look at the connection, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  /** The look at the connection, each renewMs. */
   watch(atMs: number): void {
     const renewMs = this.#options.renewMs()
     const gapMs = atMs - this.#watchedAtMs
     this.#watchedAtMs = atMs
     const session = this.#session
     if (session === null) return
-    // Where this process itself did not run, the silence is its own.
-    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
+    if (stoodStill({ gapMs, renewMs })) session.heardAtMs = atMs
     const silentMs = atMs - session.heardAtMs
-    if (silentMs > 3 * renewMs) {
+    const silence = silenceOf({ silentMs, renewMs })
+    if (silence === 'dead') {
       session.connection.abort('silent')
       this.#lose(`silent for ${Math.round(silentMs)} ms`)
-    } else if (silentMs > 1.5 * renewMs && this.#dialTimer === null)
-      this.#arm(Math.max(0, this.#patienceMs(atMs)))
+    } else if (silence === 'long' && this.#dialTimer === null) this.#arm(Math.max(0, this.#dialInMs(atMs)))
   }
 
-  /** How long until another connection is dialled; not above 0: now. */
-  #patienceMs(atMs: number): number {
-    if (this.#session === null) return 0
-    return this.#session.heardAtMs + 2 * this.#options.renewMs() - atMs
+  #dialInMs(atMs: number): number {
+    return dialInMs({ heardAtMs: this.#session?.heardAtMs ?? null, atMs, renewMs: this.#options.renewMs() })
   }
 
   #dialWhereDue(): void {
     const atMs = this.#options.nowMs()
     this.#giveUpGreeting(atMs)
-    const patienceMs = this.#patienceMs(atMs)
-    const dialAgainMs = this.#options.renewMs() / dialsPerRenewal
-    if (patienceMs <= 0 && this.#mayDial()) this.#dial()
-    if (patienceMs <= 0 || this.#attempts.size > 0) this.#arm(dialAgainMs)
-    // A timer may run early, or the voter has spoken late.
-    else if (patienceMs < dialAgainMs) this.#arm(patienceMs)
+    const dueInMs = this.#dialInMs(atMs)
+    if (dueInMs <= 0 && this.#mayDial()) this.#dial()
+    const againInMs = lookAgainInMs({
+      dueInMs,
+      attempts: this.#attempts.size,
+      renewMs: this.#options.renewMs(),
+    })
+    if (againInMs !== null) this.#arm(againInMs)
   }
 
   #mayDial(): boolean {
     return (
       this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
     )
-  }
-
-  /** How long an attempt may take to open, and again to be welcomed. */
-  #openMs(): number {
-    return Math.max(500, 2 * this.#options.renewMs())
   }
 
   #dial(): void {
@@ -211,7 +200,7 @@ export class VoterLink {
         url,
         secureContext: secureContext(),
         refusalOf,
-        connectTimeoutMs: this.#openMs(),
+        connectTimeoutMs: openMs(this.#options.renewMs()),
         monotonicMs,
         onOpen: (connection) => this.#greet(attempt, connection),
         onMessage: (connection, data) => this.#hear(attempt, connection, data),
@@ -236,7 +225,7 @@ export class VoterLink {
   }
 
   #giveUpGreeting(atMs: number): void {
-    const longestMs = this.#openMs()
+    const longestMs = openMs(this.#options.renewMs())
     for (const attempt of this.#attempts) {
       if (attempt.greeting === null || atMs - attempt.greeting.sinceMs <= longestMs) continue
       this.#drop(attempt)
@@ -349,7 +338,7 @@ export class VoterLink {
 
   #redial(): void {
     const delayMs = this.#redialMs * (0.5 + this.#options.jitter() / 2)
-    this.#redialMs = Math.min(longestRedialMs, this.#redialMs * 2)
+    this.#redialMs = longerRedialMs(this.#redialMs)
     this.#disarm()
     this.#arm(delayMs)
   }

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Counts } from './counts-reporter.ts'
+import { inCI } from './skip-aloud.ts'
 
 const root = join(import.meta.dirname, '..')
 const minuteMs = 60_000
@@ -38,7 +39,9 @@ function mocha(
   const countsFile = join(folder, `${name}.json`)
   const program = join(root, 'node_modules/mocha/bin/mocha.js')
   const reporter = ['--reporter', './test/counts-reporter.ts', '--reporter-option', `counts=${countsFile}`]
-  return { name, command: [process.execPath, program, ...reporter, ...files], limitMs, countsFile }
+  // In whatever way a test is skipped.
+  const strict = inCI ? ['--forbid-pending'] : []
+  return { name, command: [process.execPath, program, ...strict, ...reporter, ...files], limitMs, countsFile }
 }
 
 const state: { running: ChildProcess | null; interruptedBy: NodeJS.Signals | null } = {
@@ -119,7 +122,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const parts: Part[] = [
-  ...['lab', 'package', 'hosts'].map((purpose): Part => ({
+  ...['lab', 'unit', 'package', 'hosts'].map((purpose): Part => ({
     name: `packages for ${purpose}`,
     command: ['deploy/debian-packages', '--for', purpose],
     limitMs: 15 * minuteMs,

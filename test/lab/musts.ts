@@ -61,6 +61,22 @@ export function ownerAfterHeal(node: LabNode): Must {
   }
 }
 
+/** The fault costs nobody anything: the node that holds the VIP keeps it. */
+export function keepsVip(node: LabNode, { overlapMs }: { overlapMs: number }): readonly Must[] {
+  return [
+    ownerDuringFault(node),
+    ownerAfterHeal(node),
+    holderChangesAtMost(0),
+    noOutage(),
+    overlapAtMost(overlapMs),
+  ]
+}
+
+/** The VIP moves to the node during the fault, and stays there. */
+export function takesVipOver(node: LabNode, { overlapMs }: { overlapMs: number }): readonly Must[] {
+  return [ownerDuringFault(node), ownerAfterHeal(node), holderChangesAtMost(1), overlapAtMost(overlapMs)]
+}
+
 export function oneOwnerThroughout(): readonly Must[] {
   return [
     oneOwner('exactly one node has the VIP at the end of the fault', ({ fault }) => fault.ownersAtEnd),

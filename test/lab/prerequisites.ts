@@ -1,6 +1,5 @@
 /** What the lab needs from the machine, and what to install where it is missing. */
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { findProgram } from '../find-program.ts'
 
 /** Program → Debian package. */
 const programs: Readonly<Record<string, string>> = {
@@ -29,21 +28,9 @@ export function assertPrerequisites(): void {
     throw new PrerequisiteError(
       'the lab needs root to make network namespaces: run it with sudo, or in a container with --privileged',
     )
-  const missing = Object.keys(programs).filter((program) => !isInstalled(program))
+  const missing = Object.keys(programs).filter((program) => findProgram(program) === null)
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((program) => programs[program]))].join(' ')
     throw new PrerequisiteError(`the lab misses ${missing.join(', ')}: apt-get install ${packages}`)
   }
-}
-
-function isInstalled(program: string): boolean {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

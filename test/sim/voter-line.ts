@@ -1,4 +1,15 @@
 /** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voter-link.ts does. */
+import {
+  attemptsAtMost,
+  beatsRemembered,
+  dialInMs,
+  firstRedialMs,
+  longerRedialMs,
+  lookAgainInMs,
+  openMs,
+  silenceOf,
+  stoodStill,
+} from '../../agent/dial-pace.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import {
   witness,
@@ -13,13 +24,6 @@ import {
 import type { AgentDaemon } from './agent-daemon.ts'
 import { dial, type StreamEnd } from './network.ts'
 import type { Due } from './timeline.ts'
-
-const firstRedialMs = 50
-const longestRedialMs = 250
-const dialsPerRenewal = 1.9
-const attemptsAtMost = 4
-const beatsRemembered = 64
-const shortestGapMs = 600
 
 interface Session {
   readonly stream: StreamEnd
@@ -77,7 +81,7 @@ export class VoterLine {
     this.#session?.stream.send(message)
   }
 
-  /** The look at the stream, each renewMs: one on which nothing comes is dead, whatever TCP believes. */
+  /** The look at the stream, each renewMs. */
   watch(): void {
     const agent = this.#agent
     const atMs = agent.nowMs()
@@ -86,39 +90,34 @@ export class VoterLine {
     this.#watchedAtMs = atMs
     const session = this.#session
     if (session === null) return
-    if (gapMs > Math.max(2 * renewMs, shortestGapMs)) session.heardAtMs = atMs
-    const silentMs = atMs - session.heardAtMs
-    if (silentMs > 3 * renewMs) {
+    if (stoodStill({ gapMs, renewMs })) session.heardAtMs = atMs
+    const silence = silenceOf({ silentMs: atMs - session.heardAtMs, renewMs })
+    if (silence === 'dead') {
       session.stream.abort()
       this.#lose()
-    } else if (silentMs > 1.5 * renewMs && this.#dialTimer === null)
-      this.#arm(Math.max(0, this.#patienceMs(atMs)))
+    } else if (silence === 'long' && this.#dialTimer === null) this.#arm(Math.max(0, this.#dialInMs(atMs)))
   }
 
-  #patienceMs(atMs: number): number {
-    if (this.#session === null) return 0
-    return this.#session.heardAtMs + 2 * this.#agent.timing.renewMs - atMs
+  #dialInMs(atMs: number): number {
+    const { renewMs } = this.#agent.timing
+    return dialInMs({ heardAtMs: this.#session?.heardAtMs ?? null, atMs, renewMs })
   }
 
   #dialWhereDue(): void {
     const atMs = this.#agent.nowMs()
+    const { renewMs } = this.#agent.timing
     for (const attempt of this.#attempts)
-      if (attempt.greeting !== null && atMs - attempt.greeting.sinceMs > this.#openMs()) this.#drop(attempt)
-    const patienceMs = this.#patienceMs(atMs)
-    const dialAgainMs = this.#agent.timing.renewMs / dialsPerRenewal
-    if (patienceMs <= 0 && this.#mayDial()) this.#dial()
-    if (patienceMs <= 0 || this.#attempts.size > 0) this.#arm(dialAgainMs)
-    else if (patienceMs < dialAgainMs) this.#arm(patienceMs)
+      if (attempt.greeting !== null && atMs - attempt.greeting.sinceMs > openMs(renewMs)) this.#drop(attempt)
+    const dueInMs = this.#dialInMs(atMs)
+    if (dueInMs <= 0 && this.#mayDial()) this.#dial()
+    const againInMs = lookAgainInMs({ dueInMs, attempts: this.#attempts.size, renewMs })
+    if (againInMs !== null) this.#arm(againInMs)
   }
 
   #mayDial(): boolean {
     return (
       this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
     )
-  }
-
-  #openMs(): number {
-    return Math.max(500, 2 * this.#agent.timing.renewMs)
   }
 
   #dial(): void {
@@ -135,7 +134,7 @@ export class VoterLine {
           const other = peer().agent
           return other?.listening === true ? other : null
         },
-        timeoutMs: this.#openMs(),
+        timeoutMs: openMs(this.#agent.timing.renewMs),
         opened: (stream) => this.#greet(attempt, stream),
         failed: () => this.#end(attempt),
       }),
@@ -224,7 +223,7 @@ export class VoterLine {
 
   #redial(): void {
     const delayMs = this.#redialMs * this.#agent.node.around.chance.between(0.5, 1)
-    this.#redialMs = Math.min(longestRedialMs, this.#redialMs * 2)
+    this.#redialMs = longerRedialMs(this.#redialMs)
     this.#disarm()
     this.#arm(delayMs)
   }

@@ -12,6 +12,10 @@ export interface Mistake {
   readonly finds: RegExp
 }
 
+const whilePromised = /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/
+const whileVoteLeft =
+  /voter: lb02 promises itself to lb02 .* while lb01 counts on the vote that lb02 left there/
+
 export const mistakes: readonly Mistake[] = [
   {
     name: 'a vote counts from when the answer came, and not from when its request left',
@@ -35,7 +39,7 @@ export const mistakes: readonly Mistake[] = [
     faults: 2,
     only: ['crash the agent', 'promote'],
     from: 'steady',
-    finds: /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/,
+    finds: whilePromised,
   },
   {
     name: 'a host that boots, and has lost its marks, does not wait',
@@ -47,7 +51,7 @@ export const mistakes: readonly Mistake[] = [
     faults: 2,
     only: ['power lb', 'promote'],
     from: 'steady',
-    finds: /voter: lb02 promises itself to lb02 .* while its promise to lb01 is good/,
+    finds: whilePromised,
   },
   {
     name: 'a vote that was left is free again after a restart',
@@ -59,7 +63,7 @@ export const mistakes: readonly Mistake[] = [
     faults: 2,
     only: ['shut lb02 down', 'isolate lb01'],
     from: 'steady',
-    finds: /voter: lb02 promises itself to lb02 .* while lb01 counts on the vote that lb02 left there/,
+    finds: whileVoteLeft,
   },
   {
     name: 'a vote that was handed back stays on the disk of the holder',
@@ -71,7 +75,7 @@ export const mistakes: readonly Mistake[] = [
     faults: 2,
     only: ['shut lb02 down', 'power lb01 off'],
     from: 'steady',
-    finds: /voter: lb02 promises itself to lb02 .* while lb01 counts on the vote that lb02 left there/,
+    finds: whileVoteLeft,
   },
   {
     name: 'a promised vote is given to another that asks',

@@ -7,16 +7,15 @@ import {
   fencesAtMost,
   holderChangesAtMost,
   keepalivedLeftStoppedOn,
+  keepsVip,
   nobodyFenced,
-  noOutage,
   notDarkAfterHeal,
   oneOwnerThroughout,
   outageRatioAtMost,
   overlapAtMost,
   overlapBoundMs,
   overlapWithoutAgentMs,
-  ownerAfterHeal,
-  ownerDuringFault,
+  takesVipOver,
 } from '../musts.ts'
 import { type Scenario } from '../scenario.ts'
 import { startWarm, untilOwner } from '../steady-state.ts'
@@ -63,13 +62,6 @@ export const freezeKeepalived: Scenario = {
   benchMusts: [benchBound('overlapMs', 'whole', { maxMs: 60 }), notDarkAfterHeal],
 }
 
-const holderUndisturbed = [
-  ownerDuringFault('lb01'),
-  ownerAfterHeal('lb01'),
-  holderChangesAtMost(0),
-  noOutage(),
-]
-
 interface AgentFault {
   readonly family: 'kill-agent' | 'freeze-agent'
   readonly what: string
@@ -102,7 +94,7 @@ function onHolder({ family, what, strike, undo }: AgentFault): Scenario {
     heal: (cluster) => undo(cluster, 'lb01'),
     healedMs: 30_000,
     rightful: 'lb01',
-    musts: [...holderUndisturbed, overlapAtMost(0), bothKeepalivedRunAtEnd()],
+    musts: [...keepsVip('lb01', { overlapMs: 0 }), bothKeepalivedRunAtEnd()],
     benchMusts: [notDarkAfterHeal],
   }
 }
@@ -126,7 +118,7 @@ function onStandbyWhileBlocked({ family, what, strike, undo }: AgentFault): Scen
     },
     healedMs: 30_000,
     rightful: 'lb01',
-    musts: [...holderUndisturbed, overlapAtMost(overlapWithoutAgentMs), bothKeepalivedRunAtEnd()],
+    musts: [...keepsVip('lb01', { overlapMs: overlapWithoutAgentMs }), bothKeepalivedRunAtEnd()],
     benchMusts: [notDarkAfterHeal],
   }
 }
@@ -147,10 +139,7 @@ export const cleanStop: Scenario = {
   healedMs: 30_000,
   rightful: 'lb02',
   musts: [
-    ownerDuringFault('lb02'),
-    ownerAfterHeal('lb02'),
-    holderChangesAtMost(1),
-    overlapAtMost(overlapBoundMs),
+    ...takesVipOver('lb02', { overlapMs: overlapBoundMs }),
     keepalivedLeftStoppedOn('lb01'),
     nobodyFenced(),
     bothKeepalivedRunAtEnd(),
@@ -174,13 +163,6 @@ export const preempt: Scenario = {
   heal: () => Promise.resolve(),
   healedMs: 20_000,
   rightful: 'lb01',
-  musts: [
-    ownerDuringFault('lb01'),
-    ownerAfterHeal('lb01'),
-    holderChangesAtMost(1),
-    overlapAtMost(overlapBoundMs),
-    nobodyFenced(),
-    bothKeepalivedRunAtEnd(),
-  ],
+  musts: [...takesVipOver('lb01', { overlapMs: overlapBoundMs }), nobodyFenced(), bothKeepalivedRunAtEnd()],
   benchMusts: [benchBound('overlapMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
 }

@@ -9,33 +9,21 @@ import {
   fencesAtMost,
   holderChangesAtMost,
   keepalivedLeftStoppedOn,
+  keepsVip,
   nobodyFenced,
   noOutage,
   notDarkAfterHeal,
-  outageRatioAtMost,
   oneOwnerAfterHeal,
+  outageRatioAtMost,
   overlapAtMost,
   overlapBoundMs,
   ownerAfterHeal,
   ownerAgainWithin,
   ownerDuringFault,
+  takesVipOver,
 } from '../musts.ts'
 import { type Scenario } from '../scenario.ts'
 import { startWarm } from '../steady-state.ts'
-
-const holderKeepsVip = [
-  ownerDuringFault('lb01'),
-  ownerAfterHeal('lb01'),
-  holderChangesAtMost(0),
-  noOutage(),
-  overlapAtMost(0),
-]
-const standbyTakesVip = [
-  ownerDuringFault('lb02'),
-  ownerAfterHeal('lb02'),
-  holderChangesAtMost(1),
-  overlapAtMost(0),
-]
 
 export const cutAb: Scenario = {
   name: 'cut-ab',
@@ -47,7 +35,7 @@ export const cutAb: Scenario = {
   heal: (cluster) => cluster.wires.endCut(),
   healedMs: 30_000,
   rightful: 'lb01',
-  musts: [...holderKeepsVip, bothKeepalivedRunAtEnd()],
+  musts: [...keepsVip('lb01', { overlapMs: 0 }), bothKeepalivedRunAtEnd()],
   benchMusts: [benchBound('longestDarkMs', 'whole', { maxMs: 100 }), notDarkAfterHeal],
 }
 
@@ -67,7 +55,7 @@ export const isolateHolder: Scenario = {
   faultMs: 8000,
   healedMs: 30_000,
   rightful: 'lb02',
-  musts: [...standbyTakesVip, fencesAtMost(1, 'lb01'), bothKeepalivedRunAtEnd()],
+  musts: [...takesVipOver('lb02', { overlapMs: 0 }), fencesAtMost(1, 'lb01'), bothKeepalivedRunAtEnd()],
   benchMusts: [benchBound('outageMs', 'whole', { maxMs: 4100 }), notDarkAfterHeal],
 }
 
@@ -81,7 +69,7 @@ export const unplugHolder: Scenario = {
   heal: (cluster) => cluster.wires.setPort('lb01', 'up'),
   healedMs: 30_000,
   rightful: 'lb02',
-  musts: [...standbyTakesVip, bothKeepalivedRunAtEnd()],
+  musts: [...takesVipOver('lb02', { overlapMs: 0 }), bothKeepalivedRunAtEnd()],
   benchMusts: [outageRatioAtMost(1.05), notDarkAfterHeal],
 }
 
@@ -93,7 +81,7 @@ export const isolateStandby: Scenario = {
   faultMs: 8000,
   healedMs: 30_000,
   rightful: 'lb01',
-  musts: [...holderKeepsVip, bothKeepalivedRunAtEnd()],
+  musts: [...keepsVip('lb01', { overlapMs: 0 }), bothKeepalivedRunAtEnd()],
   benchMusts: [notDarkAfterHeal],
 }
 
@@ -105,7 +93,7 @@ export const isolateWitness: Scenario = {
   faultMs: 8000,
   healedMs: 30_000,
   rightful: 'lb01',
-  musts: [...holderKeepsVip, nobodyFenced(), bothKeepalivedRunAtEnd()],
+  musts: [...keepsVip('lb01', { overlapMs: 0 }), nobodyFenced(), bothKeepalivedRunAtEnd()],
   benchMusts: [notDarkAfterHeal],
 }
 

@@ -7,13 +7,11 @@ import {
   holderChangesAtMost,
   keepalivedBackOn,
   keepalivedStoppedOn,
-  noOutage,
+  keepsVip,
   notDarkAfterHeal,
   oneOwnerThroughout,
   overlapAtMost,
   overlapBoundMs,
-  ownerAfterHeal,
-  ownerDuringFault,
 } from '../musts.ts'
 import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
 import { pause } from '../pause.ts'
@@ -31,13 +29,7 @@ export async function admitVrrp(cluster: ClusterUnderTest, deaf: readonly LabNod
 
 const shortOverlap = benchBound('overlapMs', 'whole', { medianMs: 10, maxMs: 60 })
 const neverDark = benchBound('longestDarkMs', 'whole', { maxMs: 100 })
-const holderKeepsVip = [
-  ownerDuringFault('lb01'),
-  ownerAfterHeal('lb01'),
-  holderChangesAtMost(0),
-  noOutage(),
-  overlapAtMost(overlapBoundMs),
-]
+const holderKeepsVip = keepsVip('lb01', { overlapMs: overlapBoundMs })
 const loserStopsAndReturns = [keepalivedStoppedOn('lb02'), keepalivedBackOn('lb02'), fencesAtMost(1, 'lb02')]
 
 export const vrrpBlock: Scenario = {

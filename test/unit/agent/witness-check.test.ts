@@ -20,31 +20,18 @@ import { identityFileIn, writeCredentials, type Credentials } from '../../../sha
 import type { Identity } from '../../../shared/identity.ts'
 import { identityOfPeer, secureContextOf } from '../../../shared/secure-server.ts'
 import { identities, identitiesOf, type Identities } from '../../identities.ts'
+import { programOrSkip, skipAloud } from '../../skip-aloud.ts'
 import { LoopbackServer } from '../shared/loopback-server.ts'
 
 const script = new URL('../../../agent/witness-check', import.meta.url).pathname
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
-function find(program: string): string | null {
-  const folders = ['/bin', '/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(':')]
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null
-}
-
-/** Skips, and says why where the run is read. */
-function skipAloud(context: Mocha.Context, why: string): void {
-  console.log(`      skipped: ${why}`)
-  context.skip()
-}
-
-const busybox = find('busybox')
-const shells: [string, string, string[]][] = [
-  ['sh', find('sh') ?? '/bin/sh', []],
-  ...(['dash', 'bash'] as const).flatMap((name): [string, string, string[]][] => {
-    const path = find(name)
-    return path === null ? [] : [[name, path, []]]
-  }),
-  ...(busybox === null ? [] : [['busybox ash', busybox, ['ash']] satisfies [string, string, string[]]]),
-]
+const shells = {
+  sh: ['sh'],
+  dash: ['dash'],
+  bash: ['bash'],
+  'busybox ash': ['busybox', 'ash'],
+} as const
 
 interface Outcome {
   code: number
@@ -52,8 +39,9 @@ interface Outcome {
   tookMs: number
 }
 
-for (const [shellName, shell, shellArguments] of shells) {
+for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shells)) {
   describe(`witness-check under ${shellName}`, () => {
+    let shell: string
     let folder: string
     let stateDir: string
     let runDir: string
@@ -61,7 +49,8 @@ for (const [shellName, shell, shellArguments] of shells) {
     let lb01: Credentials
     const closers: (() => Promise<void> | void)[] = []
 
-    before(async () => {
+    before(async function () {
+      shell = programOrSkip(this, shellProgram)
       ours = await identities()
       lb01 = await ours.node()
     })
@@ -199,12 +188,7 @@ for (const [shellName, shell, shellArguments] of shells) {
       })
 
       it('never forks', function () {
-        const strace = find('strace')
-        if (strace === null) {
-          // npm test installs it; where it is missing in CI, something is wrong with that.
-          assert.equal(process.env.CI, undefined, 'strace is not installed: run deploy/debian-packages')
-          return skipAloud(this, 'strace is not installed: run deploy/debian-packages')
-        }
+        const strace = programOrSkip(this, 'strace')
         settings()
         permitFile(`permit ${bootId} ${inMs(60_000)} holder\n`)
         const trace = join(folder, 'trace')
@@ -223,7 +207,7 @@ for (const [shellName, shell, shellArguments] of shells) {
         ]
         const { status, error } = spawnSync(strace, args, { env: nothing })
         if (error !== undefined || !existsSync(trace) || !readFileSync(trace, 'utf8').includes('execve'))
-          return skipAloud(this, 'this machine lets nobody trace a process')
+          skipAloud(this, 'this machine lets nobody trace a process')
         assert.equal(status, 0)
         assert.doesNotMatch(readFileSync(trace, 'utf8'), /\b(clone|clone3|fork|vfork)\(/)
       })
@@ -511,7 +495,7 @@ for (const [shellName, shell, shellArguments] of shells) {
         const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
           addresses?.some(({ address }) => address === '::1'),
         )
-        if (!hasIPv6) return skipAloud(this, 'this machine has no IPv6')
+        if (!hasIPv6) skipAloud(this, 'this machine has no IPv6')
         settings({ WITNESS: await serve(plain(200, 'vote for lb01, epoch 8'), { host: '::1' }) })
         const { code, line } = await run()
         assert.equal(code, 0, line)

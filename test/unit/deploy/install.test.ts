@@ -284,10 +284,9 @@ n=$(cat ${folder}/fails); [ "$n" -eq 0 ] || { echo $((n - 1)) >${folder}/fails; 
     return { status, stdout, stderr, calls: readFileSync(join(folder, 'calls'), 'utf8'), policyIsLeft }
   }
 
-  const all =
-    'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps strace python3-minimal systemd'.split(
-      ' ',
-    )
+  const all = 'keepalived nftables iputils-ping iputils-arping iproute2 curl util-linux procps systemd'.split(
+    ' ',
+  )
 
   it('does nothing and says nothing where all is there', () => {
     assert.deepEqual(run({ installed: all }), {
@@ -341,12 +340,14 @@ n=$(cat ${folder}/fails); [ "$n" -eq 0 ] || { echo $((n - 1)) >${folder}/fails; 
     assert.equal(policyIsLeft, false)
   })
 
-  it('has another list for the package, and none for anything else', () => {
+  it('has a longer list for the unit tests, another for the package, and none for anything else', () => {
+    const unit = run({ installed: all, args: ['--for', 'unit', '--check'] })
+    assert.match(unit.stderr, /missing: busybox man-db openssl patch python3-minimal strace$/m)
     const { stderr } = run({ installed: ['lintian'], args: ['--for', 'package', '--check'] })
     assert.match(stderr, /missing: debhelper dpkg-dev fakeroot binutils$/m)
     const nonsense = run({ installed: [], args: ['--for', 'fun'] })
     assert.equal(nonsense.status, 2)
-    assert.match(nonsense.stderr, /--for is lab, package or hosts, not "fun"/)
+    assert.match(nonsense.stderr, /--for is lab, unit, package or hosts, not "fun"/)
   })
 
   it('says what to do without root, and what is missing with --check', () => {

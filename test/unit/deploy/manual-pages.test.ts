@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { configSchema } from '../../../server/config.ts'
 import { timingSchema } from '../../../shared/protocol.ts'
+import { programOrSkip } from '../../skip-aloud.ts'
 import { helpOf, programs, type Program } from './help-text.ts'
 
 const folder = new URL('../../../deploy/man', import.meta.url).pathname
@@ -51,10 +52,10 @@ describe('the manual pages', function () {
   })
 
   it('are understood by man without a warning', function () {
-    if (!existsSync('/usr/bin/man')) this.skip()
+    const man = programOrSkip(this, 'man')
     for (const name of readdirSync(folder)) {
       const { status, stderr } = spawnSync(
-        'man',
+        man,
         ['--warnings', '-E', 'UTF-8', '-l', '-Tutf8', '-Z', join(folder, name)],
         {
           encoding: 'utf8',

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { debianChangelog, debianVersion } from '../../../deploy/package/debian-changelog.ts'
 import { assertCarriable } from '../../../deploy/package/node-runtime.ts'
+import { skipAloud } from '../../skip-aloud.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 import { writeFileSync } from 'node:fs'
 
@@ -67,11 +68,11 @@ describe('assertCarriable', () => {
 
 describe('npm run package', function () {
   this.timeout(600_000)
-  const hasTools = spawnSync('deploy/package-tools', ['--check']).status === 0
   const folder = temporaryFolder()
 
   it('makes a package that lintian accepts, which enables nothing, stops nothing at an upgrade, and a tarball of the same', function () {
-    if (!hasTools) this.skip()
+    const tools = spawnSync('deploy/package-tools', ['--check'], { encoding: 'utf8' })
+    if (tools.status !== 0) skipAloud(this, `${tools.stderr.trim()}: run deploy/package-tools`)
     execFileSync(
       'npm',
       [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { programOrSkip } from '../../skip-aloud.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 
 const deploy = new URL('../../../deploy/debian', import.meta.url).pathname
@@ -11,16 +12,14 @@ const settings = (name: string): string[] =>
     .split('\n')
     .filter((line) => /^[A-Z]\w+=/.test(line))
 
-const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0
-
 describe('the units', function () {
   this.timeout(30_000)
   const folder = temporaryFolder()
 
   /** `systemd-analyze` goes by the name of the file. */
-  function analysed(name: string, ...args: string[]): string {
+  function analysed(name: string, program: string, ...args: string[]): string {
     cpSync(unitFile(name), folder(`${name}.service`))
-    const { stdout, stderr } = spawnSync('systemd-analyze', [...args, folder(`${name}.service`)], {
+    const { stdout, stderr } = spawnSync(program, [...args, folder(`${name}.service`)], {
       encoding: 'utf8',
       env: { ...process.env, SYSTEMD_PAGER: '' },
     })
@@ -32,17 +31,16 @@ describe('the units', function () {
     { name: 'witness-agent', atMost: 3.6 },
   ])
     it(`exposes ${name} by ${atMost} at most, as systemd counts`, function () {
-      if (!hasAnalyze) this.skip()
-      const told = analysed(name, 'security', '--offline=true')
+      const told = analysed(name, programOrSkip(this, 'systemd-analyze'), 'security', '--offline=true')
       const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(told) ?? []
       assert.ok(Number(exposure) <= atMost, told.split('\n').at(-2))
     })
 
   it('have no setting that systemd does not know', function () {
-    if (!hasAnalyze) this.skip()
+    const program = programOrSkip(this, 'systemd-analyze')
     for (const name of ['witnessd', 'witness-agent'])
       assert.doesNotMatch(
-        analysed(name, 'verify', '--man=no', '--recursive-errors=no'),
+        analysed(name, program, 'verify', '--man=no', '--recursive-errors=no'),
         /Unknown|Invalid|Failed to parse/,
       )
   })

@@ -21,6 +21,7 @@ import {
 } from '../../../shared/credentials.ts'
 import { loadX509, makeKeyPair, privateKeyPem, signingAlgorithm } from '../../../shared/key-request.ts'
 import { identities, identitiesOf, type Identities, nodeIdentity } from '../../identities.ts'
+import { skipAloud } from '../../skip-aloud.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 
 const remedy = 'run "witness-agent join"'
@@ -113,10 +114,7 @@ describe('credentials', () => {
   })
 
   it('are read by root also where they are those of a service’s user', function () {
-    if (process.getuid?.() !== 0) {
-      console.log('    skipped: only root can give a file away')
-      this.skip()
-    }
+    if (process.getuid?.() !== 0) skipAloud(this, 'only root can give a file away')
     chownSync(identityFile, 12_345, 12_345)
     assert.equal(readCredentials(folder(), remedy).identity.kind, 'node')
   })

@@ -77,6 +77,13 @@ class Story {
     end(this.cluster, { kind, where })
   }
 
+  /** Its keepalived and its agent are stopped, by the admin's word, and the holder has its vote. */
+  leave(name: string): void {
+    this.begin('leave', name)
+    this.pass(5000)
+    assert.equal(this.phase(name), 'no agent')
+  }
+
   pass(forMs: number): void {
     const untilMs = this.timeline.nowMs + forMs
     while (this.timeline.step(untilMs));
@@ -100,9 +107,7 @@ describe('a node that leaves its vote with the holder', () => {
   it('lets the holder outlive the witness, and gets its vote back from it without a gap', () => {
     const story = new Story()
     const darkBefore = story.dark
-    story.begin('leave', 'lb02')
-    story.pass(5000)
-    assert.equal(story.phase('lb02'), 'no agent')
+    story.leave('lb02')
     story.begin('kill-witness', 'witness')
     story.pass(60_000)
     assert.equal(story.holder, 'lb01')
@@ -119,8 +124,7 @@ describe('a node that leaves its vote with the holder', () => {
 
   it('takes the VIP over like any other once it has its vote back', () => {
     const story = new Story()
-    story.begin('leave', 'lb02')
-    story.pass(5000)
+    story.leave('lb02')
     story.begin('kill-witness', 'witness')
     story.pass(5000)
     story.end('leave', 'lb02')
@@ -134,8 +138,7 @@ describe('a node that leaves its vote with the holder', () => {
 
   it('stays barred while the holder is down, says why, and is free when the holder is back', () => {
     const story = new Story()
-    story.begin('leave', 'lb02')
-    story.pass(5000)
+    story.leave('lb02')
     story.begin('crash-host', 'lb01')
     story.pass(5000)
     story.end('leave', 'lb02')
@@ -150,8 +153,7 @@ describe('a node that leaves its vote with the holder', () => {
 
   it('stays barred while the holder lives on unseen, cut off from everybody', () => {
     const story = new Story()
-    story.begin('leave', 'lb02')
-    story.pass(5000)
+    story.leave('lb02')
     story.begin('isolate', 'lb01')
     story.pass(10_000)
     story.end('leave', 'lb02')
@@ -170,8 +172,7 @@ describe('a node that leaves its vote with the holder', () => {
 
   it('lets the holder take its VIP again after a reboot, with nobody else there', () => {
     const story = new Story()
-    story.begin('leave', 'lb02')
-    story.pass(5000)
+    story.leave('lb02')
     story.begin('kill-witness', 'witness')
     story.pass(2000)
     story.begin('crash-host', 'lb01')
@@ -250,9 +251,7 @@ describe('a node that leaves its vote with the holder', () => {
 
   it('lets no drill move the VIP to it before it has its vote back', () => {
     const story = new Story()
-    story.begin('leave', 'lb02')
-    story.pass(5000)
-    assert.equal(story.phase('lb02'), 'no agent')
+    story.leave('lb02')
     story.begin('kill-agent', 'lb01')
     story.end('leave', 'lb02')
     story.pass(1000)

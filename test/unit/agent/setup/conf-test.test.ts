@@ -8,7 +8,7 @@ import {
 } from '../../../../agent/setup/conf-test.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { instance } from './conf-fixtures.ts'
-import { canRunKeepalived, keepalivedInNamespace } from './keepalived-in-namespace.ts'
+import { keepalivedInNamespace, keepalivedOrSkip } from './keepalived-in-namespace.ts'
 
 describe('keepalived -t on what is not in place yet', function () {
   this.timeout(30_000)
@@ -16,10 +16,15 @@ describe('keepalived -t on what is not in place yet', function () {
   const path = () => folder('etc/keepalived.conf')
   const keepalived = () => ({ program: folder('keepalived'), path: path(), configId: null })
 
-  beforeEach(function () {
-    if (!canRunKeepalived) this.skip()
+  let real: string
+
+  before(function () {
+    real = keepalivedOrSkip(this)
+  })
+
+  beforeEach(() => {
     mkdirSync(folder('etc'))
-    keepalivedInNamespace(folder('keepalived'))
+    keepalivedInNamespace(folder('keepalived'), real)
     writeFileSync(path(), 'include vi.inc\n')
     writeFileSync(folder('etc/vi.inc'), instance('VI_1'))
   })

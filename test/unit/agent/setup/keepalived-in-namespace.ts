@@ -2,11 +2,10 @@
  * The real keepalived for `-t`, on a host of its own: with the interfaces that the fixtures name, and the check where
  * the package puts it. Only its configuration is this machine's.
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
+import { programOrSkip, skipAloud } from '../../../skip-aloud.ts'
 
-const program = '/usr/sbin/keepalived'
-
-const script = `#!/bin/sh
+const scriptFor = (program: string): string => `#!/bin/sh
 exec unshare --net --mount --propagation private sh -c '
 ip link add eth0 type veth peer name eth1 && ip link add eth2 type veth peer name eth3 || exit 99
 mount -t tmpfs -o mode=755 tmpfs /usr/libexec && mkdir -p /usr/libexec/keepalived &&
@@ -14,10 +13,14 @@ printf "#!/bin/sh\\n" > /usr/libexec/keepalived/witness-check && chmod 755 /usr/
 exec ${program} "$@"' sh "$@"
 `
 
-export const canRunKeepalived = process.getuid?.() === 0 && existsSync(program)
+/** For `before`: the tests of a suite are skipped where keepalived cannot be run. */
+export function keepalivedOrSkip(context: Mocha.Context): string {
+  if (process.getuid?.() !== 0) skipAloud(context, 'only root can give keepalived a network of its own')
+  return programOrSkip(context, 'keepalived')
+}
 
 /** @returns the program to name in agent.yaml */
-export function keepalivedInNamespace(path: string): string {
-  writeFileSync(path, script, { mode: 0o755 })
+export function keepalivedInNamespace(path: string, program: string): string {
+  writeFileSync(path, scriptFor(program), { mode: 0o755 })
   return path
 }
