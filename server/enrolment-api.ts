@@ -14,7 +14,8 @@ import { DurableFileError } from '../shared/durable-file.ts'
 import { describeIdentity, type Identity } from '../shared/identity.ts'
 import { inviteAddress, inviteSecret, writeInviteLine } from '../shared/invite-line.ts'
 import { longestRequest } from '../shared/key-request.ts'
-import { clusterName, memberSchema, nodeName } from '../shared/protocol.ts'
+import { agentAddress, clusterName, memberSchema, nodeName } from '../shared/protocol.ts'
+import { plainAddress } from '../shared/secure-server.ts'
 import type { Occurrence } from './arbiter-state.ts'
 import { KeyRequestError, type Authority } from './authority.ts'
 import type { NodeKey, RedeemRefusal, Refused } from './enrolment.ts'
@@ -52,7 +53,7 @@ const joinBody = z.strictObject({
   secret: inviteSecret,
   csr,
   /** Where the node's agent listens for its peer; null: at the address that it joins from. */
-  address: memberSchema.shape.address.nullable(),
+  address: agentAddress.nullable(),
   port: memberSchema.shape.port,
 })
 const renewBody = z.strictObject({ csr })
@@ -377,9 +378,8 @@ function event(
   return { level: 'info', instance: null, decision: null, ...occurrence }
 }
 
-/** IPv4 as such, also where the socket is one for both. */
 function addressOf(request: Request): string {
-  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+  return plainAddress(request.socket.remoteAddress)
 }
 
 function nameOf({ identityOf }: EnrolmentApiOptions, request: Request): string {

@@ -159,6 +159,12 @@ describe('enrolment-api', () => {
     assert.deepEqual(registry.members('web')[0]?.address, '192.0.2.11')
   })
 
+  it('lets nobody advertise what the peer could not dial, and keeps the invite for a better word', async () => {
+    const line = await invite()
+    refused(await join(line, { address: '192.0.2.11:7411' }), 400, /address: an IP address .* and no port/)
+    assert.equal((await join(line)).status, 201)
+  })
+
   it('puts the address into the invite that the admin names, and asks for one that it cannot know', async () => {
     const body = { cluster: 'web', node: 'lb01', address: 'witness.example.org:7400' }
     const named = await ask('POST', '/api/v1/invites', body)
