@@ -168,10 +168,10 @@ describe('witness', () => {
     rmSync(folder, { recursive: true })
   })
 
-  function openRegistry(): Promise<Registry> {
+  function openRegistry(authorityWasThere = false): Promise<Registry> {
     return Registry.open({
       folder: join(folder, 'data', 'authority'),
-      authorityWasThere: false,
+      authorityWasThere,
       bootId: 'boot-of-the-witness',
       nowMs: bootClockMs,
       now: () => new Date(),
@@ -360,6 +360,26 @@ describe('witness', () => {
     const listed = JSON.parse((await get('/api/v1/clusters')).body) as { refused: unknown }
     assert.deepEqual(listed.refused, { unauthenticated: strangers.length })
     assert.equal(lb01.closed, null)
+  })
+
+  it('takes nodes that a lost record does not know at their first word, and tells it in the events of their cluster', async () => {
+    await witness.stop()
+    rmSync(join(folder, 'data', 'authority'), { recursive: true })
+    registry = await openRegistry(true)
+    assert.deepEqual(registry.clusters, [])
+    witness = await start()
+    const [lb01, lb02] = [agent(), agent(lb02Credentials)]
+    await lb01.say(hello('lb01'))
+    await lb02.say(hello('lb02'))
+    for (const one of [lb01, lb02]) {
+      await one.until(() => one.heard.length > 0 || one.closed !== null)
+      assert.equal(one.closed, null)
+    }
+    const adopted = (await events()).filter(({ event }) => event === 'node-adopted')
+    assert.deepEqual(adopted.map(({ node, level }) => [node, level]).sort(), [
+      ['lb01', 'warning'],
+      ['lb02', 'warning'],
+    ])
   })
 
   it('closes the connection of a node at once when it is removed, and tells its peer', async () => {
