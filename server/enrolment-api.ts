@@ -264,7 +264,10 @@ async function changeNode(
     })
     return
   }
-  const outcome: ChangeResult = await registry[change](key.data)
+  const { outcome, notKept }: Change =
+    change === 'remove'
+      ? await removeNode(registry, key.data)
+      : { outcome: await registry.rotate(key.data), notKept: null }
   if (outcome.kind === 'refused') {
     sendProblem(response, {
       status: outcome.reason === 'unknown' ? 404 : 409,
@@ -291,7 +294,28 @@ async function changeNode(
           evidence: { by },
         }),
   )
-  response.json({ cluster, node })
+  if (notKept === null) response.json({ cluster, node })
+  else
+    sendProblem(response, {
+      status: 503,
+      title: 'Removed, and not kept',
+      detail: `${node} is shut out from now on, but this could not be written down, and a restart of the witness forgets it: put that right, then remove it again. ${notKept.message}.`,
+    })
+}
+
+interface Change {
+  readonly outcome: ChangeResult
+  /** It counts all the same, until the next restart. */
+  readonly notKept: DurableFileError | null
+}
+
+async function removeNode(registry: Registry, key: NodeKey): Promise<Change> {
+  try {
+    return { outcome: await registry.remove(key), notKept: null }
+  } catch (error) {
+    if (!(error instanceof DurableFileError)) throw error
+    return { outcome: { kind: 'done' }, notKept: error }
+  }
 }
 
 /** @returns null when the body was refused and the answer is sent */

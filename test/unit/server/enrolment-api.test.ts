@@ -237,6 +237,22 @@ describe('enrolment-api', () => {
     refused(await ask('POST', '/api/v1/renew', { csr }), 503, /ENOSPC/)
   })
 
+  it('says of a removal that cannot be kept that it counts, and for how long', async () => {
+    await join(await invite())
+    asking = admin
+    full = true
+    const path = '/api/v1/clusters/web/nodes/lb01/remove'
+    refused(
+      await ask('POST', path, {}),
+      503,
+      /lb01 is shut out from now on, but .* restart .* ENOSPC: .*make room/,
+    )
+    assert.equal(registry.mayConnect(nodeIdentity('lb01')).kind, 'refused')
+    assert.equal(told().at(-1), 'node-removed')
+    full = false
+    assert.equal((await ask('POST', path, {})).status, 200)
+  })
+
   it('renews the certificate of the node that asks, and of no other', async () => {
     await join(await invite())
     const { request: csr } = await makeKeyRequest()
