@@ -402,6 +402,21 @@ describe('witness', () => {
     assert.equal(lb01.closed, null)
   })
 
+  it('worries about a cluster no more whose last node was removed, and still tells how it went', async () => {
+    const lb01 = agent()
+    await lb01.say(hello('lb01'))
+    await claim(lb01, 5)
+    const listed = async (): Promise<string[]> => {
+      const { clusters } = JSON.parse((await get('/api/v1/clusters')).body) as { clusters: ClusterView[] }
+      return clusters.map(({ cluster }) => cluster)
+    }
+    assert.deepEqual(await listed(), ['web'])
+    for (const node of ['lb01', 'lb02']) await registry.remove({ cluster: 'web', node })
+    await lb01.until(() => lb01.closed !== null)
+    assert.deepEqual(await listed(), [])
+    assert.ok((await events()).length > 0)
+  })
+
   it('asks for a new key when the admin wants one, and refuses the old certificate once the new one is used', async () => {
     const lb01 = agent()
     await lb01.say(hello('lb01'))
