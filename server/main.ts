@@ -155,7 +155,7 @@ function tellLostRegistry({ state }: Registry, log: Log): void {
   const kept = state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`
   log.error(
     'registry-lost',
-    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come; remove again those that were removed`,
+    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come: look at "witnessctl nodes", and remove again whoever was removed and has come back`,
   )
 }
 
