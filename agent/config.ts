@@ -1,7 +1,7 @@
 /** agent.yaml: what the admin of a node says. docs/OPERATING.md lists the options. */
 import { z } from 'zod'
 import { logLevels } from '../shared/log.ts'
-import { clusterName, nodeName } from '../shared/protocol.ts'
+import { agentAddress, clusterName, nodeName } from '../shared/protocol.ts'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'an absolute path is expected')
 /** Run without a shell: program first, one entry for each argument. */
@@ -56,7 +56,7 @@ export const agentConfigSchema = z.strictObject({
   witness: witnessUrl,
   listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
   /** Where the peer reaches this node's agent. Null: the address from which it joined, or what it advertised last. */
-  advertise: z.string().min(1).max(253).nullable().default(null),
+  advertise: agentAddress.nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   fence: z.enum(['stop', 'fault']).default('stop'),
   alone: z.enum(['stop', 'keep']).default('stop'),

@@ -7,6 +7,8 @@
 # installed and leaves configuration, identity and votes; it refuses while keepalived uses the check.
 # DESTDIR=/somewhere installs below that folder and touches nothing of the running system.
 set -eu
+# witnessd, and the user that keepalived runs the check as, read what is installed: a stricter umask of root's shuts them out.
+umask 022
 
 say() {
     printf '%s\n' "$1"
@@ -127,6 +129,12 @@ while IFS= read -r file; do
     *) fail "do not know where $file belongs" ;;
     esac
 done <"$files"
+# What the version before this one had and this one has not.
+if [ -f "$root$list" ]; then
+    while IFS= read -r file; do
+        grep -qxF -e "$file" "$installed" || rm -f "$root$file"
+    done <"$root$list"
+fi
 cp "$installed" "$root$list"
 
 if [ -z "$root" ]; then

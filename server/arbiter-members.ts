@@ -1,6 +1,7 @@
 /** Who belongs to the cluster: what enrolment says, and what the agents are told of it. Pure. */
-import type { Member, Plan } from '../shared/protocol.ts'
-import type { Turn } from './arbiter-turn.ts'
+import type { Member, NodeName, Plan } from '../shared/protocol.ts'
+import { disownPromise } from '../shared/vote.ts'
+import { answerPendingBeat, answerPendingChecks, change, type Turn } from './arbiter-turn.ts'
 import { newNode } from './roster.ts'
 
 /** A node joined, was removed, moved, or its older certificates are worth nothing any more. */
@@ -10,6 +11,7 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
   for (const member of members) {
     const known = before.get(member.name)
     turn.nodes.set(member.name, known === undefined ? newNode(member) : { ...known, member })
+    if (known === undefined) disown(turn, member.name)
     before.delete(member.name)
   }
   for (const { member, session } of before.values()) {
@@ -27,6 +29,19 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
         connection: session.connection,
         message: { type: 'plan', plan: planOf(turn) },
       })
+}
+
+/** A node that was removed and comes back at once may be another host, while the one before still counts its lease. */
+function disown(turn: Turn, name: NodeName): void {
+  const text = `${name} was enrolled anew`
+  for (const [instance, { voter }] of turn.instances) {
+    const disowned = disownPromise(voter, name)
+    if (disowned === voter) continue
+    change(turn, instance, { voter: disowned })
+    if (voter.pledge.phase !== 'recording') continue
+    answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
+    answerPendingChecks(turn, instance, { permit: false, text })
+  }
 }
 
 export function planOf({ arbiter, nodes }: Turn): Plan {

@@ -10,7 +10,7 @@ import type { Log } from '../shared/log.ts'
 import type { MarkFile } from '../shared/mark-file.ts'
 import type { FromVoter, Member } from '../shared/protocol.ts'
 import { silenceMs } from '../shared/timing.ts'
-import { promisedTo, type Ballot } from '../shared/vote.ts'
+import type { Ballot } from '../shared/vote.ts'
 import {
   arbitrate,
   nextDeadlineMs,
@@ -26,6 +26,7 @@ import { viewOf, type ClusterView, type EventView } from './cluster-view.ts'
 import type { DrillRecords } from './drill-records.ts'
 import type { EventLog } from './event-log.ts'
 import type { Ledger } from './ledger.ts'
+import { leaseHolder } from './lease-holder.ts'
 import { isLive } from './roster.ts'
 
 /** The pure core; tests put a small one of their own in its place. */
@@ -145,10 +146,13 @@ export class ClusterRuntime {
     return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
   }
 
-  /** Whether a vote here is promised to the node: it has the VIP, or is about to. */
+  /** Whether a vote here is promised to the node, or it holds by its peer's: it has the VIP, or is about to. */
   holdsLease(node: string): boolean {
-    const atMs = this.#options.nowMs()
-    return [...this.#arbiter.instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
+    const { instances, nodes, timing } = this.#arbiter
+    const at = { atMs: this.#options.nowMs(), silenceMs: silenceMs(timing) }
+    return [...instances].some(
+      ([instance, { voter }]) => leaseHolder({ voter, nodes, instance }, at) === node,
+    )
   }
 
   listEvents(range: { limit: number; after: number | null }): readonly EventView[] {

@@ -61,8 +61,11 @@ export class Clusters {
     return this.#started
   }
 
+  /** Those that have a node: one whose last node was removed is over, and nothing to worry about. */
   get all(): readonly ClusterRuntime[] {
-    return [...this.#ready.values()].sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
+    return [...this.#ready.values()]
+      .filter(({ members }) => members.length > 0)
+      .sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
   }
 
   /** Whether a node of any cluster lives there. */

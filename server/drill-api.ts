@@ -19,10 +19,8 @@ const drillQuery = z.strictObject({
   'including-holder': z.enum(['true', 'false'], '"true" or "false" is expected').default('false'),
 })
 
-export const drillPathPattern = /^\/api\/v1\/clusters\/[^/]+\/nodes\/[^/]+\/drill$/
-
 export function drillApi({ clusters, identityOf }: DrillApiOptions): Router {
-  const router = Router({ strict: true })
+  const router = Router({ caseSensitive: true, strict: true })
   router.post('/api/v1/clusters/:cluster/nodes/:node/drill', (request, response) => {
     const identity = identityOf(request)
     if (identity?.kind !== 'admin') {

@@ -14,7 +14,8 @@ import { DurableFileError } from '../shared/durable-file.ts'
 import { describeIdentity, type Identity } from '../shared/identity.ts'
 import { inviteAddress, inviteSecret, writeInviteLine } from '../shared/invite-line.ts'
 import { longestRequest } from '../shared/key-request.ts'
-import { clusterName, memberSchema, nodeName } from '../shared/protocol.ts'
+import { agentAddress, clusterName, memberSchema, nodeName } from '../shared/protocol.ts'
+import { plainAddress } from '../shared/secure-server.ts'
 import type { Occurrence } from './arbiter-state.ts'
 import { KeyRequestError, type Authority } from './authority.ts'
 import type { NodeKey, RedeemRefusal, Refused } from './enrolment.ts'
@@ -52,7 +53,7 @@ const joinBody = z.strictObject({
   secret: inviteSecret,
   csr,
   /** Where the node's agent listens for its peer; null: at the address that it joins from. */
-  address: memberSchema.shape.address.nullable(),
+  address: agentAddress.nullable(),
   port: memberSchema.shape.port,
 })
 const renewBody = z.strictObject({ csr })
@@ -263,7 +264,10 @@ async function changeNode(
     })
     return
   }
-  const outcome: ChangeResult = await registry[change](key.data)
+  const { outcome, notKept }: Change =
+    change === 'remove'
+      ? await removeNode(registry, key.data)
+      : { outcome: await registry.rotate(key.data), notKept: null }
   if (outcome.kind === 'refused') {
     sendProblem(response, {
       status: outcome.reason === 'unknown' ? 404 : 409,
@@ -290,7 +294,28 @@ async function changeNode(
           evidence: { by },
         }),
   )
-  response.json({ cluster, node })
+  if (notKept === null) response.json({ cluster, node })
+  else
+    sendProblem(response, {
+      status: 503,
+      title: 'Removed, and not kept',
+      detail: `${node} is shut out from now on, but this could not be written down, and a restart of the witness forgets it: put that right, then remove it again. ${notKept.message}.`,
+    })
+}
+
+interface Change {
+  readonly outcome: ChangeResult
+  /** It counts all the same, until the next restart. */
+  readonly notKept: DurableFileError | null
+}
+
+async function removeNode(registry: Registry, key: NodeKey): Promise<Change> {
+  try {
+    return { outcome: await registry.remove(key), notKept: null }
+  } catch (error) {
+    if (!(error instanceof DurableFileError)) throw error
+    return { outcome: { kind: 'done' }, notKept: error }
+  }
 }
 
 /** @returns null when the body was refused and the answer is sent */
@@ -377,9 +402,8 @@ function event(
   return { level: 'info', instance: null, decision: null, ...occurrence }
 }
 
-/** IPv4 as such, also where the socket is one for both. */
 function addressOf(request: Request): string {
-  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+  return plainAddress(request.socket.remoteAddress)
 }
 
 function nameOf({ identityOf }: EnrolmentApiOptions, request: Request): string {

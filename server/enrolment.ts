@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import {
+  agentAddress,
   generationSchema,
   maxNodes,
   memberSchema,
@@ -29,7 +30,7 @@ const entrySchema = z.strictObject({
   cluster: clusterName,
   node: nodeName,
   /** Where the peer's agent reaches this node's. */
-  address: memberSchema.shape.address,
+  address: agentAddress,
   port: memberSchema.shape.port,
   /** Of the newest certificate that was signed; it may not be in use yet, or never come to be. */
   generation: generationSchema,

@@ -53,6 +53,8 @@ export function createApi(options: ApiOptions): Express {
   api.disable('etag')
   api.set('query parser', 'simple')
   api.set('strict routing', true)
+  // `mayAsk` decides by the path: whoever writes it otherwise must find nothing behind it.
+  api.set('case sensitive routing', true)
 
   for (const router of options.commands) api.use(router)
   api.use(guardRequest)

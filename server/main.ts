@@ -11,11 +11,11 @@ import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
 import { echo } from '../shared/icmp.ts'
 import { createLog, type Log } from '../shared/log.ts'
 import { serviceManager } from '../shared/service-manager.ts'
-import { Authority, AuthorityError } from './authority.ts'
+import { Authority, AuthorityError, authorityKeyFileIn } from './authority.ts'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from './config.ts'
 import { exitCodes, parseOptions } from './options.ts'
 import { ownCredentials } from './own-credentials.ts'
-import { Registry } from './registry.ts'
+import { Registry, registryPathIn } from './registry.ts'
 import { startWitness, type Witness } from './witness.ts'
 
 /** What of the events is not on disk by then is lost; nothing else waits. */
@@ -37,6 +37,7 @@ async function main(): Promise<void> {
   endOnFault(log)
   prepareDataFolder(config.dataDir)
   lockDataFolder(config.dataDir)
+  refuseUnreadable(config.dataDir)
   const { authority, credentials } = await openAuthority(config, log)
   const registry = await Registry.open({
     folder: authorityFolderIn(config.dataDir),
@@ -107,6 +108,22 @@ function lockDataFolder(dataDir: string): void {
   }
 }
 
+/** What root put back from a backup is not lost: to go on without it would enrol again who was removed. */
+function refuseUnreadable(dataDir: string): void {
+  const folder = authorityFolderIn(dataDir)
+  for (const path of [authorityKeyFileIn(folder), registryPathIn(folder)]) {
+    try {
+      accessSync(path, constants.R_OK)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) continue
+      endWith(
+        exitCodes.unavailable,
+        `${path}: witnessd may not read it (EACCES): run "chown --reference=${dataDir} ${folder} ${path}" and "chmod u=rw,go= ${path}"`,
+      )
+    }
+  }
+}
+
 function authorityFolderIn(dataDir: string): string {
   return join(dataDir, 'authority')
 }
@@ -138,7 +155,7 @@ function tellLostRegistry({ state }: Registry, log: Log): void {
   const kept = state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`
   log.error(
     'registry-lost',
-    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come; remove again those that were removed`,
+    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come: look at "witnessctl nodes", and remove again whoever was removed and has come back`,
   )
 }
 

@@ -96,7 +96,7 @@ export class Registry {
   readonly #listeners = new Set<(cluster: string) => void>()
   readonly #renewedAtMs = new Map<string, number>()
   #enrolment: Enrolment
-  /** Changes are made one after the other, each on the outcome of the one before it. */
+  /** Writes are made one after the other. */
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor(options: RegistryOptions, file: DurableFile<Enrolment>, state: RegistryState) {
@@ -300,18 +300,36 @@ export class Registry {
     cluster: string | null,
     counts: 'at once' | 'when durable',
   ): Promise<Result> {
-    const run = async (): Promise<Result> => {
+    if (counts === 'when durable') return this.#queue(() => this.#changeWhenDurable(step, cluster))
+    // Not even a disk that hangs with an earlier change keeps it waiting.
+    const { enrolment, result } = step(this.#enrolment)
+    if (enrolment === this.#enrolment) return Promise.resolve(result)
+    this.#adopt(enrolment, cluster)
+    return this.#queue(async () => {
+      await this.#file.write(this.#enrolment)
+      return result
+    })
+  }
+
+  async #changeWhenDurable<Result>(
+    step: (before: Enrolment) => Step<Result>,
+    cluster: string | null,
+  ): Promise<Result> {
+    for (;;) {
       const before = this.#enrolment
       const { enrolment, result } = step(before)
-      if (enrolment !== before) {
-        const atOnce = counts === 'at once'
-        if (atOnce) this.#adopt(enrolment, cluster)
-        await this.#file.write(enrolment)
-        if (!atOnce) this.#adopt(enrolment, cluster)
+      if (enrolment === before) return result
+      await this.#file.write(enrolment)
+      if (this.#enrolment === before) {
+        this.#adopt(enrolment, cluster)
+        return result
       }
-      return result
+      // Something counted at once meanwhile: the step is taken anew from there.
     }
-    const done = this.#last.then(run, run)
+  }
+
+  #queue<Result>(write: () => Promise<Result>): Promise<Result> {
+    const done = this.#last.then(write, write)
     this.#last = done.catch(() => undefined)
     return done
   }

@@ -75,10 +75,25 @@ export const timingSchema = timing
 /** How often a node was given a certificate: part of its identity. */
 export const generationSchema = z.number().int().min(1).max(mostGenerations)
 
+/** Whether it stands for a host in a URL, which is what the peer makes of it. */
+function isHost(text: string): boolean {
+  const host = text.includes(':') ? `[${text}]` : text
+  return /^[\w.:-]+$/.test(text) && URL.canParse(`https://${host}:7401`)
+}
+
+/**
+ * Where a node's agent is reached. One node says it, and it goes to the witness's disk and into its peer's plan: what is no
+ * address must not get that far.
+ */
+export const agentAddress = z
+  .string()
+  .max(253)
+  .refine(isHost, 'an IP address (without a zone) or a host name is expected, and no port')
+
 export const memberSchema = z.strictObject({
   name: nodeName,
   /** Where its agent listens for its peer. */
-  address: z.string().min(1).max(253),
+  address: agentAddress,
   port: z.number().int().min(1).max(65_535),
   /** Certificates of this node with a lower generation are worth nothing. A plan of an earlier version has none. */
   leastGeneration: generationSchema.default(1),
@@ -118,7 +133,7 @@ const helloSchema = z.strictObject({
   software: text,
   /** Where the peer reaches this agent's listener. */
   listener: z.strictObject({
-    address: z.string().max(253).nullable(),
+    address: agentAddress.nullable(),
     port: z.number().int().min(1).max(65_535),
   }),
   mode: z.enum(['enforce', 'observe']),

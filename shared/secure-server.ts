@@ -127,9 +127,9 @@ export function listen(
   })
 }
 
-/** An IPv4 peer of a dual-stack socket shows as `::ffff:10.0.0.11`. */
+/** An IPv4 peer of a dual-stack socket shows as `::ffff:10.0.0.11`; a zone (`fe80::1%eth0`) means something on this host only. */
 export function plainAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:/, '')
+  return (address ?? 'unknown').replace(/^::ffff:/, '').replace(/%.*$/, '')
 }
 
 /**

@@ -264,7 +264,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
       if (voter.record?.to !== ask.from)
         return refuse(
           'waiting',
-          `this voter restarted; ${voter.record?.to ?? 'somebody'} may still have its vote for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
+          `${voter.record?.to ?? 'somebody'} may still have this vote from before for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
         )
       break
 
@@ -424,6 +424,28 @@ export function ballotLost(voter: Voter, ballot: Ballot): Voter {
   if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
   if (pledge.stood !== undefined) return { ...voter, record: null, lost: ballot, pledge: pledge.stood }
   return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
+}
+
+/**
+ * Whoever has this name from now on may be another host: what was promised to the one before runs out, and nobody renews it
+ * or goes on from it.
+ */
+export function disownPromise(voter: Voter, name: NodeName): Voter {
+  const { pledge, record } = voter
+  switch (pledge.phase) {
+    case 'promised':
+      if (pledge.to !== name) return voter
+      return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.untilMs } }
+    case 'recording':
+      return pledge.ballot.to === name ? ballotLost(voter, pledge.ballot) : voter
+    case 'waiting':
+      return record?.to === name ? { ...voter, record: null } : voter
+    case 'free':
+    case 'standing':
+      return voter
+    default:
+      return assertNever(pledge)
+  }
 }
 
 function isRecording(voter: Voter, ballot: Ballot): boolean {

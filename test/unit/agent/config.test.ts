@@ -38,6 +38,14 @@ describe('agent.yaml', () => {
     assert.deepEqual(parse(`${least}listen: "[::]:7401"\n`).listen, { address: '::', port: 7401 })
   })
 
+  it('takes as advertise what the peer can dial, and not a port with it', () => {
+    assert.equal(parse(`${least}advertise: "2001:db8::11"\n`).advertise, '2001:db8::11')
+    assert.match(
+      mistakes(`${least}advertise: 10.0.0.11:7401\n`),
+      /^agent\.yaml:4:12: advertise: an IP address .* is expected, and no port/,
+    )
+  })
+
   it('says what is wrong where', () => {
     assert.match(mistakes('cluster: web\n'), /node: missing/)
     assert.match(

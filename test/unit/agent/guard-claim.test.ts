@@ -183,7 +183,7 @@ describe('a claim', () => {
     const effects = hopeless.refused(witness, 'promised')
     assert.match(
       texts(effects).join(),
-      /cannot win: lb01 refused: this voter restarted.*; witness refused: promised/,
+      /cannot win: lb01 refused: .* may still have this vote from before.*; witness refused: promised/,
     )
   })
 

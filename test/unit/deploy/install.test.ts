@@ -120,6 +120,35 @@ describe('install.sh of the tarball', () => {
     assert.equal(inRoot('usr/libexec/keepalived/witness-check'), '#!/bin/sh\necho 2\n')
   })
 
+  it('takes away what the version before had and this one has not', () => {
+    writeFileSync(join(folder, 'tarball/usr/lib/keepalived-witness/old.cjs'), '')
+    installed()
+    assert.ok(files().includes('usr/local/lib/keepalived-witness/old.cjs'))
+    rmSync(join(folder, 'tarball/usr/lib/keepalived-witness/old.cjs'))
+    installed()
+    assert.ok(!files().includes('usr/local/lib/keepalived-witness/old.cjs'))
+  })
+
+  it('lets those read it who run it, whatever root’s umask is', () => {
+    const script = join(folder, 'tarball/install.sh')
+    const env = { PATH: process.env.PATH, DESTDIR: root }
+    assert.equal(spawnSync('sh', ['-c', `umask 077; exec sh ${script}`], { env }).status, 0)
+    const modeOf = (path: string) => (statSync(join(root, path)).mode & 0o777).toString(8)
+    assert.deepEqual(
+      [
+        'etc/keepalived-witness',
+        'etc/keepalived-witness/witness.yaml',
+        'etc/systemd/system/witnessd.service',
+        'usr/libexec/keepalived',
+        'usr/libexec/keepalived/witness-check',
+        'usr/local/bin/witnessd',
+        'usr/local/lib/keepalived-witness',
+        'usr/local/lib/keepalived-witness/node',
+      ].map(modeOf),
+      ['755', '644', '644', '755', '755', '755', '755', '755'],
+    )
+  })
+
   it('takes away what it installed, and leaves configuration', () => {
     installed()
     assert.match(installed('--uninstall'), /is removed. Configuration .* and state .* are left/)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { claiming, pair, refusal, reserveMs, Witness } from './cluster-fixture.ts'
+import { claiming, holding, pair, refusal, reserveMs, Witness } from './cluster-fixture.ts'
 
 describe('the members of a cluster', () => {
   const [first, second] = pair
@@ -50,6 +50,61 @@ describe('the members of a cluster', () => {
     assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
     witness.pass(1, lb02)
     assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
+  })
+
+  describe('one of which was removed and is there again', () => {
+    const again = { ...first, leastGeneration: 2 }
+    const elsewhere = { bootId: 'lb01-of-another-host', incarnation: 'lb01-start-elsewhere' }
+
+    it('have no vote for it while the one before may count its lease', () => {
+      const witness = Witness.settled()
+      const [lb01] = witness.agents()
+      lb01.win(1)
+      witness.members([second])
+      witness.members([again, second])
+      const newcomer = witness.agent('lb01', elsewhere)
+      assert.equal(refusal(newcomer.beat(claiming(1))), 'waiting')
+      assert.equal(refusal(newcomer.beat(claiming(2))), 'waiting')
+      witness.pass(reserveMs - 1, newcomer)
+      assert.equal(refusal(newcomer.beat(claiming(2))), 'waiting')
+      witness.pass(1, newcomer)
+      assert.equal(refusal(newcomer.beat(claiming(2))), 'pending')
+    })
+
+    it('give it nothing of a vote that was on its way to the disk', () => {
+      const witness = Witness.settled()
+      const [lb01] = witness.agents()
+      lb01.win(1)
+      assert.equal(refusal(lb01.beat(claiming(2))), 'pending')
+      witness.members([second])
+      witness.members([again, second])
+      witness.feed({
+        type: 'recorded',
+        atMs: witness.atMs,
+        instance: 'VI_1',
+        ballot: { to: 'lb01', epoch: 2 },
+      })
+      const newcomer = witness.agent('lb01', elsewhere)
+      assert.equal(refusal(newcomer.beat(claiming(2))), 'waiting')
+    })
+
+    it('let its check wait, too', () => {
+      const witness = Witness.settled()
+      const [lb01] = witness.agents()
+      lb01.win(1)
+      witness.members([second])
+      witness.members([again, second])
+      assert.equal(witness.check('lb01')?.permit, false)
+    })
+
+    it('keep the promise to the other', () => {
+      const witness = Witness.settled()
+      const [, lb02] = witness.agents()
+      lb02.win(1)
+      witness.members([second])
+      witness.members([again, second])
+      assert.equal(refusal(lb02.beat(holding(1))), 'granted')
+    })
   })
 
   it('keep what is known of a node that moved', () => {

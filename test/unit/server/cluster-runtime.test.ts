@@ -10,6 +10,7 @@ import { Ledger, ledgerPath } from '../../../server/ledger.ts'
 import type { NodeState, Session } from '../../../server/roster.ts'
 import { MarkFile } from '../../../shared/mark-file.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
+import { holding, Witness } from './cluster-fixture.ts'
 import { recordingLog } from './recording-log.ts'
 
 /** An arbiter that writes down what it is told, and does what a test says. */
@@ -196,6 +197,23 @@ describe('cluster-runtime', () => {
     assert.equal(runtime.hears('lb02'), false)
     nowMs = 900 + 3 * defaultTiming.renewMs
     assert.equal(runtime.hears('lb01'), false)
+  })
+
+  it('knows who holds the lease by its own promise, and by the peer’s vote while its own waits', async () => {
+    const restarted = new Witness()
+    const [lb01, lb02] = restarted.agents()
+    lb01.beat(holding(5))
+    assert.equal(restarted.state().voter.pledge.phase, 'waiting')
+    const settled = Witness.settled()
+    settled.agents()[0].win(1)
+    for (const witness of [restarted, settled]) {
+      await runtime.close()
+      arbiter = witness.arbiter
+      nowMs = witness.atMs
+      start()
+      assert.equal(runtime.holdsLease('lb01'), true)
+      assert.equal(runtime.holdsLease(lb02.hello.node), false)
+    }
   })
 
   it('tells of a boot clock that ran ahead by more than 50 ms, however short the time, before anything else', () => {

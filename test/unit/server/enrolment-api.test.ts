@@ -159,6 +159,12 @@ describe('enrolment-api', () => {
     assert.deepEqual(registry.members('web')[0]?.address, '192.0.2.11')
   })
 
+  it('lets nobody advertise what the peer could not dial, and keeps the invite for a better word', async () => {
+    const line = await invite()
+    refused(await join(line, { address: '192.0.2.11:7411' }), 400, /address: an IP address .* and no port/)
+    assert.equal((await join(line)).status, 201)
+  })
+
   it('puts the address into the invite that the admin names, and asks for one that it cannot know', async () => {
     const body = { cluster: 'web', node: 'lb01', address: 'witness.example.org:7400' }
     const named = await ask('POST', '/api/v1/invites', body)
@@ -229,6 +235,22 @@ describe('enrolment-api', () => {
     asking = nodeIdentity('lb01')
     const { request: csr } = await makeKeyRequest()
     refused(await ask('POST', '/api/v1/renew', { csr }), 503, /ENOSPC/)
+  })
+
+  it('says of a removal that cannot be kept that it counts, and for how long', async () => {
+    await join(await invite())
+    asking = admin
+    full = true
+    const path = '/api/v1/clusters/web/nodes/lb01/remove'
+    refused(
+      await ask('POST', path, {}),
+      503,
+      /lb01 is shut out from now on, but .* restart .* ENOSPC: .*make room/,
+    )
+    assert.equal(registry.mayConnect(nodeIdentity('lb01')).kind, 'refused')
+    assert.equal(told().at(-1), 'node-removed')
+    full = false
+    assert.equal((await ask('POST', path, {})).status, 200)
   })
 
   it('renews the certificate of the node that asks, and of no other', async () => {

@@ -173,6 +173,8 @@ describe('http-api', () => {
       assert.match(problem(answer).detail, /^The certificate of node web\/lb01 does not reach that far/)
     }
     assert.equal((await ask(check, { by: 'admin' })).status, 403)
+    assert.equal((await ask(check.replace('check', 'Check'), { by: 'admin' })).status, 404)
+    assert.deepEqual(asked, [])
     for (const by of ['stranger', 'witness'])
       for (const path of ['/api/v1/clusters', '/api/v1/clusters/web', check])
         assert.equal((await ask(path, { by })).status, 403, `${by} ${path}`)

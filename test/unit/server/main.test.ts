@@ -25,10 +25,9 @@ class Daemon {
   readonly #closed: Promise<unknown>
   #wake: () => void = () => undefined
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+  constructor(args: readonly string[], { under = [] }: { under?: readonly string[] } = {}) {
+    const [program = '', ...rest] = [...under, process.execPath, '--import', 'tsx', 'server/main.ts', ...args]
+    this.#child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stdout?.on('data', (data) => {
       this.stdout += String(data)
       this.#wake()
@@ -77,6 +76,13 @@ describe('witnessd', function () {
 
   function run(...args: string[]): Daemon {
     const daemon = new Daemon(args)
+    started.push(daemon)
+    return daemon
+  }
+  /** Also where the test is root, whom modes do not stop. */
+  function runUnprivileged(...args: string[]): Daemon {
+    const under = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []
+    const daemon = new Daemon(args, { under })
     started.push(daemon)
     return daemon
   }
@@ -138,6 +144,17 @@ describe('witnessd', function () {
     assert.equal(code, 2)
     assert.match(stderr, /ca\.pem: the authority cannot be used .*: restore .*authority from a backup/)
     assert.equal(readFileSync(join(folder, 'data/authority/ca.pem'), 'utf8'), 'torn')
+  })
+
+  it('ends with 1 where root put its files back as its own, and takes none for lost', async () => {
+    const path = configFile(usual())
+    mkdirSync(join(folder, 'data/authority'), { recursive: true })
+    const registry = join(folder, 'data/authority/registry.json')
+    writeFileSync(registry, 'nobody can read this', { mode: 0o000 })
+    const { code, stderr } = await runUnprivileged('--config', path).ended()
+    assert.equal(code, 1)
+    assert.match(stderr, /registry\.json: witnessd may not read it .*: run "chown --reference=.*\/data /)
+    assert.ok(existsSync(registry))
   })
 
   it('goes on with the authority and the admin that it made', async () => {

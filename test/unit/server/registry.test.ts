@@ -134,6 +134,43 @@ describe('registry', () => {
     assert.equal(reasonOf((await restart()).mayConnect(nodeIdentity('lb01'))), 'removed')
   })
 
+  it('shuts a removed node out while the disk hangs with an earlier change, and forgets neither', async () => {
+    let mend = (): void => undefined
+    const mended = new Promise<void>((resolve) => (mend = resolve))
+    let hangs = false
+    const registry = await open({
+      fileSystem: {
+        ...fileSystem,
+        open: async (path, flags, mode) => {
+          if (hangs && flags === 'w') await mended
+          return disk.open(path, flags, mode)
+        },
+      },
+    })
+    await enrol(registry)
+    const secret = await invite(registry, 'lb02')
+    hangs = true
+    const renewal = registry.renew(nodeIdentity('lb01'))
+    const joining = registry.redeem({ cluster: 'web', node: 'lb02', secret, ...listener })
+    await new Promise((resolve) => setImmediate(resolve))
+    const removal = registry.remove(lb01)
+    assert.equal(reasonOf(registry.mayConnect(nodeIdentity('lb01'))), 'removed')
+    mend()
+    assert.deepEqual((await Promise.all([renewal, joining, removal])).map(reasonOf), [
+      'removed',
+      'done',
+      'done',
+    ])
+    for (const one of [registry, await restart()])
+      assert.deepEqual(
+        one.entries.map(({ node, generation, removed }) => [node, generation, removed]),
+        [
+          ['lb01', 1, true],
+          ['lb02', 1, false],
+        ],
+      )
+  })
+
   it('refuses the renewal of a removed node, and renewals without a pause', async () => {
     const registry = await open()
     await enrol(registry)

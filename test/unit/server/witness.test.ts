@@ -168,10 +168,10 @@ describe('witness', () => {
     rmSync(folder, { recursive: true })
   })
 
-  function openRegistry(): Promise<Registry> {
+  function openRegistry(authorityWasThere = false): Promise<Registry> {
     return Registry.open({
       folder: join(folder, 'data', 'authority'),
-      authorityWasThere: false,
+      authorityWasThere,
       bootId: 'boot-of-the-witness',
       nowMs: bootClockMs,
       now: () => new Date(),
@@ -362,6 +362,26 @@ describe('witness', () => {
     assert.equal(lb01.closed, null)
   })
 
+  it('takes nodes that a lost record does not know at their first word, and tells it in the events of their cluster', async () => {
+    await witness.stop()
+    rmSync(join(folder, 'data', 'authority'), { recursive: true })
+    registry = await openRegistry(true)
+    assert.deepEqual(registry.clusters, [])
+    witness = await start()
+    const [lb01, lb02] = [agent(), agent(lb02Credentials)]
+    await lb01.say(hello('lb01'))
+    await lb02.say(hello('lb02'))
+    for (const one of [lb01, lb02]) {
+      await one.until(() => one.heard.length > 0 || one.closed !== null)
+      assert.equal(one.closed, null)
+    }
+    const adopted = (await events()).filter(({ event }) => event === 'node-adopted')
+    assert.deepEqual(adopted.map(({ node, level }) => [node, level]).sort(), [
+      ['lb01', 'warning'],
+      ['lb02', 'warning'],
+    ])
+  })
+
   it('closes the connection of a node at once when it is removed, and tells its peer', async () => {
     const [lb01, lb02] = [agent(), agent(lb02Credentials)]
     await lb01.say(hello('lb01'))
@@ -380,6 +400,21 @@ describe('witness', () => {
     const again = agent(lb02Credentials)
     await again.until(() => again.closed !== null)
     assert.equal(lb01.closed, null)
+  })
+
+  it('worries about a cluster no more whose last node was removed, and still tells how it went', async () => {
+    const lb01 = agent()
+    await lb01.say(hello('lb01'))
+    await claim(lb01, 5)
+    const listed = async (): Promise<string[]> => {
+      const { clusters } = JSON.parse((await get('/api/v1/clusters')).body) as { clusters: ClusterView[] }
+      return clusters.map(({ cluster }) => cluster)
+    }
+    assert.deepEqual(await listed(), ['web'])
+    for (const node of ['lb01', 'lb02']) await registry.remove({ cluster: 'web', node })
+    await lb01.until(() => lb01.closed !== null)
+    assert.deepEqual(await listed(), [])
+    assert.ok((await events()).length > 0)
   })
 
   it('asks for a new key when the admin wants one, and refuses the old certificate once the new one is used', async () => {

@@ -125,6 +125,13 @@ describe('protocol', () => {
     refusedFromVoter({ ...answer, verdicts: [{ ...answer.verdicts[0], extra: 1 }] })
   })
 
+  it('refuses an address of an agent that its peer could not dial', () => {
+    const listener = (address: string): object => ({ ...hello, listener: { address, port: 7401 } })
+    for (const address of ['10.0.0.11', '2001:db8::11', 'lb01.example', 'lb_01'])
+      assert.deepEqual(parseFromAgent(JSON.stringify(listener(address))), listener(address))
+    for (const address of ['', '10.0.0.11:7401', 'lb 01', 'me@lb01', 'lb01/', 'fe80::1%eth0', '999.0.0.1'])
+      refusedFromAgent(listener(address), /listener\.address: an IP address .* or a host name is expected/)
+  })
   it('refuses another version of the protocol', () => refusedFromAgent({ ...hello, protocol: 2 }, /protocol/))
 
   it('keeps each side to its own words', () => {

@@ -341,6 +341,10 @@ describe('the address of somebody', () => {
       'unknown',
     ])
   })
+
+  it('has no zone, which no other host could do anything with', () => {
+    assert.equal(plainAddress('fe80::1%eth0'), 'fe80::1')
+  })
 })
 
 /** A certificate as another node, signed with the key of one that is enrolled. */

@@ -6,6 +6,7 @@ import {
   askVote,
   ballotLost,
   ballotRecorded,
+  disownPromise,
   distrustLedger,
   expireVote,
   keepOverJump,
@@ -451,14 +452,28 @@ describe('vote', () => {
     )
     const waiting = (found: RecoveredBallot): string =>
       textOf(ask(recoverVoter(found, { atMs: 1000, reserveMs }), 'b', 9, 1300))
-    assert.match(waiting(valid({ to: 'a', epoch: 1 })), /^this voter restarted; a may still .* for 1600 ms$/)
-    assert.match(waiting({ kind: 'lost' }), /; somebody may still have its vote for 1600 ms$/)
+    assert.match(
+      waiting(valid({ to: 'a', epoch: 1 })),
+      /^a may still have this vote from before for 1600 ms$/,
+    )
+    assert.match(waiting({ kind: 'lost' }), /^somebody may still have this vote from before for 1600 ms$/)
   })
 
   it('changes nothing when it is given back by somebody who does not have it', () => {
     const voter = promised('a', 1, 0)
     assert.deepEqual(releaseVote(voter, 'b'), { voter, effects: [] })
     assert.deepEqual(releaseVote(free, 'a'), { voter: free, effects: [] })
+  })
+
+  it('is renewed by nobody of its name, and runs out, where that name became another’s', () => {
+    const disowned = disownPromise(promised('a', 1, 1000), 'a')
+    assert.equal(reasonOf(ask(disowned, 'a', 1, 1300).decision), 'waiting')
+    assert.equal(reasonOf(ask(disowned, 'a', 2, 1000 + reserveMs - 1).decision), 'waiting')
+    assert.equal(reasonOf(ask(disowned, 'a', 2, 1000 + reserveMs).decision), 'pending')
+    const restarted = recoverVoter(valid({ to: 'a', epoch: 1 }), { atMs: 1000, reserveMs })
+    assert.equal(reasonOf(ask(disownPromise(restarted, 'a'), 'a', 1, 1300).decision), 'waiting')
+    for (const other of [promised('b', 1, 1000), restarted, free])
+      assert.equal(disownPromise(other, 'c'), other)
   })
 
   it('waits for the end of the mark where that is later than a promise of today', () => {
