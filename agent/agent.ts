@@ -46,6 +46,7 @@ import { assertRunFolder } from './run-folder.ts'
 import { TellLine } from './tell-line.ts'
 import { refusalOfPeer, refusalOfWitness } from './voter-identity.ts'
 import { VoterLink, type VoterLinkOptions } from './voter-link.ts'
+import { urlOfHost } from './voter-url.ts'
 
 export interface AgentSurroundings {
   readonly log: Log
@@ -382,10 +383,18 @@ export class Agent {
     this.#peerLink?.link.close()
     this.#peerLink = null
     if (peer === null) return
-    const host = peer.address.includes(':') ? `[${peer.address}]` : peer.address
+    const url = urlOfHost(peer)
+    if (url === null) {
+      // A mistake of the other node's must not end this one's agent.
+      this.#tells.problem(
+        'peer-address',
+        `the peer ${peer.name} gives "${peer.address}" as its address, which is none: correct "advertise" in agent.yaml on ${peer.name} and restart its agent`,
+      )
+      return
+    }
     const { cluster } = this.#config
     const refusalOf = (identity: Identity | null): string | null => refusalOfPeer({ cluster, peer }, identity)
-    const link = this.#link({ voter: peer.name, url: `https://${host}:${peer.port}`, refusalOf })
+    const link = this.#link({ voter: peer.name, url, refusalOf })
     this.#peerLink = { member: peer, link }
   }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { logLevels } from '../shared/log.ts'
 import { clusterName, nodeName } from '../shared/protocol.ts'
+import { urlOfHost } from './voter-url.ts'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'an absolute path is expected')
 /** Run without a shell: program first, one entry for each argument. */
@@ -11,6 +12,15 @@ const command = z
     'a list is expected: the program, then each argument, like [systemctl, stop, keepalived]',
   )
   .min(1)
+
+/** A host name, an IPv4 or an IPv6 address: nothing that would change what a URL means. */
+const host = z
+  .string()
+  .max(253)
+  .refine(
+    (text) => /^[A-Za-z0-9:_.-]+$/.test(text) && urlOfHost({ address: text, port: 1 }) !== null,
+    'an address or a host name alone is expected, like 10.0.0.11 or 2001:db8::11 (the port is that of "listen")',
+  )
 
 const endpoint = z
   .string()
@@ -56,7 +66,7 @@ export const agentConfigSchema = z.strictObject({
   witness: witnessUrl,
   listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
   /** Where the peer reaches this node's agent. Null: the address that the witness sees. */
-  advertise: z.string().min(1).max(253).nullable().default(null),
+  advertise: host.nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   fence: z.enum(['stop', 'fault']).default('stop'),
   alone: z.enum(['stop', 'keep']).default('stop'),

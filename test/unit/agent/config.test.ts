@@ -38,6 +38,17 @@ describe('agent.yaml', () => {
     assert.deepEqual(parse(`${least}listen: "[::]:7401"\n`).listen, { address: '::', port: 7401 })
   })
 
+  it('takes an address or a host name to advertise, and nothing that another node could not dial', () => {
+    for (const address of ['10.0.0.11', '2001:db8::11', 'lb01.example'])
+      assert.equal(parse(`${least}advertise: "${address}"\n`).advertise, address)
+    for (const address of ['10.0.0.11:7401', 'lb01 ', '10.0.0.11/24', 'https://lb01', '10.0.0.256', ''])
+      assert.match(
+        mistakes(`${least}advertise: "${address}"\n`),
+        /^agent\.yaml:4:12: advertise: an address or a host name alone is expected/,
+        address,
+      )
+  })
+
   it('says what is wrong where', () => {
     assert.match(mistakes('cluster: web\n'), /node: missing/)
     assert.match(

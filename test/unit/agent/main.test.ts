@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { AgentStore } from '../../../agent/agent-store.ts'
 import { writeCredentials } from '../../../shared/credentials.ts'
+import { defaultTiming } from '../../../shared/timing.ts'
 import { lb01Credentials, lb02Credentials } from '../../identities.ts'
 import { eventually } from './eventually.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -93,6 +95,30 @@ ${more}`,
     } finally {
       first.kill('SIGKILL')
       await once(first, 'exit')
+    }
+  }).timeout(30_000)
+
+  it('lives on where its peer gives an address that is none, and says who has to correct it', async () => {
+    const file = configure()
+    const store = await AgentStore.open({
+      stateDir: folder('state'),
+      runDir: folder('run'),
+      bootId: 'boot-id-1',
+      nowMs: () => 0,
+    })
+    const peer = { name: 'lb02', address: 'lb 02', port: 7401, leastGeneration: 1 }
+    await store.keepPlan({ cluster: 'web', timing: defaultTiming, nodes: [peer] })
+    const child = spawn('node', [...command, file], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const closed = once(child, 'close')
+    try {
+      let log = ''
+      child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString('utf8')))
+      await eventually('a look around', () => log.includes('peer-address') || child.exitCode !== null, 15_000)
+      assert.match(log, /the peer lb02 gives \\"lb 02\\" as its address, which is none: correct/)
+      assert.equal(child.exitCode, null)
+    } finally {
+      child.kill('SIGKILL')
+      await closed
     }
   }).timeout(30_000)
 
