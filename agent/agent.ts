@@ -431,7 +431,7 @@ export class Agent {
     })
   }
 
-  /** The connections that are open go on as they are; the next heartbeat's redial is soon enough for a new certificate. */
+  /** The witness is dialled anew at once: the first hello by the new certificate ends the old one, here and at the peer. */
   async #renewCredentials(): Promise<void> {
     if (this.#renews) return
     this.#renews = true

@@ -98,7 +98,7 @@ export class VoterLink {
   /** When beats left, by their number, whatever connection they left on. */
   readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
-  /** Runs only where there is no session or its voter is late. */
+  /** Runs only where there is no session, its voter is late, or another connection is dialled beside it. */
   #dialTimer: NodeJS.Timeout | null = null
   #watchedAtMs: number
   #closed = false
@@ -141,7 +141,10 @@ export class VoterLink {
    * voter welcomes the new one, so that no beat is missed.
    */
   dialAnew(): void {
-    if (this.#mayDial()) this.#dial()
+    if (!this.#mayDial()) return
+    this.#dial()
+    // The timer gives the attempt up where it is never welcomed; else it would keep all others from being made.
+    if (this.#dialTimer === null) this.#arm(this.#options.renewMs() / dialsPerRenewal)
   }
 
   close(): void {
