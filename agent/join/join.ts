@@ -9,7 +9,7 @@ import { messageOf } from '../../shared/error-message.ts'
 import { InviteLineError, type Invite } from '../../shared/invite-line.ts'
 import { makeKeyRequest } from '../../shared/key-request.ts'
 import { placeFile } from '../../shared/placed-file.ts'
-import { askWitness, WitnessRequestError } from '../../shared/witness-request.ts'
+import { askWitness, endpointOf, WitnessRequestError } from '../../shared/witness-request.ts'
 import { runCommand } from '../command.ts'
 import { IssueError, readIssued } from '../issued-certificate.ts'
 import { parseKeepalivedConf } from '../keepalived-conf.ts'
@@ -151,7 +151,7 @@ async function enrol(
   { address, fingerprint, secret, cluster, node }: Invite,
   { config }: AgentYaml,
 ): Promise<{ key: string; certificate: string; authority: string; peerConnected: boolean }> {
-  const { hostname: host, port } = endpointOf(address)
+  const { host, port } = endpointOf(`https://${address}`)
   const authority = await findAuthority({ host, port, fingerprint, timeoutMs: answerTimeoutMs })
   const { key, request } = await makeKeyRequest()
   const answer = await askWitness({
@@ -242,14 +242,6 @@ function assertWritable(folder: string, mode: number): void {
       `${folder} cannot be written (${messageOf(cause)}): run this as root, and look at the disk. The invite is still good`,
       { cause },
     )
-  }
-}
-
-function endpointOf(address: string): { hostname: string; port: number } {
-  const { hostname } = new URL(`https://${address}`)
-  return {
-    hostname: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(address.slice(address.lastIndexOf(':') + 1)),
   }
 }
 
