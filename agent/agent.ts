@@ -544,9 +544,10 @@ export class Agent {
       )
   }
 
-  /** Without a plan there is nothing to decide but whom to call. */
+  /** Without a plan there is nothing to decide but whom to call, and what to tell an operator. */
   #waitForPlan(): void {
     this.#watchLinks()
+    this.#takeLeaveRequest()
     this.#around.service.turned({ atMs: this.#around.nowMs(), everyMs: defaultTiming.renewMs })
   }
 

@@ -148,6 +148,12 @@ describe('NodeRuntime', () => {
     assert.ok(!done.some((each) => each.startsWith('record')))
   })
 
+  it('cannot leave a vote where keepalived.conf has no instance', () => {
+    start()
+    runtime.setProfiles([])
+    assert.match(runtime.leaveHindrance() ?? '', /no vrrp_instance/)
+  })
+
   it('tells of a turn when all of it is decided and on its way', () => {
     start()
     runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
