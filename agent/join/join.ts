@@ -1,5 +1,5 @@
 /** `witness-agent join`: from an invite to a running agent. The key is made here and never leaves this host. */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
@@ -123,14 +123,16 @@ async function join(
     stateDir: options.stateDir,
   })
   const { stateDir } = draft.config
+  // A link to where the admin keeps agent.yaml stays one.
+  const configFile = draft.wasThere ? realpathSync(options.config) : options.config
   // What would fail afterwards would have used up the invite.
   assertWritable(stateDir, 0o755)
-  assertWritable(dirname(options.config), 0o755)
+  assertWritable(dirname(configFile), 0o755)
 
   const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
   try {
     writeCredentials(stateDir, { key, certificate, authority })
-    placeFile(options.config, draft.text, draft.wasThere ? statSync(options.config).mode & 0o777 : 0o644)
+    placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
   } catch (cause) {
     throw new JoinError(
       `the certificate came, and cannot be kept (${messageOf(cause)}): look at the disk, then join with another invite`,
