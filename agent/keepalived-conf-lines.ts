@@ -55,7 +55,7 @@ const looksBlank = new RegExp(`[^\\S\\n${blank}]`)
 
 const maxFileBytes = 4 * 1024 * 1024
 const maxIncludeDepth = 32
-/** keepalived's own MAXBUF: it drops longer lines. */
+/** keepalived's own MAXBUF. Of a longer line 2.2.7 reads the rest as another line; nobody means that. */
 const maxLineLength = 1023
 const maxSubstitutions = 200
 const maxLines = 200_000
@@ -166,7 +166,10 @@ class LineReader {
       this.#place = { file: top.file, line: top.next }
       if (row === '') this.#endDefinition()
       if (row.includes('\0')) this.#warn('keepalived ignores this line: it contains a NUL byte')
-      else if (row.length > maxLineLength) this.#warn('keepalived ignores this line: it is too long')
+      else if (row.length > maxLineLength)
+        this.#warn(
+          `this line is too long for keepalived, and not counted: keep it under ${maxLineLength} bytes`,
+        )
       else {
         const text = this.#withoutComment(row)
         this.#startsRow = true
