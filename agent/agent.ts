@@ -42,6 +42,7 @@ import { NotifyFifo } from './notify-fifo.ts'
 import { PeerListener } from './peer-listener.ts'
 import { renewCredentials } from './renewal.ts'
 import { writePermit } from './permit-file.ts'
+import { RereadProfiles } from './reread-profiles.ts'
 import { assertRunFolder } from './run-folder.ts'
 import { TellLine } from './tell-line.ts'
 import { refusalOfPeer, refusalOfWitness } from './voter-identity.ts'
@@ -88,7 +89,7 @@ export class Agent {
   #credentials: Credentials
   #secureContext: SecureContext
   #renews = false
-  #profiles: readonly Profile[]
+  readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness as long as there is no plan and hence nothing that renews. */
@@ -130,7 +131,7 @@ export class Agent {
     this.#store = found.store
     this.#credentials = around.credentials
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
-    this.#profiles = found.profiles
+    this.#profiles = new RereadProfiles(found.profiles)
     this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
@@ -169,8 +170,7 @@ export class Agent {
       )
       return
     }
-    if (JSON.stringify(profiles) === JSON.stringify(this.#profiles)) return
-    this.#profiles = profiles
+    if (!this.#profiles.take(profiles)) return
     this.#tells.tell({
       instance: null,
       event: 'keepalived-conf-changed',
@@ -290,7 +290,10 @@ export class Agent {
   #logStart(warnings: readonly string[]): void {
     const { log, software } = this.#around
     const { cluster, node, mode } = this.#config
-    log.info('start', `${software} for ${node} of ${cluster} (${mode}): ${describeProfiles(this.#profiles)}`)
+    log.info(
+      'start',
+      `${software} for ${node} of ${cluster} (${mode}): ${describeProfiles(this.#profiles.current)}`,
+    )
     for (const warning of warnings)
       this.#tells.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
     const { found } = this.#store
@@ -306,14 +309,14 @@ export class Agent {
   #takeProfiles(): void {
     const { runDir } = this.#config
     this.#stamps = new Map(
-      this.#profiles.map(({ instance }) => [
+      this.#profiles.current.map(({ instance }) => [
         instance,
         this.#stamps.get(instance) ?? new CheckStamp(runDir, instance),
       ]),
     )
     this.#tellCheckOfVotes()
-    this.#runtime?.setProfiles(this.#profiles)
-    this.#observer.watch(new Map(this.#profiles.map(({ instance, vips }) => [instance, vips])))
+    this.#runtime?.setProfiles(this.#profiles.current)
+    this.#observer.watch(new Map(this.#profiles.current.map(({ instance, vips }) => [instance, vips])))
   }
 
   #takePlan(plan: Plan, from: 'kept' | 'witness'): void {
@@ -373,8 +376,8 @@ export class Agent {
       },
       plan,
     )
-    this.#runtime.setProfiles(this.#profiles)
-    for (const { instance } of this.#profiles) void this.#observer.observe(instance)
+    this.#runtime.setProfiles(this.#profiles.current)
+    for (const { instance } of this.#profiles.current) void this.#observer.observe(instance)
   }
 
   #linkPeer(peer: Member | null): void {
@@ -423,7 +426,7 @@ export class Agent {
     })
   }
 
-  /** The connections that are open go on as they are; the next heartbeat's redial is soon enough for a new certificate. */
+  /** The witness is dialled anew at once: the first hello by the new certificate ends the old one, here and at the peer. */
   async #renewCredentials(): Promise<void> {
     if (this.#renews) return
     this.#renews = true
@@ -468,7 +471,7 @@ export class Agent {
 
   /** What the state file says of votes that were left, the check is told: without an agent it goes by that. */
   #tellCheckOfVotes(): void {
-    for (const { instance } of this.#profiles) {
+    for (const { instance } of this.#profiles.current) {
       const found = this.#store.recovered(instance)
       if (found.kind === 'valid') this.#tellCheck(instance, found.ballot?.standing === true)
     }
@@ -536,9 +539,10 @@ export class Agent {
       )
   }
 
-  /** Without a plan there is nothing to decide but whom to call. */
+  /** Without a plan there is nothing to decide but whom to call, and what to tell an operator. */
   #waitForPlan(): void {
     this.#watchLinks()
+    this.#takeLeaveRequest()
     this.#around.service.turned({ atMs: this.#around.nowMs(), everyMs: defaultTiming.renewMs })
   }
 
@@ -577,7 +581,7 @@ export class Agent {
       software,
       listener: { address: advertise, port: this.#listener?.port ?? listen.port },
       mode,
-      profiles: [...this.#profiles],
+      profiles: [...this.#profiles.current],
     }
   }
 }

@@ -2,8 +2,9 @@
  * What the check needs to ask the witness by itself, written by the agent so that an admin configures one thing once.
  * The certificate and the key that curl shows the witness are the agent's own (shared/credentials.ts).
  */
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { placeFile } from '../shared/placed-file.ts'
 
 export interface CheckSettings {
   readonly witness: string
@@ -14,7 +15,7 @@ export interface CheckSettings {
   readonly runDir: string
 }
 
-/** Writes `check.conf` in the state folder. */
+/** Writes `check.conf` in the state folder, durably: after a crash of the host the check may run without an agent. */
 export function writeCheckSettings(stateDir: string, settings: CheckSettings): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o755 })
   const lines = [
@@ -25,13 +26,5 @@ export function writeCheckSettings(stateDir: string, settings: CheckSettings): v
     `ALONE=${settings.alone}`,
     `RUN_DIR=${settings.runDir}`,
   ]
-  place(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
-}
-
-function place(path: string, text: string, mode: number): void {
-  const temporary = `${path}.${process.pid}`
-  writeFileSync(temporary, text, { mode })
-  // The umask may have taken bits away, and a leftover of an earlier crash keeps its own mode.
-  chmodSync(temporary, mode)
-  renameSync(temporary, path)
+  placeFile(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
 }

@@ -106,28 +106,38 @@ function rememberDrill(turn: Turn): void {
   turn.effects.push({ type: 'remember-first', memory: turn.guard.memory })
 }
 
+/**
+ * Nothing was done yet, and keepalived is MASTER: what this node does from here on is no drill. A fence of it has the short
+ * patience of a real one, and its own hold-down.
+ */
+export function giveUpWaitingDrill(turn: Turn): void {
+  if (turn.guard.drill?.waiting == null || !holdsVip(turn.guard)) return
+  refuseWaitingDrill(turn, 'keepalived became MASTER before the drill began')
+}
+
+function refuseWaitingDrill(turn: Turn, text: string): void {
+  set(turn, { drill: null })
+  forgetDrill(turn)
+  pushDrilled(turn, {
+    role: 'standby',
+    result: 'refused',
+    rungs: [],
+    backMs: null,
+    text: text.slice(0, 500),
+  })
+}
+
 /** The successor would know: the drill may begin, where it still may. */
 export function bookDrillRemembered(turn: Turn, error: string | null): void {
   const { drill } = turn.guard
   if (drill?.waiting == null) return
-  const { role, waiting } = drill
+  const { waiting } = drill
   set(turn, { drill: null })
   const refusal =
     error === null
       ? refusalOfStandby(turn, waiting)
       : `what a successor of this agent would owe cannot be written down (${error})`
-  if (refusal !== null) {
-    // A fence that began meanwhile owes a start of its own.
-    const { name } = turn.guard.phase
-    forgetDrill(turn, name === 'fencing' || name === 'fenced' || name === 'rejoining')
-    return pushDrilled(turn, {
-      role,
-      result: 'refused',
-      rungs: [],
-      backMs: null,
-      text: refusal.slice(0, 500),
-    })
-  }
+  if (refusal !== null) return refuseWaitingDrill(turn, refusal)
   set(turn, { drill: { ...drill, waiting: null } })
   beginOnStandby(turn, waiting)
 }
@@ -383,8 +393,8 @@ function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): v
   })
 }
 
-function forgetDrill(turn: Turn, stopped = false): void {
+function forgetDrill(turn: Turn): void {
   const { number, recentAtMs } = turn.guard.memory
-  set(turn, { memory: { stopped, number, recentAtMs } })
+  set(turn, { memory: { stopped: false, number, recentAtMs } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }

@@ -22,6 +22,7 @@ import {
   bookDrillOrder,
   bookDrillRemembered,
   concludeHolderDrill,
+  giveUpWaitingDrill,
   interruptDrill,
   stepDrilling,
 } from './guard-drill.ts'
@@ -133,6 +134,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   confirmKept(turn)
   book(turn, event)
   stayWhereKeepalivedRuns(turn)
+  giveUpWaitingDrill(turn)
   settle(turn)
   concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }

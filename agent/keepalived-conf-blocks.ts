@@ -3,6 +3,7 @@
  */
 import { hostname } from 'node:os'
 import {
+  blank,
   KeepalivedConfError,
   readKeepalivedLines,
   unknowable,
@@ -46,9 +47,11 @@ export function at(place: Place): string {
   return `${place.file}:${place.line}`
 }
 
+const words = new RegExp(`"([^"]*)"|([^${blank}"]+)`, 'g')
+
 /** As alloc_strvec() of keepalived: a quoted string is one word, and an unclosed quote ends the line. */
 function wordsOf(text: string): string[] {
-  return Array.from(text.matchAll(/"([^"]*)"|([^\s"]+)/g), (match) => match[1] ?? match[2] ?? '')
+  return Array.from(text.matchAll(words), (match) => match[1] ?? match[2] ?? '')
 }
 
 function block(lines: readonly Line[]): Statement[] {

@@ -111,10 +111,20 @@ function checkGaps(root: Statement[], globals: Statement[], instance: Statement)
   return [{ ...gap, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
+/** The check that keepalived runs; null: it runs none. */
+export function checkProgramIn(root: Statement[]): string | null {
+  return all(root, 'vrrp_script').flatMap((script) => checkCommand(script))[0] ?? null
+}
+
 function runsCheck(script: Statement, name: string): boolean {
+  return checkCommand(script).slice(1).includes(name)
+}
+
+/** The check's path and its arguments; nothing where the script is another one. */
+function checkCommand(script: Statement): string[] {
   const words = (last(script.block, 'script')?.words.slice(1) ?? []).join(' ').split(/[\s'"]+/)
   const program = words.findIndex((word) => basename(word) === 'witness-check')
-  return program >= 0 && words.slice(program + 1).includes(name)
+  return program < 0 ? [] : words.slice(program)
 }
 
 function checkSettings(

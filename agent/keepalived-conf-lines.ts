@@ -47,9 +47,15 @@ export class KeepalivedConfError extends Error {
 /** Stands where a value is that only the running keepalived knows (`$_RANDOM`, `$_ENV`, `$_INSTANCE`). */
 export const unknowable = '\u0000unknowable'
 
+/** What separates words for keepalived: isspace() in the C locale. JavaScript's own `\s` and trim() take more. */
+export const blank = ' \\t\\v\\f\\r'
+const outerBlanks = new RegExp(`^[${blank}]+|[${blank}]+$`, 'g')
+const includeLine = new RegExp(`^include[rmwba]?[${blank}]+(.*)$`, 's')
+const looksBlank = new RegExp(`[^\\S\\n${blank}]`)
+
 const maxFileBytes = 4 * 1024 * 1024
 const maxIncludeDepth = 32
-/** keepalived's own MAXBUF: it drops longer lines. */
+/** keepalived's own MAXBUF. Of a longer line 2.2.7 reads the rest as another line; nobody means that. */
 const maxLineLength = 1023
 const maxSubstitutions = 200
 const maxLines = 200_000
@@ -124,7 +130,7 @@ class LineReader {
       }
       const effective = this.#takeDefinitionLine(text) ? null : this.#effective(text)
       if (effective === null || effective === '') continue
-      const pattern = /^include[rmwba]?\s+(.*)$/s.exec(effective)?.[1]
+      const pattern = includeLine.exec(effective)?.[1]
       if (pattern === undefined) this.#emit(effective)
       else this.#include(pattern)
     }
@@ -160,14 +166,26 @@ class LineReader {
       this.#place = { file: top.file, line: top.next }
       if (row === '') this.#endDefinition()
       if (row.includes('\0')) this.#warn('keepalived ignores this line: it contains a NUL byte')
-      else if (row.length > maxLineLength) this.#warn('keepalived ignores this line: it is too long')
+      else if (row.length > maxLineLength)
+        this.#warn(
+          `this line is too long for keepalived, and not counted: keep it under ${maxLineLength} bytes`,
+        )
       else {
         const text = this.#withoutComment(row)
         this.#startsRow = true
+        this.#warnOfFalseBlank(text)
         if (text !== '') return text
       }
     }
     return null
+  }
+
+  /** A byte order mark, a blank that was copied from a page or typed by a Chinese keyboard. */
+  #warnOfFalseBlank(text: string): void {
+    const code = looksBlank.exec(text)?.[0].codePointAt(0)
+    if (code === undefined) return
+    const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+    this.#warn(`${name} is no blank to keepalived but a part of the word; delete it, or write a plain blank`)
   }
 
   #closeFile(file: OpenFile): void {
@@ -373,11 +391,15 @@ class LineReader {
   #emit(line: string): void {
     const at = braceAt(line)
     const cut = at === 0 ? 1 : (at ?? line.length)
-    const rest = line.slice(cut).trim()
+    const rest = trimmed(line.slice(cut))
     if (rest !== '') this.#rest = rest
-    const text = line.slice(0, cut).trim()
+    const text = trimmed(line.slice(0, cut))
     if (text !== '') this.#lines.push({ ...this.#place, text, startsRow: this.#startsRow })
   }
+}
+
+function trimmed(text: string): string {
+  return text.replace(outerBlanks, '')
 }
 
 function braceAt(line: string): number | null {

@@ -92,6 +92,8 @@ export type TimelessEvent = GuardEvent extends infer E
 export class NodeRuntime {
   readonly #options: RuntimeOptions
   readonly #guards = new Map<string, Guard>()
+  /** Instances that have had a guard since this agent started. */
+  readonly #guarded = new Set<string>()
   #plan: NodePlan
   #seq = 0
   #queue: { instance: string; event: GuardEvent }[] = []
@@ -173,6 +175,7 @@ export class NodeRuntime {
 
   /** Why this node cannot leave now, for the operator; null: it can. All instances leave, or none does. */
   leaveHindrance(): string | null {
+    if (this.#guards.size === 0) return 'keepalived.conf has no vrrp_instance, so there is no vote to leave'
     const atMs = this.#options.nowMs()
     for (const [instance, guard] of this.#guards) {
       const hindrance = leaveHindrance(guard, atMs)
@@ -219,18 +222,29 @@ export class NodeRuntime {
   }
 
   #newGuard(profile: Profile): Guard {
-    const { node, policy, recovered, memory, standing, nowMs } = this.#options
+    const { node, policy, memory, standing, nowMs } = this.#options
     return createGuard({
       node,
       peer: this.#plan.peer,
       profile,
       timing: this.#plan.timing,
       policy,
-      recovered: recovered(profile.instance),
+      recovered: this.#recovered(profile.instance),
       memory: memory(profile.instance),
       standing: standing(profile.instance),
       atMs: nowMs(),
     })
+  }
+
+  /**
+   * The marks are those of this agent's start. An instance that vanished from keepalived.conf and is back may have been
+   * promised since: without a mark it waits.
+   */
+  #recovered(instance: string): RecoveredBallot {
+    const found = this.#options.recovered(instance)
+    const isBack = this.#guarded.has(instance)
+    this.#guarded.add(instance)
+    return isBack && found.kind === 'valid' ? { ...found, mark: null } : found
   }
 
   #enqueue(instance: string, event: TimelessEvent, atMs: number): void {

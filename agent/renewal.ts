@@ -4,7 +4,7 @@
  */
 import { writeCredentials, type Credentials } from '../shared/credentials.ts'
 import { makeKeyRequest } from '../shared/key-request.ts'
-import { askWitness } from '../shared/witness-request.ts'
+import { askWitness, endpointOf } from '../shared/witness-request.ts'
 import { readIssued } from './issued-certificate.ts'
 
 const answerTimeoutMs = 10_000
@@ -25,10 +25,8 @@ export async function renewCredentials(options: {
   const { cluster, node, witness, stateDir, current } = options
   const { authority } = current
   const { key, request } = await makeKeyRequest()
-  const { hostname, port } = new URL(witness)
   const answer = await askWitness({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? 443 : Number(port),
+    ...endpointOf(witness),
     method: 'POST',
     path: '/api/v1/renew',
     body: { csr: request },

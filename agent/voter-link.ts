@@ -97,7 +97,7 @@ export class VoterLink {
   /** When beats left, by their number, whatever connection they left on. */
   readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
-  /** Runs only where there is no session or its voter is late. */
+  /** Runs only where there is no session, its voter is late, or another connection is dialled beside it. */
   #dialTimer: NodeJS.Timeout | null = null
   #watchedAtMs: number
   #closed = false
@@ -141,7 +141,10 @@ export class VoterLink {
    * voter welcomes the new one, so that no beat is missed.
    */
   dialAnew(): void {
-    if (this.#mayDial()) this.#dial()
+    if (!this.#mayDial()) return
+    this.#dial()
+    // The timer gives the attempt up where it is never welcomed; else it would keep all others from being made.
+    if (this.#dialTimer === null) this.#armNextLook(this.#options.nowMs())
   }
 
   close(): void {
@@ -176,10 +179,13 @@ export class VoterLink {
   #dialWhereDue(): void {
     const atMs = this.#options.nowMs()
     this.#giveUpGreeting(atMs)
-    const dueInMs = this.#dialInMs(atMs)
-    if (dueInMs <= 0 && this.#mayDial()) this.#dial()
+    if (this.#dialInMs(atMs) <= 0 && this.#mayDial()) this.#dial()
+    this.#armNextLook(atMs)
+  }
+
+  #armNextLook(atMs: number): void {
     const againInMs = lookAgainInMs({
-      dueInMs,
+      dueInMs: this.#dialInMs(atMs),
       attempts: this.#attempts.size,
       renewMs: this.#options.renewMs(),
     })

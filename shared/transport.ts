@@ -14,6 +14,7 @@ import { TokenBucket } from './connection-limit.ts'
 import { describeIdentity, type Identity } from './identity.ts'
 import { maxMessageBytes } from './protocol.ts'
 import { identityCheck, identityOfPeer, plainAddress } from './secure-server.ts'
+import { endpointOf } from './witness-request.ts'
 
 export const agentPath = '/agent'
 
@@ -58,9 +59,6 @@ const longestBacklogBytes = 8 * maxMessageBytes
 const closeTimeoutMs = 500
 /** What a voter says of its refusal is shown to an operator, and may be anybody's words. */
 const longestRefusalBytes = 400
-
-/** Of HTTPS. */
-const usualPort = 443
 
 /** A host that vanished without a word costs a socket until the kernel has asked it in vain. */
 const keepAliveMs = 5000
@@ -160,13 +158,8 @@ export function dialVoter(
     monotonicMs: () => number
   } & ConnectionEvents<DialledConnection>,
 ): { close(): void; abort(reason: string): void } {
-  const { hostname, port } = new URL(options.url)
-  const tcp = connectTcp({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    // A URL leaves out what is usual for its scheme, also where it was written.
-    port: port === '' ? usualPort : Number(port),
-    noDelay: true,
-  })
+  const endpoint = endpointOf(options.url)
+  const tcp = connectTcp({ ...endpoint, noDelay: true })
   const webSocket = new WebSocket(new URL(agentPath, options.url.replace(/^http/, 'ws')), {
     createConnection: () => secure(tcp, options),
     followRedirects: false,
@@ -181,7 +174,7 @@ export function dialVoter(
         options.onClose(line, reason)
       },
     },
-    { monotonicMs: options.monotonicMs, tcp, hostname },
+    { monotonicMs: options.monotonicMs, tcp, hostname: endpoint.host },
   )
   const deadline = setTimeout(
     () => line.fail(`no connection within ${options.connectTimeoutMs} ms`),

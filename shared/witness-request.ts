@@ -34,6 +34,15 @@ export class WitnessRequestError extends Error {
   }
 }
 
+/** Of HTTPS. */
+const usualPort = 443
+
+/** Where an `https://HOST:PORT` leads. A URL leaves out the port that is usual for its scheme, also where it was written. */
+export function endpointOf(url: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(url)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usualPort : Number(port) }
+}
+
 /** No answer of a witness is longer. */
 const longestAnswer = 16 * 1024 * 1024
 

@@ -7,6 +7,9 @@ import { planSchema, type Plan } from '../../shared/protocol.ts'
 import { defaultTiming } from '../../shared/timing.ts'
 import { findAnnounceCommand } from '../announcer.ts'
 import { agentConfigSchema, type AgentConfig } from '../config.ts'
+import { defaultConfigId, readStatements } from '../keepalived-conf-blocks.ts'
+import { checkProgramIn } from '../keepalived-conf-gaps.ts'
+import { KeepalivedConfError } from '../keepalived-conf-lines.ts'
 import { lookAtKeepalived, usualVrrpPidFiles } from '../keepalived-process.ts'
 import { checkTime } from './check-time.ts'
 import { checkBootClock, checkClockSource, type Clocks } from './clock-check.ts'
@@ -149,12 +152,13 @@ function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
   })
 }
 
-/** As keepalived.conf itself has it; null: not there, or in a file that it includes. */
+/** As keepalived reads it, since the doctor runs it as root: nothing out of a comment. Null: there is none. */
 function scriptIn(path: string): string | null {
   try {
-    return /(\/\S*\/witness-check)\b/.exec(readFileSync(path, 'utf8'))?.[1] ?? null
-  } catch {
-    return null
+    return checkProgramIn(readStatements(path, defaultConfigId()).root)
+  } catch (cause) {
+    if (cause instanceof KeepalivedConfError) return null
+    throw cause
   }
 }
 

@@ -1,5 +1,5 @@
 /** Whether keepalived really uses what the product gave it: the FIFO, the bar, the check. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { messageOf } from '../../shared/error-message.ts'
 import type { Profile } from '../../shared/protocol.ts'
@@ -77,7 +77,7 @@ export function checkFifo(path: string, pids: readonly number[], proc = '/proc')
   const open = openFiles(pids, proc)
   if (open === null)
     return warn('fifo', `which files keepalived has open cannot be seen`, 'run the doctor as root')
-  if (open.includes(path)) return ok('fifo', `keepalived has ${path} open`)
+  if (open.includes(realpathSync(path))) return ok('fifo', `keepalived has ${path} open`)
   return fail(
     'fifo',
     `keepalived does not have ${path} open: the agent learns of a MASTER late`,

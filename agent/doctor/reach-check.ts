@@ -5,7 +5,7 @@ import type { Credentials } from '../../shared/credentials.ts'
 import { messageOf } from '../../shared/error-message.ts'
 import type { Member } from '../../shared/protocol.ts'
 import { identityCheck, secureContextOf } from '../../shared/secure-server.ts'
-import { askWitness, problemDetail, type WitnessAnswer } from '../../shared/witness-request.ts'
+import { askWitness, endpointOf, problemDetail, type WitnessAnswer } from '../../shared/witness-request.ts'
 import { refusalOfPeer } from '../voter-identity.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
@@ -107,10 +107,8 @@ function lastDrill(at: string | null, { node, nowMs }: { node: string; nowMs: nu
 }
 
 function ask({ witness, cluster, credentials }: Asked): Promise<WitnessAnswer> {
-  const { hostname, port } = new URL(witness)
   return askWitness({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port),
+    ...endpointOf(witness),
     method: 'GET',
     path: `/api/v1/clusters/${encodeURIComponent(cluster)}`,
     body: null,

@@ -1,5 +1,5 @@
 /** `witness-agent join`: from an invite to a running agent. The key is made here and never leaves this host. */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
@@ -9,7 +9,7 @@ import { messageOf } from '../../shared/error-message.ts'
 import { InviteLineError, type Invite } from '../../shared/invite-line.ts'
 import { makeKeyRequest } from '../../shared/key-request.ts'
 import { placeFile } from '../../shared/placed-file.ts'
-import { askWitness, WitnessRequestError } from '../../shared/witness-request.ts'
+import { askWitness, endpointOf, WitnessRequestError } from '../../shared/witness-request.ts'
 import { runCommand } from '../command.ts'
 import { IssueError, readIssued } from '../issued-certificate.ts'
 import { parseKeepalivedConf } from '../keepalived-conf.ts'
@@ -127,14 +127,16 @@ async function join(
     stateDir: options.stateDir,
   })
   const { stateDir } = draft.config
+  // A link to where the admin keeps agent.yaml stays one.
+  const configFile = draft.wasThere ? realpathSync(options.config) : options.config
   // What would fail afterwards would have used up the invite.
   assertWritable(stateDir, 0o755)
-  assertWritable(dirname(options.config), 0o755)
+  assertWritable(dirname(configFile), 0o755)
 
   const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
   try {
     writeCredentials(stateDir, { key, certificate, authority })
-    placeFile(options.config, draft.text, draft.wasThere ? statSync(options.config).mode & 0o777 : 0o644)
+    placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
   } catch (cause) {
     throw new JoinError(
       `the certificate came, and cannot be kept (${messageOf(cause)}): look at the disk, then join with another invite`,
@@ -155,7 +157,7 @@ async function enrol(
   { address, fingerprint, secret, cluster, node }: Invite,
   { config }: AgentYaml,
 ): Promise<{ key: string; certificate: string; authority: string; peerConnected: boolean }> {
-  const { hostname: host, port } = endpointOf(address)
+  const { host, port } = endpointOf(`https://${address}`)
   const authority = await findAuthority({ host, port, fingerprint, timeoutMs: answerTimeoutMs })
   const { key, request } = await makeKeyRequest()
   const answer = await askWitness({
@@ -246,14 +248,6 @@ function assertWritable(folder: string, mode: number): void {
       `${folder} cannot be written (${messageOf(cause)}): run this as root, and look at the disk. The invite is still good`,
       { cause },
     )
-  }
-}
-
-function endpointOf(address: string): { hostname: string; port: number } {
-  const { hostname } = new URL(`https://${address}`)
-  return {
-    hostname: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(address.slice(address.lastIndexOf(':') + 1)),
   }
 }
 

@@ -20,7 +20,7 @@ import {
 export const leaveExits = {
   /** The vote is at the other node, and the agent is stopped. */
   left: 0,
-  /** This node has its vote still, or gets it back; or the agent could not be stopped. */
+  /** This node has its vote still, or gets it back; or the vote is left and the agent could not be stopped. */
   notLeft: 1,
   mistake: 2,
 } as const
@@ -48,7 +48,10 @@ export function addLeaveCommand(program: Command): void {
       'This node goes away for long: leaves its vote with the node that holds, and stops the agent. keepalived must be stopped here.',
     )
     .option('--no-stop', 'leave the agent running, where systemd does not run it: you stop it')
-    .addHelpText('after', '\nExit codes: 0 left; 1 not left, or the agent could not be stopped; 2 a mistake.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 left, and the agent is stopped; 1 not so, and what is left to do is said; 2 a mistake.',
+    )
     .action(async ({ stop }: { stop: boolean }, command: Command) => {
       const { config } = command.optsWithGlobals<{ config: string }>()
       const say = (line: string): void => void process.stdout.write(`${line}\n`)

@@ -210,6 +210,7 @@ class Planner {
   #checkLines(instance: Statement, written: string): string[] {
     this.#assertFree(instance, ['vrrp_script'], 'witness_')
     const { checkProgram, stateDir } = this.#options
+    for (const path of [checkProgram, stateDir]) assertPlain(path)
     return [
       `vrrp_script witness_${written} {`,
       `>script "${[checkProgram, ...(stateDir === null ? [] : ['--state-dir', stateDir]), written].join(' ')}"`,
@@ -336,6 +337,14 @@ export function lacksNopreempt(instance: Statement): boolean {
 /** keepalived splits at blanks, and takes what is in double quotes as one. */
 function word(path: string): string {
   return /[\s#!{}]/.test(path) ? `"${path}"` : path
+}
+
+/** keepalived cuts a script's line at blanks: a check that gets half a path refuses for ever, and that is FAULT. */
+function assertPlain(path: string | null): void {
+  if (path === null || /^[^\s"'\\#!{}$]+$/.test(path)) return
+  throw new SetupError(
+    `"${path}" cannot stand in the line that keepalived runs the check by; nothing was changed. Choose a path without blanks, quotes and any of \\ # ! { } $ (stateDir in agent.yaml, or --check-program)`,
+  )
 }
 
 function firstEffectiveRow(rows: readonly string[]): number {

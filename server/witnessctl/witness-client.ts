@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Credentials } from '../../shared/credentials.ts'
 import {
   askWitness,
+  endpointOf,
   problemDetail,
   WitnessRequestError,
   type WitnessAnswer,
@@ -117,12 +118,10 @@ export class WitnessClient {
   }
 
   async #send(question: { method: 'GET' | 'POST'; path: string; body: unknown }): Promise<WitnessAnswer> {
-    const { hostname, port } = new URL(this.#url)
     try {
       return await askWitness({
         ...question,
-        host: hostname.replace(/^\[|\]$/g, ''),
-        port: port === '' ? 443 : Number(port),
+        ...endpointOf(this.#url),
         authority: this.#identity.authority,
         own: this.#identity,
         timeoutMs: answerTimeoutMs,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { writeCheckSettings } from '../../../agent/check-settings.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -21,6 +21,12 @@ describe('writeCheckSettings', () => {
     assert.equal(readFileSync(folder('state/check.conf'), 'utf8'), text)
     assert.equal(statSync(folder('state/check.conf')).mode & 0o777, 0o644)
     assert.deepEqual(readdirSync(folder('state')), ['check.conf'])
+  })
+
+  it('leaves nothing behind where it cannot be put in place', () => {
+    mkdirSync(folder('check.conf'))
+    assert.throws(() => writeCheckSettings(folder(), settings), /check\.conf/)
+    assert.deepEqual(readdirSync(folder()), ['check.conf'])
   })
 
   it('closes a file that was open to all, and can be read whatever the umask', () => {

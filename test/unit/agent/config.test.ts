@@ -39,11 +39,14 @@ describe('agent.yaml', () => {
   })
 
   it('takes as advertise what the peer can dial, and not a port with it', () => {
-    assert.equal(parse(`${least}advertise: "2001:db8::11"\n`).advertise, '2001:db8::11')
-    assert.match(
-      mistakes(`${least}advertise: 10.0.0.11:7401\n`),
-      /^agent\.yaml:4:12: advertise: an IP address .* is expected, and no port/,
-    )
+    for (const address of ['10.0.0.11', '2001:db8::11', 'lb01.example'])
+      assert.equal(parse(`${least}advertise: "${address}"\n`).advertise, address)
+    for (const address of ['10.0.0.11:7401', 'lb01 ', '10.0.0.11/24', 'https://lb01', '10.0.0.256', ''])
+      assert.match(
+        mistakes(`${least}advertise: "${address}"\n`),
+        /^agent\.yaml:4:12: advertise: an IP address .* is expected, and no port/,
+        address,
+      )
   })
 
   it('says what is wrong where', () => {

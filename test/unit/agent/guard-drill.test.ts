@@ -65,6 +65,20 @@ function returning(options: DriverOptions = {}): GuardDriver {
 }
 
 describe('a drill of a standby', () => {
+  it('is given up where keepalived becomes MASTER before the disk has it: a fence is a real one then', () => {
+    const { driver } = drilling({ recordsAtOnce: false })
+    assert.equal(driver.phase, 'standby')
+    const given = driver.master()
+    assert.deepEqual(drilledOf(given), [{ role: 'standby', result: 'refused', rungs: [], backMs: null }])
+    assert.deepEqual(ofType(given, 'remember')[0]?.memory, { stopped: false, number: 0, recentAtMs: [] })
+    driver.order('fence')
+    const { phase, memory } = driver.guard
+    assert.ok(phase.name === 'fencing')
+    assert.equal(phase.ladder.deadlineMs - phase.ladder.startedAtMs, timing.releaseMs / 4)
+    assert.equal(memory.drilling, undefined)
+    assert.deepEqual(types(driver.feed({ type: 'remembered', error: null })), [])
+  })
+
   it('writes the bar and remembers on disk what a successor owes, before anything else is done', () => {
     const { driver, begun } = drilling()
     assert.equal(driver.phase, 'drilling')

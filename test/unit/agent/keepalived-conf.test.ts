@@ -173,6 +173,37 @@ describe('keepalived.conf', () => {
       assert.equal(only(`vrrp_instance V {\r\n\tpriority\t42\t\r\n}`).priority, 42)
     })
 
+    it('takes for a blank only what keepalived does, and tells of what merely looks like one', () => {
+      const path = write(
+        'keepalived.conf',
+        '\ufeffglobal_defs {\n vrrp_version 3\n}\nvrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority\u00a0120\n virtual_ipaddress {\n 10.0.0.100 # one\u3000more\n }\n}\n',
+      )
+      const { profiles, warnings } = parseKeepalivedConf(path)
+      assert.deepEqual(
+        profiles.map(({ version, priority }) => [version, priority]),
+        [[2, 100]],
+      )
+      assert.deepEqual(
+        warnings,
+        ['1: U+FEFF', '7: U+00A0'].map(
+          (where) =>
+            `${path}:${where} is no blank to keepalived but a part of the word; delete it, or write a plain blank`,
+        ),
+      )
+    })
+
+    it('does not count a line of which keepalived would read the rest as another one, and says so', () => {
+      const path = write(
+        'keepalived.conf',
+        `vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority 120 # ${'x'.repeat(1400)}\n virtual_ipaddress {\n 10.0.0.100\n }\n}\n`,
+      )
+      const { profiles, warnings } = parseKeepalivedConf(path)
+      assert.equal(profiles[0]?.priority, 100)
+      assert.deepEqual(warnings, [
+        `${path}:4: this line is too long for keepalived, and not counted: keep it under 1023 bytes`,
+      ])
+    })
+
     it('passes over what it does not need: LVS, sync groups, unknown keywords', () => {
       const conf = `virtual_server 10.0.0.1 80 {\n delay_loop 6\n real_server 10.0.0.2 80 {\n TCP_CHECK {\n connect_timeout 3\n }\n }\n}
 vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`

@@ -96,6 +96,22 @@ ${more}`,
     }
   }).timeout(30_000)
 
+  it('says why it cannot leave, also where it has no plan yet', async () => {
+    const file = configure()
+    const child = spawn('node', [...command, file], { stdio: 'ignore' })
+    const closed = once(child, 'close')
+    try {
+      await eventually('its FIFO', () => existsSync(folder('run/notify.fifo')), 15_000)
+      const leave = ['--import', 'tsx', 'agent/main.ts', '--config', file, 'leave', '--no-stop']
+      const { status, stdout } = spawnSync('node', leave, { encoding: 'utf8' })
+      assert.equal(status, 1)
+      assert.match(stdout, /nothing was changed: the agent has no plan from the witness yet/)
+    } finally {
+      child.kill('SIGKILL')
+      await closed
+    }
+  }).timeout(40_000)
+
   it('waits without a plan and without a witness, permits nothing meanwhile, and ends at once when told', async () => {
     const child = spawn('node', [...command, configure()], { stdio: 'ignore' })
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))

@@ -134,6 +134,26 @@ describe('NodeRuntime', () => {
     assert.deepEqual(beats.at(-1)?.reports[0]?.ask, { epoch: 4 })
   })
 
+  it('keeps what it promised on an instance that vanishes from keepalived.conf and comes back', () => {
+    start()
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    runtime.setProfiles([])
+    pass(100)
+    runtime.setProfiles([profile])
+    runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
+    done.length = 0
+    // The mark from before this start of the agent says that nothing is promised; what was promised since, it cannot say.
+    runtime.feed('VI_1', { type: 'peer-report', beat: 1, leaseMs: 1800, report: holdingPeer(4) })
+    assert.equal(done[0], 'answer 1 refused')
+    assert.ok(!done.some((each) => each.startsWith('record')))
+  })
+
+  it('cannot leave a vote where keepalived.conf has no instance', () => {
+    start()
+    runtime.setProfiles([])
+    assert.match(runtime.leaveHindrance() ?? '', /no vrrp_instance/)
+  })
+
   it('tells of a turn when all of it is decided and on its way', () => {
     start()
     runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })

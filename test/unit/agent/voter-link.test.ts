@@ -371,6 +371,20 @@ describe('VoterLink', () => {
     )
   })
 
+  it('dials again where a renewal is never welcomed and the old connection has ended for it', async () => {
+    renewMs = 100
+    dial()
+    await up()
+    voter = null
+    link.dialAnew()
+    await eventually('the second hello', () => received.length === 2)
+    connections[0]!.close('replaced by a newer connection')
+    await eventually('the end of the first', () => !link.up)
+    voter = 'witness'
+    await up()
+    assert.equal(connections.length, 3)
+  })
+
   it('keeps what it cannot tell', async () => {
     dial()
     const tell = { type: 'tell', instance: null, event: 'x', level: 'info', text: 'y' } as const

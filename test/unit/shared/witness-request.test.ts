@@ -4,11 +4,19 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import {
   askWitness,
+  endpointOf,
   problemDetail,
   WitnessRequestError,
   type WitnessRequest,
 } from '../../../shared/witness-request.ts'
 import { adminCredentials, authority, lb01Credentials, witnessCredentials } from '../../identities.ts'
+
+describe('the endpoint of a URL', () => {
+  it('has the port that is written, also the usual one, and an address without brackets', () => {
+    assert.deepEqual(endpointOf('https://10.0.0.20:443'), { host: '10.0.0.20', port: 443 })
+    assert.deepEqual(endpointOf('https://[2001:db8::20]:7400'), { host: '2001:db8::20', port: 7400 })
+  })
+})
 
 describe('witness-request', () => {
   let server: Server

@@ -38,6 +38,31 @@ describe('the doctor', function () {
     assert.match(findings[0]?.text ?? '', /agent\.yaml:3/)
   })
 
+  it('runs the check that keepalived runs, and nothing out of a comment', async () => {
+    for (const name of ['old', 'new']) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'witness-check'), `#!/bin/sh\ntouch ${folder}/ran-${name}\n`, {
+        mode: 0o755,
+      })
+    }
+    writeFileSync(
+      join(folder, 'keepalived.conf'),
+      `# script "${folder}/old/witness-check VI_1"\ninclude check.conf\n`,
+    )
+    writeFileSync(
+      join(folder, 'check.conf'),
+      `vrrp_script witness_VI_1 {\n script "${folder}/new/witness-check VI_1"\n}\n`,
+    )
+    const findings = await configure(
+      `cluster: web\nnode: lb01\nwitness: https://127.0.0.1:7400\nstateDir: ${folder}\nrunDir: ${folder}\nkeepalived:\n  config: ${folder}/keepalived.conf\n  pidFile: ${folder}/keepalived.pid\n`,
+    )
+    assert.equal(findings.find(({ check }) => check === 'check-time')?.verdict, 'ok')
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('ran-')),
+      ['ran-new'],
+    )
+  })
+
   it('on a bare host fails what is missing, each once with its remedy, and changes nothing', async () => {
     const stateDir = join(folder, 'state')
     mkdirSync(stateDir)

@@ -75,6 +75,8 @@ describe('the doctor looks at keepalived:', () => {
     symlinkSync(fifo, join(proc, '42/fd/7'))
     assert.equal(checkFifo(fifo, [41, 42], proc).verdict, 'ok')
     assert.equal(checkFifo(fifo, [41], proc).verdict, 'warn', 'it cannot be seen')
+    symlinkSync(folder, join(folder, 'var-run'))
+    assert.equal(checkFifo(join(folder, 'var-run/notify.fifo'), [42], proc).verdict, 'ok', 'by another name')
     chmodSync(fifo, 0o622)
     assert.match(checkFifo(fifo, [42], proc).text, /written by others/)
   })

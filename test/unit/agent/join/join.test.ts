@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { webcrypto, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
@@ -162,6 +171,17 @@ describe('witness-agent join', () => {
     )
     assert.equal(statSync(file('etc/agent.yaml')).mode & 0o777, 0o640)
     assert.equal(registry.members('web')[0]?.address, '192.0.2.11')
+  })
+
+  it('writes through a symbolic link to where the admin keeps agent.yaml', async () => {
+    mkdirSync(file('etc'))
+    mkdirSync(file('kept'))
+    writeFileSync(file('kept/lb01.yaml'), '# ours\n')
+    symlinkSync('../kept/lb01.yaml', file('etc/agent.yaml'))
+    const { code, said } = await run(await invite())
+    assert.equal(code, joinExits.ok, said)
+    assert.ok(lstatSync(file('etc/agent.yaml')).isSymbolicLink())
+    assert.match(readFileSync(file('kept/lb01.yaml'), 'utf8'), /^# ours\n[^]*cluster: web\n/)
   })
 
   it('uses up no invite where agent.yaml is wrong, or where nothing can be written', async () => {

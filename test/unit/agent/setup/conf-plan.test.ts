@@ -16,6 +16,7 @@ describe('where the lines go', () => {
   function plan(
     files: Readonly<Record<string, string>>,
     advised = false,
+    stateDir: string | null = null,
   ): Record<string, [number, string[]][]> {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(dirname(folder(name)), { recursive: true })
@@ -30,7 +31,7 @@ describe('where the lines go', () => {
         path,
         runDir: '/run/keepalived-witness',
         checkProgram: '/usr/libexec/keepalived/witness-check',
-        stateDir: null,
+        stateDir,
         advised,
       },
     })
@@ -41,6 +42,13 @@ describe('where the lines go', () => {
       ]),
     )
   }
+
+  it('is nowhere where keepalived would cut the path of the check in two', () => {
+    assert.throws(
+      () => plan({ 'keepalived.conf': instance('VI_1') }, false, '/srv/my state'),
+      /^Error: "\/srv\/my state" cannot stand in the line that keepalived runs the check by/,
+    )
+  })
 
   it('is a new global_defs at the top, definitions before the instance, and their use at its end', () => {
     const planned = plan({ 'keepalived.conf': `# head\n\n# web\n${instance('VI_1')}` })
