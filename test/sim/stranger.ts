@@ -55,12 +55,12 @@ export class Stranger {
   constructor(setting: StrangerSetting) {
     const { network, chance } = setting
     this.#setting = setting
-    // A clone stands beside the host that it was made of: what cuts that one off cuts it off as well.
-    const name = setting.how === 'clone' ? setting.as.host.name : 'stranger'
-    const host = new Host(name, network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
+    const host = new Host('stranger', network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
     this.#program = new Program(host, chance)
     this.#dial('witness')
-    this.#dial('peer')
+    // Not a clone: one that reaches the peer where the node itself does not, or first after a restart of the peer's agent, is
+    // the node for that agent (docs/ARCHITECTURE.md, what is left).
+    if (setting.how === 'replay') this.#dial('peer')
   }
 
   leave(): void {
