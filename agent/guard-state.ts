@@ -275,6 +275,8 @@ export type Phase =
       readonly sinceMs: number
       readonly deadlineMs: number
       readonly reason: string
+      /** As in `fenced`; else the start command's end alone tells that no stop of an earlier agent is on its way. */
+      readonly sawAbsent: boolean
     }
   /** A standby proves its fence (guard-drill.ts). */
   | {
