@@ -303,7 +303,7 @@ const fenceMemories: readonly Mutant[] = [
   {
     name: 'memory-waits-for-the-disk',
     rule: 'A successor knows of a stop before the stop command runs.',
-    focus: ['kill-agent-in-fence', 'vrrp-block'],
+    focus: ['kill-agent-in-fence'],
     file: 'test/sim/agent-daemon.ts',
     from: '    this.node.remember({ fences: memory })\n',
     to: '',
@@ -311,7 +311,7 @@ const fenceMemories: readonly Mutant[] = [
   {
     name: 'stop-under-way-forgotten',
     rule: 'A keepalived that still runs may be on its way out by the stop of an agent that is dead.',
-    focus: ['kill-agent-in-fence', 'drill'],
+    focus: ['kill-agent-in-fence'],
     file: 'agent/guard-fencing.ts',
     from: 'if (startedSince || !memory.stopped) {',
     to: "if (seen.process !== 'absent' || !memory.stopped) {",
