@@ -241,7 +241,7 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
   const sawAbsent = phase.sawAbsent || seen.process === 'absent'
   if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
   if (holdsVip(guard)) {
-    if (sawAbsent) rememberStopped(turn, false)
+    if (sawAbsent && seen.process !== 'absent') rememberStopped(turn, false)
     return toClaimant(turn)
   }
   const isUp = seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP'

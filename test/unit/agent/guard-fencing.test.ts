@@ -199,6 +199,16 @@ describe('a fenced node', () => {
     )
   })
 
+  it('owes the start still where keepalived comes up, takes the VIP and dies', () => {
+    const driver = fenced()
+    wait(driver, 10_000)
+    assert.equal(driver.phase, 'rejoining')
+    driver.orphan()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['fencing', true])
+    driver.absent()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['rejoining', true])
+  })
+
   it('takes no notice of a start command that fails where it waits for none', () => {
     const driver = standby()
     assert.deepEqual(told(driver.feed({ type: 'start-ended', error: 'exit code 1' })), [])
