@@ -9,20 +9,15 @@ import { DurableStore, type FileSystem, type Found } from '../shared/durable-fil
 import { MarkFile } from '../shared/mark-file.ts'
 import { epochSchema, nodeName, planSchema, type Plan } from '../shared/protocol.ts'
 import { epochGapAfterLoss, type Ballot, type Mark, type RecoveredBallot } from '../shared/vote.ts'
+import { fenceMemorySchema, FenceMemoryFile, stored } from './fence-memory-file.ts'
 import type { FenceMemory, FoundStanding, KeptBallot } from './guard.ts'
+import { RunFolderError } from './run-folder.ts'
 
-const memorySchema = z.strictObject({
-  stopped: z.boolean(),
-  number: z.number().int().min(0),
-  recentAtMs: z.array(z.number()).max(1000),
-  /** There only while a drill runs, so that an older agent can read what this one leaves. */
-  drilling: z.literal(true).optional(),
-})
 const stateSchema = z.strictObject({
   bootId: z.string(),
   plan: planSchema.nullable(),
   ballots: z.record(z.string(), ballotSchema),
-  memories: z.record(z.string(), memorySchema),
+  memories: z.record(z.string(), fenceMemorySchema),
   /** An earlier file was lost: an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
   /** The votes that peers left with this node when they went. */
@@ -35,13 +30,19 @@ const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
 export class AgentStore {
   readonly #store: DurableStore<State>
   readonly #marks: MarkFile
+  readonly #fences: FenceMemoryFile
   readonly #recoveredMarks: Readonly<Record<string, Mark>> | null
   readonly #rebooted: boolean
 
-  private constructor(store: DurableStore<State>, marks: MarkFile, rebooted: boolean) {
+  private constructor(
+    store: DurableStore<State>,
+    { marks, fences }: { readonly marks: MarkFile; readonly fences: FenceMemoryFile },
+    rebooted: boolean,
+  ) {
     this.#store = store
     this.#rebooted = rebooted
     this.#marks = marks
+    this.#fences = fences
     this.#recoveredMarks = marks.recover()
   }
 
@@ -69,7 +70,14 @@ export class AgentStore {
       store.data.bootId = bootId
       for (const memory of Object.values(store.data.memories)) memory.recentAtMs = []
     }
-    return new AgentStore(store, new MarkFile(join(at.runDir, 'agent.marks'), bootId), rebooted)
+    const fences = new FenceMemoryFile(at.runDir, bootId)
+    // Newer than the disk where an agent was killed before its write ended; on disk with the next one.
+    Object.assign(store.data.memories, fences.recover())
+    return new AgentStore(
+      store,
+      { marks: new MarkFile(join(at.runDir, 'agent.marks'), bootId), fences },
+      rebooted,
+    )
   }
 
   /** How the state file was found, for the log. */
@@ -155,11 +163,29 @@ export class AgentStore {
     return this.#marks.set(instance, mark)
   }
 
-  remember(instance: string, { recentAtMs, ...memory }: FenceMemory): Promise<void> {
-    return this.#store.update((state) => ({
-      ...state,
-      memories: { ...state.memories, [instance]: { ...memory, recentAtMs: [...recentAtMs] } },
-    }))
+  /**
+   * When this returns, a successor of this process would know; when it settles, it is on disk as well.
+   * @throws RunFolderError: the disk alone has it; DurableFileError
+   */
+  remember(instance: string, memory: FenceMemory): Promise<void> {
+    // Before the first wait: a stop command may follow at once.
+    const unkept = this.#rememberHere(instance, memory)
+    return this.#store
+      .update((state) => ({ ...state, memories: { ...state.memories, [instance]: stored(memory) } }))
+      .then(() => {
+        if (unkept !== null) throw unkept
+      })
+  }
+
+  /** A fence goes on where the run folder cannot be written. */
+  #rememberHere(instance: string, memory: FenceMemory): RunFolderError | null {
+    try {
+      this.#fences.set(instance, memory)
+      return null
+    } catch (cause) {
+      if (cause instanceof RunFolderError) return cause
+      throw cause
+    }
   }
 
   keepPlan(plan: Plan): Promise<void> {

@@ -182,11 +182,17 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   const { guard, atMs } = turn
   const { policy, seen, memory } = guard
   if (isOrphaned(guard)) return fenceOrphan(turn)
-  if (holdsVip(guard)) return toClaimant(turn)
   const sawAbsent = phase.sawAbsent || seen.process === 'absent'
+  if (holdsVip(guard)) {
+    // Else the stop of an earlier agent may still be on its way; after this command it is not.
+    if (sawAbsent || (policy.rejoin === 'manual' && !phase.drill)) rememberStopped(turn, false)
+    else if (memory.stopped) turn.effects.push({ type: 'start-keepalived' })
+    return toClaimant(turn)
+  }
   if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
+  const startedSince = sawAbsent && seen.process !== 'absent'
   // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
   const mustHold = phase.startFailed || peerHolds(guard, atMs)
   const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
@@ -197,13 +203,21 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
 
   // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
   if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
-  if (seen.process !== 'absent' || !memory.stopped) {
+  if (startedSince || !memory.stopped) {
     rememberStopped(turn, false)
     tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)
     return toStandby(turn)
   }
+  // Also where keepalived runs: an earlier agent that was killed may have told the service manager to stop it, which goes
+  // on without that agent. The start waits for such a stop, and does nothing where there was none.
   set(turn, {
-    phase: { name: 'rejoining', sinceMs: atMs, deadlineMs: atMs + startPatienceMs, reason: phase.reason },
+    phase: {
+      name: 'rejoining',
+      sinceMs: atMs,
+      deadlineMs: atMs + startPatienceMs,
+      reason: phase.reason,
+      sawAbsent,
+    },
   })
   writePermit(turn)
   turn.effects.push({ type: 'start-keepalived' })
@@ -223,9 +237,16 @@ function toClaimant(turn: Turn): void {
 
 export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }): void {
   const { guard, atMs } = turn
-  const { seen } = guard
-  if (holdsVip(guard)) return toClaimant(turn)
-  if (seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP') {
+  const { seen, memory } = guard
+  const sawAbsent = phase.sawAbsent || seen.process === 'absent'
+  if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
+  if (holdsVip(guard)) {
+    if (sawAbsent && seen.process !== 'absent') rememberStopped(turn, false)
+    return toClaimant(turn)
+  }
+  const isUp = seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP'
+  const ranAllAlong = !sawAbsent && !memory.stopped
+  if (sawAbsent ? isUp : ranAllAlong) {
     rememberStopped(turn, false)
     return toStandby(turn)
   }
@@ -237,9 +258,25 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
 }
 
 export function bookStartEnded(turn: Turn, error: string | null): void {
+  const { name } = turn.guard.phase
+  // Another fence has begun since: what it stops is owed a start of its own.
+  if (name === 'fencing' || name === 'fenced') return
   if (error === null) return rememberStopped(turn, false)
-  if (turn.guard.phase.name !== 'rejoining') return
+  if (name !== 'rejoining') return
   returnToFenced(turn, `keepalived could not be started: ${error}`)
+}
+
+/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
+export function owesStart({ seen, memory, drill }: Guard): boolean {
+  return memory.stopped && seen.process === 'absent' && drill === null
+}
+
+/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
+export function payLater(turn: Turn): void {
+  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
+    startFailed: false,
+    drill: turn.guard.memory.drilling === true,
+  })
 }
 
 /** keepalived would not start after a drill. */

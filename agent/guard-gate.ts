@@ -8,7 +8,7 @@ import { masterDownMs, silenceMs } from '../shared/timing.ts'
 import { promisedTo } from '../shared/vote.ts'
 import { alone, barCause, heardSomebody, peerHolds, peerSilent } from './bar-evidence.ts'
 import { askOwnVote, enterClaim } from './guard-claim.ts'
-import { fenceOrphan } from './guard-fencing.ts'
+import { fenceOrphan, owesStart, payLater } from './guard-fencing.ts'
 import { type Guard, holdsVip, type Phase } from './guard-state.ts'
 import {
   giveBackOwnVote,
@@ -54,6 +54,7 @@ export function stepGated(turn: Turn, phase: Gated): void {
   if (isOrphaned(guard)) return fenceOrphan(turn)
   // The VIP is here from before this agent started, or the bar fails: it is won like any other, or fenced.
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
+  if (owesStart(guard)) return payLater(turn)
   if (!mayApply(guard, atMs)) {
     if (phase.freeSinceMs !== null) set(turn, { phase: { ...phase, freeSinceMs: null } })
     return

@@ -1,7 +1,7 @@
 /** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
 import { barCause, peerHolds } from './bar-evidence.ts'
 import { enterClaim } from './guard-claim.ts'
-import { fenceOrphan } from './guard-fencing.ts'
+import { fenceOrphan, owesStart, payLater } from './guard-fencing.ts'
 import { enterGated } from './guard-gate.ts'
 import { holdsVip, type Phase } from './guard-state.ts'
 import {
@@ -26,6 +26,7 @@ export function stepNotMaster(turn: Turn): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
+  if (owesStart(guard)) return payLater(turn)
 
   if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce')
     return enterGated(turn, guard.drill?.role === 'holder' ? atMs + switchoverMs : atMs)

@@ -182,6 +182,7 @@ export type GuardEffect =
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
+  /** For a successor of this process, before the next effect; on disk without waiting for it. */
   | { readonly type: 'remember'; readonly memory: FenceMemory }
   /** Write the vote that the peer left here durably, or take it off the disk; then report `vote-kept`. */
   | { readonly type: 'keep-vote'; readonly kept: KeptBallot | null }
@@ -275,6 +276,8 @@ export type Phase =
       readonly sinceMs: number
       readonly deadlineMs: number
       readonly reason: string
+      /** As in `fenced`; else the start command's end alone tells that no stop of an earlier agent is on its way. */
+      readonly sawAbsent: boolean
     }
   /** A standby proves its fence (guard-drill.ts). */
   | {

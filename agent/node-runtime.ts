@@ -49,6 +49,7 @@ export interface RuntimeOutlets {
   readonly observe: (instance: string) => Promise<void>
   readonly announce: (instance: string, vips: readonly string[]) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
+  /** Where it returns a successor of this process knows: a stop command may follow at once. */
   readonly remember: (instance: string, memory: FenceMemory) => void
   /** Settles when it is on disk, or off it. */
   readonly keepVote: (instance: string, kept: KeptBallot | null) => Promise<void>

@@ -21,6 +21,7 @@ const costsNothing: ReadonlySet<string> = new Set([
   'disk-slow',
   'disk-full',
   'kill-agent',
+  'kill-agent-in-fence',
   'freeze-agent',
   'clone',
   'replay',
@@ -46,7 +47,18 @@ const applicationMs = 1700
 const forgetting: ReadonlySet<string> = new Set(['disk-torn', 'disk-rollback'])
 
 /** What of these alone stops a keepalived starts it again: a drill, also one whose agent dies half way. */
-const bringsBack: ReadonlySet<string> = new Set(['drill', 'drill-holder', 'kill-agent'])
+const bringsBack: ReadonlySet<string> = new Set([
+  'drill',
+  'drill-holder',
+  'kill-agent',
+  'kill-agent-in-fence',
+])
+/** After these an admin may want keepalived to stay where it is. */
+const adminsStops: ReadonlySet<string> = new Set(['stop-keepalived', 'leave'])
+/** A hold-down doubles with each fence of the last hour, and with each start that failed. */
+const holdDownFirstMs = 5000
+const holdDownMostMs = 300_000
+const hourMs = 3_600_000
 
 /** Under these a heartbeat arrives later than it was sent. */
 const holdsNewsBack: ReadonlySet<string> = new Set([
@@ -78,6 +90,9 @@ export class LivenessWatch {
   readonly #held = new Set<string>()
   /** Nodes whose keepalived is not there. */
   readonly #stopped = new Set<string>()
+  readonly #fencedAtMs = new Map<string, readonly number[]>()
+  /** Of this episode. */
+  readonly #missed = new Set<string>()
   readonly #letGoAtMs = new Map<string, number>()
   readonly #slowestTakeoverMs: number
   readonly #graceMs: number
@@ -119,6 +134,7 @@ export class LivenessWatch {
     this.#nowMs = atMs
     const { healedAtMs, judgedL3 } = this.#episode
     const settledMs = this.#timing.reserveMs + this.#slowestTakeoverMs + 1000
+    if (healedAtMs !== null && this.#stopped.size > 0) this.#judgeRejoins(healedAtMs, settledMs)
     if (healedAtMs === null || judgedL3 || atMs < healedAtMs + settledMs) return
     this.#episode.judgedL3 = true
     this.#judgeReturns(settledMs)
@@ -139,6 +155,25 @@ export class LivenessWatch {
           'L2',
           `${settledMs.toFixed(0)} ms after ${faults.join(', ')} keepalived on ${node} is still stopped`,
         )
+  }
+
+  /** L3: who was fenced takes part again after its hold-down, whatever became of the agent that fenced it. */
+  #judgeRejoins(healedAtMs: number, settledMs: number): void {
+    const { faults, fenced } = this.#episode
+    for (const node of this.#stopped) {
+      if (!fenced.has(node) || this.#missed.has(node)) continue
+      if (faults.some((fault) => fault.endsWith(` ${node}`) && adminsStops.has(fault.split(' ')[0] ?? '')))
+        continue
+      const fences = this.#fencedAtMs.get(node) ?? []
+      const holdMs = Math.min(holdDownFirstMs * 2 ** fences.length, holdDownMostMs)
+      const sinceMs = Math.max(healedAtMs, ...fences)
+      if (this.#nowMs < sinceMs + settledMs + holdMs) continue
+      this.#missed.add(node)
+      this.#violate(
+        'L3',
+        `${Math.round(this.#nowMs - sinceMs)} ms after ${faults.join(', ')} and its last fence keepalived on ${node} is still stopped`,
+      )
+    }
   }
 
   #violate(invariant: string, text: string): void {
@@ -197,6 +232,7 @@ export class LivenessWatch {
     if (on) {
       if (this.#episode.active === 0) {
         this.#episode = newEpisode(this.#calm)
+        this.#missed.clear()
         this.#calm = false
       }
       this.#episode.faults.push(`${kind} ${where}`)
@@ -222,6 +258,8 @@ export class LivenessWatch {
     const { faults, beganCalm } = this.#episode
     this.#episode.fences += 1
     this.#episode.fenced.add(node)
+    const recent = (this.#fencedAtMs.get(node) ?? []).filter((atMs) => this.#nowMs - atMs < hourMs)
+    this.#fencedAtMs.set(node, [...recent, this.#nowMs])
     if (!beganCalm) return
     if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)

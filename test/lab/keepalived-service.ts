@@ -9,15 +9,24 @@ import { labMount, type NamespaceHost } from './namespace-host.ts'
 export const pidFile = '/run/keepalived.pid'
 export const vrrpPidFile = '/run/keepalived_vrrp.pid'
 
-/** How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns. */
-export type StopCommand = 'works' | 'fails' | 'hangs'
+/**
+ * How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns, `kills its agent` does its
+ * work when it has killed, the first time, the agent that runs it.
+ */
+export type StopCommand = 'works' | 'fails' | 'hangs' | 'kills its agent'
+
+/** There while a stop is under way. */
+const stopping = '/run/keepalived.stopping'
+/** There when a stop command has killed its agent. */
+export const agentKilled = '/run/agent-killed'
 
 const running = `running() { [ -s ${pidFile} ] && kill -0 "$(cat ${pidFile})" 2>/dev/null; }`
 
 function startScript(hostFolder: string): string {
   return `#!/bin/sh
-# systemctl start: does nothing where it runs already; returns when keepalived is there.
+# systemctl start: waits for a stop that is under way, does nothing where it runs already; returns when keepalived is there.
 ${running}
+while [ -e ${stopping} ] && running; do sleep 0.02; done
 running && exit 0
 rm -f ${pidFile} ${vrrpPidFile}
 setsid -f keepalived --dont-fork --log-console --no-syslog --log-detail \\
@@ -32,10 +41,11 @@ exit 1
 `
 }
 
-const stopScript = `#!/bin/sh
-# systemctl stop: SIGTERM, then waits until it is gone; SIGKILL after 90 s.
+const stop = `# systemctl stop: SIGTERM, then waits until it is gone; SIGKILL after 90 s.
 ${running}
 running || exit 0
+trap 'rm -f ${stopping}' EXIT
+: >${stopping}
 pid=$(cat ${pidFile})
 kill -TERM "$pid"
 for _ in $(seq 1800); do
@@ -44,6 +54,13 @@ for _ in $(seq 1800); do
 done
 kill -KILL "$pid"
 `
+
+const stopScript = `#!/bin/sh
+${stop}`
+
+const killingStopScript = `#!/bin/sh
+[ -e ${agentKilled} ] || { : >${agentKilled}; kill -KILL "$PPID"; }
+${stop}`
 
 const failingStopScript = `#!/bin/sh
 echo "Failed to stop keepalived.service: Connection timed out" >&2
@@ -76,7 +93,12 @@ export function writeKeepalivedScripts(options: {
   hostFolder: string
   stopCommand: StopCommand
 }): void {
-  const configured = { works: stopScript, fails: failingStopScript, hangs: hangingStopScript }
+  const configured: Readonly<Record<StopCommand, string>> = {
+    works: stopScript,
+    fails: failingStopScript,
+    hangs: hangingStopScript,
+    'kills its agent': killingStopScript,
+  }
   const texts: readonly (readonly [string, string])[] = [
     [scripts.start, startScript(options.hostFolder)],
     [scripts.stop, stopScript],

@@ -60,6 +60,8 @@ export interface AgentMemory {
   readonly bar: boolean
   /** keepalived ran the check since the agent last looked. */
   readonly checkStamped: boolean
+  /** What an agent of this boot did to keepalived; never older than the disk. */
+  readonly fences: FenceMemory | null
 }
 
 const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
@@ -115,7 +117,8 @@ export class AgentDaemon {
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
     const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
     // Instants of another boot's clock mean nothing.
-    const memory = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
+    const onDisk = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
+    const memory = node.memory.fences ?? onDisk
     this.#state = { ...found, boot: host.boot, memory }
     this.#rebooted = found.boot !== host.boot
     this.#sight = new KeepalivedSight(node, this.program, {
@@ -295,7 +298,10 @@ export class AgentDaemon {
       const { guard, effects } = decide(this.#guard, event)
       this.#guard = guard
       this.#promises.look(guard.voter.pledge, effects.some(isRelease))
-      for (const effect of effects) this.#execute(effect)
+      for (const effect of effects) {
+        if (this.node.killsBefore(effect)) return
+        this.#execute(effect)
+      }
     }
     if (this.#beatWanted) this.#beat()
     this.#running = false
@@ -332,7 +338,7 @@ export class AgentDaemon {
       case 'count-adverts':
         return this.#hand.countAdverts((received) => this.feed({ type: 'adverts', received }))
       case 'remember':
-        this.#state = { ...this.#state, memory: effect.memory }
+        this.#remember(effect.memory)
         return this.#write(() => undefined)
       case 'keep-vote': {
         const { kept } = effect
@@ -345,7 +351,7 @@ export class AgentDaemon {
         this.node.voteLeft = effect.on
         return
       case 'remember-first':
-        this.#state = { ...this.#state, memory: effect.memory }
+        this.#remember(effect.memory)
         return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
       case 'drilled':
         this.#witnessLine?.tell(effect.drilled)
@@ -377,6 +383,11 @@ export class AgentDaemon {
     this.#onLeft = null
     if (this.#guard !== null && leaveProgress(this.#guard) === 'left') return done()
     this.feed({ type: 'stay' })
+  }
+
+  #remember(memory: FenceMemory): void {
+    this.node.remember({ fences: memory })
+    this.#state = { ...this.#state, memory }
   }
 
   #record(ballot: Ballot): void {

@@ -16,6 +16,8 @@ export class DiskFullError extends Error {
 
 const wellMs = { least: 0.4, most: 4 }
 const slowMs = { least: 30, most: 1500 }
+/** The rename comes after this share of a write's time; the rest is the fsync of the folder. */
+const renameShare = 0.8
 /** So many older contents are kept for a snapshot to go back to. */
 const contentsKept = 4
 
@@ -61,7 +63,7 @@ export class DiskFile<T> {
   readonly #disk: Disk
   #content: Content<T>
   #older: T[] = []
-  #underWay: { readonly value: T } | null = null
+  #underWay: { readonly value: T; renamed: boolean } | null = null
 
   constructor(first: T, disk: Disk) {
     this.#content = { kind: 'whole', value: first }
@@ -72,7 +74,10 @@ export class DiskFile<T> {
     return this.#content
   }
 
-  /** Writes durably; `done` is called in the program that wrote, unless it ended before. */
+  /**
+   * Writes durably; `done` is called in the program that wrote, unless it ended before. Of a program that is killed
+   * before its rename nothing is left.
+   */
   write(program: Program, value: T, done: (error: Error | null) => void): void {
     const { timeline } = program.host
     const { boot } = program.host
@@ -80,11 +85,18 @@ export class DiskFile<T> {
       timeline.after(1, () => program.take(() => done(new DiskFullError('no space left on device'))))
       return
     }
-    const underWay = { value }
+    const underWay = { value, renamed: false }
     this.#underWay = underWay
-    timeline.after(this.#disk.writeMs(), () => {
-      // Without power the write ended with the host, one way or another.
-      if (!program.host.up || program.host.boot !== boot) return
+    const tookMs = this.#disk.writeMs()
+    // Without power the write ended with the host, one way or another.
+    const isOver = (): boolean => !program.host.up || program.host.boot !== boot
+    timeline.after(tookMs * renameShare, () => {
+      if (isOver()) return
+      if (program.state !== 'ended') underWay.renamed = true
+      else if (this.#underWay === underWay) this.#underWay = null
+    })
+    timeline.after(tookMs, () => {
+      if (isOver() || !underWay.renamed) return
       // One that was under way when the next process started came to the disk then, and not later.
       if (program.state === 'ended' && this.#underWay !== underWay) return
       this.#set(value)
@@ -109,7 +121,8 @@ export class DiskFile<T> {
 
   /** A process starts: nothing that the one before wrote comes to the disk after this. */
   settle(): void {
-    if (this.#underWay !== null) this.#set(this.#underWay.value)
+    if (this.#underWay?.renamed === true) this.#set(this.#underWay.value)
+    this.#underWay = null
   }
 
   tear(): void {

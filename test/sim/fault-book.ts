@@ -185,4 +185,10 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     expected: 'a holder lets go with proof, and the other node takes the VIP; on a standby as above',
     lab: ['drill/holder'],
   },
+  'kill-agent-in-fence': {
+    happens:
+      'SIGKILL to an agent between any two steps of stopping keepalived, or while that stop goes on without it',
+    expected: 'the next agent starts keepalived again; where nothing is fenced nobody is killed',
+    lab: ['kill-agent/in-its-fence'],
+  },
 }

@@ -40,6 +40,7 @@ export const faultKinds = [
   'leave',
   'drill',
   'drill-holder',
+  'kill-agent-in-fence',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -97,6 +98,7 @@ export function placesOf(kind: FaultKind): Places {
     case 'leave':
     case 'drill':
     case 'drill-holder':
+    case 'kill-agent-in-fence':
       return nodes
     case 'kill-witness':
     case 'freeze-witness':
@@ -161,6 +163,8 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       return
     case 'kill-agent':
       return on ? cluster.node(where).killAgent() : cluster.node(where).startAgent()
+    case 'kill-agent-in-fence':
+      return on ? cluster.node(where).layAmbush() : cluster.node(where).endAmbush()
     case 'freeze-agent':
       return on ? cluster.node(where).freezeAgent() : cluster.node(where).thawAgent()
     case 'kill-witness':

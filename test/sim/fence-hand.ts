@@ -1,4 +1,7 @@
-/** What the agent's commands do on a simulated node: stop, kill, start, the question for adverts. As agent/fence-rungs.ts. */
+/**
+ * What the agent's commands do on a simulated node: stop, kill, start, the question for adverts. As agent/fence-rungs.ts.
+ * A stop and a start that were ordered go on where their agent dies (KillMode=process of its unit; systemd).
+ */
 import type { Rung } from '../../agent/guard.ts'
 import type { Program } from './host.ts'
 import type { NodeHost } from './node-host.ts'
@@ -7,6 +10,7 @@ const systemctlMs = { least: 2, most: 8 }
 const stopTimeoutMs = 10_000
 const killMs = { least: 4, most: 12 }
 const systemctlStartMs = { least: 20, most: 80 }
+const startTimeoutMs = 15_000
 const dumpMs = { least: 4, most: 40 }
 const pollMs = 20
 
@@ -34,9 +38,9 @@ export class FenceHand {
   }
 
   start(done: (error: string | null) => void): void {
-    this.#later(systemctlStartMs, () => {
+    this.#command(systemctlStartMs, () => {
       this.#node.startKeepalived()
-      done(null)
+      this.#awaitStart(this.#node.host.timeline.nowMs + startTimeoutMs, done)
     })
   }
 
@@ -51,17 +55,27 @@ export class FenceHand {
       return this.#later(systemctlMs, () => done('the stop command ended with exit code 1'))
     if (node.commandMood !== 'well')
       return void this.#program.after(stopTimeoutMs, () => done('the stop command was killed after 10 s'))
-    this.#later(systemctlMs, () => {
+    this.#command(systemctlMs, () => {
       node.terminateKeepalived()
       this.#awaitEnd(node.host.timeline.nowMs + stopTimeoutMs, done)
     })
   }
 
+  /** `systemctl start` waits for a stop that is under way. */
+  #awaitStart(deadlineMs: number, done: (error: string | null) => void): void {
+    const { isEnding, host } = this.#node
+    if (!isEnding) return this.#program.take(() => done(null))
+    if (host.timeline.nowMs >= deadlineMs)
+      return this.#program.take(() => done('the start command was killed after 15 s'))
+    this.#program.after(pollMs, () => this.#awaitStart(deadlineMs, done))
+  }
+
   /** `systemctl stop` returns when the process is gone. */
   #awaitEnd(deadlineMs: number, done: (error: string | null) => void): void {
     const { keepalived, host } = this.#node
-    if (keepalived.process === 'absent') return done(null)
-    if (host.timeline.nowMs >= deadlineMs) return done('the stop command was killed after 10 s')
+    if (keepalived.process === 'absent') return this.#program.take(() => done(null))
+    if (host.timeline.nowMs >= deadlineMs)
+      return this.#program.take(() => done('the stop command was killed after 10 s'))
     this.#program.after(pollMs, () => this.#awaitEnd(deadlineMs, done))
   }
 
@@ -74,6 +88,12 @@ export class FenceHand {
       node.deleteVip()
       done(null)
     })
+  }
+
+  /** A process of its own. */
+  #command(tookMs: { least: number; most: number }, run: () => void): void {
+    const { commands, around } = this.#node
+    commands.after(around.chance.between(tookMs.least, tookMs.most), run)
   }
 
   #later(tookMs: { least: number; most: number }, run: () => void): void {

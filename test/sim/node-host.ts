@@ -1,12 +1,13 @@
 /** A keepalived node of a simulation: its kernel, its keepalived (a model), its check, its agent (the production guard). */
 import type { Report } from '../../shared/protocol.ts'
 import type { Timing } from '../../shared/timing.ts'
-import type { GuardPolicy } from '../../agent/guard.ts'
+import type { GuardEffect, GuardPolicy } from '../../agent/guard.ts'
 import { leaseInUseUntilMs } from '../../agent/guard-claim.ts'
 import { AgentDaemon, type AgentMemory, type AgentState, firstState } from './agent-daemon.ts'
 import type { Chance } from './chance.ts'
 import type { Disk, DiskFile } from './disk.ts'
-import type { Host } from './host.ts'
+import { FenceAmbush } from './fence-ambush.ts'
+import { type Host, Program } from './host.ts'
 import { KeepalivedModel, type KeepalivedConf, type KeepalivedLine } from './keepalived-model.ts'
 import type { Network } from './network.ts'
 import { Tape, type Tapes } from './stranger.ts'
@@ -21,6 +22,8 @@ const leaveAfterMs = 1200
 const curl = { least: 6, most: 14 }
 /** The check gives up asking after so long. */
 const askingMs = 600
+/** `RestartSec` of the agent's unit. */
+const restartMs = 500
 
 export interface NodeSurroundings {
   readonly host: Host
@@ -35,6 +38,8 @@ export interface NodeSurroundings {
   /** The other node, once there is one. */
   readonly peer: () => NodeHost
 }
+
+const emptyMemory: AgentMemory = { mark: null, permit: null, bar: false, checkStamped: false, fences: null }
 
 /** How the commands of the fence ladder behave on this node. */
 export type CommandMood = 'well' | 'stop-fails' | 'stop-hangs' | 'nothing-helps'
@@ -57,6 +62,9 @@ export class NodeHost {
   #terminating = false
   #startAfterEnd = false
   #agent: AgentDaemon | null = null
+  #ambush: FenceAmbush | null = null
+  /** What the agent's commands run in: they outlive it, not the boot. */
+  #commands: Program
   #incarnations = 0
   /** On tmpfs: of one boot. */
   #memory: AgentMemory
@@ -69,7 +77,8 @@ export class NodeHost {
     const { host, chance, conf, disk } = around
     this.around = around
     this.state = disk.file<AgentState>(firstState(host.boot))
-    this.#memory = { mark: null, permit: null, bar: false, checkStamped: false }
+    this.#memory = emptyMemory
+    this.#commands = new Program(host, chance)
     this.keepalived = new KeepalivedModel(host.timeline, chance.fork(), conf, {
       advert: (advert) => {
         const { network, peer } = around
@@ -96,6 +105,15 @@ export class NodeHost {
 
   get memory(): AgentMemory {
     return this.#memory
+  }
+
+  get commands(): Program {
+    return this.#commands
+  }
+
+  /** A stop is under way. */
+  get isEnding(): boolean {
+    return this.#terminating
   }
 
   /** What the kernel has. */
@@ -170,6 +188,32 @@ export class NodeHost {
     this.around.witnessing.program({ host: this.host.name, program: 'agent', state: 'ended' })
   }
 
+  /** The agent will be killed in its next fence. */
+  layAmbush(): void {
+    this.#ambush = new FenceAmbush(this.around.chance.fork())
+  }
+
+  endAmbush(): void {
+    this.#ambush = null
+    this.startAgent()
+  }
+
+  /** @returns whether the agent, which is about to carry this out, is dead now */
+  killsBefore(effect: GuardEffect): boolean {
+    const blow = this.#ambush?.strikes(effect) ?? null
+    if (blow === null) return false
+    this.#ambush = null
+    const { timeline } = this.host
+    const { boot } = this.host
+    const delayMs = blow.kind === 'now' ? 0 : blow.afterMs
+    if (blow.kind === 'now') this.killAgent()
+    else timeline.after(delayMs, () => this.killAgent())
+    timeline.after(delayMs + restartMs, () => {
+      if (this.host.boot === boot) this.startAgent()
+    })
+    return blow.kind === 'now'
+  }
+
   freezeAgent(): void {
     if (this.#agent === null) return
     this.#agent.program.freeze()
@@ -240,6 +284,7 @@ export class NodeHost {
     this.#leaving = null
     this.#startAfterEnd = false
     this.keepalived.kill()
+    this.#commands.end()
     this.host.powerOff()
     this.setVip(false)
     this.around.disk.losePower()
@@ -251,7 +296,8 @@ export class NodeHost {
     if (this.host.up) return
     const { host, chance } = this.around
     host.powerOn()
-    this.#memory = { mark: null, permit: null, bar: false, checkStamped: false }
+    this.#memory = emptyMemory
+    this.#commands = new Program(host, chance)
     host.timeline.after(chance.between(800, 3000), () => this.startKeepalived())
     host.timeline.after(chance.between(800, 4000), () => this.startAgent())
   }
@@ -259,6 +305,7 @@ export class NodeHost {
   /** The whole host stands still while its clock runs on, as a starved virtual machine; its kernel answers nobody. */
   freeze(): void {
     this.host.standStill()
+    this.#commands.freeze()
     this.freezeKeepalived()
     this.freezeAgent()
     this.#tellVip()
@@ -267,6 +314,7 @@ export class NodeHost {
   thaw(): void {
     this.host.goOn()
     this.#tellVip()
+    this.#commands.thaw()
     this.thawKeepalived()
     this.thawAgent()
   }

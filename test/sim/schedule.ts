@@ -129,12 +129,24 @@ function drawFaults(chance: Chance, focus: readonly FaultKind[]): PlannedFault[]
     const kind = drawKind(chance, focus)
     const afterMs = index === 0 ? 0 : chance.happens(0.3) ? chance.between(0, 60) : chance.between(0, 12_000)
     const lastsMs = chance.happens(0.3) ? chance.between(20, 1500) : chance.between(1500, 20_000)
-    faults.push({
+    const fault = {
       kind,
       where: chance.pick(placesOf(kind)),
       afterMs: Math.round(afterMs),
       lastsMs: Math.round(lastsMs),
-    })
+    }
+    faults.push(...(kind === 'kill-agent-in-fence' ? withFence(chance, fault) : [fault]))
   }
   return faults
+}
+
+/** The agent dies in a fence only where there is one. */
+function withFence(chance: Chance, fault: PlannedFault): PlannedFault[] {
+  const kind = chance.pick<FaultKind>(['vrrp-block', 'isolate', 'drill'])
+  const where = kind === 'drill' ? fault.where : chance.pick(placesOf(kind))
+  const lastsMs = Math.round(chance.between(4000, 12_000))
+  return [
+    { ...fault, lastsMs: Math.max(fault.lastsMs, lastsMs) },
+    { kind, where, afterMs: fault.afterMs, lastsMs },
+  ]
 }

@@ -1,5 +1,4 @@
 /** A ladder is only as good as its next rung. */
-import { type StopCommand } from '../keepalived-service.ts'
 import {
   notDarkAfterHeal,
   overlapAtMost,
@@ -37,7 +36,7 @@ const stopFailureTold: Must = {
 function fenceFails(options: {
   variant: string
   how: string
-  stopCommand: Exclude<StopCommand, 'works'>
+  stopCommand: 'fails' | 'hangs'
   tracked: boolean
   endsAt: readonly Rung[]
 }): Scenario {

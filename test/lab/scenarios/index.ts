@@ -19,6 +19,7 @@ import { hostileNetworks } from './hostile-network.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { strictGates } from './strict-gate.ts'
 import {
+  agentDiesInFence,
   holderDeaf,
   lastingBlock,
   nopreemptOneWay,
@@ -43,6 +44,7 @@ export const scenarios: readonly Scenario[] = [
   killKeepalived,
   freezeKeepalived,
   ...agentFaults,
+  agentDiesInFence,
   cleanStop,
   preempt,
   loss,

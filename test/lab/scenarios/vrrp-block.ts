@@ -14,7 +14,8 @@ import {
   overlapBoundMs,
 } from '../musts.ts'
 import { admitVrrpAt, dropVrrpAt } from '../packet-filter.ts'
-import { pause } from '../pause.ts'
+import { agentKilled } from '../keepalived-service.ts'
+import { pause, until } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
 import { startWarm, untilOwner, untilSettled } from '../steady-state.ts'
 
@@ -27,6 +28,8 @@ export async function admitVrrp(cluster: ClusterUnderTest, deaf: readonly LabNod
   await Promise.all(deaf.map((node) => admitVrrpAt(cluster.host(node))))
 }
 
+/** `RestartSec` of the agent's unit. */
+const restartMs = 500
 const shortOverlap = benchBound('overlapMs', 'whole', { medianMs: 10, maxMs: 60 })
 const neverDark = benchBound('longestDarkMs', 'whole', { maxMs: 100 })
 const holderKeepsVip = keepsVip('lb01', { overlapMs: overlapBoundMs })
@@ -44,6 +47,28 @@ export const vrrpBlock: Scenario = {
   rightful: 'lb01',
   musts: [...holderKeepsVip, ...loserStopsAndReturns],
   benchMusts: [shortOverlap, neverDark, notDarkAfterHeal],
+}
+
+/** The stop goes on without the agent that ordered it; the next one finds keepalived still running, and owes it a start. */
+export const agentDiesInFence: Scenario = {
+  ...vrrpBlock,
+  name: 'kill-agent/in-its-fence',
+  fault:
+    "protocol 112 is dropped both ways, and the loser's stop command kills the agent that runs it; the next agent starts 0.5 s later",
+  faults: [...vrrpBlock.faults, { kind: 'kill-agent-in-fence', where: 'lb02' }],
+  setup: { stopCommand: 'kills its agent' },
+  comparable: false,
+  begin: async (cluster) => {
+    await dropVrrp(cluster, nodes)
+    await until('the agent of lb02 is killed', { withinMs: 10_000, everyMs: 20 }, async () =>
+      (await cluster.host('lb02').tryRun('test', '-e', agentKilled)).code === 0 ? true : null,
+    )
+    await cluster.signalAgent('lb02', 'KILL')
+    await pause(restartMs)
+    await cluster.startAgent('lb02')
+  },
+  musts: [...holderKeepsVip, keepalivedBackOn('lb02'), bothKeepalivedRunAtEnd()],
+  benchMusts: [notDarkAfterHeal],
 }
 
 /** Long enough for a loser that rejoins too early to be fenced again and again; the waits must grow. */

@@ -291,6 +291,33 @@ const fences: readonly Mutant[] = [
   },
 ]
 
+const fenceMemories: readonly Mutant[] = [
+  {
+    name: 'stop-not-remembered',
+    rule: 'What an agent stopped it starts again.',
+    focus: ['vrrp-block', 'cut-link'],
+    file: 'agent/guard-fencing.ts',
+    from: "      if (guard.seen.process !== 'absent') rememberStopped(turn, true)\n",
+    to: '',
+  },
+  {
+    name: 'memory-waits-for-the-disk',
+    rule: 'A successor knows of a stop before the stop command runs.',
+    focus: ['kill-agent-in-fence'],
+    file: 'test/sim/agent-daemon.ts',
+    from: '    this.node.remember({ fences: memory })\n',
+    to: '',
+  },
+  {
+    name: 'stop-under-way-forgotten',
+    rule: 'A keepalived that still runs may be on its way out by the stop of an agent that is dead.',
+    focus: ['kill-agent-in-fence'],
+    file: 'agent/guard-fencing.ts',
+    from: 'if (startedSince || !memory.stopped) {',
+    to: "if (seen.process !== 'absent' || !memory.stopped) {",
+  },
+]
+
 const drills: readonly Mutant[] = [
   {
     name: 'drill-forgets-the-way-back',
@@ -303,7 +330,7 @@ const drills: readonly Mutant[] = [
   {
     name: 'drill-not-remembered',
     rule: 'An agent that dies in a drill leaves on disk that its successor owes a start.',
-    focus: ['drill', 'kill-agent'],
+    focus: ['drill', 'kill-agent-in-fence'],
     file: 'agent/guard-drill.ts',
     from: "const waits = role === 'standby' && turn.guard.policy.fence === 'stop'",
     to: 'const waits = false',
@@ -514,6 +541,7 @@ export const catalogue: readonly Mutant[] = [
   ...leases,
   ...claims,
   ...fences,
+  ...fenceMemories,
   ...drills,
   ...bars,
   ...gates,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { AgentStore } from '../../../agent/agent-store.ts'
+import { RunFolderError } from '../../../agent/run-folder.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -44,6 +45,26 @@ describe('AgentStore', () => {
     const again = await open('boot-2')
     assert.deepEqual(again.recovered('VI_1'), { kind: 'valid', ballot, mark: null })
     assert.deepEqual(again.memory('VI_1'), { stopped: true, number: 2, recentAtMs: [] })
+  })
+
+  it('knows of a stop as soon as `remember` returns, whatever becomes of the disk', async () => {
+    const store = await open()
+    const memory = { stopped: true, number: 2, recentAtMs: [10] }
+    const written = store.remember('VI_1', memory)
+    assert.deepEqual((await open()).memory('VI_1'), memory)
+    await written
+    rmSync(folder('state'), { recursive: true })
+    assert.deepEqual((await open()).memory('VI_1'), memory, 'the state file is lost')
+    await (await open()).remember('VI_2', { ...memory, number: 1 })
+    assert.deepEqual((await open('boot-2')).memory('VI_1'), { ...memory, recentAtMs: [] }, 'on disk again')
+  })
+
+  it('has it on disk where the run folder cannot be written, and says so', async () => {
+    const store = await open()
+    const memory = { stopped: true, number: 2, recentAtMs: [] }
+    mkdirSync(folder(`.agent.fences.${process.pid}`))
+    await assert.rejects(store.remember('VI_1', memory), RunFolderError)
+    assert.deepEqual((await open()).memory('VI_1'), memory)
   })
 
   it('finds a vote that was left, and one that the peer left here, after a reboot', async () => {

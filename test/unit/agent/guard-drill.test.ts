@@ -315,12 +315,15 @@ describe('a drill of a standby', () => {
   describe('after the agent died half way', () => {
     const memory = { stopped: true, drilling: true, number: 3, recentAtMs: [] } as const
 
-    it('has nothing to do where keepalived still runs, and forgets the drill', () => {
+    it('makes sure that keepalived goes on running where it still runs, and forgets the drill', () => {
       for (const rejoin of ['auto', 'manual'] as const) {
-        const successor = restarted({ memory, policy: { rejoin } }, (driver) => driver.backup())
-        assert.equal(successor.driver.phase, 'probation', rejoin)
-        assert.deepEqual(ofType(successor.effects, 'start-keepalived'), [])
-        assert.deepEqual(successor.driver.guard.memory, { stopped: false, number: 3, recentAtMs: [] })
+        const { driver, effects } = restarted({ memory, policy: { rejoin } }, (it) => it.backup())
+        assert.equal(driver.phase, 'rejoining', rejoin)
+        assert.equal(ofType(effects, 'start-keepalived').length, 1, 'the stop may be on its way still')
+        assert.equal(driver.guard.memory.stopped, true)
+        driver.feed({ type: 'start-ended', error: null })
+        assert.equal(driver.phase, 'standby', rejoin)
+        assert.deepEqual(driver.guard.memory, { stopped: false, number: 3, recentAtMs: [] })
       }
     })
 

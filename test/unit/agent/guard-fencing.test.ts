@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
+import type { GuardEffect } from '../../../agent/guard.ts'
 import { holdDownMs } from '../../../agent/guard-fencing.ts'
 import { witness } from '../../../shared/protocol.ts'
 import {
+  type DriverOptions,
   fenced,
   fencing,
   GuardDriver,
   holding,
+  holdingPeer,
   ofType,
   peer,
   standby,
@@ -196,6 +199,16 @@ describe('a fenced node', () => {
     )
   })
 
+  it('owes the start still where keepalived comes up, takes the VIP and dies', () => {
+    const driver = fenced()
+    wait(driver, 10_000)
+    assert.equal(driver.phase, 'rejoining')
+    driver.orphan()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['fencing', true])
+    driver.absent()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['rejoining', true])
+  })
+
   it('takes no notice of a start command that fails where it waits for none', () => {
     const driver = standby()
     assert.deepEqual(told(driver.feed({ type: 'start-ended', error: 'exit code 1' })), [])
@@ -309,5 +322,101 @@ describe('a holder', () => {
     assert.equal(driver.phase, 'unprotected')
     const effects = driver.orphan()
     assert.deepEqual([told(effects), rungs(effects)], [['fencing'], ['kill']])
+  })
+})
+
+describe('the agent after one that was killed in its fence', () => {
+  const memory = { ...noFences, stopped: true, number: 1 }
+  /** Nobody holds: nothing but the memory holds it back. */
+  const successor = (see: (driver: GuardDriver) => GuardEffect[], policy: DriverOptions['policy'] = {}) => {
+    const driver = new GuardDriver({ memory, policy })
+    driver.hearPeer()
+    return { driver, effects: [...see(driver), ...driver.hearWitness()] }
+  }
+  const starts = (effects: readonly GuardEffect[]): number => ofType(effects, 'start-keepalived').length
+
+  it('between the memory and the stop command: keepalived runs on, the memory is gone with the start command', () => {
+    const { driver, effects } = successor((it) => it.fault())
+    assert.equal(starts(effects), 1)
+    driver.backup()
+    assert.equal(driver.phase, 'rejoining', 'that it runs proves nothing')
+    assert.equal(driver.guard.memory.stopped, true)
+    const ended = driver.feed({ type: 'start-ended', error: null })
+    assert.equal(driver.phase, 'standby')
+    assert.deepEqual(
+      ofType(ended, 'remember').map(({ memory: { stopped } }) => stopped),
+      [false],
+    )
+    driver.absent()
+    assert.equal(starts(driver.pass(60_000)), 0, 'what ends then the admin ended')
+  })
+
+  it('while the stop goes on without it: waits for the start, also where keepalived ends meanwhile', () => {
+    const { driver } = successor((it) => it.fault())
+    driver.absent()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['rejoining', true])
+    driver.backup()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['standby', false])
+  })
+
+  it('after the stop: starts keepalived', () => {
+    const { driver, effects } = successor((it) => it.absent())
+    assert.deepEqual([starts(effects), driver.phase], [1, 'rejoining'])
+  })
+
+  it('tries again where the start failed because the stop took so long', () => {
+    const { driver } = successor((it) => it.fault())
+    driver.feed({ type: 'start-ended', error: 'did not end within 15000 ms' })
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['fenced', true])
+    driver.absent()
+    driver.hearWitness()
+    const effects = [...driver.pass(4900), ...driver.hearWitness(), ...driver.pass(200)]
+    assert.equal(starts(effects), 1)
+  })
+
+  it('claims where keepalived is MASTER, and starts it where the stop takes effect then', () => {
+    const { driver, effects } = successor((it) => it.master())
+    assert.deepEqual([starts(effects), driver.phase], [1, 'claiming'])
+    driver.absent()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['rejoining', true])
+  })
+
+  it('claims where keepalived is MASTER, and owes nothing once the start command has ended', () => {
+    const { driver } = successor((it) => it.master())
+    driver.granted(witness)
+    driver.feed({ type: 'start-ended', error: null })
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['holding', false])
+    driver.absent()
+    assert.equal(driver.phase, 'standby', 'the admin stopped it')
+  })
+
+  it('does not take the start for the end of another fence that began meanwhile', () => {
+    const { driver } = successor((it) => it.master())
+    driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 0 })
+    driver.refused(peer, 'promised')
+    driver.fault()
+    assert.equal(driver.phase, 'fencing')
+    driver.feed({ type: 'start-ended', error: null })
+    assert.equal(driver.guard.memory.stopped, true)
+    driver.absent()
+    driver.feed({ type: 'start-ended', error: null })
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['fenced', true])
+  })
+
+  it('leaves the start to the operator where rejoin is manual', () => {
+    const { driver, effects } = successor((it) => it.fault(), { rejoin: 'manual' })
+    assert.deepEqual([starts(effects), driver.phase], [0, 'fenced'])
+    const master = successor((it) => it.master(), { rejoin: 'manual' })
+    assert.deepEqual([starts(master.effects), master.driver.guard.memory.stopped], [0, false])
+  })
+
+  it('owes it also where keepalived is held in FAULT until the lease is won', () => {
+    const driver = new GuardDriver({ memory, timing: { gate: 'strict' } })
+    driver.hearPeer(holdingPeer(8))
+    driver.master()
+    driver.fault()
+    assert.equal(driver.phase, 'gated')
+    driver.absent()
+    assert.deepEqual([driver.phase, driver.guard.memory.stopped], ['fenced', true])
   })
 })
