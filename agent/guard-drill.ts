@@ -50,6 +50,9 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
     return `keepalived here is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
   if (phase.name !== 'gated' && seen.keepalived !== 'BACKUP')
     return `keepalived here is ${seen.keepalived}, not BACKUP`
+  // What an earlier fence owes must not be forgotten with the drill.
+  if (guard.memory.stopped && guard.memory.drilling !== true)
+    return 'the start of keepalived after an earlier fence has not succeeded yet'
   if (leftWith(guard.voter) !== null)
     return `this node left its vote with ${peer} and does not have it back yet`
   if (peerSilent(guard, atMs)) return `${peer} is not heard here: it must hold the VIP meanwhile`

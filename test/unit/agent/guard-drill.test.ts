@@ -387,6 +387,18 @@ describe('a drill of a standby', () => {
       assert.match(refusalOf(stopped), /process absent/)
     })
 
+    it('while keepalived is still owed a start after an earlier fence', () => {
+      const driver = standby({ memory: { stopped: true, number: 1, recentAtMs: [] } })
+      // The start command runs, and keepalived is there: it may have been there all along.
+      driver.master()
+      driver.backup()
+      driver.hearPeer(holdingPeer(epoch))
+      driver.hearPeer(holdingPeer(epoch))
+      assert.equal(driver.phase, 'standby')
+      assert.match(refusalOf(driver), /after an earlier fence has not succeeded yet/)
+      assert.equal(driver.guard.memory.stopped, true)
+    })
+
     it('in observe mode', () => {
       assert.match(refusalOf(standbyToHolder({ policy: { mode: 'observe' } })), /observe mode/)
     })
