@@ -25,7 +25,7 @@ const longestMs = 120_000
 
 const ends: ReadonlySet<string> = new Set(['drill-passed', 'drill-failed'])
 
-/** @returns the exit code: 0 passed, 3 failed, 1 not known */
+/** @returns the exit code: 0 passed, 1 not known, 2 failed, 3 not begun */
 export async function runDrill(
   client: DrillClient,
   request: DrillRequest,
@@ -39,7 +39,7 @@ export async function runDrill(
   const { output, paint, pause } = around
   const { node, includingHolder, json } = request
   const cluster = request.cluster ?? (await onlyCluster(client, output))
-  if (cluster === null) return exitCodes.usage
+  if (cluster === null) return exitCodes.unknown
   const begun = await client.startDrill({ cluster, node, includingHolder })
   const instances = begun.steps.map(({ instance, role }) => `${instance} as ${role}`).join(', ')
   output.err(printable(`Drill of ${node} in ${cluster}: ${instances}. Its end is awaited.\n`))

@@ -1,4 +1,5 @@
 /** witnessctl: hands the process's surroundings to the command. */
+import { exitCodes } from './options.ts'
 import { witnessctl } from './witnessctl.ts'
 
 const stop = new AbortController()
@@ -24,6 +25,6 @@ void witnessctl(process.argv.slice(2), {
     process.stderr.write(
       `witnessctl: internal fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     )
-    process.exitCode = 70
+    process.exitCode = exitCodes.unknown
   },
 )

@@ -4,7 +4,11 @@ import type { z } from 'zod'
 import { inviteAddress } from '../../shared/invite-line.ts'
 import { clusterName, nodeName } from '../../shared/protocol.ts'
 
-export const exitCodes = { ok: 0, warning: 1, usage: 2, critical: 3, unreachable: 4 } as const
+/**
+ * Those of monitoring plugins, so that `witnessctl status` is one. Unknown is whatever tells nothing of a cluster: a mistake in
+ * the command, a witness that is not reached or refuses, a fault of witnessctl.
+ */
+export const exitCodes = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const
 
 export type Request =
   | {
@@ -79,10 +83,11 @@ const usualUrl = 'https://127.0.0.1:7400'
 const usualIdentity = '/var/lib/keepalived-witness/admin'
 
 const helpText = `
-Exit codes: 0 all is well; 1 something needs attention (warning); 2 mistake in the command or
-  its identity; 3 a cluster is in danger now (critical); 4 the witness cannot be reached or refuses.
-  "drill" ends with 0 (passed), 3 (failed), 1 (not ended yet), 2 or 4; other commands than "status"
-  with 0, 2 or 4. 70 is a fault of witnessctl itself.
+Exit codes, those of monitoring plugins: 0 all is well; 1 something needs attention (warning);
+  2 a cluster is in danger now (critical); 3 unknown: a mistake in the command or its identity, a
+  witness that cannot be reached or refuses, or a fault of witnessctl itself.
+  "drill" ends with 0 (passed), 1 (not ended yet), 2 (failed) or 3; other commands than "status"
+  with 0 or 3.
 Environment: KEEPALIVED_WITNESS_URL, KEEPALIVED_WITNESS_IDENTITY (a folder), NO_COLOR.
 Data goes to stdout, messages go to stderr.`
 
@@ -94,7 +99,7 @@ export function parseRequest(
     output,
   }: { env: Readonly<Record<string, string | undefined>>; version: string; output: Output },
 ): Request {
-  let request: Request = { kind: 'end', code: exitCodes.usage }
+  let request: Request = { kind: 'end', code: exitCodes.unknown }
   const program = new Command('witnessctl')
     .description(
       'Shows what the witness of your keepalived clusters sees, why it decided as it did, and who takes part.',
@@ -194,7 +199,7 @@ export function parseRequest(
     else if (!(error instanceof CommanderError)) throw error
     return {
       kind: 'end',
-      code: error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodes.usage,
+      code: error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodes.unknown,
     }
   }
   return request

@@ -48,7 +48,7 @@ export async function witnessctl(args: readonly string[], surroundings: Surround
   } catch (error) {
     if (error instanceof CredentialsError || error instanceof WitnessClientError) {
       terminal.err(`witnessctl: ${error.message}\n`)
-      return exitCodeOf(error)
+      return exitCodes.unknown
     }
     throw error
   }
@@ -175,19 +175,6 @@ function worstOf(views: readonly ClusterView[]): number {
   const order = ['ok', 'warning', 'critical'] as const
   const worst = Math.max(...views.map(({ verdict }) => order.indexOf(verdict.level)))
   return verdictCodes[order[worst] ?? 'critical']
-}
-
-function exitCodeOf(error: CredentialsError | WitnessClientError): number {
-  switch (error.code) {
-    case 'missing':
-    case 'unusable':
-    case 'unknown':
-      return exitCodes.usage
-    case 'unreachable':
-    case 'refused':
-    case 'not-understood':
-      return exitCodes.unreachable
-  }
 }
 
 function jsonText(value: unknown): string {
