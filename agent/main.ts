@@ -101,9 +101,11 @@ const program = new Command('witness-agent')
   .description('Keeps keepalived on this node from holding a VIP without a lease.')
   .version(version)
   .exitOverride()
-  .allowExcessArguments(false)
+  .allowExcessArguments()
   .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
-  .action(async ({ config }: { config: string }) => {
+  .action(async ({ config }: { config: string }, { args: [word] }: Command) => {
+    if (word !== undefined)
+      program.error(`error: unknown command '${word}': "witness-agent --help" lists the commands`)
     await run(loadConfig(config, agentConfigSchema))
   })
 

@@ -80,6 +80,22 @@ ${more}`,
     assert.match(agent('--help').stdout, /^ {2}setup /m)
   }).timeout(40_000)
 
+  it('ends with 2 for a command that it does not know, and says where they are listed', () => {
+    const file = configure()
+    for (const words of [['nonsense'], ['--config', file, 'nonsense'], ['nonsense', 'setup']]) {
+      const { status, stdout, stderr } = spawnSync('node', ['--import', 'tsx', 'agent/main.ts', ...words], {
+        encoding: 'utf8',
+      })
+      assert.equal(status, 2, words.join(' '))
+      assert.equal(
+        stderr,
+        'error: unknown command \'nonsense\': "witness-agent --help" lists the commands\n',
+        words.join(' '),
+      )
+      assert.equal(stdout, '')
+    }
+  }).timeout(40_000)
+
   it('ends with 2 where another agent works in its state folder', async () => {
     const file = configure()
     const first = spawn('node', [...command, file], { stdio: 'ignore' })
