@@ -28,7 +28,7 @@ export const setupExits = {
 } as const
 export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
 
-const defaultConfig = '/etc/keepalived-witness/agent.yaml'
+export const defaultConfig = '/etc/keepalived-witness/agent.yaml'
 /** Of agent.yaml. */
 const defaultOf = {
   runDir: agentConfigSchema.shape.runDir.parse(undefined),
@@ -39,7 +39,7 @@ const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 export interface SetupOptions {
   readonly does: 'show' | 'apply' | 'undo'
-  /** agent.yaml; defaults are taken where it is not there yet. */
+  /** agent.yaml; defaults are taken where the usual one is not there yet. */
   readonly config: string
   /** Instead of agent.yaml's `keepalived.config`. */
   readonly keepalivedConfig: string | null
@@ -141,9 +141,11 @@ class Setup {
   constructor(options: SetupOptions, surroundings: SetupSurroundings) {
     this.#options = options
     this.#surroundings = surroundings
-    const { runDir, stateDir, keepalived } = existsSync(options.config)
-      ? loadConfig(options.config, agentConfigSchema)
-      : defaultOf
+    // Whoever names a file means it: the defaults in its place would protect other paths than the agent's.
+    const isNotThereYet = options.config === defaultConfig && !existsSync(options.config)
+    const { runDir, stateDir, keepalived } = isNotThereYet
+      ? defaultOf
+      : loadConfig(options.config, agentConfigSchema)
     this.#runDir = runDir
     this.#stateDir = stateDir
     this.#program = keepalived.program

@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseKeepalivedConf } from '../../../../agent/keepalived-conf.ts'
-import { runSetup, type SetupOptions } from '../../../../agent/setup/setup.ts'
+import { defaultConfig, runSetup, type SetupOptions } from '../../../../agent/setup/setup.ts'
 import { skipAloud } from '../../../skip-aloud.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { fixtures, instance } from './conf-fixtures.ts'
@@ -318,11 +318,22 @@ describe('witness-agent setup', function () {
     }
   })
 
-  it('takes the usual paths where there is no agent.yaml yet', async () => {
+  it('takes the usual paths where there is no agent.yaml yet', async function () {
+    if (existsSync(defaultConfig)) skipAloud(this, `${defaultConfig} is there`)
     write({ 'keepalived.conf': instance('VI_1') })
-    renameSync(folder('agent.yaml'), folder('other.yaml'))
-    const { code, diff } = await setup('show', { keepalivedConfig: conf() })
+    const { code, diff } = await setup('show', { config: defaultConfig, keepalivedConfig: conf() })
     assert.equal(code, 1)
     assert.match(diff, /\/run\/keepalived-witness\/VI_1\.bar/)
+  })
+
+  it('takes no defaults for an agent.yaml that was named and is not there', async () => {
+    write({ 'keepalived.conf': instance('VI_1') })
+    renameSync(folder('agent.yaml'), folder('other.yaml'))
+    for (const does of ['show', 'apply', 'undo'] as const) {
+      const { code, diff, said } = await setup(does, { keepalivedConfig: conf() })
+      assert.deepEqual([code, diff], [2, ''])
+      assert.match(said, /agent\.yaml: no such file: .*or name another with --config/)
+    }
+    assert.deepEqual(tree(), { 'keepalived.conf': instance('VI_1') })
   })
 })
