@@ -11,7 +11,8 @@ import express, {
 } from 'express'
 import { z } from 'zod'
 import { DurableFileError } from '../shared/durable-file.ts'
-import { describeIdentity, type Identity } from '../shared/identity.ts'
+import { messageOf } from '../shared/error-message.ts'
+import { describeIdentity, type Identity, type NodeIdentity } from '../shared/identity.ts'
 import { inviteAddress, inviteSecret, writeInviteLine } from '../shared/invite-line.ts'
 import { longestRequest } from '../shared/key-request.ts'
 import { agentAddress, clusterName, memberSchema, nodeName } from '../shared/protocol.ts'
@@ -19,7 +20,7 @@ import { plainAddress } from '../shared/secure-server.ts'
 import type { Occurrence } from './arbiter-state.ts'
 import { KeyRequestError, type Authority } from './authority.ts'
 import type { NodeKey, RedeemRefusal, Refused } from './enrolment.ts'
-import { sendProblem } from './problem.ts'
+import { sendProblem, type Problem } from './problem.ts'
 import { readQuery } from './query.ts'
 import type { ChangeResult, Registry } from './registry.ts'
 
@@ -77,7 +78,12 @@ export function createEnrolmentRouter(options: EnrolmentApiOptions): Router {
     changeNode(options, { request, response, change: 'rotate' }),
   )
   router.post('/api/v1/join', json, (request, response) => join(options, { request, response, refusals }))
-  router.post('/api/v1/renew', json, (request, response) => renew(options, request, response))
+  router.post('/api/v1/renew', async (request, response) => {
+    const identity = nodeThatMayRenew(options, request, response)
+    if (identity === null) return
+    await passThrough(json, request, response)
+    await renew(options, { request, response, identity })
+  })
   router.use(sendKnownFailure)
   return router
 }
@@ -181,8 +187,12 @@ function hasPeer({ registry, isConnected }: EnrolmentApiOptions, { cluster, node
   )
 }
 
-async function renew(options: EnrolmentApiOptions, request: Request, response: Response): Promise<void> {
-  const { authority, registry, tell, identityOf } = options
+/** @returns null when the answer is sent */
+function nodeThatMayRenew(
+  { registry, identityOf }: EnrolmentApiOptions,
+  request: Request,
+  response: Response,
+): NodeIdentity | null {
   const identity = identityOf(request)
   if (identity?.kind !== 'node') {
     refuseWithoutReading(response, {
@@ -190,19 +200,34 @@ async function renew(options: EnrolmentApiOptions, request: Request, response: R
       title: identity === null ? 'Unauthorized' : 'Forbidden',
       detail: 'A node renews its own certificate, and shows it to do so.',
     })
-    return
+    return null
   }
+  const admission = registry.mayConnect(identity)
+  if (admission.kind === 'ok') return identity
+  refuseWithoutReading(response, notRenewed(admission))
+  return null
+}
+
+/** Settles when the handler lets the request pass. */
+function passThrough(handler: RequestHandler, request: Request, response: Response): Promise<void> {
+  return new Promise((resolve, reject) => {
+    void handler(request, response, (error?: unknown) => {
+      if (error === undefined) resolve()
+      else reject(error instanceof Error ? error : new Error(messageOf(error)))
+    })
+  })
+}
+
+async function renew(
+  { authority, registry, tell }: EnrolmentApiOptions,
+  { request, response, identity }: { request: Request; response: Response; identity: NodeIdentity },
+): Promise<void> {
   const body = readBody(renewBody, request, response)
   if (body === null) return
-  const admission = registry.mayConnect(identity)
-  if (admission.kind === 'refused') {
-    sendNotRenewed(response, admission)
-    return
-  }
   await authority.checkRequest(body.csr)
   const outcome = await registry.renew(identity)
   if (outcome.kind === 'refused') {
-    sendNotRenewed(response, outcome)
+    sendProblem(response, notRenewed(outcome))
     return
   }
   const { cluster, node } = identity
@@ -333,19 +358,12 @@ function readBody<T>(schema: z.ZodType<T>, request: Request, response: Response)
   return null
 }
 
-function sendNotRenewed(response: Response, { reason, text }: Refused<string>): void {
-  sendProblem(response, {
-    status: reason === 'too-soon' ? 429 : 403,
-    title: 'Not renewed',
-    detail: `${text}.`,
-  })
+function notRenewed({ reason, text }: Refused<string>): Problem {
+  return { status: reason === 'too-soon' ? 429 : 403, title: 'Not renewed', detail: `${text}.` }
 }
 
 /** A body that nobody has a right to send is not read: the connection ends. */
-function refuseWithoutReading(
-  response: Response,
-  problem: { status: number; title: string; detail: string },
-): void {
+function refuseWithoutReading(response: Response, problem: Problem): void {
   response.set('Connection', 'close')
   sendProblem(response, problem)
 }

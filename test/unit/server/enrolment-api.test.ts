@@ -270,6 +270,30 @@ describe('enrolment-api', () => {
     refused(await ask('POST', '/api/v1/renew', { csr }), 401, /A node renews its own/)
   })
 
+  it('reads no body of those who may not send one, and ends their connection', async () => {
+    await join(await invite())
+    await registry.remove({ cluster: 'web', node: 'lb01' })
+    const { port } = server.address() as AddressInfo
+    const headers = { 'content-type': 'application/json', 'content-length': 100 }
+    for (const [path, who, status] of [
+      ['/api/v1/renew', null, 401],
+      ['/api/v1/renew', admin, 403],
+      ['/api/v1/renew', nodeIdentity('lb01'), 403],
+      ['/api/v1/renew', nodeIdentity('lb02'), 403],
+      ['/api/v1/invites', null, 401],
+      ['/api/v1/clusters/web/nodes/lb01/remove', nodeIdentity('lb02'), 403],
+    ] as const) {
+      asking = who
+      const outgoing = request({ port, method: 'POST', path, agent: false, headers })
+      outgoing.on('error', () => undefined)
+      outgoing.flushHeaders()
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+      assert.deepEqual([response.statusCode, response.headers.connection], [status, 'close'], path)
+      outgoing.destroy()
+    }
+    assert.deepEqual(failures, [])
+  })
+
   it('lists nodes and open invites', async () => {
     await join(await invite())
     await invite('lb02')
@@ -336,6 +360,10 @@ describe('enrolment-api', () => {
   })
 
   it('refuses bodies that are too long, not JSON, of another type, or of another shape', async () => {
+    await join(await invite())
+    asking = nodeIdentity('lb01')
+    assert.equal((await ask('POST', '/api/v1/renew', ' '.repeat(20_000) + '{}')).status, 413)
+    assert.equal((await ask('POST', '/api/v1/renew', '{')).status, 400)
     asking = null
     assert.equal((await ask('POST', '/api/v1/join', ' '.repeat(20_000) + '{}')).status, 413)
     assert.equal((await ask('POST', '/api/v1/join', '{')).status, 400)
