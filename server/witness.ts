@@ -95,6 +95,9 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     const admission = registry.mayConnect(identity)
     return admission.kind === 'ok' ? null : admission.text
   }
+  /** Budgets of connections are those of nodes: nobody else may hold one. */
+  const refusalOfAgent = (identity: Identity): string | null =>
+    identity.kind === 'admin' ? 'an admin is no agent, and asks with witnessctl' : refusalOf(identity)
   const callerOf = (request: Request): Identity | null => {
     const identity = identityOfPeer(request.socket)
     return identity === null || refusalOf(identity) !== null ? null : identity
@@ -136,7 +139,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       refusals.count(kind, 'a connection or a request above the limits, or no TLS', { from }),
   })
   const agents = acceptAgents(server, {
-    refusalOf,
+    refusalOf: refusalOfAgent,
     maxConnections: mostAgents,
     monotonicMs,
     onRefused: (kind, text, from) => refusals.count(kind, `an upgrade to WebSocket: ${text}`, { from }),
@@ -145,7 +148,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     onClose: gateway.onClose,
   })
   registry.onChange((cluster) => {
-    gateway.closeRefused(refusalOf)
+    gateway.closeRefused(refusalOfAgent)
     gateway.askForRenewals()
     void clusters.membersChanged(cluster)
   })

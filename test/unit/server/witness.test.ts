@@ -417,6 +417,22 @@ describe('witness', () => {
     assert.ok((await events()).length > 0)
   })
 
+  it('lets nobody but nodes connect as an agent, and says so at the upgrade', async () => {
+    for (const [credentials, why] of [
+      [adminCredentials, /403.*an admin is no agent, and asks with witnessctl/],
+      [own, /403.*a witness does not ask a witness/],
+    ] as const) {
+      const other = agent(credentials)
+      await other.until(() => other.closed !== null)
+      assert.match(other.closed ?? '', why)
+    }
+    const { refused } = JSON.parse((await get('/api/v1/clusters')).body) as {
+      refused?: Record<string, number>
+    }
+    assert.deepEqual(refused, { unauthenticated: 2 })
+    assert.equal((await get('/api/v1/nodes')).status, 200, 'the admin asks as before')
+  })
+
   it('asks for a new key when the admin wants one, and refuses the old certificate once the new one is used', async () => {
     const lb01 = agent()
     await lb01.say(hello('lb01'))
