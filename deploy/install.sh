@@ -4,7 +4,7 @@
 # Installs keepalived-witness from its tarball, for distributions without .deb packages: programs with their runtime,
 # the check, units, sysusers.d, tmpfiles.d, manual pages. A second run updates all that and changes no configuration;
 # what runs is then restarted (no VIP moves), nothing else is started or enabled. --uninstall takes away what was
-# installed and leaves configuration, identity and votes; it refuses while keepalived uses the check.
+# installed and leaves configuration, identity and votes; it refuses while keepalived uses the check, or may.
 # DESTDIR=/somewhere installs below that folder and touches nothing of the running system.
 set -eu
 # witnessd, and the user that keepalived runs the check as, read what is installed: a stricter umask of root's shuts them out.
@@ -62,9 +62,23 @@ has_systemd() {
 
 if [ -n "$uninstall" ]; then
     [ -f "$root$list" ] || fail "$list is missing: nothing is installed under $prefix (another --prefix?)"
-    if [ -z "$root" ] && used=$("$lib/used-by-keepalived"); then
-        printf '%s\n' "$used" >&2
-        exit 1
+    asked=$lib/used-by-keepalived
+    # Without the script nobody is asked: that is the way past it on a broken host.
+    if [ -z "$root" ] && [ -e "$asked" ]; then
+        code=0
+        words=$("$asked") || code=$?
+        case $code in
+        1) ;;
+        0)
+            printf '%s\n' "$words" >&2
+            exit 1
+            ;;
+        *)
+            printf '%s\n' "install.sh: nothing is removed, because it cannot be told whether keepalived on this host uses it." \
+                "${words:-$asked ended with $code.}" "Put that right; or, where you are sure that it does not: rm $asked" >&2
+            exit 1
+            ;;
+        esac
     fi
     # shellcheck disable=SC2086
     if has_systemd; then systemctl disable --now --quiet $units 2>/dev/null || :; fi

@@ -177,8 +177,14 @@ describe('used-by-keepalived', () => {
   let reader: ChildProcess | null = null
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'used-')))
-    for (const name of ['etc/keepalived/conf.d', 'etc/keepalived-witness', 'run/keepalived-witness', 'proc'])
+    for (const name of [
+      'etc/keepalived/conf.d',
+      'etc/keepalived-witness',
+      'run/keepalived-witness',
+      'proc/1',
+    ])
       mkdirSync(join(folder, name), { recursive: true })
+    write('proc/1/comm', 'systemd\n')
   })
   afterEach(() => {
     reader?.kill('SIGKILL')
@@ -186,38 +192,90 @@ describe('used-by-keepalived', () => {
     rmSync(folder, { recursive: true })
   })
   const write = (path: string, text: string) => writeFileSync(join(folder, path), text)
-  function asked(proc = join(folder, 'proc')) {
+  function asked(proc = join(folder, 'proc'), path = process.env.PATH) {
     const { status, stdout, stderr } = spawnSync('sh', [join(deploy, 'used-by-keepalived')], {
-      env: { PATH: process.env.PATH, ETC: join(folder, 'etc'), RUN: join(folder, 'run'), PROC: proc },
+      env: { PATH: path, ETC: join(folder, 'etc'), RUN: join(folder, 'run'), PROC: proc },
       encoding: 'utf8',
     })
     assert.equal(stderr, '')
-    return { used: status === 0, stdout }
+    return { status, stdout }
+  }
+  const surelyNot = { status: 1, stdout: '' }
+  function doubts(says: RegExp): void {
+    const { status, stdout } = asked()
+    assert.equal(status, 2)
+    assert.match(stdout, says)
   }
   const script = 'vrrp_script w {\n  script "/usr/libexec/keepalived/witness-check VI_1"\n}\n'
 
   it('says no where nothing names the product, comments and backups aside', () => {
-    assert.deepEqual(asked(), { used: false, stdout: '' })
+    assert.deepEqual(asked(), surelyNot)
     write(
       'etc/keepalived/keepalived.conf',
       '! script witness-check\n # file /run/keepalived-witness/VI_1.bar\n',
     )
     write('etc/keepalived/keepalived.conf.20261121.before-witness', script)
     write('etc/keepalived/keepalived.conf.bak', script)
-    assert.deepEqual(asked(), { used: false, stdout: '' })
+    assert.deepEqual(asked(), surelyNot)
   })
 
   it('names the line in keepalived.conf, in what it may include, and in a file that agent.yaml names', () => {
     write('etc/keepalived/keepalived.conf', 'include conf.d/*.conf\n')
     write('etc/keepalived/conf.d/web.conf', script)
-    const { used, stdout } = asked()
-    assert.ok(used)
+    const { status, stdout } = asked()
+    assert.equal(status, 0)
     assert.match(stdout, /conf\.d\/web\.conf:2: .*witness-check VI_1/)
     assert.match(stdout, /witness-agent setup --undo.*systemctl reload keepalived/s)
     rmSync(join(folder, 'etc/keepalived/conf.d/web.conf'))
     write('elsewhere.conf', 'vrrp_notify_fifo /run/keepalived-witness/notify.fifo\n')
     write('etc/keepalived-witness/agent.yaml', `keepalived:\n  config: "${folder}/elsewhere.conf" # ours\n`)
     assert.match(asked().stdout, /elsewhere\.conf:1:/)
+  })
+
+  it('follows what is included, wherever it lies, and symbolic links', () => {
+    write('etc/keepalived/keepalived.conf', `@lb01 include ${folder}/elsewhere/*.conf ! ours\n`)
+    mkdirSync(join(folder, 'elsewhere/more'), { recursive: true })
+    write('elsewhere/web.conf', 'include more/last\ninclude web.conf\ninclude missing.conf\n')
+    assert.deepEqual(asked(), surelyNot)
+    write('elsewhere/more/last', script)
+    assert.match(asked().stdout, /elsewhere\/more\/last:2:/)
+    write('etc/keepalived/keepalived.conf', '')
+    assert.deepEqual(asked(), surelyNot)
+    symlinkSync(join(folder, 'elsewhere/more/last'), join(folder, 'etc/keepalived/conf.d/web.conf'))
+    assert.match(asked().stdout, /conf\.d\/web\.conf:2:/)
+    assert.equal(asked().status, 0)
+  })
+
+  it('does not say no where it cannot tell', () => {
+    write('etc/keepalived/keepalived.conf', 'include ${PLACE}/web.conf\n')
+    doubts(/keepalived\.conf includes \$\{PLACE\}\/web\.conf, and only keepalived knows/)
+    write('etc/keepalived/conf.d/web.conf', script)
+    assert.equal(asked().status, 0, 'a line that is found is the better answer')
+    rmSync(join(folder, 'etc/keepalived/conf.d/web.conf'))
+    write('etc/keepalived/keepalived.conf', '')
+    write('etc/keepalived-witness/agent.yaml', 'keepalived: { config: /elsewhere.conf }\n')
+    doubts(/Which keepalived\.conf .*agent\.yaml names cannot be read there/)
+    rmSync(join(folder, 'etc/keepalived-witness/agent.yaml'))
+    symlinkSync('.', join(folder, 'etc/keepalived/loop'))
+    doubts(/etc\/keepalived cannot be read/)
+    rmSync(join(folder, 'etc/keepalived/loop'))
+    rmSync(join(folder, 'proc/1'), { recursive: true })
+    doubts(/proc shows no process/)
+  })
+
+  it('does not say no where a program that it needs fails', () => {
+    write(
+      'etc/keepalived-witness/agent.yaml',
+      `keepalived:\n  config: ${folder}/etc/keepalived/keepalived.conf\n`,
+    )
+    write('etc/keepalived/keepalived.conf', 'include conf.d/*.conf\n')
+    assert.deepEqual(asked(), surelyNot)
+    for (const program of ['grep', 'find', 'sed', 'sort', 'dirname', 'head']) {
+      mkdirSync(join(folder, 'bin'), { recursive: true })
+      writeFileSync(join(folder, 'bin', program), '#!/bin/sh\nexit 3\n', { mode: 0o755 })
+      assert.equal(asked(undefined, `${folder}/bin:${process.env.PATH}`).status, 2, program)
+      rmSync(join(folder, 'bin'), { recursive: true })
+    }
   })
 
   it('sees a keepalived that still runs with the lines: by the stamp of its check', async () => {
@@ -229,7 +287,7 @@ describe('used-by-keepalived', () => {
 
   it('waits to see that the stamp of a keepalived that was reloaded just now was the last', () => {
     write('run/keepalived-witness/VI_1.checked', '')
-    assert.deepEqual(asked(), { used: false, stdout: '' })
+    assert.deepEqual(asked(), surelyNot)
   })
 
   it('sees it by the FIFO that it has open, too', async () => {
@@ -243,6 +301,74 @@ describe('used-by-keepalived', () => {
     await eventually('it to run', () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'keepalived\n')
     assert.match(asked('/proc').stdout, /keepalived still runs with lines that were taken out/)
   })
+})
+
+describe('a removal', () => {
+  let folder: string
+  let lib: string
+  beforeEach(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'removal-')))
+    lib = join(folder, 'lib/keepalived-witness')
+    mkdirSync(lib, { recursive: true })
+    mkdirSync(join(folder, 'bin'))
+    for (const [name, text] of [
+      ['id', 'echo 0'],
+      ['systemctl', 'exit 0'],
+      ['deb-systemd-invoke', 'exit 0'],
+    ] as const)
+      program(`bin/${name}`, text)
+    writeFileSync(join(lib, 'installed-files'), `${lib}/node\n`)
+    writeFileSync(join(lib, 'node'), '')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const program = (name: string, text: string) =>
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  const answers = (text: string) => program('lib/keepalived-witness/used-by-keepalived', text)
+
+  /** The two ways, kept to the folder of the test. */
+  function remove(way: 'apt' | 'install.sh') {
+    const source = way === 'apt' ? 'debian/keepalived-witness.prerm' : 'install.sh'
+    const text = readFileSync(join(deploy, source), 'utf8')
+      .replaceAll('/usr/lib/keepalived-witness', lib)
+      .replaceAll('/run/systemd/system', '/nonexistent')
+    writeFileSync(join(folder, 'script'), text)
+    const args = way === 'apt' ? ['remove'] : ['--uninstall', '--prefix', folder]
+    return spawnSync('sh', [join(folder, 'script'), ...args], {
+      env: { PATH: `${folder}/bin:/usr/bin:/bin` },
+      encoding: 'utf8',
+    })
+  }
+
+  for (const way of ['apt', 'install.sh'] as const) {
+    it(`by ${way} goes on only where keepalived surely does not use the product`, () => {
+      answers('echo it is used; exit 0')
+      const used = remove(way)
+      assert.deepEqual([used.status, used.stderr], [1, 'it is used\n'])
+      answers('exit 1')
+      const { status, stderr } = remove(way)
+      assert.deepEqual([status, stderr], [0, ''])
+    })
+
+    it(`by ${way} is refused where that cannot be told, with the reason and the way past it`, () => {
+      for (const [text, reason] of [
+        ['echo it cannot be read.; exit 2', 'it cannot be read.'],
+        ['exit 127', `${lib}/used-by-keepalived ended with 127.`],
+        ['kill -9 $$', `${lib}/used-by-keepalived ended with 137.`],
+      ] as const) {
+        answers(text)
+        const { status, stderr } = remove(way)
+        assert.equal(status, 1)
+        assert.match(stderr, /it cannot be told whether keepalived on this host uses it\.\n/)
+        assert.ok(stderr.includes(`\n${reason}\nPut that right; or, `), stderr)
+        assert.ok(stderr.endsWith(`: rm ${lib}/used-by-keepalived\n`), stderr)
+        assert.ok(existsSync(join(lib, 'node')))
+      }
+      rmSync(join(lib, 'used-by-keepalived'))
+      const { status, stderr } = remove(way)
+      assert.deepEqual([status, stderr], [0, ''])
+    })
+  }
 })
 
 describe('deploy/examples', () => {
