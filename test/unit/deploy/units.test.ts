@@ -67,6 +67,12 @@ describe('the units', function () {
     assert.ok(settings('witness-agent').includes('TimeoutStartSec=10s'))
   })
 
+  it('let witnessd ping every node of as many clusters as may be cut off at once', () => {
+    // A ping of a silent node is a process for up to 1.5 s, and each is asked every second.
+    const [, most = '0'] = /^TasksMax=(\d+)$/m.exec(settings('witnessd').join('\n')) ?? []
+    assert.ok(Number(most) >= 1000 * 1.5, `TasksMax=${most}`)
+  })
+
   it('start both again whatever ended them, and watch that they decide', () => {
     for (const name of ['witnessd', 'witness-agent']) {
       const all = settings(name)
