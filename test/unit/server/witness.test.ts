@@ -417,6 +417,33 @@ describe('witness', () => {
     assert.ok((await events()).length > 0)
   })
 
+  it('loses its vote to an absurd epoch in the cluster of the node that reports it, and in no other', async () => {
+    const invited = await registry.invite({ cluster: 'mail', node: 'lb01' })
+    assert.ok(invited.kind === 'done')
+    const { secret } = invited
+    await registry.redeem({ cluster: 'mail', node: 'lb01', secret, address: '127.0.0.1', port: 7401 })
+    const mail = agent(await credentialsOf(nodeIdentity('lb01', { cluster: 'mail' })))
+    await mail.say(hello('lb01', 'mail'))
+    await claim(mail, 5)
+    const lb01 = agent()
+    await lb01.say(hello('lb01'))
+    await claim(lb01, 5)
+    const lb02 = agent(lb02Credentials)
+    await lb02.say(hello('lb02'))
+    const report = beat(1, null)
+    const witnessEpoch = Number.MAX_SAFE_INTEGER - 1_000_000
+    await lb02.say({ ...report, reports: report.reports.map((one) => ({ ...one, witnessEpoch })) })
+    await lb02.until(() => lb02.heard.some(({ type }) => type === 'answer'))
+    await lb01.say(beat(2, { epoch: 5 }))
+    assert.equal(await lb01.voteOn(2), 'refused')
+    assert.ok((await events()).some(({ event, node }) => event === 'ledger-rolled-back' && node === 'lb02'))
+    skippedMs += defaultTiming.reserveMs
+    await lb01.say(beat(3, { epoch: 6 }))
+    assert.equal(await lb01.voteOn(3), 'refused')
+    await mail.say(beat(2, { epoch: 5 }))
+    assert.equal(await mail.voteOn(2), 'granted')
+  })
+
   it('lets nobody but nodes connect as an agent, and says so at the upgrade', async () => {
     for (const [credentials, why] of [
       [adminCredentials, /403.*an admin is no agent, and asks with witnessctl/],
