@@ -51,7 +51,7 @@ import { VoterLink, type VoterLinkOptions } from './voter-link.ts'
 export interface AgentSurroundings {
   readonly log: Log
   readonly credentials: Credentials
-  /** Which start of the agent this is. */
+  /** A name for a start of the agent that no other has. */
   readonly newIncarnation: () => string
   readonly bootId: string
   readonly software: string

@@ -57,6 +57,7 @@ export interface VoterLinkOptions {
   /** Why the one that answers is not this voter; null: it is. */
   readonly refusalOf: (identity: Identity | null) => string | null
   readonly hello: (incarnation: string) => Hello
+  /** A name for a start of the agent that no other has. */
   readonly newIncarnation: () => string
   readonly renewMs: () => number
   readonly nowMs: () => number
