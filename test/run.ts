@@ -149,7 +149,9 @@ const total = { passed: 0, failed: 0, skipped: 0 }
 for (const part of parts) {
   if (wasInterrupted()) break
   console.log(`\n== ${part.name}`)
+  const beganAtMs = performance.now()
   const counts = countsOf(part, await run(part))
+  console.log(`${part.name}: took ${((performance.now() - beganAtMs) / 1000).toFixed(0)} s`)
   total.passed += counts.passed
   total.failed += counts.failed
   total.skipped += counts.skipped
