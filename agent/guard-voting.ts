@@ -15,9 +15,9 @@ import { showsVip } from '../shared/vip-sighting.ts'
 import { startFence } from './guard-fencing.ts'
 import { type GuardEvent, holdsVip } from './guard-state.ts'
 import { bookPeersVotes, countedEpoch, returnedEpoch } from './guard-standing.ts'
-import { giveBackOwnVote, pushVoteEffects, set, tell, type Turn } from './guard-turn.ts'
+import { giveBackOwnVote, keptVoter, pushVoteEffects, set, tell, type Turn, votersOf } from './guard-turn.ts'
 import { askOwnVote } from './guard-claim.ts'
-import { withGrant, withRefusal } from './lease.ts'
+import { isUnderWay, withGrant, withRefusal } from './lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
   const { report, beat, leaseMs, atMs } = event
@@ -72,12 +72,15 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
 
 /**
  * Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. One that
- * only confirms the VIP that it had before does not.
+ * only confirms the VIP that it had before does not, nor one that a majority is voting for: the other cannot win any more, and
+ * if both gave up nobody would have the VIP.
  */
 function settleContest(turn: Turn, peer: string): Vote {
-  const { node, profile, gateway, peerReport, phase } = turn.guard
+  const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
   if (phase.name === 'claiming' && phase.adopts)
     return { kind: 'refused', reason: 'outranked', text: `${node} had the VIP before and confirms its lease` }
+  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
+    return { kind: 'refused', reason: 'outranked', text: `a majority is voting for ${node} already` }
   const rank = compareCandidates(
     { node, priority: profile.priority, gateway },
     { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },

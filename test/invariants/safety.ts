@@ -44,6 +44,9 @@ const hampering: ReadonlySet<string> = new Set([
   'loss',
 ])
 
+/** The witness and two nodes. */
+const voters = 3
+
 export class SafetyWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
@@ -53,6 +56,8 @@ export class SafetyWatch {
   #highestLease = 0
   /** A disk lost what it had said: epochs go on from what the others know (ARCHITECTURE, "What is assumed"). */
   #forgot = false
+  /** Voters whose disk has lost what it had said since the newest lease was won. */
+  readonly #oblivious = new Set<string>()
   #overlap: Overlap | null = null
   #partedSinceMs: number | null = null
   #hamperedUntilMs = 0
@@ -220,6 +225,7 @@ export class SafetyWatch {
       this.#violate('S4', `epoch ${epoch} was ${earlier}'s and is now ${node}'s`)
     if (earlier === undefined && epoch < this.#highestLease && !this.#forgot)
       this.#violate('S4', `${node} has the lease under epoch ${epoch}, after epoch ${this.#highestLease}`)
+    this.#oblivious.clear()
     this.#leases.set(epoch, node)
     this.#highestLease = Math.max(this.#highestLease, epoch)
   }
@@ -251,10 +257,19 @@ export class SafetyWatch {
       )
   }
 
-  #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
-    if (kind === 'disk-torn' || kind === 'disk-rollback') this.#forgot = true
+  #forget(voter: string): void {
+    this.#forgot = true
     // What a disk forgot its voter may write again; that no lease comes of it is judged by the leases.
-    if (kind === 'disk-torn' || kind === 'disk-rollback') this.#ballots.delete(where)
+    this.#ballots.delete(voter)
+    this.#oblivious.add(voter)
+    if (this.#oblivious.size < voters) return
+    // Nobody is left who could know which epochs there were.
+    this.#leases.clear()
+    this.#highestLease = 0
+  }
+
+  #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
+    if (kind === 'disk-torn' || kind === 'disk-rollback') this.#forget(where)
     if (!hampering.has(kind)) return
     const key = `${kind} ${where}`
     if (on) {

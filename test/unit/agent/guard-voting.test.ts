@@ -163,6 +163,18 @@ describe('a guard as a voter for its peer', () => {
       })
     })
 
+    it('does not give way where a majority has voted for it or is writing that down: the other cannot win any more', () => {
+      const driver = claiming({ recordsAtOnce: false })
+      driver.answer(witness, { kind: 'pending', epoch: driver.epoch })
+      const [answer] = ofType(driver.hearPeer(rival({ priority: 200 })), 'answer-peer')
+      assert.deepEqual(answer?.verdict.vote, {
+        kind: 'refused',
+        reason: 'outranked',
+        text: 'a majority is voting for lb01 already',
+      })
+      assert.equal(driver.phase, 'claiming')
+    })
+
     it('settles it also where its own vote is not free yet', () =>
       assert.deepEqual(outcome(claiming({ recovered: { kind: 'lost' } }), { priority: 100 }), [
         'outranked',
