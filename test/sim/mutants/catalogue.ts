@@ -420,7 +420,7 @@ const gates: readonly Mutant[] = [
   {
     name: 'gate-does-not-renew',
     rule: 'gate: strict: a lease that has ended before keepalived is MASTER bars it again.',
-    focus: ['isolate', 'cut-link', 'freeze-keepalived'],
+    focus: ['isolate'],
     file: 'agent/guard-gate.ts',
     from: 'if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)',
     to: '',
