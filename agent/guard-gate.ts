@@ -37,14 +37,12 @@ const entitledSlackMs = 2000
 
 /** keepalived is held in FAULT from now on. */
 export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
-  const { phase } = turn.guard
   if (turn.guard.candidacy !== null) {
     giveBackOwnVote(turn)
     set(turn, { candidacy: null })
     turn.effects.push({ type: 'beat' })
   }
-  const sinceMs = phase.name === 'gated' ? phase.sinceMs : turn.atMs
-  set(turn, { phase: { name: 'gated', sinceMs, retryAtMs, freeSinceMs: null } })
+  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
   setBar(turn, true)
   writePermit(turn)
 }

@@ -59,8 +59,18 @@ import {
   holdsVip,
   type Phase,
   reportsAsk,
+  type WitnessWord,
 } from './guard-state.ts'
-import { leaseEndsAtMs, pushVoteEffects, release, set, tell, type Turn, writePermit } from './guard-turn.ts'
+import {
+  leaseEndsAtMs,
+  peerName,
+  pushVoteEffects,
+  release,
+  set,
+  tell,
+  type Turn,
+  writePermit,
+} from './guard-turn.ts'
 import { bookPeerReport, bookRecorded, bookRecordFailed } from './guard-voting.ts'
 import { withGrant, withPending, withRefusal } from './lease.ts'
 
@@ -247,17 +257,15 @@ function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
 
 function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   const { from, sentAtMs, verdict, atMs } = event
+  set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
   if (from === witness) {
     const { holder, renewedAgoMs } = verdict
-    set(turn, {
-      witnessHeardAtMs: atMs,
-      // The answer left after the beat did, so the renewal is at least this recent.
-      witnessWord: { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) },
-    })
-  } else set(turn, { peerHeardAtMs: atMs })
-  set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
-  if (from === witness) bookWitnessWord(turn)
-  else {
+    // The answer left after the beat did, so the renewal is at least this recent.
+    const witnessWord = { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) }
+    set(turn, { witnessHeardAtMs: atMs, witnessWord })
+    bookWitnessWord(turn, witnessWord)
+  } else {
+    set(turn, { peerHeardAtMs: atMs })
     bookReturnedVote(turn, from, verdict.returnsVote)
     bookCountedVote(turn, from, verdict.countsVote)
   }
@@ -285,11 +293,11 @@ function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
 }
 
 /** A peer that renews at the witness has its own vote: it left none here, whatever an old disk says. */
-function bookWitnessWord(turn: Turn): void {
-  const { witnessWord, kept, peer } = turn.guard
-  if (kept.phase === 'none' || kept.phase === 'void' || witnessWord === null || peer === null) return
-  if (witnessWord.holder === peer && witnessWord.renewedAtMs > kept.sinceMs)
-    voidKept(turn, `the witness hears ${peer} renew its lease`)
+function bookWitnessWord(turn: Turn, { holder, renewedAtMs }: WitnessWord): void {
+  const { kept, peer } = turn.guard
+  if (kept.phase === 'none' || kept.phase === 'void') return
+  if (holder === peer && renewedAtMs > kept.sinceMs)
+    voidKept(turn, `the witness hears ${peerName(turn.guard)} renew its lease`)
 }
 
 /**

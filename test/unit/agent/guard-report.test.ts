@@ -1,21 +1,39 @@
 import assert from 'node:assert/strict'
+import { createGuard, reportOf } from '../../../agent/guard.ts'
 import type { Report } from '../../../shared/protocol.ts'
 import { beatSchema, witness } from '../../../shared/protocol.ts'
+import { strictReserveMs } from '../../../shared/timing.ts'
 import {
   claiming,
+  enforce,
   fenced,
   fencing,
+  freeBallot,
   GuardDriver,
   holding,
+  holdingPeer,
   node,
+  noFences,
   peer,
   profile,
   standby,
   standbyToHolder,
+  startMs,
   timing,
 } from './guard-fixture.ts'
 
 const checkPatienceMs = 5 * timing.checkMs
+
+const strict = { gate: 'strict', reserveMs: strictReserveMs } as const
+
+/** Held in FAULT by `gate: strict`; asks for the votes. */
+function applying(): GuardDriver {
+  const driver = new GuardDriver({ timing: strict })
+  driver.hearWitness()
+  driver.hearPeer()
+  driver.fault()
+  return driver
+}
 
 function warnings(driver: GuardDriver): string {
   return driver.report().warnings.join('\n')
@@ -65,6 +83,12 @@ describe('what a node says of itself', () => {
   it('never asks and releases in one breath', () => {
     for (const driver of [new GuardDriver(), standby(), claiming(), holding(), fencing(), fenced()])
       assert.ok(!(driver.report().release && driver.report().ask !== null), driver.phase)
+  })
+
+  it('asks and does not release while it is held back by gate: strict and has no VIP yet', () => {
+    const driver = applying()
+    assert.deepEqual(driver.report().ask, { epoch: 8 })
+    assert.equal(driver.report().release, false)
   })
 
   it('tells the epoch that the witness last granted', () => {
@@ -129,6 +153,48 @@ describe('what a node says of itself', () => {
       'holds the lease',
     ])
     assert.equal(why(fenced()), why(fencing()))
+    assert.equal(why(applying()), 'gate: strict; asks for the votes before keepalived may become MASTER')
+  })
+
+  it('says of a drill whether it goes on or keepalived is coming back, and wants a tick in time for either', () => {
+    const driver = standbyToHolder()
+    driver.hearPeer(holdingPeer(8))
+    driver.order('drill', 8)
+    assert.equal(driver.phase, 'drilling')
+    assert.match(driver.report().why, /^a drill: /)
+    driver.fault()
+    driver.sleep(1000)
+    driver.absent()
+    assert.match(driver.report().why, /^comes back after a drill: /)
+    assert.ok(
+      driver.deadlineMs !== null && driver.deadlineMs > driver.atMs + 10_000,
+      'keepalived has time to start',
+    )
+  })
+
+  it('says with gate: strict, too, that its vote is out and what brings it back', () => {
+    const driver = new GuardDriver({
+      timing: strict,
+      recovered: { kind: 'valid', ballot: { to: peer, epoch: 8, standing: true }, mark: null },
+    })
+    driver.fault()
+    assert.equal(driver.phase, 'gated')
+    assert.match(driver.report().why, /left its vote with lb02.*witness-agent take-vote-back/)
+  })
+
+  it('says nothing of votes that were left where none was', () => {
+    const guard = createGuard({
+      node,
+      peer,
+      profile,
+      timing,
+      policy: enforce,
+      recovered: freeBallot,
+      memory: noFences,
+      atMs: startMs,
+    })
+    const { left, keepsVote } = reportOf(guard, startMs)
+    assert.deepEqual([left, keepsVote], [undefined, undefined])
   })
 
   it('is the gateway’s last known reach', () => {
@@ -145,6 +211,23 @@ describe('what a node warns of', () => {
     driver.sleep(checkPatienceMs)
     driver.feed({ type: 'check-seen' })
     assert.deepEqual(driver.report().warnings, [])
+  })
+
+  it('nothing on a holder either', () => {
+    const driver = holding()
+    driver.feed({ type: 'check-seen' })
+    assert.deepEqual(driver.report().warnings, [])
+  })
+
+  it('the vote that a holder rests on, and not of that by which it is only let go', () => {
+    const standing = { kept: { of: peer, epoch: 8 }, rebooted: false, inDoubt: false }
+    const entitled = new GuardDriver({ timing: strict, standing })
+    entitled.fault()
+    assert.equal(entitled.phase, 'entitled')
+    assert.doesNotMatch(warnings(entitled), /left here/)
+    const master = new GuardDriver({ standing })
+    master.master()
+    assert.match(warnings(master), /the vote that lb02 left here.*: lb02 stays barred when it comes back/)
   })
 
   it('a keepalived that never runs the check, after five missed ones', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { witness } from '../../../shared/protocol.ts'
-import { silenceMs } from '../../../shared/timing.ts'
+import { silenceMs, strictReserveMs } from '../../../shared/timing.ts'
 import {
   claiming,
   fenced,
@@ -98,6 +98,28 @@ describe('a node that becomes MASTER', () => {
     assert.equal(driver.phase, 'claiming')
     driver.granted(witness, startMs)
     assert.equal(driver.phase, 'holding')
+  })
+
+  it('waits longer than claimMs for the disks of a majority that has voted', () => {
+    const driver = standby({ recordsAtOnce: false })
+    driver.sleep(quietMs + 1)
+    driver.hearWitness()
+    driver.master()
+    driver.answer(witness, { kind: 'pending', epoch: 8 })
+    driver.pass(timing.renewMs - 1)
+    assert.equal(driver.phase, 'claiming')
+    driver.pass(1)
+    assert.equal(driver.phase, 'fencing')
+  })
+
+  it('waits no longer than claimMs by a vote on its way under another epoch', () => {
+    const driver = standby()
+    driver.sleep(quietMs + 1)
+    driver.hearWitness()
+    driver.master()
+    driver.answer(witness, { kind: 'pending', epoch: 7 })
+    driver.pass(timing.claimMs)
+    assert.equal(driver.phase, 'fencing')
   })
 
   it('fences at once when two voters refuse for good', () => {
@@ -720,6 +742,12 @@ describe('a node that is not MASTER', () => {
     assert.deepEqual(told(effects), ['barred'])
   })
 
+  it('has nothing to give up by the witness’s order to fence, nor to yield', () => {
+    const driver = standby()
+    for (const what of ['fence', 'yield'] as const) assert.deepEqual(driver.order(what, 40), [])
+    assert.equal(driver.phase, 'standby')
+  })
+
   it('gives back at each heartbeat whatever vote it might have', () => {
     assert.equal(standby().report().release, true)
   })
@@ -759,6 +787,13 @@ describe('a keepalived that has just begun to listen beside a living holder', ()
     }
     return effects
   }
+
+  it('counts no adverts while keepalived does not listen', () => {
+    const driver = standbyToHolder()
+    driver.absent()
+    assert.deepEqual(ofType(driver.fault(), 'count-adverts'), [])
+    assert.equal(driver.phase, 'standby')
+  })
 
   it('counts adverts at once, and again after two advert intervals', () => {
     const driver = new GuardDriver()
@@ -1838,6 +1873,39 @@ describe('the permit', () => {
         { word: 'bar', leftMs: timing.reserveMs + timing.renewMs },
         driver.phase,
       )
+  })
+
+  it('names the reason of a fence for as long as it is fenced', () => {
+    const driver = fenced()
+    assert.equal(ofType(driver.renew(), 'permit')[0]?.why, driver.report().why)
+  })
+
+  it('forbids during a drill and allows when keepalived is to come back, each as long as any other line', () => {
+    const driver = standbyToHolder()
+    driver.hearPeer(holdingPeer(8))
+    driver.order('drill', 8)
+    assert.equal(driver.phase, 'drilling')
+    const leftMs = timing.reserveMs + timing.renewMs
+    assert.deepEqual(permitOf(driver), { word: 'bar', leftMs })
+    assert.match(ofType(driver.renew(), 'permit')[0]?.why ?? '', /^a drill: /)
+    driver.fault()
+    driver.sleep(1000)
+    driver.absent()
+    assert.deepEqual(permitOf(driver), { word: 'permit', leftMs })
+  })
+
+  it('forbids also when keepalived comes back from a drill where the bar stays', () => {
+    const driver = new GuardDriver({ timing: { gate: 'strict', reserveMs: strictReserveMs } })
+    driver.hearPeer(holdingPeer(8))
+    driver.hearWitness()
+    driver.fault()
+    driver.order('drill', 8)
+    assert.equal(driver.phase, 'drilling')
+    driver.fault()
+    driver.sleep(1000)
+    driver.absent()
+    assert.equal(driver.guard.barOn, true)
+    assert.deepEqual(permitOf(driver), { word: 'bar', leftMs: strictReserveMs + timing.renewMs })
   })
 
   it('goes on without a lease while unprotected', () => {
