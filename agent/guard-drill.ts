@@ -43,7 +43,7 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, seen, policy, peerReport } = guard
   const peer = peerName(guard)
   if (policy.mode === 'observe') return 'observe mode: nothing is fenced here, so there is nothing to drill'
-  if (guard.drill !== null || phase.name === 'drilling') return 'a drill is under way here already'
+  if (guard.drill !== null) return 'a drill is under way here already'
   if (phase.name !== 'standby' && phase.name !== 'probation' && phase.name !== 'gated')
     return `this node is not standing by: ${phase.name}`
   if (seen.vips === 'held' || seen.process !== 'running')
@@ -185,15 +185,13 @@ function stepProving(turn: Turn, phase: Drilling): void {
       const proving = { ...phase, ladder: next.ladder }
       // The stop command is done when the process is gone, too: that is told by `done`.
       if (next.ladder.rung === 'bar') noteRung(turn, proving, { rung: 'bar', proved: true })
-      set(turn, { phase: proving })
       return stepProving(turn, proving)
     }
     case 'climb':
       return climbTo(turn, phase, { ladder: next.ladder, to: next.to })
     case 'done':
-      if (next.ladder.rung === 'stop') noteRung(turn, phase, { rung: 'stop', proved: true })
-      return comeBack(turn, { ...phase, ladder: next.ladder })
     case 'failed':
+      if (next.ladder.rung === 'stop') noteRung(turn, phase, { rung: 'stop', proved: true })
       return comeBack(turn, { ...phase, ladder: next.ladder })
   }
 }

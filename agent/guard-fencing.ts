@@ -189,7 +189,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
     else if (memory.stopped) turn.effects.push({ type: 'start-keepalived' })
     return toClaimant(turn)
   }
-  if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
+  set(turn, { phase: { ...phase, sawAbsent } })
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
   const startedSince = sawAbsent && seen.process !== 'absent'
@@ -239,7 +239,7 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
   const { guard, atMs } = turn
   const { seen, memory } = guard
   const sawAbsent = phase.sawAbsent || seen.process === 'absent'
-  if (sawAbsent !== phase.sawAbsent) set(turn, { phase: { ...phase, sawAbsent } })
+  set(turn, { phase: { ...phase, sawAbsent } })
   if (holdsVip(guard)) {
     if (sawAbsent && seen.process !== 'absent') rememberStopped(turn, false)
     return toClaimant(turn)
@@ -294,9 +294,10 @@ function returnToFenced(turn: Turn, problem: string): void {
 }
 
 function rememberStopped(turn: Turn, stopped: boolean): void {
-  const { number, recentAtMs, ...before } = turn.guard.memory
-  if (before.stopped === stopped && (stopped || before.drilling === undefined)) return
+  const { memory } = turn.guard
+  if (memory.stopped === stopped) return
+  const { number, recentAtMs } = memory
   // What is over when keepalived runs again is the drill as well.
-  set(turn, { memory: { ...(stopped ? turn.guard.memory : { number, recentAtMs }), stopped } })
+  set(turn, { memory: { ...(stopped ? memory : { number, recentAtMs }), stopped } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }

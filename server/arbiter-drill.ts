@@ -4,7 +4,7 @@
  * A standby in a drill cannot take the VIP for as long as it lasts; so nothing is ordered but where the holder is well,
  * and a stop command takes keepalived away for all instances of its node: it must hold none of them.
  */
-import type { Drilled, DrillRole, Epoch, NodeName } from '../shared/protocol.ts'
+import type { Drilled, DrillRole, Epoch, NodeName, Report } from '../shared/protocol.ts'
 import { promisedTo } from '../shared/vote.ts'
 import { showsVip } from '../shared/vip-sighting.ts'
 import type { ArbiterEvent, DrillEnd, DrillState } from './arbiter-state.ts'
@@ -106,17 +106,15 @@ function hindranceOf(turn: Turn, of: { name: NodeName; instance: string; role: D
   const leader = holder.reports.get(instance)
   if (leader?.phase !== 'holding' || !showsVip(leader))
     return `${instance}: ${holder.member.name} is not a MASTER with the lease (${leader?.phase ?? 'no report'}).`
-  if (
-    !hearsPeer(turn, leader.peerSilentMs) ||
-    !hearsPeer(turn, standby.reports.get(instance)?.peerSilentMs ?? null)
-  )
+  const spare = standby.reports.get(instance)
+  if (spare === undefined) return `${instance}: ${standby.member.name} does not report it.`
+  if (!hearsPeer(turn, leader.peerSilentMs) || !hearsPeer(turn, spare.peerSilentMs))
     return `${instance}: the nodes do not hear each other; in this state the standby is the only spare.`
   if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} has lost its gateway.`
-  const spare = standby.reports.get(instance)
-  if (spare !== undefined && showsVip(spare))
+  if (showsVip(spare))
     return `${instance}: ${standby.member.name} shows the VIP, too (keepalived ${spare.keepalived}).`
-  if (!couldTake(turn, standby, instance)) return `${instance}: ${whyNotReady(standby, instance)}`
-  if (role === 'holder' && standby.reports.get(instance)?.gateway === 'unreachable')
+  if (!couldTake(turn, standby, instance)) return `${instance}: ${whyNotReady(standby, spare)}`
+  if (role === 'holder' && spare.gateway === 'unreachable')
     return `${instance}: ${standby.member.name}, which would take the VIP, has lost its gateway.`
   return null
 }
@@ -125,10 +123,8 @@ function hearsPeer(turn: Turn, peerSilentMs: number | null): boolean {
   return peerSilentMs !== null && peerSilentMs < silenceMs(turn.arbiter.timing)
 }
 
-function whyNotReady(node: NodeState, instance: string): string {
-  const report = node.reports.get(instance)
-  if (report === undefined) return `${node.member.name} does not report it.`
-  return `${node.member.name} is not a standby that could take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
+function whyNotReady({ member }: NodeState, report: Report): string {
+  return `${member.name} is not a standby that could take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
 }
 
 /** At each event: the next step where all is normal again, a takeover that was awaited, silence that lasts too long. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { GuardEffect } from '../../../agent/guard.ts'
-import type { Drilled } from '../../../shared/protocol.ts'
 import { silenceMs } from '../../../shared/timing.ts'
+import { type Drilled, witness } from '../../../shared/protocol.ts'
 import {
   claiming,
+  fenced,
   GuardDriver,
   holding,
   holdingPeer,
@@ -12,6 +13,7 @@ import {
   peerReport,
   standby,
   standbyToHolder,
+  texts,
   timing,
   told,
   types,
@@ -38,6 +40,19 @@ function drilledOf(effects: readonly GuardEffect[]): Omit<Drilled, 'type' | 'ins
 function textOf(effects: readonly GuardEffect[]): string {
   return ofType(effects, 'drilled')[0]?.drilled.text ?? ''
 }
+
+/** Time passes, and the holder and the witness go on as before. */
+function passHeard(driver: GuardDriver, forMs: number): GuardEffect[] {
+  const effects: GuardEffect[] = []
+  for (let leftMs = forMs; leftMs > 0; leftMs -= timing.renewMs) {
+    driver.hearPeer(driver.guard.peerReport ?? undefined)
+    driver.hearWitness()
+    effects.push(...driver.pass(Math.min(leftMs, timing.renewMs)))
+  }
+  return effects
+}
+
+const strict = { gate: 'strict', reserveMs: 3400 } as const
 
 /** The drill has begun on a standby; the bar is written. */
 function drilling(options: DriverOptions = {}): { driver: GuardDriver; begun: GuardEffect[] } {
@@ -92,6 +107,7 @@ describe('a drill of a standby', () => {
     })
     assert.equal(ofType(begun, 'permit')[0]?.word, 'bar')
     assert.deepEqual(told(begun), ['drill'])
+    assert.equal(ofType(begun, 'beat').length, 1, 'the voters see it at once')
     assert.deepEqual(ofType(begun, 'fence'), [])
   })
 
@@ -103,6 +119,10 @@ describe('a drill of a standby', () => {
     assert.deepEqual(bars(refused), [])
     assert.equal(drilledOf(refused)[0]?.result, 'refused')
     assert.match(textOf(refused), /cannot be written down \(ENOSPC\)/)
+    const wordy = standbyToHolder({ recordsAtOnce: false })
+    wordy.order('drill', epoch)
+    const long = wordy.feed({ type: 'remembered', error: 'x'.repeat(600) })
+    assert.equal(textOf(long).length, 500, 'no more than the protocol allows')
     assert.equal(driver.guard.memory.stopped, false)
   })
 
@@ -121,9 +141,11 @@ describe('a drill of a standby', () => {
     driver.sleep(4)
     const barred = driver.fault()
     assert.deepEqual(told(barred), ['drill-proved'])
+    assert.match(texts(barred)[0] ?? '', /"bar" proved after 4 ms.*; keepalived is FAULT\./)
     assert.deepEqual(ofType(barred, 'fence'), [{ type: 'fence', rung: 'stop' }])
     driver.sleep(1000)
     const gone = driver.absent()
+    assert.match(texts(gone)[0] ?? '', /"stop" proved after 1000 ms.*; keepalived is gone\./)
     assert.deepEqual(bars(gone), [false])
     assert.deepEqual(types(gone).includes('start-keepalived'), false, 'the stop command still runs')
     const ended = driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
@@ -142,6 +164,10 @@ describe('a drill of a standby', () => {
         backMs: 50,
       },
     ])
+    assert.equal(
+      textOf(back),
+      '"bar" proved after 4 ms, "stop" proved after 1000 ms; keepalived takes part again after 50 ms',
+    )
     assert.equal(driver.phase, 'probation')
     assert.equal(driver.guard.drill, null)
   })
@@ -173,6 +199,132 @@ describe('a drill of a standby', () => {
     assert.match(textOf(back), /slow: after 50 ms a real fence goes on to the stop command/)
   })
 
+  it('says so of a late bar also where the stop command followed, and not of one that was just in time', () => {
+    const textAfter = (barAfterMs: number): string => {
+      const { driver } = drilling()
+      driver.sleep(barAfterMs)
+      driver.fault()
+      driver.sleep(10)
+      driver.absent()
+      driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+      driver.feed({ type: 'start-ended', error: null })
+      return textOf(driver.backup())
+    }
+    assert.match(textAfter(51), /slow: after 50 ms/)
+    assert.doesNotMatch(textAfter(50), /slow/)
+  })
+
+  it('begins also in probation', () => {
+    const driver = new GuardDriver()
+    driver.hearPeer(holdingPeer(epoch))
+    driver.witnessNamesPeer(0)
+    driver.backup()
+    assert.equal(driver.phase, 'probation')
+    assert.equal(ofType(driver.order('drill', epoch), 'drilled').length, 0)
+    assert.equal(driver.phase, 'drilling')
+  })
+
+  describe('with gate: strict', () => {
+    /** Held in FAULT by the bar; the start command of the drill runs. */
+    const gated = (): { driver: GuardDriver; effects: GuardEffect[] } => {
+      const driver = new GuardDriver({ timing: strict })
+      driver.hearPeer(holdingPeer(epoch))
+      driver.witnessNamesPeer(0)
+      driver.fault()
+      assert.equal(driver.phase, 'gated')
+      const effects = driver.order('drill', epoch)
+      driver.sleep(900)
+      effects.push(...driver.absent(), ...driver.feed({ type: 'rung-ended', rung: 'stop', error: null }))
+      return { driver, effects }
+    }
+
+    it('begins in FAULT, and never lifts the bar', () => {
+      const { driver, effects } = gated()
+      effects.push(...driver.feed({ type: 'start-ended', error: null }), ...driver.fault())
+      assert.deepEqual(bars(effects), [])
+      assert.equal(ofType(effects, 'permit').at(-1)?.word, 'bar')
+      assert.equal(drilledOf(effects)[0]?.result, 'passed')
+      assert.equal(driver.phase, 'gated')
+    })
+
+    it('is over when keepalived is in FAULT again, not before its state is known', () => {
+      const { driver } = gated()
+      driver.feed({ type: 'start-ended', error: null })
+      const unknown = driver.observe({ keepalived: 'UNKNOWN', process: 'running', vips: 'gone' })
+      assert.deepEqual(drilledOf(unknown), [])
+      assert.equal(drilledOf(driver.fault())[0]?.result, 'passed')
+    })
+  })
+
+  it('is not over while keepalived is frozen', () => {
+    const driver = returning()
+    driver.feed({ type: 'start-ended', error: null })
+    const frozen = driver.observe({ keepalived: 'BACKUP', process: 'frozen', vips: 'gone' })
+    assert.deepEqual(drilledOf(frozen), [])
+    assert.equal(drilledOf(driver.backup())[0]?.result, 'passed')
+  })
+
+  it('fails where keepalived does not take part again within 15 s, and is tried again as after any fence', () => {
+    const { driver } = drilling({ policy: { fence: 'fault' } })
+    driver.fault()
+    assert.deepEqual(drilledOf(passHeard(driver, 14_999)), [])
+    const late = driver.pass(1)
+    assert.deepEqual(drilledOf(late), [
+      { role: 'standby', result: 'failed', rungs: [{ rung: 'bar', proved: true, tookMs: 0 }], backMs: null },
+    ])
+    assert.match(textOf(late), /did not take part again within 15000 ms \(it is FAULT, process running\)/)
+    assert.equal(driver.phase, 'fenced')
+  })
+
+  it('gives a stop command that never ends ten seconds more', () => {
+    const driver = stopping()
+    driver.absent()
+    assert.deepEqual(drilledOf(passHeard(driver, 24_999)), [])
+    assert.match(textOf(driver.pass(1)), /within 25000 ms/)
+  })
+
+  it('waits for keepalived to go though the stop command has ended well', () => {
+    const driver = stopping()
+    const ended = driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+    assert.deepEqual(types(ended), [])
+    driver.sleep(30)
+    const gone = driver.absent()
+    assert.ok(types(gone).includes('start-keepalived'))
+    driver.feed({ type: 'start-ended', error: null })
+    assert.equal(drilledOf(driver.backup())[0]?.result, 'passed')
+  })
+
+  it('takes no other command’s failure for that of the stop command', () => {
+    const driver = stopping()
+    assert.deepEqual(types(driver.feed({ type: 'rung-ended', rung: 'bar', error: 'EIO' })), [])
+    const gone = driver.absent()
+    assert.deepEqual(bars(gone), [false])
+    assert.ok(!types(gone).includes('start-keepalived'), 'the stop command still runs')
+    driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
+    const again = driver.feed({ type: 'rung-ended', rung: 'bar', error: 'EIO' })
+    assert.ok(!types(again).includes('start-keepalived'), 'keepalived is started once')
+    driver.feed({ type: 'start-ended', error: null })
+    const back = driver.backup()
+    assert.equal(drilledOf(back)[0]?.result, 'failed')
+    assert.equal(textOf(back), 'rung "bar" failed: EIO')
+  })
+
+  it('takes no notice of an earlier start command that ends now', () => {
+    for (const error of [null, 'exit 1']) {
+      const { driver } = drilling()
+      assert.deepEqual(types(driver.feed({ type: 'start-ended', error })), [])
+      driver.sleep(4)
+      assert.deepEqual(ofType(driver.fault(), 'fence'), [{ type: 'fence', rung: 'stop' }])
+    }
+  })
+
+  it('cuts what it says to what the protocol allows', () => {
+    const driver = stopping()
+    driver.feed({ type: 'rung-ended', rung: 'stop', error: 'x'.repeat(600) })
+    driver.feed({ type: 'start-ended', error: null })
+    assert.equal(textOf(driver.backup()).length, 500)
+  })
+
   it('with fence: fault proves the bar alone, and owes nothing', () => {
     const { driver, begun } = drilling({ policy: { fence: 'fault' } })
     assert.deepEqual(ofType(begun, 'remember-first'), [])
@@ -191,6 +343,7 @@ describe('a drill of a standby', () => {
     const { driver } = drilling()
     const late = driver.pass(barMs)
     assert.deepEqual(ofType(late, 'fence'), [{ type: 'fence', rung: 'stop' }])
+    assert.deepEqual(told(late), [], 'nothing is proved')
     driver.sleep(90)
     driver.absent()
     driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
@@ -224,17 +377,24 @@ describe('a drill of a standby', () => {
     assert.ok(types(failed).includes('start-keepalived'))
     driver.feed({ type: 'start-ended', error: null })
     const back = driver.backup()
-    assert.equal(drilledOf(back)[0]?.result, 'failed')
+    assert.deepEqual(drilledOf(back), [
+      {
+        role: 'standby',
+        result: 'failed',
+        rungs: [
+          { rung: 'bar', proved: true, tookMs: 4 },
+          { rung: 'stop', proved: false, tookMs: 0 },
+        ],
+        backMs: 0,
+      },
+    ])
     assert.match(textOf(back), /rung "stop" failed: exit 1/)
   })
 
   it('waits for a stop command that hangs to end, since it may yet do its work, and then starts keepalived', () => {
     const driver = stopping()
-    const given: GuardEffect[] = []
-    for (let beat = 0; beat < 13; beat++) {
-      driver.hearPeer(holdingPeer(epoch))
-      given.push(...driver.pass(timing.renewMs))
-    }
+    assert.deepEqual(bars(passHeard(driver, 4999)), [])
+    const given = driver.pass(1)
     assert.deepEqual(bars(given), [false], 'keepalived may take part meanwhile')
     assert.deepEqual(ofType(driver.backup(), 'drilled'), [], 'but the drill is not over')
     driver.pass(4500)
@@ -242,6 +402,7 @@ describe('a drill of a standby', () => {
     assert.ok(types(ended).includes('start-keepalived'))
     const back = driver.feed({ type: 'start-ended', error: null })
     assert.equal(drilledOf(back)[0]?.result, 'failed')
+    assert.equal(textOf(back), 'the stop command did not end keepalived (process running)')
   })
 
   it('does not stop keepalived when the holder has fallen silent in the meantime', () => {
@@ -281,7 +442,34 @@ describe('a drill of a standby', () => {
     const { driver } = drilling()
     const master = driver.master()
     assert.equal(drilledOf(master)[0]?.result, 'failed')
-    assert.ok(driver.phase === 'claiming' || driver.phase === 'fencing', driver.phase)
+    assert.deepEqual([bars(master), driver.phase], [[false], 'claiming'])
+    assert.deepEqual(driver.guard.memory, { stopped: false, number: 0, recentAtMs: [] }, 'nothing is owed')
+  })
+
+  it('removes a VIP that a keepalived left which became MASTER in it and died', () => {
+    const { driver } = drilling()
+    const orphaned = driver.orphan()
+    assert.equal(drilledOf(orphaned)[0]?.result, 'failed')
+    assert.equal(textOf(orphaned), 'keepalived died and left the VIP')
+    assert.deepEqual(ofType(orphaned, 'fence'), [{ type: 'fence', rung: 'kill' }])
+  })
+
+  it('does not fence one that became MASTER when it had been started again: it claims, and nothing is owed', () => {
+    const driver = returning()
+    driver.master()
+    assert.equal(driver.phase, 'claiming')
+    assert.deepEqual(driver.guard.memory, { stopped: false, number: 0, recentAtMs: [] })
+  })
+
+  it('owes the start to one that became MASTER while a stop that was given up may yet do its work', () => {
+    const driver = stopping({ policy: { rejoin: 'manual' } })
+    passHeard(driver, 5000)
+    driver.master()
+    assert.equal(driver.phase, 'claiming')
+    assert.equal(driver.guard.memory.stopped, true)
+    driver.absent()
+    assert.equal(driver.phase, 'fenced')
+    assert.ok(types(passHeard(driver, 6000)).includes('start-keepalived'))
   })
 
   it('that became MASTER while the stop command runs is fenced, and started again after it, whatever rejoin says', () => {
@@ -310,6 +498,36 @@ describe('a drill of a standby', () => {
     assert.deepEqual(bars(resumed), [false])
     assert.deepEqual(ofType(resumed, 'fence'), [])
     assert.match(textOf(resumed), /did not run for 1000 ms/)
+  })
+
+  it('passes though the agent stood still on the way back: all was proved by then', () => {
+    const driver = returning()
+    driver.sleep(1000)
+    const resumed = driver.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
+    assert.deepEqual(told(resumed), ['paused'])
+    driver.feed({ type: 'start-ended', error: null })
+    assert.deepEqual(
+      drilledOf(driver.backup()).map(({ result, backMs }) => [result, backMs]),
+      [['passed', 1000]],
+    )
+  })
+
+  it('is not what a pause of the agent ends in any other phase: the bar of a fence stays', () => {
+    const driver = fenced({ policy: { fence: 'fault' } })
+    assert.equal(driver.phase, 'fenced')
+    driver.sleep(1000)
+    const resumed = driver.feed({ type: 'resumed', gapMs: 1000, jumpedMs: 0 })
+    assert.deepEqual([bars(resumed), driver.guard.barOn], [[], true])
+  })
+
+  it('leaves alone a keepalived that the admin stops before it began', () => {
+    const driver = standbyToHolder({ recordsAtOnce: false })
+    driver.order('drill', epoch)
+    driver.absent()
+    assert.equal(driver.phase, 'standby')
+    const refused = driver.feed({ type: 'remembered', error: null })
+    assert.match(textOf(refused), /process absent/)
+    assert.ok(!types([...refused, ...passHeard(driver, 20_000)]).includes('start-keepalived'))
   })
 
   describe('after the agent died half way', () => {
@@ -349,10 +567,7 @@ describe('a drill of a standby', () => {
       const before = driver.phase
       const effects = driver.order('drill', of)
       assert.deepEqual(bars(effects), [])
-      assert.deepEqual(
-        drilledOf(effects).map(({ result }) => result),
-        ['refused'],
-      )
+      assert.deepEqual(drilledOf(effects), [{ role: 'standby', result: 'refused', rungs: [], backMs: null }])
       assert.equal(driver.phase, before)
       return textOf(effects)
     }
@@ -364,6 +579,29 @@ describe('a drill of a standby', () => {
 
     it('where nobody holds', () => {
       assert.match(refusalOf(standby()), /lb02 does not hold the lease/)
+    })
+
+    it('where the holder says that it does not hold yet, or says nothing of it', () => {
+      for (const change of [{ phase: 'claiming' }, { ask: null }] as const) {
+        const driver = standbyToHolder()
+        driver.hearPeer(holdingPeer(epoch, change))
+        assert.match(refusalOf(driver), /lb02 does not hold the lease/)
+      }
+      const started = new GuardDriver()
+      started.backup()
+      assert.match(refusalOf(started), /lb02 does not hold the lease/)
+    })
+
+    it('where this node left its vote with the holder', () => {
+      const ballot = { to: peer, epoch, standing: true } as const
+      const driver = standbyToHolder({
+        timing: strict,
+        recovered: { kind: 'valid', ballot, mark: null },
+        standing: { kept: null, rebooted: false, inDoubt: false },
+      })
+      driver.fault()
+      assert.equal(driver.phase, 'gated')
+      assert.match(refusalOf(driver), /left its vote with lb02/)
     })
 
     it('under the epoch of another ownership', () => {
@@ -406,6 +644,9 @@ describe('a drill of a standby', () => {
     it('while another one is under way', () => {
       const { driver } = drilling()
       assert.match(refusalOf(driver), /under way/)
+      const waiting = standbyToHolder({ recordsAtOnce: false })
+      waiting.order('drill', epoch)
+      assert.match(refusalOf(waiting), /under way/)
     })
   })
 })
@@ -492,6 +733,121 @@ describe('a drill of the holder', () => {
     assert.equal(phase.retryAtMs, driver.atMs + 2000)
   })
 
+  it('with gate: strict is over when keepalived waits in FAULT behind the bar', () => {
+    const driver = ready()
+    driver.guard = { ...driver.guard, timing: { ...timing, ...strict } }
+    driver.order('drill-holder', driver.epoch)
+    driver.sleep(3)
+    assert.deepEqual(drilledOf(driver.fault()), [
+      { role: 'holder', result: 'passed', rungs: [{ rung: 'bar', proved: true, tookMs: 3 }], backMs: 0 },
+    ])
+  })
+
+  it('asks only for a node that may take part: also one in probation', () => {
+    const driver = holding()
+    driver.hearPeer(peerReport({ epoch: driver.epoch, phase: 'probation' }))
+    assert.deepEqual(bars(driver.order('drill-holder', driver.epoch)), [true])
+  })
+
+  it('is not over while keepalived is frozen', () => {
+    const driver = ready()
+    driver.order('drill-holder', driver.epoch)
+    driver.fault()
+    const frozen = driver.observe({ keepalived: 'BACKUP', process: 'frozen', vips: 'gone' })
+    assert.deepEqual(drilledOf(frozen), [])
+    assert.equal(drilledOf(driver.backup())[0]?.result, 'passed')
+  })
+
+  it('fails where keepalived does not take part again 15 s after the proof, though the bar was lifted', () => {
+    const driver = ready()
+    driver.order('drill-holder', driver.epoch)
+    driver.fault()
+    assert.equal(driver.phase, 'standby')
+    assert.deepEqual(drilledOf(passHeard(driver, 14_999)), [])
+    const late = driver.pass(1)
+    assert.deepEqual(
+      drilledOf(late).map(({ result, backMs }) => [result, backMs]),
+      [['failed', null]],
+    )
+    assert.equal(textOf(late), 'keepalived did not take part again')
+  })
+
+  it('is not over while the node is held down, because the other one was faster', () => {
+    const driver = ready()
+    driver.order('drill-holder', driver.epoch)
+    driver.witnessNamesPeer(0)
+    assert.deepEqual(drilledOf(driver.fault()), [])
+    assert.equal(driver.phase, 'fenced')
+  })
+
+  describe('whose bar does nothing', () => {
+    /** The stop command of its fence runs. */
+    const failing = (options: DriverOptions = {}): GuardDriver => {
+      const driver = ready()
+      driver.guard = { ...driver.guard, timing: { ...driver.guard.timing, ...options.timing } }
+      driver.order('drill-holder', driver.epoch)
+      driver.pass(barMs)
+      return driver
+    }
+
+    it('is not over before keepalived has ended, though the VIP is gone', () => {
+      const driver = failing()
+      assert.deepEqual(drilledOf(driver.fault()), [])
+      assert.equal(driver.phase, 'fencing')
+    })
+
+    it('counts a rung that ended keepalived late as one that removed the VIP', () => {
+      const driver = failing()
+      driver.sleep(10)
+      driver.fault()
+      driver.feed({ type: 'rung-ended', rung: 'stop', error: 'exit 1' })
+      driver.absent()
+      driver.hearWitness()
+      driver.feed({ type: 'start-ended', error: null })
+      assert.deepEqual(drilledOf(driver.backup())[0]?.rungs, [
+        { rung: 'bar', proved: false, tookMs: barMs },
+        { rung: 'stop', proved: true, tookMs: barMs + 10 },
+      ])
+    })
+
+    it('fails 15 s after the proof where keepalived does not start', () => {
+      const driver = failing()
+      driver.absent()
+      driver.hearWitness()
+      assert.equal(driver.phase, 'rejoining')
+      assert.deepEqual(drilledOf(passHeard(driver, 14_999)), [])
+      assert.equal(textOf(driver.pass(1)), 'keepalived did not take part again')
+    })
+
+    it('is not over with gate: strict before the started keepalived shows a state', () => {
+      const driver = failing({ timing: strict })
+      driver.absent()
+      driver.hearWitness()
+      assert.equal(driver.phase, 'rejoining')
+      const unknown = driver.observe({ keepalived: 'UNKNOWN', process: 'running', vips: 'gone' })
+      assert.deepEqual(drilledOf(unknown), [])
+      assert.equal(drilledOf(driver.fault())[0]?.result, 'failed')
+    })
+
+    it('names no more rungs than the protocol allows, the last of them', () => {
+      const driver = failing()
+      passHeard(driver, 6000)
+      driver.absent()
+      driver.hearWitness()
+      driver.feed({ type: 'start-ended', error: null })
+      const rungs = drilledOf(driver.backup())[0]?.rungs ?? []
+      assert.deepEqual(
+        rungs.map(({ rung, proved }) => [rung, proved]),
+        [
+          ['kill', false],
+          ['kill', false],
+          ['kill', false],
+          ['kill', true],
+        ],
+      )
+    })
+  })
+
   describe('is refused, and nothing is done,', () => {
     const refusalOf = (driver: GuardDriver, of = driver.guard.candidacy?.epoch ?? epoch): string => {
       const effects = driver.order('drill-holder', of)
@@ -507,6 +863,15 @@ describe('a drill of the holder', () => {
       assert.match(refusalOf(standbyToHolder()), /does not hold the lease/)
       const driver = ready()
       assert.match(refusalOf(driver, driver.epoch - 1), /does not hold the lease under epoch/)
+      assert.match(refusalOf(claiming()), /does not hold the lease under epoch 8: claiming/)
+    })
+
+    it('in observe mode, and while another one is under way', () => {
+      assert.match(refusalOf(ready({ policy: { mode: 'observe' } })), /observe mode/)
+      const driver = ready()
+      const { epoch: of } = driver
+      driver.order('drill-holder', of)
+      assert.match(refusalOf(driver, of), /under way/)
     })
 
     it('where the other node could not take the VIP at once, or is not heard', () => {
@@ -519,6 +884,13 @@ describe('a drill of the holder', () => {
       const silent = ready()
       silent.sleep(silenceMs(timing))
       assert.match(refusalOf(silent), /lb02 could not take the VIP/)
+      const unknown = new GuardDriver()
+      unknown.hearWitness()
+      unknown.backup()
+      unknown.master()
+      unknown.granted(witness)
+      assert.equal(unknown.phase, 'holding')
+      assert.match(refusalOf(unknown), /lb02 could not take the VIP/)
     })
   })
 })

@@ -269,9 +269,60 @@ describe('a fenced node', () => {
     ]) {
       assert.deepEqual(told(beginning.master()), ['claiming'])
       assert.equal(beginning.phase, 'claiming')
+      assert.equal(beginning.guard.memory.stopped, false, 'it runs again: no start is owed')
     }
-    const orphaned = fenced().orphan()
+    const driver = fenced()
+    const orphaned = driver.orphan()
     assert.deepEqual([told(orphaned), rungs(orphaned)], [['fencing'], ['kill']])
+    assert.equal(driver.guard.memory.stopped, true, 'the start is owed still')
+  })
+
+  it('starts nothing where a keepalived that it never stopped becomes MASTER in spite of the bar', () => {
+    const driver = fenced({ policy: { fence: 'fault' } })
+    assert.deepEqual(ofType(driver.master(), 'start-keepalived'), [])
+    assert.equal(driver.phase, 'claiming')
+  })
+
+  it('rejoins though it hears nobody where it can win with the vote that the peer left here', () => {
+    const kept = { of: peer, epoch: 7 }
+    const driver = new GuardDriver({
+      memory: { ...noFences, stopped: true },
+      standing: { kept, rebooted: false, inDoubt: false },
+    })
+    driver.absent()
+    assert.equal(ofType(driver.pass(20_000), 'start-keepalived').length, 1)
+  })
+
+  it('with gate: strict starts keepalived behind the bar, which only the lease lifts', () => {
+    const driver = new GuardDriver({
+      memory: { ...noFences, stopped: true },
+      timing: { gate: 'strict', reserveMs: 3400 },
+    })
+    driver.absent()
+    const effects = wait(driver, 10_000)
+    assert.equal(ofType(effects, 'start-keepalived').length, 1)
+    assert.deepEqual(ofType(effects, 'bar'), [])
+  })
+
+  describe('where nobody holds', () => {
+    /** The phase at once after the start on this memory; two fences within a minute are followed by no pause. */
+    const after = (recentAtMs: readonly number[]): string => {
+      const driver = new GuardDriver({ memory: { stopped: true, number: 3, recentAtMs } })
+      driver.hearWitness()
+      driver.hearPeer()
+      driver.absent()
+      return driver.phase
+    }
+
+    it('pauses after the third fence of a minute, so that two nodes do not take turns', () => {
+      assert.equal(after([startMs - 2, startMs - 1]), 'rejoining')
+      assert.equal(after([startMs - 59_999, startMs - 1, startMs]), 'fenced')
+    })
+
+    it('does not pause for a fence of a minute ago or of another boot', () => {
+      assert.equal(after([startMs - 60_000, startMs - 2, startMs - 1]), 'rejoining')
+      assert.equal(after([startMs - 1, startMs, startMs + 1]), 'rejoining')
+    })
   })
 })
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import type { DrillAnswer } from '../../../server/arbiter.ts'
+import type { DrillAnswer, Occurrence } from '../../../server/arbiter.ts'
 import type { Drilled, Order, Report } from '../../../shared/protocol.ts'
 import {
   type Agent,
   claiming,
   holding,
   instance,
+  pair as members,
   released,
   silentAfterMs,
   standby,
@@ -85,10 +86,42 @@ function kept({ witness }: Pair): { node: string; instances: string[] }[] {
   )
 }
 
-function toldOf({ witness }: Pair, event: string): string[] {
+function occurrencesOf({ witness }: Pair, event: string): Occurrence[] {
   return witness.happened.flatMap((effect) =>
-    effect.type === 'occurred' && effect.occurrence.event === event ? [effect.occurrence.text] : [],
+    effect.type === 'occurred' && effect.occurrence.event === event ? [effect.occurrence] : [],
   )
+}
+
+function toldOf(all: Pair, event: string): string[] {
+  return occurrencesOf(all, event).map(({ text }) => text)
+}
+
+/** The ends that an event shows as its evidence: instance and how long the way back took. */
+function endsIn(all: Pair, event: string): unknown {
+  const { ends } = occurrencesOf(all, event)[0]?.evidence ?? {}
+  return Array.isArray(ends)
+    ? ends.map((end: { instance: string; backMs: number }) => [end.instance, end.backMs])
+    : ends
+}
+
+/** A report for each instance of a node that has two. */
+function onBoth(report: Partial<Report>): Report[] {
+  return ['VI_1', 'VI_2'].map((of) => ({ ...standby, ...report, instance: of }))
+}
+
+/** As `pair`, of two instances, both held by lb01; `normal` says the newest reports again. */
+function pairOfTwo(): Pair & { normal: () => void } {
+  const all = pair()
+  const { witness, lb01, lb02 } = all
+  lb01.say(onBoth(claiming(2)))
+  for (const of of ['VI_1', 'VI_2'])
+    if (witness.state(of).voter.pledge.phase === 'recording') witness.written(of)
+  const normal = (): void => {
+    lb01.say(onBoth(holding(2)))
+    lb02.say(onBoth({}))
+  }
+  for (let beat = 0; beat < 3; beat++) normal()
+  return { ...all, normal }
 }
 
 describe('a drill of the standby', () => {
@@ -97,7 +130,10 @@ describe('a drill of the standby', () => {
     assert.deepEqual(ask(all, 'lb02'), { kind: 'begun', steps: [{ instance, role: 'standby' }] })
     assert.deepEqual(drillsTo(all.lb02), [{ instance, what: 'drill', epoch: 1 }])
     assert.deepEqual(drillsTo(all.lb01), [])
-    assert.equal(toldOf(all, 'drill-begun').length, 1)
+    const [begun, ...more] = occurrencesOf(all, 'drill-begun')
+    assert.equal(begun?.text, 'A drill of lb02 begins: VI_1 as standby.')
+    assert.deepEqual(begun.evidence, { steps: [{ instance, role: 'standby' }] })
+    assert.deepEqual(more, [])
   })
 
   it('that passed is told and kept', () => {
@@ -106,6 +142,7 @@ describe('a drill of the standby', () => {
     drilled(all.lb02)
     assert.deepEqual(kept(all), [{ node: 'lb02', instances: [instance] }])
     assert.deepEqual(toldOf(all, 'drill-passed'), ['The drill of lb02 passed: VI_1: as it should be.'])
+    assert.deepEqual(endsIn(all, 'drill-passed'), [['VI_1', 50]])
     assert.equal(all.witness.arbiter.drill, null)
   })
 
@@ -115,7 +152,10 @@ describe('a drill of the standby', () => {
       ask(all, 'lb02')
       drilled(all.lb02, { result, text: 'the bar did nothing' })
       assert.deepEqual(kept(all), [])
-      assert.deepEqual(toldOf(all, 'drill-failed'), ['The drill of lb02 failed: the bar did nothing.'])
+      const [failed] = occurrencesOf(all, 'drill-failed')
+      assert.equal(failed?.text, 'The drill of lb02 failed: the bar did nothing.')
+      assert.equal(failed.instance, instance)
+      assert.deepEqual(endsIn(all, 'drill-failed'), [['VI_1', 50]])
       assert.equal(all.witness.arbiter.drill, null)
     }
   })
@@ -127,38 +167,127 @@ describe('a drill of the standby', () => {
     assert.deepEqual(toldOf(all, 'drill-failed'), [])
     all.witness.pass(1000, all.lb01, all.lb02)
     assert.match(toldOf(all, 'drill-failed')[0] ?? '', /said nothing more/)
+    assert.deepEqual(endsIn(all, 'drill-failed'), [], 'nothing was shown')
     assert.equal(ask(all, 'lb02').kind, 'begun')
   })
 
   it('goes through all instances of the node, one after the other, and only while all is normal', () => {
-    const all = pair()
-    const { witness, lb01, lb02 } = all
-    const on = (report: Partial<Report>): Report[] =>
-      ['VI_1', 'VI_2'].map((of) => ({ ...standby, ...report, instance: of }))
-    lb01.say(on(claiming(2)))
-    for (const of of ['VI_1', 'VI_2'])
-      if (witness.state(of).voter.pledge.phase === 'recording') witness.written(of)
-    lb01.say(on(holding(2)))
-    lb02.say(on({}))
-    const both = (): void => {
-      lb01.say(on(holding(2)))
-      lb02.say(on({}))
-    }
-    both()
-    both()
+    const all = pairOfTwo()
+    const { lb02 } = all
     assert.equal(ask(all, 'lb02').kind, 'begun')
     const ordered = (): string[] => drillsTo(lb02).map((order) => order.instance)
     assert.deepEqual(ordered(), ['VI_1'])
-    lb02.say(on({ phase: 'drilling', process: 'absent' }))
+    lb02.say(onBoth({ phase: 'drilling', process: 'absent' }))
     drilled(lb02)
     assert.deepEqual(ordered(), ['VI_1'], 'its newest report is not normal yet')
-    both()
+    all.normal()
     assert.deepEqual(ordered(), ['VI_1', 'VI_2'])
     drilled(lb02, { instance: 'VI_2' })
     assert.deepEqual(kept(all), [{ node: 'lb02', instances: ['VI_1', 'VI_2'] }])
   })
 
+  describe('of the second instance', () => {
+    /** The first one passed; before the second one begins, something happens. */
+    const between = (what: (all: Pair) => void): Pair => {
+      const all = pairOfTwo()
+      ask(all, 'lb02')
+      all.lb02.say(onBoth({ phase: 'drilling', process: 'absent' }))
+      drilled(all.lb02)
+      what(all)
+      return all
+    }
+
+    it('is given up where all is not normal again within 30 s, with the reason and what was shown', () => {
+      const all = between(() => undefined)
+      const { witness } = all
+      witness.pass(29_999)
+      assert.deepEqual(toldOf(all, 'drill-failed'), [])
+      witness.pass(1)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /no longer safe to go on: VI_2: \w/)
+      assert.equal(occurrencesOf(all, 'drill-failed')[0]?.instance, 'VI_2')
+      assert.deepEqual(endsIn(all, 'drill-failed'), [['VI_1', 50]])
+      assert.deepEqual(kept(all), [])
+    })
+
+    it('is not begun where the holder lets go meanwhile', () => {
+      const all = between(({ lb01 }) => lb01.say(onBoth(released)))
+      all.witness.pass(30_000)
+      assert.equal(drillsTo(all.lb02).length, 1)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /VI_2: lb01 does not hold the lease/)
+    })
+
+    it('is not begun where the node is taken out of the cluster meanwhile', () => {
+      const all = between(({ witness }) => {
+        witness.members(members.filter(({ name }) => name !== 'lb02'))
+      })
+      all.witness.pass(30_000)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /There is no second node/)
+    })
+  })
+
+  it('begins with the first instance by name, in whichever order the agent reports them', () => {
+    const witness = Witness.settled()
+    const lb01 = witness.agent('lb01')
+    const lb02 = witness.agent('lb02')
+    lb02.say(onBoth({}).reverse())
+    lb01.say(onBoth(claiming(1)))
+    for (const of of ['VI_1', 'VI_2']) witness.written(of)
+    for (let beat = 0; beat < 3; beat++) {
+      lb01.say(onBoth(holding(1)))
+      lb02.say(onBoth({}).reverse())
+    }
+    const answer = ask({ witness, lb01, lb02 }, 'lb02')
+    assert.ok(answer.kind === 'begun', JSON.stringify(answer))
+    assert.deepEqual(
+      answer.steps.map((step) => step.instance),
+      ['VI_1', 'VI_2'],
+    )
+  })
+
+  it('is allowed where it does not reach its gateway: it would not take the VIP in it', () => {
+    const all = pair()
+    all.lb02.beat({ gateway: 'unreachable' })
+    assert.equal(ask(all, 'lb02').kind, 'begun')
+  })
+
   describe('is refused', () => {
+    it('where only one of its instances is not normal', () => {
+      const all = pairOfTwo()
+      const [first, second] = onBoth({})
+      assert.ok(first !== undefined && second !== undefined)
+      all.lb02.say([first, { ...second, phase: 'barred' }])
+      assert.match(refusalOf(all, 'lb02'), /^VI_2: lb02 is not a standby/)
+    })
+
+    it('of a node that reports no instance', () => {
+      const all = pair()
+      all.lb02.say([])
+      assert.equal(refusalOf(all, 'lb02'), 'The agent of lb02 reports no vrrp_instance.')
+    })
+
+    it('where the holder or the other node does not report the instance', () => {
+      const silent = pair()
+      silent.lb01.say([])
+      assert.match(refusalOf(silent, 'lb02'), /lb01 is not a MASTER with the lease \(no report\)/)
+      const without = pair()
+      without.lb02.say([])
+      assert.match(refusalOf(without, 'lb01', true), /VI_1: lb02 does not report it/)
+    })
+
+    it('where the cluster has no other node', () => {
+      const witness = Witness.settled({ members: members.filter(({ name }) => name === 'lb01') })
+      const lb01 = witness.agent('lb01')
+      lb01.beat()
+      assert.match(refusalOf({ witness, lb01, lb02: lb01 }, 'lb01'), /There is no second node/)
+    })
+
+    it('of a node that says that it holds, also where this witness has not promised it anything yet', () => {
+      const witness = new Witness()
+      const [lb01, lb02] = witness.agents()
+      lb01.beat(holding(1))
+      assert.match(refusalOf({ witness, lb01, lb02 }, 'lb01'), /lb01 holds VI_1.*--including-holder/)
+    })
+
     it('of a node that nobody knows', () => {
       assert.match(refusalOf(pair(), 'lb09'), /lb09 is not a node of web \(lb01, lb02\)/)
     })
@@ -167,7 +296,9 @@ describe('a drill of the standby', () => {
       for (const silent of ['lb01', 'lb02'] as const) {
         const all = pair()
         all.witness.pass(silentAfterMs, silent === 'lb01' ? all.lb02 : all.lb01)
-        assert.match(refusalOf(all, 'lb02'), new RegExp(`agent of ${silent} is not heard`))
+        const refusal = refusalOf(all, 'lb02')
+        assert.match(refusal, new RegExp(`agent of ${silent} is not heard`))
+        assert.equal(refusal.includes('nobody there could drill'), silent === 'lb02')
       }
     })
 
@@ -259,6 +390,56 @@ describe('a drill of the standby', () => {
 })
 
 describe('a drill of the holder', () => {
+  it('drills what the node holds, and leaves alone what the other one holds', () => {
+    const all = pair()
+    const { witness, lb01, lb02 } = all
+    const first = (report: Partial<Report>): Report => ({ ...standby, ...report, instance: 'VI_1' })
+    const second = (report: Partial<Report>): Report => ({ ...standby, ...report, instance: 'VI_2' })
+    lb02.say([first({}), second(claiming(1))])
+    witness.written('VI_2')
+    for (let beat = 0; beat < 3; beat++) {
+      lb02.say([first({}), second(holding(1))])
+      lb01.say([first(holding(1)), second({})])
+    }
+    const answer = ask(all, 'lb01', true)
+    assert.deepEqual(answer, { kind: 'begun', steps: [{ instance: 'VI_1', role: 'holder' }] })
+  })
+
+  describe('while it waits for the takeover', () => {
+    /** lb01 has let go with proof; lb02 has the witness's vote and does not say that it holds yet. */
+    const awaiting = (): Pair => {
+      const all = pair()
+      ask(all, 'lb01', true)
+      all.lb01.beat(released)
+      drilled(all.lb01, { role: 'holder' })
+      all.lb02.beat(claiming(2))
+      all.witness.written()
+      return all
+    }
+
+    it('takes no second word of the node about it', () => {
+      const all = awaiting()
+      drilled(all.lb01, { role: 'holder', result: 'failed' })
+      assert.deepEqual(toldOf(all, 'drill-failed'), [])
+      assert.equal(all.witness.arbiter.refusedMessages['drill-not-awaited'], 1)
+    })
+
+    it('waits on where the other node does not report the instance for a moment', () => {
+      const all = awaiting()
+      all.lb02.say([])
+      assert.deepEqual(kept(all), [])
+      all.lb02.beat(holding(2))
+      assert.equal(kept(all).length, 1)
+    })
+
+    it('fails where the other node is taken out of the cluster', () => {
+      const all = awaiting()
+      all.witness.members(members.filter(({ name }) => name !== 'lb02'))
+      all.witness.pass(20_000, all.lb01)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /the other node did not take it/)
+    })
+  })
+
   it('is refused without the admin’s word for it, which the refusal names', () => {
     assert.match(refusalOf(pair(), 'lb01'), /lb01 holds VI_1.*--including-holder/)
   })
