@@ -1,7 +1,7 @@
 /** Who belongs to the cluster: what enrolment says, and what the agents are told of it. Pure. */
 import type { Member, NodeName, Plan } from '../shared/protocol.ts'
 import { disownPromise } from '../shared/vote.ts'
-import { answerPendingBeat, answerPendingChecks, change, type Turn } from './arbiter-turn.ts'
+import { answerPendingChecks, change, type Turn } from './arbiter-turn.ts'
 import { newNode } from './roster.ts'
 
 /** A node joined, was removed, moved, or its older certificates are worth nothing any more. */
@@ -37,9 +37,8 @@ function disown(turn: Turn, name: NodeName): void {
   for (const [instance, { voter }] of turn.instances) {
     const disowned = disownPromise(voter, name)
     if (disowned === voter) continue
-    change(turn, instance, { voter: disowned })
-    if (voter.pledge.phase !== 'recording') continue
-    answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
+    // Whoever asked by a beat went with the removal and is answered no more.
+    change(turn, instance, { voter: disowned, pendingBeat: null })
     answerPendingChecks(turn, instance, { permit: false, text })
   }
 }

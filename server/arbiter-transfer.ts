@@ -18,14 +18,11 @@ export function watchForLostGateway(turn: Turn, instance: string): void {
   const { voter, gatewayLostSinceMs, yieldedAtMs } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
   const heir = promise === null ? null : heirOf(turn, instance, promise.node)
-  if (promise === null || heir === null) {
-    if (gatewayLostSinceMs !== null) change(turn, instance, { gatewayLostSinceMs: null })
-    return
-  }
+  if (promise === null || heir === null) return change(turn, instance, { gatewayLostSinceMs: null })
   if (gatewayLostSinceMs === null) return change(turn, instance, { gatewayLostSinceMs: atMs })
   // After a pause of this process nothing is ordered on old reports.
   const fresh = [...nodes.values()].every(
-    ({ session }) => (session?.echoMs ?? -Infinity) >= arbiter.runningSinceMs,
+    ({ session }) => session !== null && session.echoMs >= arbiter.runningSinceMs,
   )
   if (!fresh || atMs - gatewayLostSinceMs < gatewayPatienceMs || atMs - yieldedAtMs < yieldSpacingMs) return
   change(turn, instance, { yieldedAtMs: atMs })
@@ -50,11 +47,7 @@ function heirOf(turn: Turn, instance: string, holder: NodeName): NodeName | null
   const report = held?.reports.get(instance)
   if (!liveNode(turn, held) || report?.phase !== 'holding' || report.gateway !== 'unreachable') return null
   for (const other of nodes.values())
-    if (
-      other.member.name !== holder &&
-      other.reports.get(instance)?.gateway === 'reachable' &&
-      couldTake(turn, other, instance)
-    )
+    if (other.reports.get(instance)?.gateway === 'reachable' && couldTake(turn, other, instance))
       return other.member.name
   return null
 }

@@ -158,9 +158,12 @@ export function closeContest(turn: Turn, instance: string): void {
   change(turn, instance, { contest: null })
   if (winner === undefined) return
   const result = askVote(voter, { ...winner, from: winner.node, atMs: turn.atMs }, turn.arbiter.timing)
-  change(turn, instance, { voter: result.voter, pendingBeat: { node: winner.node, seq: winner.seq } })
+  const asked = { node: winner.node, seq: winner.seq }
+  change(turn, instance, { voter: result.voter })
   pushVoteEffects(turn, instance, result.effects)
-  if (result.decision.kind !== 'pending') answerPendingBeat(turn, instance, result.decision)
+  // Another ballot may be under way by now, and whoever asked for that one waits for its answer.
+  if (result.decision.kind === 'pending') change(turn, instance, { pendingBeat: asked })
+  else answerNode(turn, { ...asked, instance }, result.decision)
   const text = `${winner.node} claims at the same moment and is preferred`
   for (const { node, seq } of losers)
     answerNode(turn, { node, seq, instance }, { kind: 'refused', reason: 'outranked', text })

@@ -67,16 +67,14 @@ function watchForDualMaster(turn: Turn, instance: string): void {
       order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
     return
   }
-  if (dualSinceMs === null) change(turn, instance, { dualSinceMs: atMs })
+  if (dualSinceMs === null) return change(turn, instance, { dualSinceMs: atMs })
   // Nobody is stopped on old news: each has said so again since, and after a pause of this process newer than that.
   const fresh = masters.every((name) => {
     const session = nodes.get(name)?.session ?? null
-    return (
-      session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > (dualSinceMs ?? atMs)
-    )
+    return session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > dualSinceMs
   })
   // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
-  const lasts = dualSinceMs !== null && atMs - dualSinceMs >= timing.handoverMs
+  const lasts = atMs - dualSinceMs >= timing.handoverMs
   if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
   change(turn, instance, { orderedAtMs: atMs })
   for (const name of masters)

@@ -177,10 +177,8 @@ export function keepOverJump(
   const recordedEpoch = record?.epoch ?? spentEpoch
   const marked = (epoch: Epoch, untilMs: number): VoteEffect[] => [{ type: 'mark', mark: { epoch, untilMs } }]
   switch (pledge.phase) {
-    case 'promised': {
-      const untilMs = keep(pledge.untilMs)
-      return { voter: { ...voter, pledge: { ...pledge, untilMs } }, effects: marked(pledge.epoch, untilMs) }
-    }
+    // What is promised is what the record says.
+    case 'promised':
     case 'waiting': {
       const untilMs = keep(pledge.untilMs)
       return { voter: { ...voter, pledge: { ...pledge, untilMs } }, effects: marked(recordedEpoch, untilMs) }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { witness } from '../../../shared/protocol.ts'
+import { fenceAtMs, strictReserveMs } from '../../../shared/timing.ts'
 import {
   claiming,
   type DriverOptions,
@@ -99,6 +100,80 @@ describe('a claim', () => {
     driver.sleep(1)
     assert.equal(ofType(driver.tick(), 'beat').length, 1)
     assert.equal(driver.deadlineMs, driver.atMs + 10)
+  })
+
+  it('asks each voter once at first, also where the old holder is expected to let go', () =>
+    assert.equal(ofType(standbyToHolder().master(), 'beat').length, 1))
+
+  it('waits for a holder to let go that holds by the vote of the witness and its own', () => {
+    const driver = standby()
+    driver.witnessNamesPeer(0)
+    driver.master()
+    driver.refused(witness, 'promised', { holder: peer, renewedAgoMs: 0 })
+    driver.refused(peer, 'promised', { holder: peer, renewedAgoMs: 0 })
+    assert.equal(driver.phase, 'claiming')
+    driver.pass(timing.handoverMs - 1)
+    assert.equal(driver.phase, 'claiming')
+    driver.granted(witness)
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('expects nobody to let go of whose priority it never heard', () => {
+    const driver = new GuardDriver()
+    driver.witnessNamesPeer(0)
+    driver.backup()
+    driver.master()
+    assert.equal(driver.deadlineMs, driver.atMs + claimMs)
+  })
+
+  it('is not won by a grant so late that its holder would have to fence itself at once', () => {
+    const driver = claiming()
+    const worthMs = fenceAtMs(leaseMs, timing)
+    driver.granted(witness, driver.atMs - worthMs)
+    assert.equal(driver.phase, 'claiming')
+    driver.granted(witness, driver.atMs - worthMs + 1)
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('says so where it was won by a vote that the peer left here when it went', () => {
+    const driver = holding()
+    const epoch = driver.epoch
+    driver.hearPeer(
+      peerReport({
+        keepalived: 'STOP',
+        process: 'absent',
+        epoch,
+        left: { kind: 'leaving', to: node, epoch },
+      }),
+    )
+    driver.sleep(900)
+    const effects = driver.feed({ type: 'resumed', gapMs: 900, jumpedMs: 0 })
+    assert.match(texts(effects).join(), /holds the lease \(epoch \d+\) by the votes of lb01 and lb02/)
+  })
+
+  it('waits for the disk of the witness and its own until the next heartbeat where the peer is not heard', () => {
+    const driver = claimingUnheard({ recordsAtOnce: false })
+    driver.answer(witness, { kind: 'pending', epoch: driver.epoch })
+    assert.equal(driver.deadlineMs, driver.atMs + renewMs)
+    driver.pass(claimMs)
+    assert.equal(driver.phase, 'claiming')
+  })
+
+  it('keeps the lease of a node that may become MASTER while a plan has all asked again', () => {
+    const strict = { gate: 'strict', reserveMs: strictReserveMs } as const
+    const driver = new GuardDriver({ timing: strict })
+    driver.hearWitness()
+    driver.hearPeer()
+    driver.fault()
+    driver.granted(witness)
+    assert.equal(driver.phase, 'entitled')
+    const wonUntilMs = driver.leaseUntilMs
+    driver.sleep(10)
+    driver.feed({ type: 'plan', peer, timing: { ...timing, ...strict, leaseMs: leaseMs - 100 } })
+    assert.equal(driver.epoch, 9)
+    assert.ok(driver.guard.candidacy !== null)
+    assert.ok(driver.guard.candidacy.carriedUntilMs > wonUntilMs - 200, 'the lease is in use')
+    assert.equal(driver.phase, 'entitled')
   })
 
   it('does not ask again where answers are still out', () => {

@@ -35,6 +35,15 @@ describe('a guard as a voter for its peer', () => {
       assert.deepEqual([told(second), ofType(second, 'announce')], [[], []])
     })
 
+    it('says so, too, where the first word of the peer is that it is MASTER', () => {
+      const driver = new GuardDriver()
+      driver.hearWitness()
+      driver.backup()
+      driver.master()
+      driver.granted(witness)
+      assert.deepEqual(told(driver.hearPeer(holdingPeer(9))), ['rival'])
+    })
+
     it('announces the VIP again when the peer shows it no longer, once', () => {
       for (const change of [{ keepalived: 'MASTER' }, { keepalived: 'FAULT', vips: 'held' }] as const) {
         const driver = holding()
@@ -101,6 +110,20 @@ describe('a guard as a voter for its peer', () => {
     assert.deepEqual(votes(driver.feed(failed)), [])
     driver.sleep(1)
     assert.deepEqual(votes(driver.hearPeer(holdingPeer(9))), [[3, 'pending']])
+  })
+
+  it('tells of a disk that fails once, and again when it fails after it had been mended', () => {
+    const driver = standby({ recordsAtOnce: false })
+    const fails = (epoch: number) => {
+      driver.hearPeer(holdingPeer(epoch))
+      driver.sleep(1)
+      return told(driver.feed({ type: 'record-failed', ballot: { to: peer, epoch }, error: 'ENOSPC' }))
+    }
+    assert.deepEqual(fails(8), ['promise-not-written'])
+    assert.deepEqual(fails(8), [])
+    driver.hearPeer(holdingPeer(8))
+    driver.feed({ type: 'recorded', ballot: { to: peer, epoch: 8 }, tookMs: 3 })
+    assert.deepEqual(fails(9), ['promise-not-written'])
   })
 
   it('counts the own vote as refused where it cannot be written', () => {

@@ -41,6 +41,31 @@ describe('the members of a cluster', () => {
     assert.equal(witness.arbiter.refusedMessages['unknown-node'], 1)
   })
 
+  it('lose a node that has hung up or never came, and no connection with it', () => {
+    const witness = Witness.settled()
+    const lb01 = witness.agent('lb01')
+    lb01.beat()
+    lb01.close()
+    for (const left of [[second], []]) {
+      witness.members(left)
+      assert.deepEqual(
+        witness.effects.filter(({ type }) => type !== 'occurred'),
+        [],
+      )
+    }
+    assert.equal(witness.arbiter.nodes.size, 0)
+  })
+
+  it('lose a node while its vote is being written: nobody is answered, and the promise binds all the same', () => {
+    const witness = Witness.settled()
+    const [lb01, lb02] = witness.agents()
+    lb01.beat(claiming(1))
+    witness.members([second])
+    witness.written()
+    assert.deepEqual(lb01.messages(), [])
+    assert.equal(refusal(lb02.beat(claiming(2))), 'promised')
+  })
+
   it('keep a promise to a node that is removed for as long as it was given', () => {
     const witness = Witness.settled()
     const [lb01, lb02] = witness.agents()
@@ -86,6 +111,40 @@ describe('the members of a cluster', () => {
       })
       const newcomer = witness.agent('lb01', elsewhere)
       assert.equal(refusal(newcomer.beat(claiming(2))), 'waiting')
+    })
+
+    it('refuse a check of the one before that waits for the disk', () => {
+      const witness = Witness.settled()
+      assert.equal(witness.check('lb01'), undefined)
+      witness.members([second])
+      witness.members([again, second])
+      assert.deepEqual(witness.checkAnswer(), { permit: false, text: 'lb01 was enrolled anew' })
+    })
+
+    it('answer the other the vote that was on its way to the disk', () => {
+      const witness = Witness.settled()
+      const [, lb02] = witness.agents()
+      lb02.beat(claiming(1))
+      witness.members([second])
+      witness.members([again, second])
+      assert.deepEqual(lb02.answers(), [])
+      witness.written()
+      assert.deepEqual(lb02.lateVote(), { kind: 'granted', epoch: 1 })
+    })
+
+    it('answer nobody of that name the vote that the other gets next', () => {
+      const witness = Witness.settled()
+      const [lb01, lb02] = witness.agents()
+      lb01.beat(claiming(1))
+      lb02.close()
+      witness.members([second])
+      witness.members([again, second])
+      witness.pass(reserveMs)
+      assert.equal(witness.check('lb02'), undefined)
+      const newcomer = witness.agent('lb01', elsewhere)
+      witness.written()
+      assert.equal(witness.checkAnswer()?.permit, true)
+      assert.deepEqual(newcomer.answers(), [])
     })
 
     it('let its check wait, too', () => {

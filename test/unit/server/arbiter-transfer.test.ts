@@ -136,6 +136,27 @@ describe('a holder that lost its gateway', () => {
     assert.equal(yieldsTo(lb01).length, 1)
   })
 
+  it('is told to yield to a node whose keepalived waits in FAULT behind its gate', () => {
+    const { witness, lb01, lb02 } = cutOff()
+    lb02.beat({ phase: 'gated', keepalived: 'FAULT' })
+    witness.pass(patienceMs, lb01, lb02)
+    assert.equal(yieldsTo(lb01).length, 1)
+  })
+
+  it('is told nothing after a pause of the witness before both nodes have read an answer from after it', () => {
+    const { witness, lb01, lb02 } = cutOff()
+    witness.pass(patienceMs - 1, lb01, lb02)
+    witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 700, jumpedMs: 0 })
+    lb01.again()
+    lb02.again()
+    witness.pass(1)
+    assert.deepEqual(yieldsTo(lb01), [], 'neither has')
+    lb01.again()
+    assert.deepEqual(yieldsTo(lb01), [], 'the holder alone has')
+    lb02.again()
+    assert.equal(yieldsTo(lb01).length, 1)
+  })
+
   describe('is not told to yield', () => {
     const assertKept = (change: (pair: Pair) => void, beating: (pair: Pair) => Agent[]): void => {
       const pair = cutOff()
@@ -165,6 +186,18 @@ describe('a holder that lost its gateway', () => {
         { process: 'frozen' },
       ]
       for (const change of unable) assertKept(({ lb02 }) => lb02.beat(change), both)
+    })
+
+    it('while its agent, or the one of the other, has no word on the instance', () => {
+      for (const silent of ['lb01', 'lb02'] as const)
+        assertKept(
+          (pair) => {
+            pair.witness.pass(patienceMs - 1, pair.lb01, pair.lb02)
+            pair[silent].say([])
+            pair.witness.pass(1)
+          },
+          (pair) => [silent === 'lb01' ? pair.lb02 : pair.lb01],
+        )
     })
 
     it('while two live agents have the name of the other', () => {

@@ -4,10 +4,12 @@ import {
   claimMs,
   holding,
   instance,
+  pair,
   peerUnheard,
   refusal,
   released,
   reserveMs,
+  silentAfterMs,
   standby,
   Witness,
   type Agent,
@@ -69,9 +71,10 @@ describe('the vote of the witness', () => {
     again.lb02.close()
     again.witness.pass(reserveMs)
     assert.equal(again.witness.check('lb02'), undefined)
-    again.witness.agent('lb01', { incarnation: 'lb01-start-2' }).beat()
+    const next = again.witness.agent('lb01', { incarnation: 'lb01-start-2' })
+    next.beat()
     again.witness.written()
-    assert.deepEqual(again.lb01.answers(), [])
+    assert.deepEqual([...again.lb01.answers(), ...next.answers()], [])
     assert.deepEqual(lb02.answers(), [])
   })
 
@@ -93,6 +96,17 @@ describe('the vote of the witness', () => {
       [withheld?.event, withheld?.level, withheld?.node, withheld?.decision, withheld?.evidence],
       ['ledger-not-written', 'critical', 'lb01', 'vote withheld', { epoch: 1, error: 'ENOSPC' }],
     )
+  })
+
+  it('is tried again when it is asked for again after the ledger could not be written', () => {
+    const { witness, lb01 } = pairOf()
+    lb01.beat(claiming(1))
+    witness.writeFails()
+    assert.equal(refusal(lb01.lateVote()), 'ledger')
+    assert.equal(refusal(lb01.beat(claiming(1))), 'pending')
+    assert.ok(witness.effects.some(({ type }) => type === 'record'))
+    witness.written()
+    assert.deepEqual(lb01.lateVote(), { kind: 'granted', epoch: 1 })
   })
 
   it('is refused to whom it was being written when the ledger proves to be rolled back', () => {
@@ -146,6 +160,53 @@ describe('claims of one moment that do not hear each other', () => {
     witness.written()
     assert.deepEqual(lb01.lateVote(), { kind: 'granted', epoch: 1 })
     assert.ok(!witness.told().includes('contested'))
+  })
+
+  it('are awaited also where the peer was heard last as long ago as silence is evidence, not sooner', () => {
+    for (const [peerSilentMs, contested] of [
+      [silentAfterMs - 1, false],
+      [silentAfterMs, true],
+    ] as const) {
+      const { witness, lb01 } = pairOf()
+      lb01.beat({ ...claiming(1), peerSilentMs })
+      assert.equal(witness.state().contest !== null, contested, String(peerSilentMs))
+    }
+  })
+
+  it('cost the other nothing where their node let go meanwhile: it is answered when its ballot is on disk', () => {
+    const { witness, lb01, lb02 } = pairOf()
+    lb01.beat(alone(1))
+    lb01.beat({ keepalived: 'FAULT' })
+    assert.equal(refusal(lb02.beat(alone(1))), 'pending')
+    witness.pass(claimMs)
+    assert.equal(witness.state().contest, null)
+    witness.written()
+    assert.deepEqual(lb02.lateVote(), { kind: 'granted', epoch: 1 })
+    assert.deepEqual(lb01.answers(), [])
+  })
+
+  it('are refused after the moment of contest where the other has the vote by then', () => {
+    const { witness, lb01, lb02 } = pairOf()
+    lb01.beat(alone(1))
+    lb01.beat({ keepalived: 'FAULT' })
+    lb02.beat(alone(1))
+    witness.written()
+    witness.atMs += claimMs / 2
+    witness.feed({ type: 'tick', atMs: witness.atMs })
+    assert.equal(refusal(lb01.lateVote()), 'promised')
+    assert.deepEqual(lb02.answers(), [])
+  })
+
+  it('end like any other where their node is removed meanwhile', () => {
+    const { witness, lb01, lb02 } = pairOf()
+    lb01.beat(alone(1))
+    witness.members(pair.filter(({ name }) => name === 'lb02'))
+    witness.pass(claimMs, lb02)
+    assert.equal(witness.state().contest, null)
+    witness.written()
+    assert.deepEqual(lb01.messages(), [])
+    witness.pass(reserveMs, lb02)
+    assert.equal(refusal(lb02.beat(alone(2))), 'pending')
   })
 
   it('are awaited from a node under watch, too, and not from one that has no word on the instance', () => {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { arbitrate } from '../../../server/arbiter.ts'
 import { defaultTiming } from '../../../shared/timing.ts'
-import { holding, instance, recoveredLedger, reserveMs, Witness } from './cluster-fixture.ts'
+import {
+  holding,
+  instance,
+  pair,
+  recoveredLedger,
+  reserveMs,
+  silentAfterMs,
+  Witness,
+} from './cluster-fixture.ts'
 
 const { handoverMs } = defaultTiming
 const unprotected = { phase: 'unprotected', keepalived: 'MASTER', vips: 'held' } as const
@@ -154,6 +162,87 @@ describe('two nodes with the VIP', () => {
       ['announce'],
     )
     assert.equal(arbitrate(witness.arbiter, { type: 'tick', atMs: witness.atMs }).effects.length, 0)
+  })
+
+  describe('over a pause of the witness', () => {
+    /** Long enough for every agent to have fallen silent here. */
+    const paused = () => {
+      const found = dual()
+      found.witness.atMs += silentAfterMs + handoverMs
+      found.witness.feed({ type: 'resumed', atMs: found.witness.atMs, gapMs: silentAfterMs, jumpedMs: 0 })
+      return found
+    }
+
+    it('are two as before until both have spoken again: the wait for a handover does not begin anew', () => {
+      const { witness, lb01, lb02 } = paused()
+      lb01.again()
+      lb01.again()
+      lb02.again()
+      assert.deepEqual(lb02.orders(witness.happened), [], 'it has read no answer from after the pause')
+      lb02.again()
+      assert.deepEqual(
+        lb02.orders(witness.happened).map(({ what }) => what),
+        ['fence'],
+      )
+    })
+
+    it('are one again, and that one announces the VIP, only by words from after it', () => {
+      const { witness, lb01, lb02 } = paused()
+      lb01.again()
+      lb02.beat()
+      lb01.again()
+      assert.deepEqual(lb01.orders(witness.happened), [])
+      lb02.beat()
+      assert.deepEqual(
+        lb01.orders(witness.happened).map(({ what, reason }) => [what, reason]),
+        [['announce', 'its rival is gone']],
+      )
+    })
+
+    it('are one again where the other has hung up: when it is back, a handover has its time', () => {
+      const { witness, lb01, lb02 } = paused()
+      lb02.close()
+      lb01.again()
+      lb01.again()
+      lb02.greet()
+      lb02.again()
+      lb02.again()
+      assert.deepEqual(lb02.orders(witness.happened), [])
+      witness.pass(handoverMs, lb01, lb02)
+      for (const agent of [lb01, lb02]) agent.again()
+      assert.equal(lb02.orders(witness.happened).length, 1)
+    })
+  })
+
+  it('are one again, after a pause, where the holder was removed and is there again unheard', () => {
+    const { witness, lb02 } = dual()
+    witness.pass(1)
+    witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 700, jumpedMs: 0 })
+    witness.members(pair.filter(({ name }) => name === 'lb02'))
+    assert.notEqual(witness.state().dualSinceMs, null, 'lb02 has not spoken since')
+    witness.members(pair)
+    lb02.again()
+    lb02.again()
+    assert.equal(witness.state().dualSinceMs, null)
+    assert.deepEqual(lb02.orders(witness.happened), [])
+  })
+
+  it('are one again when either is removed from the cluster: the holder announces the VIP if it is the one left', () => {
+    for (const [left, announces] of [
+      ['lb01', ['lb01']],
+      ['lb02', []],
+    ] as const) {
+      const { witness, ...agents } = dual()
+      witness.members(pair.filter(({ name }) => name === left))
+      assert.equal(witness.state().dualSinceMs, null)
+      const told = [agents.lb01, agents.lb02].flatMap((agent) =>
+        agent.orders(witness.happened).map(({ what }) => `${agent.hello.node} ${what}`),
+      )
+      assert.deepEqual(
+        told,
+        announces.map((name) => `${name} announce`),
+      )
+    }
   })
 
   it('are one MASTER again for whom there is nobody to announce', () => {

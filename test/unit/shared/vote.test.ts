@@ -360,6 +360,15 @@ describe('vote', () => {
       assert.equal(reasonOf(ask(voter, 'b', 5, 10_000).decision), 'pending')
     })
 
+    it('is not bound anew by a jump of the clock where the mark had ended by the start', () => {
+      for (const untilMs of [9000, 10_000]) {
+        const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs }), at)
+        const jumped = keepOverJump(voter, { atMs: 15_000, jumpedMs: 5000, reserveMs })
+        assert.deepEqual(jumped.effects, [])
+        assert.equal(reasonOf(ask(jumped.voter, 'b', 5, 15_000).decision), 'pending')
+      }
+    })
+
     it('with the mark of a live promise waits just as long as that', () => {
       const voter = recoverVoter(valid({ to: 'a', epoch: 4 }, { epoch: 4, untilMs: 10_500 }), at)
       assert.equal(reasonOf(ask(voter, 'b', 5, 10_499).decision), 'waiting')
@@ -472,7 +481,9 @@ describe('vote', () => {
     assert.equal(reasonOf(ask(disowned, 'a', 2, 1000 + reserveMs).decision), 'pending')
     const restarted = recoverVoter(valid({ to: 'a', epoch: 1 }), { atMs: 1000, reserveMs })
     assert.equal(reasonOf(ask(disownPromise(restarted, 'a'), 'a', 1, 1300).decision), 'waiting')
-    for (const other of [promised('b', 1, 1000), restarted, free])
+    const underWay = ask(free, 'b', 1, 1000).voter
+    const unknown = recoverVoter({ kind: 'lost' }, { atMs: 1000, reserveMs })
+    for (const other of [promised('b', 1, 1000), restarted, free, underWay, unknown])
       assert.equal(disownPromise(other, 'c'), other)
   })
 
@@ -539,7 +550,32 @@ describe('vote', () => {
       assert.deepEqual(leftWith(left()), { phase: 'standing', to: 'a', epoch: 5, sinceMs: 1200 })
     })
 
+    it('stands by its own ballot only, not by word of an ordinary one under the same epoch', () => {
+      const { voter } = leaving(1100)
+      assert.equal(ballotRecorded(voter, { to: 'a', epoch: 5 }, { atMs: 1200, timing }), null)
+      assert.equal(ballotLost(voter, { to: 'a', epoch: 5 }), voter)
+    })
+
+    it('is named in every answer, with whom it stands and since when', () => {
+      const verdict = verdictOf(left(), { instance: 'VI_1', vote: { kind: 'none' }, atMs: 1500 })
+      assert.deepEqual([verdict.holder, verdict.epoch, verdict.renewedAgoMs], ['a', 5, 300])
+      assert.deepEqual(promisedTo(left(), 1500), { node: 'a', epoch: 5, renewedAtMs: 1200 })
+    })
+
+    it('is renewed with a mark, for the day on which it is an ordinary promise again', () => {
+      const renewed = ask(left(), 'a', 5, 5000)
+      assert.deepEqual(renewed.decision, { kind: 'granted', epoch: 5 })
+      assert.deepEqual(renewed.effects, [{ type: 'mark', mark: { epoch: 5, untilMs: 5000 + reserveMs } }])
+    })
+
+    it('is refused to everybody else with what an operator can do', () => {
+      const { decision } = ask(left(), 'b', 6, 5000)
+      assert.ok(decision.kind === 'refused')
+      assert.match(decision.text, /left its vote with a \(epoch 5\).*run witness-agent take-vote-back here/)
+    })
+
     it('is left only with the node that has it at that moment', () => {
+      assert.equal(leaveVote(left(), { to: 'a', atMs: 1300 }), null, 'it stands already')
       assert.equal(leaveVote(free, { to: 'a', atMs: 1000 }), null)
       assert.equal(leaveVote(promised('b', 5, 1000), { to: 'a', atMs: 1100 }), null)
       assert.equal(leaveVote(promised('a', 5, 1000), { to: 'a', atMs: 1000 + reserveMs }), null)
@@ -561,6 +597,8 @@ describe('vote', () => {
         const voter = recoverVoter(valid(standingBallot, mark), { atMs: 90_000, reserveMs })
         assert.equal(leftWith(voter)?.to, 'a')
         assert.equal(reasonOf(ask(voter, 'b', 2000, 99_000_000).decision), 'promised')
+        const highestMarked = mark?.epoch ?? standingBallot.epoch
+        assert.deepEqual([voter.epoch, voter.spentEpoch], [highestMarked, highestMarked])
       }
     })
 
@@ -619,6 +657,7 @@ describe('vote', () => {
       const voter = recallStanding(lost, { to: 'a', epoch: 7, atMs: 5100 })
       assert.equal(leftWith(voter)?.to, 'a')
       assert.ok(voter.spentEpoch >= lost.spentEpoch)
+      assert.equal(recallStanding(learnEpoch(lost, 3000), { to: 'a', epoch: 7, atMs: 5100 }).epoch, 3000)
       assert.equal(reasonOf(ask(voter, 'b', 2000, 99_000).decision), 'promised')
     })
   })
