@@ -256,7 +256,7 @@ describe('authority', () => {
         [own, /is missing in it/],
         [otherKey + own, /do not belong together/],
         [lb01Credentials.key + lb01Credentials.certificate, /not that of an authority/],
-        [good.replace(/[A-Za-z]{20}/, 'AAAAAAAAAAAAAAAAAAAA'), /cannot be used/],
+        [good.replace(/(BEGIN PRIVATE KEY-----\n).{20}/, `$1${'A'.repeat(20)}`), /cannot be used/],
       ] as const) {
         writeFileSync(path, text)
         await assert.rejects(Authority.open(file('authority')), (error) => {
