@@ -32,6 +32,8 @@ const mostGrowthKiB = 128 * 1024
 const mostNewDescriptors = 8
 
 const lastsMs = 12_000
+/** Strangers share what strangers may have: those who shall be heard, and refused for what they say, come before the crowd. */
+const crowdAfterMs = 1000
 const witness = { host: addressOf.witness, port: 7400 }
 const lb01 = { host: addressOf.lb01, port: 7401 }
 const lb02 = { host: addressOf.lb02, port: 7401 }
@@ -51,6 +53,10 @@ function stranger(kind: AttackKind, many: number, over: Partial<PlannedAttack> =
     ...{ as: { cluster: 'web', node: 'lb01' }, afterMs: 0, lastsMs },
     ...over,
   }
+}
+
+function crowd(kind: AttackKind, many: number, over: Partial<PlannedAttack>): PlannedAttack {
+  return stranger(kind, many, { afterMs: crowdAfterMs, lastsMs: lastsMs - crowdAfterMs, ...over })
 }
 
 function enrolled(kind: AttackKind, many: number, over: Partial<PlannedAttack> = {}): PlannedAttack {
@@ -77,15 +83,15 @@ const strangers = hostile('strangers', {
   attacks: [
     ...rare(witness, '10.0.0.42'),
     ...rare(lb01, '10.0.0.42'),
-    stranger('silent-tcp', 125, { from: '10.0.0.43' }),
-    stranger('silent-tls', 125, { from: '10.0.0.44' }),
-    stranger('half-request', 125, { from: '10.0.0.45' }),
-    stranger('drip', 125, { from: '10.0.0.46' }),
-    stranger('silent-tcp', 125, { from: '10.0.0.43', target: lb01 }),
-    stranger('half-request', 125, { from: '10.0.0.45', target: lb02 }),
     stranger('join', 2, { from: '10.0.0.42' }),
-    stranger('pipeline', 4, { from: '10.0.0.47' }),
-    stranger('idlers', 200, { from: '10.0.0.48' }),
+    crowd('silent-tcp', 125, { from: '10.0.0.43' }),
+    crowd('silent-tls', 125, { from: '10.0.0.44' }),
+    crowd('half-request', 125, { from: '10.0.0.45' }),
+    crowd('drip', 125, { from: '10.0.0.46' }),
+    crowd('silent-tcp', 125, { from: '10.0.0.43', target: lb01 }),
+    crowd('half-request', 125, { from: '10.0.0.45', target: lb02 }),
+    crowd('pipeline', 4, { from: '10.0.0.47' }),
+    crowd('idlers', 200, { from: '10.0.0.48' }),
     stranger('storm', 1000, { afterMs: 3000, lastsMs: 4000 }),
     stranger('handshakes', 1000, { afterMs: 7000, lastsMs: 2000 }),
     stranger('storm', 1000, { afterMs: 9000, lastsMs: 3000, target: lb01 }),
