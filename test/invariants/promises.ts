@@ -41,6 +41,11 @@ const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'sto
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
 /** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
 const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
+/**
+ * Somebody who has the node's key says what an older start of its agent said: a voter that was restarted since does not know
+ * that another took its place (ARCHITECTURE, "What is left").
+ */
+const impersonating: ReadonlySet<string> = new Set(['replay'])
 
 export class PromiseWatch {
   readonly #timing: Timing
@@ -54,6 +59,10 @@ export class PromiseWatch {
   /** Nodes that have kept a vote which was left with them; on a disk that is put back it is there again. */
   readonly #keptOnce = new Set<string>()
   readonly #resurrecting = new Set<string>()
+  readonly #impersonated = new Set<string>()
+  readonly #restarted = new Set<string>()
+  /** Nodes whose agent lost its state file, the plan with it: it does nothing before it has reached the witness. */
+  readonly #withoutPlan = new Set<string>()
   #promisesChanged = false
   readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
   #hampered = 0
@@ -109,6 +118,7 @@ export class PromiseWatch {
   }
 
   #takePromise({ voter, to, epoch, untilMs, onDisk }: Fact & { type: 'promise' }): void {
+    this.#withoutPlan.delete(voter)
     if (!onDisk) this.#violate('S4', `${voter} gave epoch ${epoch} to ${to}, and its disk does not say so`)
     const before = this.#promises.get(voter)
     if (
@@ -142,6 +152,7 @@ export class PromiseWatch {
     this.#promisesChanged = false
     for (const { voter, to, epoch } of this.#givenBack.splice(0)) {
       const { leaseUntilMs, leaseEpoch } = this.#holder(to)
+      if (this.#impersonated.has(to) && this.#restarted.has(voter)) continue
       if (leaseUntilMs > this.#nowMs && leaseEpoch === epoch)
         this.#violate('S1', `${voter} took back its vote for ${to} (epoch ${epoch}), which is in use there`)
     }
@@ -207,6 +218,7 @@ export class PromiseWatch {
   /** The one rule: where the agent runs, a VIP that a dead keepalived left behind does not stay. */
   #checkOrphan(node: string, { vipSinceMs, orphanedAtMs, runsSinceMs }: Holder): void {
     if (vipSinceMs === null || orphanedAtMs === null || this.#isHampered) return
+    if (this.#withoutPlan.has(node)) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, orphanedAtMs)
     const stayedMs = this.#nowMs - wellSinceMs
     if (stayedMs > orphanMs)
@@ -217,6 +229,7 @@ export class PromiseWatch {
   }
 
   #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
+    if (program !== 'keepalived' && state === 'ended') this.#restarted.add(host)
     if (program === 'witness') return
     const holder = this.#holder(host)
     if (program === 'keepalived') {
@@ -237,6 +250,11 @@ export class PromiseWatch {
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
       this.#lostStanding.add(where)
+    if (on && kind === 'disk-torn') this.#withoutPlan.add(where)
+    if (impersonating.has(kind)) {
+      if (on) this.#impersonated.add(where)
+      else this.#impersonated.delete(where)
+    }
     if (on && forgetting.has(kind) && this.#keptOnce.has(where)) this.#resurrecting.add(where)
     if (on && forgetting.has(kind)) this.#excusedUntilMs.set(where, Infinity)
     if (!on && forgetting.has(kind))

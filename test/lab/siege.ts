@@ -192,8 +192,8 @@ export class Siege {
     const told: Attack = { ...attack, identity: identity === null ? null : identityFolders[identity] }
     const program = this.#cluster
       .host(on)
-      // In the world it has processors of its own.
-      .stream('nice', '-n', '5', process.execPath, `${labMount}/programs/attacker.cjs`, JSON.stringify(told))
+      // In the world it has processors of its own: here it takes what the others leave.
+      .stream('nice', '-n', '15', process.execPath, `${labMount}/programs/attacker.cjs`, JSON.stringify(told))
     const { host, port } = attack.target
     eachLine(program, (line) =>
       this.#attacks.push({
