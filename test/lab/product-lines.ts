@@ -16,7 +16,7 @@ const lineSchema = z
   .object({ time: z.iso.datetime(), event: z.string(), text: z.string() })
   .transform(({ time, event, text }): ProductLine => ({ atMs: Date.parse(time), event, text }))
 
-const clusterSchema = z.object({ cluster: z.string() })
+const subjectSchema = z.object({ cluster: z.string().optional(), instance: z.string().nullish() })
 
 /** The lines that can be read; what a program that was killed left half-written, or wrote before its log, is no line. */
 export function parseProductLines(text: string): readonly ProductLine[] {
@@ -27,12 +27,20 @@ export function parseProductLines(text: string): readonly ProductLine[] {
   })
 }
 
-/** No file: the daemon was never started. Without the lines about other clusters. */
-export function readProductLines(path: string, cluster: string): readonly ProductLine[] {
+/**
+ * No file: the daemon was never started. Without the lines about other clusters, and about instances that only attackers
+ * speak of.
+ */
+export function readProductLines(
+  path: string,
+  wanted: { readonly cluster: string; readonly instance: string },
+): readonly ProductLine[] {
   if (!existsSync(path)) return []
   const isOfAnother = (line: string): boolean => {
-    const of = clusterSchema.safeParse(jsonOf(line))
-    return of.success && of.data.cluster !== cluster
+    const of = subjectSchema.safeParse(jsonOf(line))
+    if (!of.success) return false
+    const { cluster, instance } = of.data
+    return (cluster ?? wanted.cluster) !== wanted.cluster || (instance ?? wanted.instance) !== wanted.instance
   }
   const lines = readFileSync(path, 'utf8').split('\n')
   return parseProductLines(lines.filter((line) => !isOfAnother(line)).join('\n'))

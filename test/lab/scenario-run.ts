@@ -1,6 +1,6 @@
 /** Puts one scenario to one fresh lab, and measures. */
 import { join } from 'node:path'
-import { cluster as webCluster, nodes, type LabNode } from './address-plan.ts'
+import { cluster as webCluster, instance, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type ClusterSetup, ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
 import { violationsOf } from './invariants-of-run.ts'
@@ -135,18 +135,19 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
   const log = (host: string, name: string): string => join(cluster.folderPath, host, `${name}.log`)
   const agent = (node: LabNode): string => log(node, 'witness-agent')
   const keepalived = (node: LabNode): string => log(node, 'keepalived')
+  const subject = { cluster: webCluster, instance }
   return {
     notes: cluster.notes.all(),
     changes: cluster.observer.changes(),
     agents: {
-      lb01: readProductLines(agent('lb01'), webCluster),
-      lb02: readProductLines(agent('lb02'), webCluster),
+      lb01: readProductLines(agent('lb01'), subject),
+      lb02: readProductLines(agent('lb02'), subject),
     },
     keepalived: {
       lb01: readKeepalivedLines(keepalived('lb01')),
       lb02: readKeepalivedLines(keepalived('lb02')),
     },
-    witness: readProductLines(log('witness', 'witnessd'), webCluster),
+    witness: readProductLines(log('witness', 'witnessd'), subject),
     endMs,
   }
 }

@@ -24,11 +24,21 @@ describe('product lines', () => {
     const path = join(folder, 'witnessd.log')
     const of = (cluster: string): string => start.replace('"pid"', `"cluster":"${cluster}","pid"`)
     writeFileSync(path, [start, of('web'), of('mail'), ''].join('\n'))
-    assert.equal(readProductLines(path, 'web').length, 2)
+    assert.equal(readProductLines(path, { cluster: 'web', instance: 'VI_1' }).length, 2)
+    rmSync(folder, { recursive: true })
+  })
+
+  it('are those of one instance, and those of none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'product-lines-'))
+    const path = join(folder, 'witnessd.log')
+    const of = (instance: string): string =>
+      start.replace('"pid"', `"cluster":"web","instance":${instance},"pid"`)
+    writeFileSync(path, [start, of('"VI_1"'), of('"VI_17"'), of('null'), ''].join('\n'))
+    assert.equal(readProductLines(path, { cluster: 'web', instance: 'VI_1' }).length, 3)
     rmSync(folder, { recursive: true })
   })
 
   it('are none where the program never started', () => {
-    assert.deepEqual(readProductLines('/nowhere/witness-agent.log', 'web'), [])
+    assert.deepEqual(readProductLines('/nowhere/witness-agent.log', { cluster: 'web', instance: 'VI_1' }), [])
   })
 })
