@@ -4,10 +4,17 @@ import { sweepAbandonedFolders } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { runOnce } from './runner.ts'
-import { hostileNetworks } from './scenarios/hostile-network.ts'
+import type { Scenario } from './scenario.ts'
+import { hostileNetworks, isAboutTime } from './scenarios/hostile-network.ts'
+
+/**
+ * A bound of time is missed by chance where a processor is taken away for half a second: one that is missed is said, and
+ * looked at again; missed in each of so many runs it is broken. All else is broken at once.
+ */
+const runsForTime = 3
 
 describe('a hostile network', function () {
-  this.timeout(3 * 60_000)
+  this.timeout(5 * 60_000)
   let product: string
 
   before(async () => {
@@ -18,13 +25,25 @@ describe('a hostile network', function () {
 
   for (const scenario of hostileNetworks)
     it(`${scenario.name}: ${scenario.musts.map(({ says }) => says).join('; ')}`, async () => {
-      const { run, broken } = await runOnce(scenario, {
-        arbiter: 'witness',
-        pace: 'quick',
-        product,
-        number: 1,
-      })
-      const complaints = broken.map(({ must, seen, logs }) => `${must}: ${seen} (logs in ${logs ?? '-'})`)
-      assert.deepEqual(complaints, [], `${complaints.join('\n')}\n${JSON.stringify(run.siege, null, 1)}`)
+      for (let number = 1; number <= runsForTime; number += 1) {
+        const { complaints, siege, isOfTime } = await besiege(scenario, number)
+        if (isOfTime && number < runsForTime) console.log(`      run ${number}: ${complaints.join('; ')}`)
+        else {
+          assert.deepEqual(complaints, [], `${complaints.join('\n')}\n${JSON.stringify(siege, null, 1)}`)
+          return
+        }
+      }
     })
+
+  async function besiege(
+    scenario: Scenario,
+    number: number,
+  ): Promise<{ complaints: string[]; siege: unknown; isOfTime: boolean }> {
+    const { run, broken } = await runOnce(scenario, { arbiter: 'witness', pace: 'quick', product, number })
+    return {
+      complaints: broken.map(({ must, seen, logs }) => `${must}: ${seen} (logs in ${logs ?? '-'})`),
+      siege: run.siege,
+      isOfTime: broken.length > 0 && broken.every(({ must }) => isAboutTime(must)),
+    }
+  }
 })

@@ -18,6 +18,7 @@ import { bystanders, type Lateness, type PlannedAttack, type SiegeFigures } from
 
 /** How late the heartbeats of others may be at the 99th percentile (issue 4). */
 const latestMs = 250
+const inTime = `others' heartbeats are less than ${latestMs} ms late at the 99th percentile`
 /** Heartbeats are this far apart, so that an agent's silence comes up to it by itself. */
 const renewMs = 250
 /** Of one kind at most one line in this time. */
@@ -191,10 +192,14 @@ function siegeMust(says: string, broken: (siege: SiegeFigures) => string | null)
   return { says, broken: ({ siege }) => (siege === null ? 'nobody attacked' : broken(siege)) }
 }
 
+/** Whether a must is about time, of which attackers and attacked share two processors with whatever else runs there. */
+export function isAboutTime(must: string): boolean {
+  return must === inTime || must.endsWith(' in time')
+}
+
 function heartbeatsInTime(): Must {
-  return siegeMust(
-    `others' heartbeats are less than ${latestMs} ms late at the 99th percentile`,
-    ({ attacked }) => (attacked.number >= 300 && attacked.p99Ms < latestMs ? null : latenessText(attacked)),
+  return siegeMust(inTime, ({ attacked }) =>
+    attacked.number >= 300 && attacked.p99Ms < latestMs ? null : latenessText(attacked),
   )
 }
 
