@@ -279,12 +279,12 @@ function lives(
 }
 
 describe('the vote on a ledger whose disk crashes at any call', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   it('is counted by one candidate at a time, under epochs that never repeat, and is on the disk', () =>
     fc.assert(lives(enoughMs), { numRuns: 400 }))
 
   it('is a test that notices promises that are too short for the drift', async () => {
-    const details = await fc.check(lives(enoughMs - 60), { numRuns: 5000, endOnFailure: true })
+    const details = await fc.check(lives(enoughMs - 60), { numRuns: 40_000, endOnFailure: true })
     assert.match(String(details.errorInstance), /both count the vote as theirs/)
   })
 })
