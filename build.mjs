@@ -38,6 +38,6 @@ for (const [name, entry] of Object.entries(programs)) {
   }
   await chmod(`dist/${name}.cjs`, 0o755)
 }
-await copyFile('agent/witness-check', 'dist/witness-check')
+await copyFile('agent/check/witness-check', 'dist/witness-check')
 await chmod('dist/witness-check', 0o755)
 await writeFile('dist/bundled.json', `${JSON.stringify([...bundled].sort(), null, 2)}\n`)

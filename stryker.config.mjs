@@ -1,15 +1,15 @@
 // `npm run mutation`: each small change that Stryker makes to a pure core must fail a test.
 export default {
   mutate: [
-    'shared/vote.ts',
-    'shared/succession.ts',
+    'shared/core/vote/voter.ts',
+    'shared/core/succession.ts',
     'server/arbiter*.ts',
-    'server/roster.ts',
-    'server/situation-telling.ts',
+    'server/core/arbiter/roster.ts',
+    'server/core/arbiter/situation-telling.ts',
     'agent/guard*.ts',
-    'agent/lease.ts',
-    'agent/bar-evidence.ts',
-    'agent/fence-ladder.ts',
+    'agent/core/guard/lease.ts',
+    'agent/core/guard/bar-evidence.ts',
+    'agent/core/guard/fence-ladder.ts',
   ],
   mutator: {
     // A string in the cores is a word of a union, which the compiler checks, or a text for operators, of which the

@@ -1,7 +1,7 @@
 /** agent.yaml: what the admin of a node says. docs/OPERATING.md lists the options. */
 import { z } from 'zod'
-import { logLevels } from '../shared/log.ts'
-import { agentAddress, clusterName, nodeName } from '../shared/protocol.ts'
+import { logLevels } from '../shared/host/log.ts'
+import { agentAddress, clusterName, nodeName } from '../shared/protocol/names.ts'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'an absolute path is expected')
 /** Run without a shell: program first, one entry for each argument. */

@@ -2,22 +2,22 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Command, CommanderError } from 'commander'
-import { bootClockMs, bootId } from '../shared/boot-clock.ts'
-import { keepCompiledCode } from '../shared/compiled-code.ts'
-import { ConfigError, loadConfig } from '../shared/config-file.ts'
-import { DurableFileError } from '../shared/durable-file.ts'
-import { FolderLockError, lockFolder } from '../shared/folder-lock.ts'
-import { echo } from '../shared/icmp.ts'
-import { createLog } from '../shared/log.ts'
-import { CredentialsError } from '../shared/credentials.ts'
-import { serviceManager } from '../shared/service-manager.ts'
+import { bootClockMs, bootId } from '../shared/host/boot-clock.ts'
+import { keepCompiledCode } from '../shared/host/compiled-code.ts'
+import { ConfigError, loadConfig } from '../shared/host/config-file.ts'
+import { DurableFileError } from '../shared/disk/durable-file.ts'
+import { FolderLockError, lockFolder } from '../shared/disk/folder-lock.ts'
+import { echo } from '../shared/host/icmp.ts'
+import { createLog } from '../shared/host/log.ts'
+import { CredentialsError } from '../shared/identity/credentials.ts'
+import { serviceManager } from '../shared/host/service-manager.ts'
 import { Agent } from './agent.ts'
-import { readNodeCredentials } from './node-credentials.ts'
+import { readNodeCredentials } from './voters/node-credentials.ts'
 import { agentConfigSchema, type AgentConfig } from './config.ts'
-import { KeepalivedConfError } from './keepalived-conf.ts'
-import { NotifyFifoError } from './notify-fifo.ts'
-import { PeerListenerError } from './peer-listener.ts'
-import { RunFolderError } from './run-folder.ts'
+import { KeepalivedConfError } from './keepalived-conf/profiles.ts'
+import { NotifyFifoError } from './keepalived/notify-fifo.ts'
+import { PeerListenerError } from './voters/peer-listener.ts'
+import { RunFolderError } from '../shared/disk/run-folder.ts'
 
 /** Something that the admin can put right; the message says what. */
 const exitConfiguration = 2
@@ -82,11 +82,11 @@ function isForAdmin(cause: unknown): cause is Error {
 
 /** Each is loaded only where it is asked for: the daemon starts without them. */
 const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  doctor: async () => (await import('./doctor/main.ts')).addDoctorCommand,
-  join: async () => (await import('./join/join.ts')).addJoinCommand,
-  leave: async () => (await import('./leave/leave.ts')).addLeaveCommand,
-  setup: async () => (await import('./setup/setup.ts')).addSetupCommand,
-  'take-vote-back': async () => (await import('./leave/take-vote-back.ts')).addTakeVoteBackCommand,
+  doctor: async () => (await import('./commands/doctor/main.ts')).addDoctorCommand,
+  join: async () => (await import('./commands/join/join.ts')).addJoinCommand,
+  leave: async () => (await import('./commands/leave/leave.ts')).addLeaveCommand,
+  setup: async () => (await import('./commands/setup/setup.ts')).addSetupCommand,
+  'take-vote-back': async () => (await import('./commands/leave/take-vote-back.ts')).addTakeVoteBackCommand,
 }
 
 async function addSubcommands(): Promise<void> {

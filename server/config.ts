@@ -2,10 +2,17 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { loadConfig } from '../shared/config-file.ts'
-import { logLevels, type LogLevel } from '../shared/log.ts'
-import { clusterName, timingSchema } from '../shared/protocol.ts'
-import { assertTiming, defaultTiming, strictReserveMs, TimingError, type Timing } from '../shared/timing.ts'
+import { loadConfig } from '../shared/host/config-file.ts'
+import { logLevels, type LogLevel } from '../shared/host/log.ts'
+import { clusterName } from '../shared/protocol/names.ts'
+import { timingSchema } from '../shared/protocol/plan.ts'
+import {
+  assertTiming,
+  defaultTiming,
+  strictReserveMs,
+  TimingError,
+  type Timing,
+} from '../shared/core/timing.ts'
 
 export interface ClusterConfig {
   readonly timing: Timing
@@ -80,7 +87,7 @@ const fileSchema = configSchema.transform((file): WitnessConfig => ({
 
 /**
  * Reads witness.yaml.
- * @throws ConfigError (shared/config-file.ts) with all mistakes
+ * @throws ConfigError (shared/host/config-file.ts) with all mistakes
  */
 export function loadWitnessConfig(path: string): WitnessConfig {
   return loadConfig(path, fileSchema)

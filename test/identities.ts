@@ -2,10 +2,10 @@
  * One authority for all tests of a process, and what it gave to those who are met in them. Made once: a key costs a
  * millisecond, and nothing here is changed.
  */
-import { Authority, type KeyAndCertificate } from '../server/authority.ts'
-import type { Credentials } from '../shared/credentials.ts'
-import { uriOf, type Identity, type NodeIdentity } from '../shared/identity.ts'
-import { makeKeyRequest } from '../shared/key-request.ts'
+import { Authority, type KeyAndCertificate } from '../server/registry/authority.ts'
+import type { Credentials } from '../shared/identity/credentials.ts'
+import { uriOf, type Identity, type NodeIdentity } from '../shared/identity/identity.ts'
+import { makeKeyRequest } from '../shared/identity/key-request.ts'
 
 export type OwnCredentials = Credentials & { readonly identity: Identity }
 

@@ -1,7 +1,8 @@
-/** What the witness answers, parsed as anything that comes over a network (server/cluster-view.ts has the meanings). */
+/** What the witness answers, parsed as anything that comes over a network (server/core/status/cluster-view.ts has the meanings). */
 import { z } from 'zod'
-import { drillRoles, guardPhases, keepalivedStates, processStates } from '../../shared/protocol.ts'
-import { situations, type ClusterView, type EventView } from '../cluster-view.ts'
+import { drillRoles, guardPhases, keepalivedStates, processStates } from '../../shared/protocol/report.ts'
+import { situations } from '../core/status/cluster-view.ts'
+import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 
 const level = z.enum(['info', 'warning', 'critical'])
 

@@ -1,5 +1,5 @@
 /** `witnessctl drill`: orders it, follows the events until it has ended, and prints each rung with its time. */
-import type { EventView } from '../cluster-view.ts'
+import type { EventView } from '../../shared/protocol/view.ts'
 import { drillEndsSchema, type DrillBegun } from './cluster-schema.ts'
 import { exitCodes, type Output } from './options.ts'
 import { printable, type Paint } from './paint.ts'
@@ -20,7 +20,7 @@ export interface DrillRequest {
 }
 
 const pollMs = 250
-/** The witness itself gives up after this long for each instance (server/arbiter-drill.ts), and some more. */
+/** The witness itself gives up after this long for each instance (server/core/arbiter/drill.ts), and some more. */
 const longestMs = 120_000
 
 const ends: ReadonlySet<string> = new Set(['drill-passed', 'drill-failed'])

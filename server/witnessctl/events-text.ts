@@ -1,5 +1,5 @@
 /** `witnessctl events`: one line an event, oldest first. */
-import type { EventView } from '../cluster-view.ts'
+import type { EventView } from '../../shared/protocol/view.ts'
 import { printable, type Colour, type Paint } from './paint.ts'
 
 const levelColours: Readonly<Record<EventView['level'], Colour | null>> = {

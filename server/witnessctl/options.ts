@@ -1,8 +1,8 @@
 /** The command line of witnessctl. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
-import { inviteAddress } from '../../shared/invite-line.ts'
-import { clusterName, nodeName } from '../../shared/protocol.ts'
+import { inviteAddress } from '../../shared/identity/invite-line.ts'
+import { clusterName, nodeName } from '../../shared/protocol/names.ts'
 
 /**
  * Those of monitoring plugins, so that `witnessctl status` is one. Unknown is whatever tells nothing of a cluster: a mistake in

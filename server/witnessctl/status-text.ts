@@ -1,5 +1,5 @@
 /** `witnessctl status`: one verdict line, a row for each node and instance, then what needs attention. */
-import type { ClusterView, InstanceView, NodeInstanceView, NodeView } from '../cluster-view.ts'
+import type { ClusterView, InstanceView, NodeInstanceView, NodeView } from '../../shared/protocol/view.ts'
 import { printable, type Colour, type Paint } from './paint.ts'
 import { renderTable, type Cell } from './table.ts'
 

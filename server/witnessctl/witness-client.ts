@@ -1,14 +1,14 @@
 /** Asks the witness's HTTP API, as an admin. */
 import { z } from 'zod'
-import type { Credentials } from '../../shared/credentials.ts'
+import type { Credentials } from '../../shared/identity/credentials.ts'
 import {
   askWitness,
   endpointOf,
   problemDetail,
   WitnessRequestError,
   type WitnessAnswer,
-} from '../../shared/witness-request.ts'
-import type { ClusterView, EventView } from '../cluster-view.ts'
+} from '../../shared/network/witness-request.ts'
+import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import {
   clusterListSchema,
   clusterSchema,

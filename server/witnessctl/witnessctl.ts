@@ -1,8 +1,8 @@
 /** Runs one command of witnessctl. */
 import { assertNever } from '../../shared/assert-never.ts'
-import { CredentialsError, readCredentials } from '../../shared/credentials.ts'
-import { describeIdentity } from '../../shared/identity.ts'
-import type { ClusterView } from '../cluster-view.ts'
+import { CredentialsError, readCredentials } from '../../shared/identity/credentials.ts'
+import { describeIdentity } from '../../shared/identity/identity.ts'
+import type { ClusterView } from '../../shared/protocol/view.ts'
 import { runDrill } from './drill.ts'
 import { renderEvent } from './events-text.ts'
 import { makeInvite } from './invite.ts'

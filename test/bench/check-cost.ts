@@ -1,9 +1,9 @@
 /** Part 2: what keepalived waits for each second. */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeCheckSettings } from '../../agent/check-settings.ts'
-import { writePermit } from '../../agent/permit-file.ts'
-import { bootClockMs, bootId } from '../../shared/boot-clock.ts'
+import { writeCheckSettings } from '../../agent/check/settings.ts'
+import { writePermit } from '../../agent/check/permit-file.ts'
+import { bootClockMs, bootId } from '../../shared/host/boot-clock.ts'
 import { instance } from '../lab/address-plan.ts'
 import { type ClusterUnderTest } from '../lab/cluster-under-test.ts'
 import { command } from '../lab/command.ts'

@@ -2,7 +2,7 @@
  * What happened in one run, as a list of facts in the order of their instants: from the observer's record of the
  * kernels' addresses and from the events that the witness keeps. Pure; the words are in texts-….ts.
  */
-import type { EventView } from '../../server/cluster-view.ts'
+import type { EventView } from '../../shared/protocol/view.ts'
 import { instance, nodes, peerOf, type LabNode } from '../lab/address-plan.ts'
 import { type MeasuredRun } from '../lab/measured-run.ts'
 import { type OwnershipChange } from '../lab/vip-ownership.ts'

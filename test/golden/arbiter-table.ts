@@ -1,5 +1,5 @@
-/** What the witness does (server/arbiter.ts): each situation of the vote, reached by driving the arbiter, against each event. */
-import type { Report } from '../../shared/protocol.ts'
+/** What the witness does (server/core/arbiter/arbiter.ts): each situation of the vote, reached by driving the arbiter, against each event. */
+import type { Report } from '../../shared/protocol/report.ts'
 import {
   claimMs,
   claiming,

@@ -1,15 +1,11 @@
-/** What a node does (agent/guard.ts): each phase, reached by driving the guard, against each event. */
+/** What a node does (agent/core/guard/guard.ts): each phase, reached by driving the guard, against each event. */
 import assert from 'node:assert/strict'
-import { decide, nextDeadlineMs, type Guard, type GuardEffect } from '../../agent/guard.ts'
-import { reserveNeededMs, silenceMs, strictReserveMs } from '../../shared/timing.ts'
-import {
-  witness,
-  type Order,
-  type Report,
-  type Verdict,
-  type Vote,
-  type VoterName,
-} from '../../shared/protocol.ts'
+import { type Guard, type GuardEffect, decide } from '../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../agent/core/guard/deadline.ts'
+import { reserveNeededMs, silenceMs, strictReserveMs } from '../../shared/core/timing.ts'
+import { type VoterName, witness } from '../../shared/protocol/names.ts'
+import type { Order, Verdict, Vote } from '../../shared/protocol/messages.ts'
+import type { Report } from '../../shared/protocol/report.ts'
 import {
   claiming,
   fenced,

@@ -1,9 +1,9 @@
 /** The short words of the tables: instants as `+ms` from the moment of the event, a ballot as `node#epoch`. */
-import type { GuardEffect, Guard } from '../../agent/guard.ts'
+import type { Guard, GuardEffect } from '../../agent/core/guard/guard.ts'
 import { assertNever } from '../../shared/assert-never.ts'
-import type { FromVoter, Vote } from '../../shared/protocol.ts'
-import type { Ballot, Mark, Pledge, VoteEffect } from '../../shared/vote.ts'
-import type { ArbiterEffect } from '../../server/arbiter.ts'
+import type { FromVoter, Vote } from '../../shared/protocol/messages.ts'
+import type { Ballot, Mark, Pledge, VoteEffect } from '../../shared/core/vote/voter.ts'
+import type { ArbiterEffect } from '../../server/core/arbiter/arbiter.ts'
 
 /** In the guard's tables lb01 is the node itself. */
 export const own = 'lb01'

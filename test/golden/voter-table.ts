@@ -1,21 +1,17 @@
-/** What one voter does with its vote (shared/vote.ts): each pledge against each request and each turn of its disk. */
+/** What one voter does with its vote (shared/core/vote/voter.ts): each pledge against each request and each turn of its disk. */
 import assert from 'node:assert/strict'
-import { defaultTiming } from '../../shared/timing.ts'
+import { defaultTiming } from '../../shared/core/timing.ts'
+import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../shared/core/vote/ask.ts'
+import { distrustLedger, recoverVoter } from '../../shared/core/vote/recovery.ts'
 import {
-  askVote,
-  ballotLost,
-  ballotRecorded,
-  distrustLedger,
-  expireVote,
-  recoverVoter,
-  releaseVote,
   type Ballot,
   type Mark,
   type RecoveredBallot,
-  type Voter,
   type VoteEffect,
   type VoteResult,
-} from '../../shared/vote.ts'
+  type Voter,
+  expireVote,
+} from '../../shared/core/vote/voter.ts'
 import { pledgeWord, voteEffectWord, type Since } from './notation.ts'
 import type { Group, Outcome } from './table.ts'
 

@@ -1,5 +1,5 @@
 /** Puts one scenario to the hosts, and measures and judges it as the namespace lab does (../lab/scenario-run.ts). */
-import { defaultTiming } from '../../shared/timing.ts'
+import { defaultTiming } from '../../shared/core/timing.ts'
 import type { Violation } from '../invariants/facts.ts'
 import { nodes, type LabNode } from '../lab/address-plan.ts'
 import { violationsOf } from '../lab/invariants-of-run.ts'

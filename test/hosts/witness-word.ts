@@ -1,5 +1,5 @@
 /** What the witness says of the cluster, asked as the admin asks it: with witnessctl on the witness host. */
-import type { ClusterView, EventView } from '../../server/cluster-view.ts'
+import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import { cluster, instance, nodes, type LabNode } from '../lab/address-plan.ts'
 import { nodeInstance } from '../lab/witness-api.ts'
 import { type HostsLab } from './hosts-lab.ts'

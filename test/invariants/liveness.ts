@@ -1,5 +1,5 @@
 /** L1 to L5 of DESIGN.md section 9, judged from facts (facts.ts) as they come, and from the passing of time. */
-import { masterDownMs, silenceMs, type Timing } from '../../shared/timing.ts'
+import { masterDownMs, silenceMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
 export interface LivenessSetting {

@@ -3,7 +3,7 @@
  * a lease that is in use has a majority of promises behind it that last at least as long; a ballot is on disk before its
  * promise; what is given back is not in use any more; and a VIP does not outlive its node's lease (E2).
  */
-import type { Timing } from '../../shared/timing.ts'
+import type { Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
 /** What is left of arithmetic between clocks of different rates. */

@@ -3,7 +3,7 @@
  * place among facts: the protocol's and the transport's own tests stand for it.
  */
 import { assertNever } from '../../shared/assert-never.ts'
-import { holderPermitMs, permitMs, type Timing } from '../../shared/timing.ts'
+import { holderPermitMs, permitMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, ProgramState, Timed, Violation } from './facts.ts'
 
 /** What one clock cannot tell: reading grain of the hosts' clocks, and how late programs run on a host that is well. */

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProgramName, ProgramState } from '../invariants/facts.ts'
-import { defaultTiming, strictReserveMs, type Timing } from '../../shared/timing.ts'
+import { defaultTiming, strictReserveMs, type Timing } from '../../shared/core/timing.ts'
 import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'

@@ -3,11 +3,11 @@
  * and `join` do one after the other (test/hosts plays these) is done at once here.
  */
 import { join } from 'node:path'
-import { Authority } from '../../server/authority.ts'
-import { Registry } from '../../server/registry.ts'
-import { bootClockMs, bootId } from '../../shared/boot-clock.ts'
-import { writeCredentials } from '../../shared/credentials.ts'
-import { makeKeyRequest } from '../../shared/key-request.ts'
+import { Authority } from '../../server/registry/authority.ts'
+import { Registry } from '../../server/registry/registry.ts'
+import { bootClockMs, bootId } from '../../shared/host/boot-clock.ts'
+import { writeCredentials } from '../../shared/identity/credentials.ts'
+import { makeKeyRequest } from '../../shared/identity/key-request.ts'
 
 export interface HostToEnrol {
   readonly cluster: string

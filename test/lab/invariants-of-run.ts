@@ -1,5 +1,5 @@
 /** The invariants of DESIGN.md section 9 over the facts of one run. */
-import type { Timing } from '../../shared/timing.ts'
+import type { Timing } from '../../shared/core/timing.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { LivenessWatch } from '../invariants/liveness.ts'
 import { SafetyWatch } from '../invariants/safety.ts'

@@ -1,5 +1,5 @@
 /** What was seen of one run of a scenario. All instants: wall clock, ms. */
-import type { ClusterView, EventView } from '../../server/cluster-view.ts'
+import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'

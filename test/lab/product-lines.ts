@@ -1,4 +1,4 @@
-/** The log lines of the product's daemons (shared/log.ts), as a lab finds them on the disks of its hosts. */
+/** The log lines of the product's daemons (shared/host/log.ts), as a lab finds them on the disks of its hosts. */
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 

@@ -9,7 +9,7 @@
  * lease goes on under the epoch that it was won with. Ballots are the witness's, from its log: agents write none.
  */
 import { assertNever } from '../../shared/assert-never.ts'
-import { fenceAtMs, type Timing } from '../../shared/timing.ts'
+import { fenceAtMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed } from '../invariants/facts.ts'
 import { nodes, type LabNode } from './address-plan.ts'
 import { livesOnAfter, statesAt, type KeepalivedLine } from './keepalived-lines.ts'

@@ -1,7 +1,7 @@
 /** What the witness says of itself and its cluster, asked over its HTTP API from its own host. */
-import type { ClusterView, EventView, NodeInstanceView } from '../../server/cluster-view.ts'
+import type { ClusterView, EventView, NodeInstanceView } from '../../shared/protocol/view.ts'
 import { cluster, instance, type LabNode } from './address-plan.ts'
-import { witnessServerName } from '../../shared/identity.ts'
+import { witnessServerName } from '../../shared/identity/identity.ts'
 import { adminFolder } from './daemon-config.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 

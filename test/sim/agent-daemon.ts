@@ -1,32 +1,28 @@
 /**
- * An agent of a simulation: the production guard, fed as agent/node-runtime.ts feeds it, with what
- * agent/keepalived-observer.ts would see of the model, and with links like agent/voter-link.ts has.
+ * An agent of a simulation: the production guard, fed as agent/runtime/runtime.ts feeds it, with what
+ * agent/keepalived/observer.ts would see of the model, and with links like agent/voters/link.ts has.
  */
 import { assertNever } from '../../shared/assert-never.ts'
+import { type VoterName, protocolVersion, witness } from '../../shared/protocol/names.ts'
+import type { Hello } from '../../shared/protocol/messages.ts'
+import type { Plan } from '../../shared/protocol/plan.ts'
+import type { Report } from '../../shared/protocol/report.ts'
+import type { Timing } from '../../shared/core/timing.ts'
+import { defaultTiming } from '../../shared/core/timing.ts'
+import { type Ballot, type Mark, type RecoveredBallot, promisedTo } from '../../shared/core/vote/voter.ts'
 import {
-  protocolVersion,
-  witness,
-  type Hello,
-  type Plan,
-  type Report,
-  type VoterName,
-} from '../../shared/protocol.ts'
-import type { Timing } from '../../shared/timing.ts'
-import { defaultTiming } from '../../shared/timing.ts'
-import { type Ballot, type Mark, promisedTo, type RecoveredBallot } from '../../shared/vote.ts'
-import {
-  createGuard,
-  decide,
-  nextDeadlineMs,
-  reportOf,
   type FenceMemory,
   type Guard,
   type GuardEffect,
   type GuardEvent,
   type KeptBallot,
+  createGuard,
+  decide,
   leaveHindrance,
   leaveProgress,
-} from '../../agent/guard.ts'
+  reportOf,
+} from '../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../agent/core/guard/deadline.ts'
 import { FenceHand } from './fence-hand.ts'
 import { Program } from './host.ts'
 import type { KeepalivedLine } from './keepalived-model.ts'

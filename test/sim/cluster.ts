@@ -1,5 +1,5 @@
 /** Two keepalived nodes and a witness, put together from one seed. */
-import { defaultTiming, strictReserveMs, type Timing } from '../../shared/timing.ts'
+import { defaultTiming, strictReserveMs, type Timing } from '../../shared/core/timing.ts'
 import type { Chance } from './chance.ts'
 import { Disk } from './disk.ts'
 import { Host } from './host.ts'

@@ -2,7 +2,7 @@
  * SIGKILL to an agent that is about to stop keepalived: between any two steps of that turn, or while the stop that it
  * ordered goes on without it. The service manager starts the next agent soon after.
  */
-import type { GuardEffect } from '../../agent/guard.ts'
+import type { GuardEffect } from '../../agent/core/guard/guard.ts'
 import type { Chance } from './chance.ts'
 
 type Moment =

@@ -1,8 +1,8 @@
 /**
- * What the agent's commands do on a simulated node: stop, kill, start, the question for adverts. As agent/fence-rungs.ts.
+ * What the agent's commands do on a simulated node: stop, kill, start, the question for adverts. As agent/fence/rungs.ts.
  * A stop and a start that were ordered go on where their agent dies (KillMode=process of its unit; systemd).
  */
-import type { Rung } from '../../agent/guard.ts'
+import type { Rung } from '../../agent/core/guard/guard.ts'
 import type { Program } from './host.ts'
 import type { NodeHost } from './node-host.ts'
 

@@ -1,5 +1,5 @@
-/** What an agent sees of its keepalived, and when. As agent/keepalived-observer.ts does: "gone" is always proved. */
-import type { KeepalivedState, ProcessState, VipState } from '../../shared/protocol.ts'
+/** What an agent sees of its keepalived, and when. As agent/keepalived/observer.ts does: "gone" is always proved. */
+import type { KeepalivedState, ProcessState, VipState } from '../../shared/protocol/report.ts'
 import type { Program } from './host.ts'
 import type { KeepalivedLine } from './keepalived-model.ts'
 import type { NodeHost } from './node-host.ts'

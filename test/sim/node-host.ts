@@ -1,8 +1,8 @@
 /** A keepalived node of a simulation: its kernel, its keepalived (a model), its check, its agent (the production guard). */
-import type { Report } from '../../shared/protocol.ts'
-import type { Timing } from '../../shared/timing.ts'
-import type { GuardEffect, GuardPolicy } from '../../agent/guard.ts'
-import { leaseInUseUntilMs } from '../../agent/guard-claim.ts'
+import type { Report } from '../../shared/protocol/report.ts'
+import type { Timing } from '../../shared/core/timing.ts'
+import type { GuardEffect, GuardPolicy } from '../../agent/core/guard/guard.ts'
+import { leaseInUseUntilMs } from '../../agent/core/guard/candidate.ts'
 import { AgentDaemon, type AgentMemory, type AgentState, firstState } from './agent-daemon.ts'
 import type { Chance } from './chance.ts'
 import type { Disk, DiskFile } from './disk.ts'
@@ -357,7 +357,7 @@ export class NodeHost {
       })
   }
 
-  /** What agent/witness-check does: the permit file, then the witness. */
+  /** What agent/check/witness-check does: the permit file, then the witness. */
   #runCheck(done: (code: number) => void): void {
     const { host } = this.around
     this.#memory = { ...this.#memory, checkStamped: true }

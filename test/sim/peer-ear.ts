@@ -1,8 +1,9 @@
-/** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/peer-listener.ts does. */
+/** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/voters/peer-listener.ts does. */
 import { assertNever } from '../../shared/assert-never.ts'
-import { protocolVersion, type Beat, type Hello, type Verdict } from '../../shared/protocol.ts'
-import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/succession.ts'
-import { silenceMs } from '../../shared/timing.ts'
+import { protocolVersion } from '../../shared/protocol/names.ts'
+import type { Beat, Hello, Verdict } from '../../shared/protocol/messages.ts'
+import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/core/succession.ts'
+import { silenceMs } from '../../shared/core/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import type { StreamEnd } from './network.ts'
 

@@ -1,6 +1,6 @@
 /** Tells of one voter's promises as they are given, renewed and given back; for invariants only. */
 import { assertNever } from '../../shared/assert-never.ts'
-import type { Ballot, Mark, Pledge } from '../../shared/vote.ts'
+import type { Ballot, Mark, Pledge } from '../../shared/core/vote/voter.ts'
 import type { Host } from './host.ts'
 import type { Witnessing } from './witnessing.ts'
 

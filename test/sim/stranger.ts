@@ -3,7 +3,7 @@
  * what an agent said before. It speaks to the voters from a host of its own.
  */
 import { assertNever } from '../../shared/assert-never.ts'
-import type { Beat, FromAgent, Hello } from '../../shared/protocol.ts'
+import type { Beat, FromAgent, Hello } from '../../shared/protocol/messages.ts'
 import type { Chance } from './chance.ts'
 import { Host, Program } from './host.ts'
 import { dial, type Network, type StreamEnd } from './network.ts'

@@ -1,4 +1,4 @@
-/** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voter-link.ts does. */
+/** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voters/link.ts does. */
 import {
   attemptsAtMost,
   beatsRemembered,
@@ -9,18 +9,12 @@ import {
   openMs,
   silenceOf,
   stoodStill,
-} from '../../agent/dial-pace.ts'
+} from '../../agent/core/dial-pace.ts'
 import { assertNever } from '../../shared/assert-never.ts'
-import {
-  witness,
-  type Beat,
-  type Drilled,
-  type FromVoter,
-  type Hello,
-  type Plan,
-  type Superseded,
-  type VoterName,
-} from '../../shared/protocol.ts'
+import { type VoterName, witness } from '../../shared/protocol/names.ts'
+import type { Beat, FromVoter, Hello, Superseded } from '../../shared/protocol/messages.ts'
+import type { Drilled } from '../../shared/protocol/report.ts'
+import type { Plan } from '../../shared/protocol/plan.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import { dial, type StreamEnd } from './network.ts'
 import type { Due } from './timeline.ts'

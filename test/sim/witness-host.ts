@@ -1,8 +1,9 @@
 /** The third host of a simulation: the production arbiter, with its ledger on a simulated disk and its marks in memory. */
 import { assertNever } from '../../shared/assert-never.ts'
-import type { FromAgent, Member } from '../../shared/protocol.ts'
-import type { Timing } from '../../shared/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../../shared/vote.ts'
+import type { FromAgent } from '../../shared/protocol/messages.ts'
+import type { Member } from '../../shared/protocol/plan.ts'
+import type { Timing } from '../../shared/core/timing.ts'
+import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import {
   arbitrate,
   createArbiter,
@@ -10,7 +11,7 @@ import {
   type Arbiter,
   type ArbiterEffect,
   type ArbiterEvent,
-} from '../../server/arbiter.ts'
+} from '../../server/core/arbiter/arbiter.ts'
 import type { Chance } from './chance.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { type Host, Program } from './host.ts'

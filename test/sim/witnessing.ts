@@ -1,6 +1,11 @@
 /** What happens in a simulation, told to whoever judges, hashes or prints it. */
-import type { Occurrence } from '../../server/arbiter.ts'
-import { parseFromAgent, parseFromVoter, type FromAgent, type FromVoter } from '../../shared/protocol.ts'
+import type { Occurrence } from '../../server/core/arbiter/arbiter.ts'
+import {
+  type FromAgent,
+  type FromVoter,
+  parseFromAgent,
+  parseFromVoter,
+} from '../../shared/protocol/messages.ts'
 import type { Fact, ProgramName, ProgramState, Timed } from '../invariants/facts.ts'
 import type { Timeline } from './timeline.ts'
 

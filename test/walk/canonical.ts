@@ -2,7 +2,7 @@
  * The same state under one name: instants count from now, epochs by their order, and what only operators read is left
  * out. A field that is not named here is taken as it is, so that an unknown one splits states and never merges them.
  */
-import { silenceMs } from '../../shared/timing.ts'
+import { silenceMs } from '../../shared/core/timing.ts'
 import { bootIdOf, incarnationOf, sentAtMsOf } from './play.ts'
 import { nodeNames, timing, type Held, type Host, type State } from './state.ts'
 

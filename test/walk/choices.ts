@@ -1,5 +1,5 @@
 /** What may happen next: a fault (as long as there are any left), the end of one, or a step of time. */
-import { witness } from '../../shared/protocol.ts'
+import { witness } from '../../shared/protocol/names.ts'
 import {
   copyOf,
   emptyState,

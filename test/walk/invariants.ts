@@ -1,7 +1,7 @@
 /** What must hold in every state (docs/ARCHITECTURE.md): asked by whoever looks on, and of no core's own word alone. */
-import { witness } from '../../shared/protocol.ts'
-import { keptVoter } from '../../agent/guard-turn.ts'
-import { promisedTo, type Ballot } from '../../shared/vote.ts'
+import { witness } from '../../shared/protocol/names.ts'
+import { keptVoter } from '../../agent/core/guard/own-lease.ts'
+import { type Ballot, promisedTo } from '../../shared/core/vote/voter.ts'
 import {
   longestOverlapSteps,
   nodeNames,

@@ -20,7 +20,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a vote counts from when the answer came, and not from when its request left',
     mutation: {
-      file: 'agent/guard.ts',
+      file: 'agent/core/guard/events/answers.ts',
       from: 'withGrant(candidacy, from, sentAtMs)',
       to: 'withGrant(candidacy, from, atMs)',
     },
@@ -32,7 +32,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a process that restarts does not wait for the promise that its mark tells of',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/recovery.ts',
       from: "return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }",
       to: "return { ...recovered, pledge: { phase: 'free' } }",
     },
@@ -44,7 +44,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a host that boots, and has lost its marks, does not wait',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/recovery.ts',
       from: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }",
       to: "const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs }",
     },
@@ -56,7 +56,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a vote that was left is free again after a restart',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/recovery.ts',
       from: 'if (ballot?.standing === true)\n    return {',
       to: 'if (ballot?.standing === true && ballot.epoch < 0)\n    return {',
     },
@@ -68,7 +68,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a vote that was handed back stays on the disk of the holder',
     mutation: {
-      file: 'agent/guard-standing.ts',
+      file: 'agent/core/guard/events/standing.ts',
       from: "  set(turn, { kept: { phase: 'forgetting', ballot, sinceMs, counts } })\n  turn.effects.push({ type: 'keep-vote', kept: null })",
       to: "  set(turn, { kept: { phase: 'none' } })\n  if (counts && sinceMs < 0 && ballot.epoch < 0) turn.effects.push({ type: 'keep-vote', kept: null })",
     },
@@ -80,7 +80,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a promised vote is given to another that asks',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/ask.ts',
       from: 'if (pledge.to !== ask.from)\n',
       to: 'if (pledge.to === null)\n',
     },
@@ -92,7 +92,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a promise is given before its ballot is on disk',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/ask.ts',
       from: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ballot.epoch },",
       to: "effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ballot.epoch },",
     },
@@ -104,7 +104,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a promise ends before the lease that was built on it',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/ask.ts',
       from: 'const untilMs = atMs + timing.reserveMs\n  return {\n    voter: { ...voter, pledge',
       to: 'const untilMs = atMs + timing.reserveMs / 2\n  return {\n    voter: { ...voter, pledge',
     },
@@ -116,7 +116,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a holder whose lease runs out does not fence',
     mutation: {
-      file: 'agent/guard-holding.ts',
+      file: 'agent/core/guard/phases/holding.ts',
       from: 'if (atMs < leaseEndsAtMs(guard)) return',
       to: 'if (atMs < Infinity) return',
     },
@@ -128,7 +128,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a voter gives an epoch that it has given before',
     mutation: {
-      file: 'shared/vote.ts',
+      file: 'shared/core/vote/ask.ts',
       from: 'if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)',
       to: 'if (ask.epoch < 0)',
     },

@@ -1,28 +1,29 @@
 /** Carries on from a state: time passes, messages arrive, processes start and die. It changes the state it is given. */
 import assert from 'node:assert/strict'
 import {
-  createGuard,
-  decide,
-  leaveProgress,
-  nextDeadlineMs as guardDeadlineMs,
-  reportOf,
   type Guard,
   type GuardEffect,
   type GuardEvent,
   type KeptBallot,
-} from '../../agent/guard.ts'
-import { keptVoter } from '../../agent/guard-turn.ts'
-import { leaseUntilMs } from '../../agent/lease.ts'
+  createGuard,
+  decide,
+  leaveProgress,
+  reportOf,
+} from '../../agent/core/guard/guard.ts'
+import { nextDeadlineMs as guardDeadlineMs } from '../../agent/core/guard/deadline.ts'
+import { keptVoter } from '../../agent/core/guard/own-lease.ts'
+import { leaseUntilMs } from '../../agent/core/guard/lease.ts'
 import {
   arbitrate,
   createArbiter,
   nextDeadlineMs as arbiterDeadlineMs,
   type ArbiterEffect,
   type ArbiterEvent,
-} from '../../server/arbiter.ts'
+} from '../../server/core/arbiter/arbiter.ts'
 import { assertNever } from '../../shared/assert-never.ts'
-import { witness, type FromVoter, type Verdict } from '../../shared/protocol.ts'
-import type { Ballot, RecoveredBallot } from '../../shared/vote.ts'
+import { witness } from '../../shared/protocol/names.ts'
+import type { FromVoter, Verdict } from '../../shared/protocol/messages.ts'
+import type { Ballot, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { assertFenced, assertOneLease, noteGrant, noteLease, noteOverlap, noteRelease } from './invariants.ts'
 import {
   downAfterSteps,

@@ -4,12 +4,14 @@
  *
  * Left out: clock drift, processes that stand still, disks that lose what they had, a bar or a stop that does not work.
  */
-import type { FenceMemory, Guard, KeptBallot } from '../../agent/guard.ts'
-import type { Arbiter, ArbiterEvent } from '../../server/arbiter.ts'
-import type { witness } from '../../shared/protocol.ts'
-import { type FromVoter, type Hello, type Profile, type Report, type Verdict } from '../../shared/protocol.ts'
-import { assertTiming, defaultTiming } from '../../shared/timing.ts'
-import type { Ballot, Mark } from '../../shared/vote.ts'
+import type { FenceMemory, Guard, KeptBallot } from '../../agent/core/guard/guard.ts'
+import type { Arbiter, ArbiterEvent } from '../../server/core/arbiter/arbiter.ts'
+import type { witness } from '../../shared/protocol/names.ts'
+import type { FromVoter, Hello, Verdict } from '../../shared/protocol/messages.ts'
+import type { Profile } from '../../shared/protocol/plan.ts'
+import type { Report } from '../../shared/protocol/report.ts'
+import { assertTiming, defaultTiming } from '../../shared/core/timing.ts'
+import type { Ballot, Mark } from '../../shared/core/vote/voter.ts'
 
 export type NodeName = 'lb01' | 'lb02'
 export type Party = NodeName | typeof witness

@@ -8,7 +8,8 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { randomBytes, randomUUID } from 'node:crypto'
 import WebSocket from 'ws'
 import { assertNever } from '../../../shared/assert-never.ts'
-import { maxMessageBytes, type Beat, type Hello } from '../../../shared/protocol.ts'
+import { maxMessageBytes } from '../../../shared/protocol/names.ts'
+import type { Beat, Hello } from '../../../shared/protocol/messages.ts'
 import type { Attack } from '../attack.ts'
 
 const attack = JSON.parse(process.argv[2] ?? '') as Attack

@@ -6,10 +6,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { refusalOfWitness } from '../../../agent/voter-identity.ts'
-import { VoterLink } from '../../../agent/voter-link.ts'
-import { readCredentials } from '../../../shared/credentials.ts'
-import { secureContextOf } from '../../../shared/secure-server.ts'
+import { refusalOfWitness } from '../../../agent/voters/identity.ts'
+import { VoterLink } from '../../../agent/voters/link.ts'
+import { readCredentials } from '../../../shared/identity/credentials.ts'
+import { secureContextOf } from '../../../shared/network/secure-server.ts'
 
 const [folder = '', cluster = '', node = '', url = '', everyMs = ''] = process.argv.slice(2)
 const credentials = readCredentials(folder, 'the lab enrols its bystanders')

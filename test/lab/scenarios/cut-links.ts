@@ -1,5 +1,5 @@
 /** Faults in the wires. */
-import { defaultTiming, masterDownMs } from '../../../shared/timing.ts'
+import { defaultTiming, masterDownMs } from '../../../shared/core/timing.ts'
 import { type LabHost } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import { advertIntervalMs, priorities } from '../keepalived-config.ts'

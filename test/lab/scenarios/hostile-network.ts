@@ -2,8 +2,8 @@
  * Somebody on the network does their worst: a stranger, a node of another cluster that is enrolled, and root of the standby.
  * Nobody else may feel it.
  */
-import type { EventView } from '../../../server/cluster-view.ts'
-import { maxInstances } from '../../../shared/protocol.ts'
+import type { EventView } from '../../../shared/protocol/view.ts'
+import { maxInstances } from '../../../shared/protocol/names.ts'
 import { addressOf, instance } from '../address-plan.ts'
 import type { Attack, AttackKind } from '../attack.ts'
 import {

@@ -1,5 +1,5 @@
 /** `gate: strict`: not even milliseconds of two owners, at the price of a slower takeover. */
-import { defaultTiming, masterDownMs, strictReserveMs } from '../../../shared/timing.ts'
+import { defaultTiming, masterDownMs, strictReserveMs } from '../../../shared/core/timing.ts'
 import { advertIntervalMs, priorities } from '../keepalived-config.ts'
 import {
   bothKeepalivedRunAtEnd,

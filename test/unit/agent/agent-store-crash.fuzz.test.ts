@@ -1,7 +1,7 @@
 /** What an agent's promises survive: a crash between any two system calls, of the process alone or of the host. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { AgentStore } from '../../../agent/agent-store.ts'
+import { AgentStore } from '../../../agent/runtime/store.ts'
 import { CrashingDisk, everyLoss } from '../shared/crashing-disk.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { AgentStore } from '../../../agent/agent-store.ts'
-import { RunFolderError } from '../../../agent/run-folder.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { AgentStore } from '../../../agent/runtime/store.ts'
+import { RunFolderError } from '../../../shared/disk/run-folder.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('AgentStore', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
-import { Announcer, findAnnounceCommand } from '../../../agent/announcer.ts'
-import type { KernelAddress } from '../../../agent/kernel-addresses.ts'
+import { Announcer, findAnnounceCommand } from '../../../agent/fence/announcer.ts'
+import type { KernelAddress } from '../../../agent/keepalived/kernel-addresses.ts'
 import { programOrSkip } from '../../skip-aloud.ts'
 
 describe('Announcer', () => {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import {
   alone,
-  barCause,
   hasLostGateway,
   heardSomebody,
   peerHolds,
   peerSilent,
   witnessSilent,
-} from '../../../agent/bar-evidence.ts'
-import type { BarCause, Guard } from '../../../agent/guard.ts'
-import { silenceMs } from '../../../shared/timing.ts'
+} from '../../../agent/core/guard/hearing.ts'
+import { barCause } from '../../../agent/core/guard/bar-evidence.ts'
+import type { BarCause, Guard } from '../../../agent/core/guard/guard.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
 import {
   GuardDriver,
   holdingPeer,

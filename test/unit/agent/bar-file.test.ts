@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
-import { writeBar } from '../../../agent/bar-file.ts'
-import { RunFolderError } from '../../../agent/run-folder.ts'
+import { writeBar } from '../../../agent/fence/bar-file.ts'
+import { RunFolderError } from '../../../shared/disk/run-folder.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('writeBar', () => {

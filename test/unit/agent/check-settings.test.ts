@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { writeCheckSettings } from '../../../agent/check-settings.ts'
+import { writeCheckSettings } from '../../../agent/check/settings.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('writeCheckSettings', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { utimesSync, writeFileSync } from 'node:fs'
-import { CheckStamp } from '../../../agent/check-stamp.ts'
+import { CheckStamp } from '../../../agent/check/stamp.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('CheckStamp', () => {

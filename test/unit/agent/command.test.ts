@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { runCommand } from '../../../agent/command.ts'
+import { runCommand } from '../../../shared/host/command.ts'
 
 describe('runCommand', () => {
   it('gives back what the program printed', async () => {

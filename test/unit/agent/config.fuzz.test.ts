@@ -1,7 +1,7 @@
 /** Whatever stands in agent.yaml: it is read, or refused with the places of all mistakes. */
 import fc from 'fast-check'
 import { agentConfigSchema } from '../../../agent/config.ts'
-import { parseConfig } from '../../../shared/config-file.ts'
+import { parseConfig } from '../../../shared/host/config-file.ts'
 import { assertTellsItsMistakes, yamlSnippets } from '../shared/config-errors.ts'
 import { damaged } from '../shared/damaged-text.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { agentConfigSchema } from '../../../agent/config.ts'
-import { ConfigError, parseConfig } from '../../../shared/config-file.ts'
+import { ConfigError, parseConfig } from '../../../shared/host/config-file.ts'
 
 const least = 'cluster: web\nnode: lb01\nwitness: https://10.0.0.20:7400\n'
 const parse = (text: string): ReturnType<typeof agentConfigSchema.parse> =>

@@ -8,8 +8,8 @@ import {
   openMs,
   silenceOf,
   stoodStill,
-} from '../../../agent/dial-pace.ts'
-import { defaultTiming, fenceAtMs } from '../../../shared/timing.ts'
+} from '../../../agent/core/dial-pace.ts'
+import { defaultTiming, fenceAtMs } from '../../../shared/core/timing.ts'
 
 const { renewMs, leaseMs } = defaultTiming
 

@@ -8,8 +8,8 @@ import {
   type LadderPolicy,
   type LadderStep,
   type Scene,
-} from '../../../agent/fence-ladder.ts'
-import { keepalivedStates, processStates } from '../../../shared/protocol.ts'
+} from '../../../agent/core/guard/fence-ladder.ts'
+import { keepalivedStates, processStates } from '../../../shared/protocol/report.ts'
 
 const stopPolicy: LadderPolicy = { fence: 'stop', hasLastResort: false, releaseMs: 200 }
 const faultPolicy: LadderPolicy = { ...stopPolicy, fence: 'fault' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { FenceMemoryFile } from '../../../agent/fence-memory-file.ts'
-import { RunFolderError } from '../../../agent/run-folder.ts'
+import { FenceMemoryFile } from '../../../agent/runtime/fence-memory-file.ts'
+import { RunFolderError } from '../../../shared/disk/run-folder.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('FenceMemoryFile', () => {

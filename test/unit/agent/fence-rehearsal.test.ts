@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { rehearseFence } from '../../../agent/fence-rehearsal.ts'
+import { rehearseFence } from '../../../agent/fence/rehearsal.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('rehearseFence', () => {

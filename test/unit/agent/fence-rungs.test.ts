@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { FenceRungs } from '../../../agent/fence-rungs.ts'
+import { FenceRungs } from '../../../agent/fence/rungs.ts'
 import { eventually } from './eventually.ts'
 import { fakeKeepalived } from './fake-keepalived.ts'
 import { temporaryFolder } from './temporary-folder.ts'

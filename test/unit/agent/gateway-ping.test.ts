@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { GatewayPing } from '../../../agent/gateway-ping.ts'
-import type { Echo } from '../../../shared/icmp.ts'
+import { GatewayPing } from '../../../agent/keepalived/gateway-ping.ts'
+import type { Echo } from '../../../shared/host/icmp.ts'
 
 describe('GatewayPing', () => {
   it('takes one lost echo for chance, two for unreachable', async () => {

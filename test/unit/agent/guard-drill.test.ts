@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { GuardEffect } from '../../../agent/guard.ts'
-import { silenceMs } from '../../../shared/timing.ts'
-import { type Drilled, witness } from '../../../shared/protocol.ts'
+import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import type { Drilled } from '../../../shared/protocol/report.ts'
+import { witness } from '../../../shared/protocol/names.ts'
 import {
   claiming,
   fenced,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { GuardEffect } from '../../../agent/guard.ts'
-import { holdDownMs } from '../../../agent/guard-fencing.ts'
-import { witness } from '../../../shared/protocol.ts'
+import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
+import { holdDownMs } from '../../../agent/core/guard/fence-history.ts'
+import { witness } from '../../../shared/protocol/names.ts'
 import {
   type DriverOptions,
   fenced,

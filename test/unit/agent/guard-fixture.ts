@@ -1,26 +1,21 @@
 /** Drives a guard by hand: events in at instants of the test's choice, effects collected in their order. */
 import {
-  createGuard,
-  decide,
-  nextDeadlineMs,
-  reportOf,
   type Guard,
   type GuardEffect,
   type GuardEvent,
   type GuardOptions,
   type GuardPolicy,
-} from '../../../agent/guard.ts'
-import { leaseUntilMs } from '../../../agent/lease.ts'
-import {
-  witness,
-  type Order,
-  type Profile,
-  type Report,
-  type Verdict,
-  type Vote,
-  type VoterName,
-} from '../../../shared/protocol.ts'
-import { defaultTiming, silenceMs, type Timing } from '../../../shared/timing.ts'
+  createGuard,
+  decide,
+  reportOf,
+} from '../../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
+import { leaseUntilMs } from '../../../agent/core/guard/lease.ts'
+import { type VoterName, witness } from '../../../shared/protocol/names.ts'
+import type { Order, Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming, silenceMs, type Timing } from '../../../shared/core/timing.ts'
 
 export const node = 'lb01'
 export const peer = 'lb02'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { GuardEffect } from '../../../agent/guard.ts'
-import { witness } from '../../../shared/protocol.ts'
-import { masterDownMs, permitMs, silenceMs, strictReserveMs } from '../../../shared/timing.ts'
+import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
+import { witness } from '../../../shared/protocol/names.ts'
+import { masterDownMs, permitMs, silenceMs, strictReserveMs } from '../../../shared/core/timing.ts'
 import {
   GuardDriver,
   holdingPeer,

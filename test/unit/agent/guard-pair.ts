@@ -3,31 +3,30 @@
  * schedule. Small on purpose: it proves that no two nodes have the lease; what users see is the simulator's part.
  */
 import {
-  createGuard,
-  decide,
-  nextDeadlineMs,
-  reportOf,
   type FenceMemory,
   type Guard,
   type GuardEffect,
-} from '../../../agent/guard.ts'
-import { leaseUntilMs } from '../../../agent/lease.ts'
-import type { Timing } from '../../../shared/timing.ts'
-import { witness, type Report, type Verdict, type Vote } from '../../../shared/protocol.ts'
+  createGuard,
+  decide,
+  reportOf,
+} from '../../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
+import { leaseUntilMs } from '../../../agent/core/guard/lease.ts'
+import type { Timing } from '../../../shared/core/timing.ts'
+import { witness } from '../../../shared/protocol/names.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import type { Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../shared/core/vote/ask.ts'
 import {
-  askVote,
-  ballotLost,
-  ballotRecorded,
-  expireVote,
-  learnEpoch,
-  promisedTo,
-  recoverVoter,
-  releaseVote,
   type Ballot,
   type Mark,
   type VoteEffect,
   type Voter,
-} from '../../../shared/vote.ts'
+  expireVote,
+  learnEpoch,
+  promisedTo,
+} from '../../../shared/core/vote/voter.ts'
+import { recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { enforce, instance, noFences, profile, timing, type TimelessEvent } from './guard-fixture.ts'
 
 export type NodeName = 'lb01' | 'lb02'

@@ -1,8 +1,9 @@
 /** What no sequence of events may bring a guard to do. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { GuardEffect } from '../../../agent/guard.ts'
-import { beatSchema, witness } from '../../../shared/protocol.ts'
+import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
+import { beatSchema } from '../../../shared/protocol/messages.ts'
+import { witness } from '../../../shared/protocol/names.ts'
 import { type GuardDriver, node, ofType, peer, timing } from './guard-fixture.ts'
 import { moves, setup, Watched } from './guard-story.ts'
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { createGuard, reportOf } from '../../../agent/guard.ts'
-import type { Report } from '../../../shared/protocol.ts'
-import { beatSchema, witness } from '../../../shared/protocol.ts'
-import { strictReserveMs } from '../../../shared/timing.ts'
+import { createGuard, reportOf } from '../../../agent/core/guard/guard.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { beatSchema } from '../../../shared/protocol/messages.ts'
+import { witness } from '../../../shared/protocol/names.ts'
+import { strictReserveMs } from '../../../shared/core/timing.ts'
 import {
   claiming,
   enforce,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { witness } from '../../../shared/protocol.ts'
+import { witness } from '../../../shared/protocol/names.ts'
 import {
   fenced,
   GuardDriver,

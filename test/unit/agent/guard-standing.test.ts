@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { leaveHindrance, leaveProgress, type GuardEffect } from '../../../agent/guard.ts'
-import type { LeftVote, Report } from '../../../shared/protocol.ts'
-import { silenceMs } from '../../../shared/timing.ts'
-import { leftWith } from '../../../shared/vote.ts'
+import { type GuardEffect, leaveHindrance, leaveProgress } from '../../../agent/core/guard/guard.ts'
+import type { LeftVote, Report } from '../../../shared/protocol/report.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import { leftWith } from '../../../shared/core/vote/voter.ts'
 import {
   GuardDriver,
   holding,

@@ -1,8 +1,10 @@
 /** Random lives of a guard: what can happen to it, and a bystander who plays it and remembers. */
 import fc from 'fast-check'
-import type { Guard, GuardEffect } from '../../../agent/guard.ts'
-import { keepalivedStates, refusalReasons, witness, type Vote } from '../../../shared/protocol.ts'
-import type { Ballot } from '../../../shared/vote.ts'
+import type { Guard, GuardEffect } from '../../../agent/core/guard/guard.ts'
+import { keepalivedStates } from '../../../shared/protocol/report.ts'
+import { type Vote, refusalReasons } from '../../../shared/protocol/messages.ts'
+import { witness } from '../../../shared/protocol/names.ts'
+import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import { GuardDriver, node, peer, peerReport, timing } from './guard-fixture.ts'
 
 export type Move =

@@ -5,8 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { createGuard, decide, nextDeadlineMs, reportOf } from '../../../agent/guard.ts'
-import type { Guard, GuardEvent, GuardOptions } from '../../../agent/guard.ts'
+import { createGuard, decide, reportOf } from '../../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
+import type { Guard, GuardEvent, GuardOptions } from '../../../agent/core/guard/guard.ts'
 import { moved } from '../shared/time-shift.ts'
 import { startMs } from './guard-fixture.ts'
 import { beginnings, moves, setup, Watched } from './guard-story.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { witness } from '../../../shared/protocol.ts'
-import { silenceMs, strictReserveMs } from '../../../shared/timing.ts'
+import { witness } from '../../../shared/protocol/names.ts'
+import { silenceMs, strictReserveMs } from '../../../shared/core/timing.ts'
 import {
   claiming,
   fenced,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { IssueError, readIssued } from '../../../agent/issued-certificate.ts'
+import { IssueError, readIssued } from '../../../agent/voters/issued-certificate.ts'
 import {
   authority,
   credentialsOf,

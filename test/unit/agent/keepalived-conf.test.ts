@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
-import { KeepalivedConfError, parseKeepalivedConf } from '../../../agent/keepalived-conf.ts'
+import { KeepalivedConfError, parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
 
 const runDir = '/run/keepalived-witness'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
-import { KeepalivedDump, parseDump, parseStats } from '../../../agent/keepalived-dump.ts'
-import { bootClockMs } from '../../../shared/boot-clock.ts'
+import { KeepalivedDump, parseDump, parseStats } from '../../../agent/keepalived/dump.ts'
+import { bootClockMs } from '../../../shared/host/boot-clock.ts'
 import { eventually } from './eventually.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

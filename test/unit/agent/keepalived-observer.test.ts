@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { KeepalivedObserver, type Observation } from '../../../agent/keepalived-observer.ts'
-import type { InstanceSnapshot } from '../../../agent/keepalived-dump.ts'
-import type { ProcessLook } from '../../../agent/keepalived-process.ts'
-import type { KernelAddress } from '../../../agent/kernel-addresses.ts'
-import type { KeepalivedState } from '../../../shared/protocol.ts'
+import { KeepalivedObserver, type Observation } from '../../../agent/keepalived/observer.ts'
+import type { InstanceSnapshot } from '../../../agent/keepalived/dump.ts'
+import type { ProcessLook } from '../../../agent/keepalived/process.ts'
+import type { KernelAddress } from '../../../agent/keepalived/kernel-addresses.ts'
+import type { KeepalivedState } from '../../../shared/protocol/report.ts'
 
 const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
 const running: ProcessLook = {

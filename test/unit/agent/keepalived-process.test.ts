@@ -5,8 +5,8 @@ import {
   killKeepalived,
   lookAtKeepalived,
   usualVrrpPidFiles,
-} from '../../../agent/keepalived-process.ts'
-import { bootClockMs } from '../../../shared/boot-clock.ts'
+} from '../../../agent/keepalived/process.ts'
+import { bootClockMs } from '../../../shared/host/boot-clock.ts'
 import { eventually } from './eventually.ts'
 import { fakeKeepalived, type FakeKeepalived } from './fake-keepalived.ts'
 import { temporaryFolder } from './temporary-folder.ts'

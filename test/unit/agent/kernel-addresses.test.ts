@@ -5,7 +5,7 @@ import {
   held,
   listAddresses,
   parseAddresses,
-} from '../../../agent/kernel-addresses.ts'
+} from '../../../agent/keepalived/kernel-addresses.ts'
 
 describe('bareAddress', () => {
   it('takes the address out of every spelling of a VIP', () => {

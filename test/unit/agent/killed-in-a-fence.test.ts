@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { AgentStore } from '../../../agent/agent-store.ts'
+import { AgentStore } from '../../../agent/runtime/store.ts'
 import { eventually } from './eventually.ts'
 import { instance } from './guard-fixture.ts'
 import { temporaryFolder } from './temporary-folder.ts'

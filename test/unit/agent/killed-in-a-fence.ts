@@ -2,10 +2,10 @@
  * The process of killed-in-a-fence.test.ts: a node that is to fence itself, with the agent's own runtime, store and rungs.
  * Arguments: state folder, run folder, the script that stops keepalived; `at-once`: it dies in the turn that runs it.
  */
-import { AgentStore } from '../../../agent/agent-store.ts'
-import { FenceRungs } from '../../../agent/fence-rungs.ts'
-import { NodeRuntime } from '../../../agent/node-runtime.ts'
-import { witness } from '../../../shared/protocol.ts'
+import { AgentStore } from '../../../agent/runtime/store.ts'
+import { FenceRungs } from '../../../agent/fence/rungs.ts'
+import { NodeRuntime } from '../../../agent/runtime/runtime.ts'
+import { witness } from '../../../shared/protocol/names.ts'
 import { enforce, freeBallot, instance, node, peer, profile, timing } from './guard-fixture.ts'
 
 const [stateDir = '', runDir = '', stopCommand = ''] = process.argv.slice(2)

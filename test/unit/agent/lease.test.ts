@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { refusalReasons } from '../../../shared/protocol.ts'
+import { refusalReasons } from '../../../shared/protocol/messages.ts'
 import {
+  type Candidacy,
   describeRefusals,
   isHopeless,
   isUnderWay,
   leaseUntilMs,
-  majorityOf,
   newCandidacy,
   withGrant,
   withPending,
   withRefusal,
-  type Candidacy,
-} from '../../../agent/lease.ts'
+} from '../../../agent/core/guard/lease.ts'
+import { majorityOf } from '../../../shared/core/majority.ts'
 
 const voters = ['lb01', 'witness', 'lb02']
 const leaseMs = 1800

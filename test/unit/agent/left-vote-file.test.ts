@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { leftVotePath, writeLeftVote } from '../../../agent/left-vote-file.ts'
+import { leftVotePath, writeLeftVote } from '../../../agent/check/left-vote-file.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('left-vote file', () => {

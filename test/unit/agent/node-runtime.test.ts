@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
-import { NodeRuntime, type RuntimeOutlets } from '../../../agent/node-runtime.ts'
-import type { Permit } from '../../../agent/permit-file.ts'
-import type { Profile, Report } from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { NodeRuntime, type RuntimeOutlets } from '../../../agent/runtime/runtime.ts'
+import type { Permit } from '../../../agent/check/permit-file.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import { holdingPeer } from './guard-fixture.ts'
 
 const profile: Profile = {

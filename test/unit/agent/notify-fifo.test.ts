@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
-import { NotifyFifo, NotifyFifoError, parseFifoLine, type FifoEvent } from '../../../agent/notify-fifo.ts'
+import {
+  NotifyFifo,
+  NotifyFifoError,
+  parseFifoLine,
+  type FifoEvent,
+} from '../../../agent/keepalived/notify-fifo.ts'
 import { eventually } from './eventually.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { writePermit } from '../../../agent/permit-file.ts'
+import { writePermit } from '../../../agent/check/permit-file.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('writePermit', () => {

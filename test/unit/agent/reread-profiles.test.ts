@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { RereadProfiles } from '../../../agent/reread-profiles.ts'
-import type { Profile } from '../../../shared/protocol.ts'
+import { RereadProfiles } from '../../../agent/keepalived-conf/reread-profiles.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
 
 function profile(instance: string, priority = 100): Profile {
   return {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { assertRunFolder, replaceFile } from '../../../agent/run-folder.ts'
+import { assertRunFolder, replaceFile } from '../../../shared/disk/run-folder.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 describe('assertRunFolder', () => {

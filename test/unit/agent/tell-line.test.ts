@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { TellLine } from '../../../agent/tell-line.ts'
-import type { Log } from '../../../shared/log.ts'
+import { TellLine } from '../../../agent/runtime/tell-line.ts'
+import type { Log } from '../../../shared/host/log.ts'
 
 describe('TellLine', () => {
   let logged: string[]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { refusalOfPeer, refusalOfWitness } from '../../../agent/voter-identity.ts'
-import type { Identity } from '../../../shared/identity.ts'
+import { refusalOfPeer, refusalOfWitness } from '../../../agent/voters/identity.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
 
 const peer = { name: 'lb02', leastGeneration: 3 }
 const node = (over: Partial<Identity & { kind: 'node' }> = {}): Identity => ({

@@ -15,15 +15,15 @@ import net, { type AddressInfo } from 'node:net'
 import { networkInterfaces, tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
-import { Authority } from '../../../server/authority.ts'
-import { identityFileIn, writeCredentials, type Credentials } from '../../../shared/credentials.ts'
-import type { Identity } from '../../../shared/identity.ts'
-import { identityOfPeer, secureContextOf } from '../../../shared/secure-server.ts'
+import { Authority } from '../../../server/registry/authority.ts'
+import { identityFileIn, writeCredentials, type Credentials } from '../../../shared/identity/credentials.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
+import { identityOfPeer, secureContextOf } from '../../../shared/network/secure-server.ts'
 import { identities, identitiesOf, type Identities } from '../../identities.ts'
 import { programOrSkip, skipAloud } from '../../skip-aloud.ts'
 import { LoopbackServer } from '../shared/loopback-server.ts'
 
-const script = new URL('../../../agent/witness-check', import.meta.url).pathname
+const script = new URL('../../../agent/check/witness-check', import.meta.url).pathname
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
 const shells = {

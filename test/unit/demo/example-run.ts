@@ -1,5 +1,5 @@
 /** Runs of vrrp-block as the lab measures them, small. */
-import type { EventView } from '../../../server/cluster-view.ts'
+import type { EventView } from '../../../shared/protocol/view.ts'
 import type { MeasuredRun, PhaseFigures } from '../../lab/measured-run.ts'
 import { cluster, node, nodeInstance } from '../server/witnessctl/example-views.ts'
 

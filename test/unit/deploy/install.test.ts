@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { agentConfigSchema } from '../../../agent/config.ts'
-import { parseKeepalivedConf } from '../../../agent/keepalived-conf.ts'
+import { parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
 import { loadWitnessConfig } from '../../../server/config.ts'
 import { eventually } from '../agent/eventually.ts'
 

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { configSchema } from '../../../server/config.ts'
-import { timingSchema } from '../../../shared/protocol.ts'
+import { timingSchema } from '../../../shared/protocol/plan.ts'
 import { programOrSkip } from '../../skip-aloud.ts'
 import { helpOf, programs, type Program } from './help-text.ts'
 

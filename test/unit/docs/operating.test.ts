@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { configSchema } from '../../../server/config.ts'
-import { situations } from '../../../server/judgement.ts'
-import { timingSchema } from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { situations } from '../../../shared/protocol/view.ts'
+import { timingSchema } from '../../../shared/protocol/plan.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import { refusalKinds, toldBy } from './told-events.ts'
 
 const text = readFileSync(join(import.meta.dirname, '../../../docs/OPERATING.md'), 'utf8')

@@ -56,7 +56,7 @@ function refusedBy({ expression, arguments: given }: ts.CallExpression): ts.Expr
   return callee === 'onRefused' || isOfGreeting ? (given[0] ?? null) : null
 }
 
-const greeting = 'server/arbiter-greeting.ts'
+const greeting = 'server/core/arbiter/greeting.ts'
 
 function visitAll(room: Room, visit: (node: ts.Node) => void): void {
   const paths = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import type { Timed } from '../../invariants/facts.ts'
 import { violationsOf } from '../../lab/invariants-of-run.ts'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { defaultTiming, fenceAtMs } from '../../../shared/timing.ts'
+import { defaultTiming, fenceAtMs } from '../../../shared/core/timing.ts'
 import type { Fact, Timed } from '../../invariants/facts.ts'
 import { violationsOf } from '../../lab/invariants-of-run.ts'
 import type { ProductLine } from '../../lab/product-lines.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { AgentBudgets } from '../../../server/agent-budgets.ts'
-import type { FromAgent, Hello } from '../../../shared/protocol.ts'
+import { AgentBudgets } from '../../../server/agents/budgets.ts'
+import type { FromAgent, Hello } from '../../../shared/protocol/messages.ts'
 import { nodeIdentity } from '../../identities.ts'
 
 const lb01 = nodeIdentity('lb01')

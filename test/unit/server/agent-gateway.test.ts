@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { AgentGateway, helloTimeoutMs, type Receiver } from '../../../server/agent-gateway.ts'
-import type { Happening } from '../../../server/cluster-runtime.ts'
-import { Refusals } from '../../../server/refusals.ts'
-import type { Beat, Hello, Tell } from '../../../shared/protocol.ts'
-import type { Identity } from '../../../shared/identity.ts'
-import type { AcceptedConnection } from '../../../shared/transport.ts'
+import { AgentGateway, helloTimeoutMs, type Receiver } from '../../../server/agents/gateway.ts'
+import type { Happening } from '../../../server/clusters/runtime.ts'
+import { Refusals } from '../../../server/agents/refusals.ts'
+import type { Beat, Hello, Tell } from '../../../shared/protocol/messages.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
+import type { AcceptedConnection } from '../../../shared/network/connection.ts'
 import { recordingLog } from './recording-log.ts'
 
 const hello: Hello = {

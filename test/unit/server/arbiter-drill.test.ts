@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { DrillAnswer, Occurrence } from '../../../server/arbiter.ts'
-import type { Drilled, Order, Report } from '../../../shared/protocol.ts'
+import type { DrillAnswer, Occurrence } from '../../../server/core/arbiter/arbiter.ts'
+import type { Drilled, Report } from '../../../shared/protocol/report.ts'
+import type { Order } from '../../../shared/protocol/messages.ts'
 import {
   type Agent,
   claiming,

@@ -8,10 +8,11 @@ import {
   type ArbiterEffect,
   type ArbiterEvent,
   type RecoveredLedger,
-} from '../../../server/arbiter.ts'
-import type { Beat, FromVoter, Hello, Report } from '../../../shared/protocol.ts'
-import { defaultTiming, type Timing } from '../../../shared/timing.ts'
-import { promisedTo, type Ballot, type Mark, type RecoveredBallot } from '../../../shared/vote.ts'
+} from '../../../server/core/arbiter/arbiter.ts'
+import type { Beat, FromVoter, Hello } from '../../../shared/protocol/messages.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming, type Timing } from '../../../shared/core/timing.ts'
+import { type Ballot, type Mark, type RecoveredBallot, promisedTo } from '../../../shared/core/vote/voter.ts'
 import {
   claiming,
   helloOf,
@@ -701,7 +702,7 @@ class World {
     })
   }
 
-  /** As the ledger hands it on (server/ledger.ts). */
+  /** As the ledger hands it on (server/records/ledger.ts). */
   #recovered(): RecoveredLedger {
     if (this.#options.ledgerForgets === true) return { ballots: new Map(), others: 'new' }
     const names = new Set([...this.#disk.keys(), ...this.#marks.keys()])

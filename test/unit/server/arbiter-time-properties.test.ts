@@ -13,10 +13,10 @@ import {
   type ArbiterEvent,
   type ArbiterOptions,
   type RecoveredLedger,
-} from '../../../server/arbiter.ts'
-import { viewOf } from '../../../server/cluster-view.ts'
-import type { Report } from '../../../shared/protocol.ts'
-import type { RecoveredBallot } from '../../../shared/vote.ts'
+} from '../../../server/core/arbiter/arbiter.ts'
+import { viewOf } from '../../../server/core/status/cluster-view.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import type { RecoveredBallot } from '../../../shared/core/vote/voter.ts'
 import { moved } from '../shared/time-shift.ts'
 import {
   claiming,

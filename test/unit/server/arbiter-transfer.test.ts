@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Order, Report } from '../../../shared/protocol.ts'
+import type { Order } from '../../../shared/protocol/messages.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
 import {
   type Agent,
   claiming,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { arbitrate } from '../../../server/arbiter.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { arbitrate } from '../../../server/core/arbiter/arbiter.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import {
   holding,
   instance,

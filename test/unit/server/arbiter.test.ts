@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { arbitrate, nextDeadlineMs } from '../../../server/arbiter.ts'
-import { maxInstances, type Report } from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { arbitrate, nextDeadlineMs } from '../../../server/core/arbiter/arbiter.ts'
+import { maxInstances } from '../../../shared/protocol/names.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 import {
   claiming,
   claimMs,

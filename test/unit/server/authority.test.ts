@@ -7,16 +7,21 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type PeerCertificate } from 'node:tls'
 import { promisify } from 'node:util'
-import { Authority, authorityKeyFileIn, AuthorityError, KeyRequestError } from '../../../server/authority.ts'
+import {
+  Authority,
+  authorityKeyFileIn,
+  AuthorityError,
+  KeyRequestError,
+} from '../../../server/registry/authority.ts'
 import {
   authorityFileIn,
   identityFileIn,
   readCredentials,
   writeCredentials,
-} from '../../../shared/credentials.ts'
-import { identityOf, witnessServerName, type Identity } from '../../../shared/identity.ts'
-import { fingerprintOf } from '../../../shared/invite-line.ts'
-import { loadX509, makeKeyRequest } from '../../../shared/key-request.ts'
+} from '../../../shared/identity/credentials.ts'
+import { identityOf, witnessServerName, type Identity } from '../../../shared/identity/identity.ts'
+import { fingerprintOf } from '../../../shared/identity/invite-line.ts'
+import { loadX509, makeKeyRequest } from '../../../shared/identity/key-request.ts'
 import {
   adminCredentials,
   authority,

@@ -11,19 +11,12 @@ import {
   type InstanceState,
   type Occurrence,
   type RecoveredLedger,
-} from '../../../server/arbiter.ts'
-import type {
-  Answer,
-  Hello,
-  Member,
-  Order,
-  Profile,
-  Report,
-  Verdict,
-  Vote,
-} from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../../../shared/vote.ts'
+} from '../../../server/core/arbiter/arbiter.ts'
+import type { Answer, Hello, Order, Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import type { Member, Profile } from '../../../shared/protocol/plan.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import type { Ballot, Mark, RecoveredBallot } from '../../../shared/core/vote/voter.ts'
 
 export const instance = 'VI_1'
 export const pair: readonly Member[] = [

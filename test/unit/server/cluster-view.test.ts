@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { situations, viewOf, type ClusterView } from '../../../server/cluster-view.ts'
-import { guardPhases, type FenceReport, type Report } from '../../../shared/protocol.ts'
+import { situations, viewOf } from '../../../server/core/status/cluster-view.ts'
+import type { ClusterView } from '../../../shared/protocol/view.ts'
+import { type FenceReport, type Report, guardPhases } from '../../../shared/protocol/report.ts'
 import {
   claiming,
   holding,

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { embeddedConfig, loadWitnessConfig, type WitnessConfig } from '../../../server/config.ts'
-import { ConfigError } from '../../../shared/config-file.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { ConfigError } from '../../../shared/host/config-file.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 
 describe('config of the witness', () => {
   let folder = ''

@@ -3,9 +3,9 @@ import express from 'express'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ClusterRuntime } from '../../../server/cluster-runtime.ts'
-import { drillApi } from '../../../server/drill-api.ts'
-import type { Identity } from '../../../shared/identity.ts'
+import type { ClusterRuntime } from '../../../server/clusters/runtime.ts'
+import { drillApi } from '../../../server/api/drill.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
 
 describe('the request for a drill', () => {
   let server: Server

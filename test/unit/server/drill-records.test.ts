@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DrillEnd } from '../../../server/arbiter-state.ts'
-import { drillPath, DrillRecords } from '../../../server/drill-records.ts'
+import type { DrillEnd } from '../../../server/core/arbiter/state.ts'
+import { drillPath, DrillRecords } from '../../../server/records/drills.ts'
 
 const end: DrillEnd = {
   instance: 'VI_1',

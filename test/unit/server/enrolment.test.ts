@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { admit, isAheadOf, remove, renew, rotate, use } from '../../../server/core/enrolment/admission.ts'
 import {
-  admit,
-  enrolmentSchema,
-  entryOf,
-  invite,
-  inviteMs,
-  isAheadOf,
-  membersOf,
-  mostInvites,
-  nobodyEnrolled,
-  redeem,
-  remove,
-  renew,
-  rotate,
-  use,
   type Enrolment,
   type InviteRecord,
   type Moment,
-} from '../../../server/enrolment.ts'
-import type { NodeIdentity } from '../../../shared/identity.ts'
+  enrolmentSchema,
+  entryOf,
+  inviteMs,
+  membersOf,
+  mostInvites,
+  nobodyEnrolled,
+} from '../../../server/core/enrolment/record.ts'
+import { invite, redeem } from '../../../server/core/enrolment/invites.ts'
+import type { NodeIdentity } from '../../../shared/identity/identity.ts'
 
 const at = '2026-01-02T03:04:05.000Z'
 const moment: Moment = { bootId: 'boot-0001', atMs: 1000, at }

@@ -10,8 +10,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Occurrence } from '../../../server/arbiter.ts'
-import { EventLog, eventPath, keptEvents } from '../../../server/event-log.ts'
+import type { Occurrence } from '../../../server/core/arbiter/arbiter.ts'
+import { EventLog, eventPath, keptEvents } from '../../../server/records/event-log.ts'
 
 function occurrence(text: string): Occurrence {
   return {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, request, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { CheckAnswer } from '../../../server/cluster-runtime.ts'
-import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
-import { createApi } from '../../../server/http-api.ts'
-import type { Identity } from '../../../shared/identity.ts'
+import type { CheckAnswer } from '../../../server/clusters/runtime.ts'
+import type { ClusterView, EventView } from '../../../shared/protocol/view.ts'
+import { createApi } from '../../../server/api/http.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
 
 /** Who a request is from, by a header: what TLS says of the caller is tried in witness.test.ts. */
 const callers: Readonly<Record<string, Identity>> = {

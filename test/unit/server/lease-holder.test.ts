@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { leaseHolder } from '../../../server/lease-holder.ts'
+import { leaseHolder } from '../../../server/core/arbiter/lease-holder.ts'
 import { claiming, holding, instance, silentAfterMs, standby, Witness } from './cluster-fixture.ts'
 
 /** A witness that has only just started: it gives its own vote to nobody yet. */

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Ledger, ledgerPath } from '../../../server/ledger.ts'
+import { Ledger, ledgerPath } from '../../../server/records/ledger.ts'
 import { CrashingDisk, everyLoss } from '../shared/crashing-disk.ts'
 
 const cluster = 'web'
@@ -55,7 +55,7 @@ class Life {
         const { keptAs } = ledger.state
         if (torn !== undefined && keptAs !== null) assert.equal(this.disk.files().get(keptAs), torn)
         assert.equal(ledger.recovered(null).others, 'lost')
-        // The arbiter goes on far above all that was promised (shared/vote.ts).
+        // The arbiter goes on far above all that was promised (shared/core/vote/voter.ts).
         break
       }
     }

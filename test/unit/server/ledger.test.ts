@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Ledger, ledgerPath } from '../../../server/ledger.ts'
+import { Ledger, ledgerPath } from '../../../server/records/ledger.ts'
 
 describe('ledger', () => {
   let dataDir = ''

@@ -7,8 +7,8 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readCredentials } from '../../../shared/credentials.ts'
-import { witnessServerName } from '../../../shared/identity.ts'
+import { readCredentials } from '../../../shared/identity/credentials.ts'
+import { witnessServerName } from '../../../shared/identity/identity.ts'
 import { enrolHosts } from '../../lab/enrolled-hosts.ts'
 
 interface Ended {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { NetworkInterfaceInfo } from 'node:os'
-import { addressForNodes } from '../../../server/own-address.ts'
+import { addressForNodes } from '../../../server/registry/own-address.ts'
 
 function address(text: string, internal = false): NetworkInterfaceInfo {
   const rest = { netmask: '', mac: '', internal, cidr: null }

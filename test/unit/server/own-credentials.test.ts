@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ownCredentials } from '../../../server/own-credentials.ts'
-import { identityFileIn, readCredentials } from '../../../shared/credentials.ts'
+import { ownCredentials } from '../../../server/registry/own-credentials.ts'
+import { identityFileIn, readCredentials } from '../../../shared/identity/credentials.ts'
 import { authority, foreignAuthority } from '../../identities.ts'
 
 const admin = { kind: 'admin', name: 'local' } as const

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { moveEveryMs, PacedMoves, type Move } from '../../../server/paced-moves.ts'
+import { moveEveryMs, PacedMoves, type Move } from '../../../server/clusters/paced-moves.ts'
 
 describe('moves of a node', () => {
   let moved: string[]

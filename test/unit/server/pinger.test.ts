@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Pinger, type Pinged } from '../../../server/pinger.ts'
-import type { Echo } from '../../../shared/icmp.ts'
+import { Pinger, type Pinged } from '../../../server/clusters/pinger.ts'
+import type { Echo } from '../../../shared/host/icmp.ts'
 import { recordingLog } from './recording-log.ts'
 
 describe('pinger', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
-import { readQuery, wholeNumber, type Query } from '../../../server/query.ts'
-import { nodeName } from '../../../shared/protocol.ts'
+import { readQuery, wholeNumber, type Query } from '../../../server/api/query.ts'
+import { nodeName } from '../../../shared/protocol/names.ts'
 
 const schema = z.strictObject({
   limit: wholeNumber({ least: 1, most: 1000 }).default(100),

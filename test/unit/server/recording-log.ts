@@ -1,4 +1,4 @@
-import type { Log } from '../../../shared/log.ts'
+import type { Log } from '../../../shared/host/log.ts'
 
 /** A log that a test can read. */
 export function recordingLog(): Log & { lines: string[] } {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Refusals } from '../../../server/refusals.ts'
+import { Refusals } from '../../../server/agents/refusals.ts'
 import { recordingLog } from './recording-log.ts'
 
 describe('refusals', () => {

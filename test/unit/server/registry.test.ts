@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import * as disk from 'node:fs/promises'
 import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
-import { Registry, registryPathIn, type RegistryOptions } from '../../../server/registry.ts'
-import { DurableFileError, type FileSystem } from '../../../shared/durable-file.ts'
+import { Registry, registryPathIn, type RegistryOptions } from '../../../server/registry/registry.ts'
+import { DurableFileError, type FileSystem } from '../../../shared/disk/durable-file.ts'
 import { nodeIdentity } from '../../identities.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Beat, Report } from '../../../shared/protocol.ts'
+import type { Beat } from '../../../shared/protocol/messages.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
 import {
   answersIcmp,
   greet,
@@ -13,7 +14,7 @@ import {
   type Greeting,
   type NodeState,
   type Patience,
-} from '../../../server/roster.ts'
+} from '../../../server/core/arbiter/roster.ts'
 import { helloOf, instance, leaseMs, reserveMs, silentAfterMs, standby } from './cluster-fixture.ts'
 
 const unknown = newNode({ name: 'lb01', address: '10.0.0.11', port: 7401, leastGeneration: 1 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Judgement, Situation } from '../../../server/judgement.ts'
-import { noteChange, nothingTold } from '../../../server/situation-telling.ts'
+import type { Judgement } from '../../../server/core/arbiter/judgement.ts'
+import type { Situation } from '../../../shared/protocol/view.ts'
+import { noteChange, nothingTold } from '../../../server/core/arbiter/situation-telling.ts'
 
 const windowMs = 10_000
 const mostLines = 6

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Occurrence } from '../../../server/arbiter.ts'
-import type { Judgement } from '../../../server/judgement.ts'
-import { judge } from '../../../server/situation.ts'
+import type { Occurrence } from '../../../server/core/arbiter/arbiter.ts'
+import type { Judgement } from '../../../server/core/arbiter/judgement.ts'
+import { judge } from '../../../server/core/arbiter/situation.ts'
 import {
   claiming,
   holding,

@@ -1,25 +1,22 @@
 /**
- * The vote (shared/vote.ts) on a real ledger, on a disk that crashes at any system call, with two candidates that
+ * The vote (shared/core/vote/voter.ts) on a real ledger, on a disk that crashes at any system call, with two candidates that
  * count their leases by clocks of their own. At no instant do two of them count the vote as theirs, no epoch is ever
  * given to both or goes back, and what was granted is on the disk, whatever a loss of power leaves.
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Ledger } from '../../../server/ledger.ts'
-import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/timing.ts'
+import { Ledger } from '../../../server/records/ledger.ts'
+import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/core/timing.ts'
+import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../shared/core/vote/ask.ts'
 import {
-  askVote,
-  ballotLost,
-  ballotRecorded,
-  expireVote,
-  recoverVoter,
-  releaseVote,
   type Ballot,
   type Mark,
   type VoteDecision,
   type VoteEffect,
   type Voter,
-} from '../../../shared/vote.ts'
+  expireVote,
+} from '../../../shared/core/vote/voter.ts'
+import { recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { CrashingDisk, everyLoss } from '../shared/crashing-disk.ts'
 
 type Name = 'a' | 'b'

@@ -1,29 +1,25 @@
 import assert from 'node:assert/strict'
-import { refusalOfWitness } from '../../../agent/voter-identity.ts'
+import { refusalOfWitness } from '../../../agent/voters/identity.ts'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { WitnessConfig } from '../../../server/config.ts'
-import type { ClusterView, EventView } from '../../../server/cluster-view.ts'
-import { ledgerPath } from '../../../server/ledger.ts'
-import { Registry } from '../../../server/registry.ts'
-import { serviceManager } from '../../../shared/service-manager.ts'
+import type { ClusterView, EventView } from '../../../shared/protocol/view.ts'
+import { ledgerPath } from '../../../server/records/ledger.ts'
+import { Registry } from '../../../server/registry/registry.ts'
+import { serviceManager } from '../../../shared/host/service-manager.ts'
 import { startWitness, type Witness } from '../../../server/witness.ts'
-import { bootClockMs } from '../../../shared/boot-clock.ts'
-import type { Credentials } from '../../../shared/credentials.ts'
-import { witnessServerName } from '../../../shared/identity.ts'
-import {
-  parseFromVoter,
-  type Beat,
-  type FromVoter,
-  type Hello,
-  type Report,
-} from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
-import { secureContextOf } from '../../../shared/secure-server.ts'
-import { dialVoter, type DialledConnection } from '../../../shared/transport.ts'
+import { bootClockMs } from '../../../shared/host/boot-clock.ts'
+import type { Credentials } from '../../../shared/identity/credentials.ts'
+import { witnessServerName } from '../../../shared/identity/identity.ts'
+import { type Beat, type FromVoter, type Hello, parseFromVoter } from '../../../shared/protocol/messages.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import { secureContextOf } from '../../../shared/network/secure-server.ts'
+import { dialVoter } from '../../../shared/network/dial.ts'
+import type { DialledConnection } from '../../../shared/network/connection.ts'
 import {
   adminCredentials,
   authority,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { ballotSchema } from '../../../shared/ballot.ts'
-import type { Ballot } from '../../../shared/vote.ts'
+import { ballotSchema } from '../../../shared/disk/ballot-schema.ts'
+import type { Ballot } from '../../../shared/core/vote/voter.ts'
 
 describe('a ballot on disk', () => {
   const accepts = (value: unknown): boolean => ballotSchema.safeParse(value).success

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { uptime } from 'node:os'
-import { bootClockMs, bootId, parseUptime } from '../../../shared/boot-clock.ts'
+import { bootClockMs, bootId, parseUptime } from '../../../shared/host/boot-clock.ts'
 
 const parse = (text: string): number => parseUptime(Buffer.from(text), text.length)
 

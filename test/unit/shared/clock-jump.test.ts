@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { clockJumpMs } from '../../../shared/clock-jump.ts'
+import { clockJumpMs } from '../../../shared/core/clock-jump.ts'
 
 describe('a jump of the boot clock against the monotonic clock', () => {
   it('is what the boot clock ran ahead, from 51 ms on', () => {

@@ -1,6 +1,6 @@
 /** What every refused configuration has to tell its user. */
 import assert from 'node:assert/strict'
-import { ConfigError } from '../../../shared/config-file.ts'
+import { ConfigError } from '../../../shared/host/config-file.ts'
 
 /** Words of YAML (https://yaml.org/spec/1.2.2) that a careless or a malicious hand may write. */
 export const yamlSnippets = [

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { ConfigError, loadConfig, parseConfig } from '../../../shared/config-file.ts'
+import { ConfigError, loadConfig, parseConfig } from '../../../shared/host/config-file.ts'
 
 const schema = z.strictObject({
   cluster: z.string(),

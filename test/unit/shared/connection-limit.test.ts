@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { ConnectionLimit, RequestLimit, TokenBucket } from '../../../shared/connection-limit.ts'
+import { ConnectionLimit, RequestLimit } from '../../../shared/network/connection-limit.ts'
+import { TokenBucket } from '../../../shared/network/token-bucket.ts'
 
 describe('how many connections a listener takes', () => {
   let nowMs: number

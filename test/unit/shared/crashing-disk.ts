@@ -4,7 +4,7 @@
  * old content, the new one, a part of it, zeros; names in any combination of the changes since.
  */
 import { basename, dirname } from 'node:path'
-import type { FileHandle, FileSystem } from '../../../shared/durable-file.ts'
+import type { FileHandle, FileSystem } from '../../../shared/disk/durable-file.ts'
 
 interface File {
   readonly kind: 'file'

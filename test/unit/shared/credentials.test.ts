@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { Authority } from '../../../server/authority.ts'
+import { Authority } from '../../../server/registry/authority.ts'
 import {
   authorityFileIn,
   CredentialsError,
@@ -18,8 +18,13 @@ import {
   readCredentials,
   writeCredentials,
   type Credentials,
-} from '../../../shared/credentials.ts'
-import { loadX509, makeKeyPair, privateKeyPem, signingAlgorithm } from '../../../shared/key-request.ts'
+} from '../../../shared/identity/credentials.ts'
+import {
+  loadX509,
+  makeKeyPair,
+  privateKeyPem,
+  signingAlgorithm,
+} from '../../../shared/identity/key-request.ts'
 import { identities, identitiesOf, type Identities, nodeIdentity } from '../../identities.ts'
 import { skipAloud } from '../../skip-aloud.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'

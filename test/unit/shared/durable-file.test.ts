@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { z } from 'zod'
-import { DurableFile, DurableFileError, DurableStore, type FileSystem } from '../../../shared/durable-file.ts'
+import { DurableFile, DurableFileError, type FileSystem } from '../../../shared/disk/durable-file.ts'
+import { DurableStore } from '../../../shared/disk/durable-store.ts'
 
 const schema = z.strictObject({ ballots: z.record(z.string(), z.number()) })
 type Content = z.infer<typeof schema>

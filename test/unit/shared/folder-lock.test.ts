@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootId } from '../../../shared/boot-clock.ts'
-import { FolderLockError, lockFolder, type FolderLock } from '../../../shared/folder-lock.ts'
+import { bootId } from '../../../shared/host/boot-clock.ts'
+import { FolderLockError, lockFolder, type FolderLock } from '../../../shared/disk/folder-lock.ts'
 
 const script = `
-  import { lockFolder } from './shared/folder-lock.ts'
-  import { bootId } from './shared/boot-clock.ts'
+  import { lockFolder } from './shared/disk/folder-lock.ts'
+  import { bootId } from './shared/host/boot-clock.ts'
   process.stdin.once('data', () => {
     try {
       lockFolder({ path: process.argv[1], program: 'witnessd', option: 'dataDir', bootId: bootId() })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { echo } from '../../../shared/icmp.ts'
+import { echo } from '../../../shared/host/icmp.ts'
 
 describe('icmp', () => {
   const path = process.env.PATH

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { describeIdentity, parseIdentityUri, uriOf, type Identity } from '../../../shared/identity.ts'
+import {
+  describeIdentity,
+  parseIdentityUri,
+  uriOf,
+  type Identity,
+} from '../../../shared/identity/identity.ts'
 
 const identities: Identity[] = [
   { kind: 'witness' },

@@ -4,7 +4,7 @@ import {
   parseInviteLine,
   writeInviteLine,
   type Invite,
-} from '../../../shared/invite-line.ts'
+} from '../../../shared/identity/invite-line.ts'
 
 const invite: Invite = {
   address: '10.0.0.20:7400',

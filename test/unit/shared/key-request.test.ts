@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
-import { longestRequest, makeKeyRequest } from '../../../shared/key-request.ts'
+import { longestRequest, makeKeyRequest } from '../../../shared/identity/key-request.ts'
 
 describe('key-request', () => {
   it('makes a P-256 key, and a request that openssl verifies and finds the same key in', async () => {

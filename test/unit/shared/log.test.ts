@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLog } from '../../../shared/log.ts'
+import { createLog } from '../../../shared/host/log.ts'
 
 /** Lines are written on the side: waits until there are so many. */
 async function linesOf(path: string, count: number): Promise<Record<string, unknown>[]> {
@@ -55,7 +55,7 @@ describe('log', () => {
         'tsx',
         '--input-type=module',
         '-e',
-        `import { createLog } from './shared/log.ts'
+        `import { createLog } from './shared/host/log.ts'
          const log = createLog('x', 'info')
          process.stdout.destroy()
          for (let i = 0; i < 100; i += 1) log.info('line', 'x'.repeat(1000))

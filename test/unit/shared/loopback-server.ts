@@ -1,9 +1,9 @@
 import type { RequestListener } from 'node:http'
 import type { Server } from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import { ConnectionLimit } from '../../../shared/connection-limit.ts'
-import type { Credentials } from '../../../shared/credentials.ts'
-import { createSecureServer, listen } from '../../../shared/secure-server.ts'
+import { ConnectionLimit } from '../../../shared/network/connection-limit.ts'
+import type { Credentials } from '../../../shared/identity/credentials.ts'
+import { createSecureServer, listen } from '../../../shared/network/secure-server.ts'
 import { eventually } from '../agent/eventually.ts'
 
 /** The listener of the witness and of the agents, on loopback, which cuts nobody for coming too often. */

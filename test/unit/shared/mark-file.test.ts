@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MarkFile, MarkFileError } from '../../../shared/mark-file.ts'
+import { MarkFile, MarkFileError } from '../../../shared/disk/mark-file.ts'
 
 describe('mark-file', () => {
   let folder = ''

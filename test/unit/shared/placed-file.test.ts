@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { placeFile } from '../../../shared/placed-file.ts'
+import { placeFile } from '../../../shared/disk/placed-file.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 
 describe('placed-file', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { compareCandidates, type Candidate } from '../../../shared/preference.ts'
+import { compareCandidates, type Candidate } from '../../../shared/core/preference.ts'
 
 const candidate = (node: string, changes: Partial<Candidate> = {}): Candidate => ({
   node,

@@ -3,14 +3,9 @@ import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import {
-  instanceName,
-  nodeName,
-  parseFromAgent,
-  parseFromVoter,
-  ProtocolError,
-} from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+import { instanceName, nodeName } from '../../../shared/protocol/names.ts'
+import { ProtocolError, parseFromAgent, parseFromVoter } from '../../../shared/protocol/messages.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 
 const profile = {
   instance: 'VI_1',

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { maxInstances, maxMessageBytes, mostGenerations } from '../../../shared/protocol/names.ts'
 import {
-  maxInstances,
-  maxMessageBytes,
-  mostGenerations,
-  parseFromAgent,
-  parseFromVoter,
-  ProtocolError,
   type Answer,
   type Beat,
   type Hello,
-  type Report,
+  ProtocolError,
   type Welcome,
-} from '../../../shared/protocol.ts'
-import { defaultTiming } from '../../../shared/timing.ts'
+  parseFromAgent,
+  parseFromVoter,
+} from '../../../shared/protocol/messages.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
 
 const hello: Hello = {
   type: 'hello',

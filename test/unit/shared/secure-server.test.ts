@@ -5,18 +5,23 @@ import { get } from 'node:https'
 import type { Server } from 'node:https'
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
-import { Authority } from '../../../server/authority.ts'
-import { ConnectionLimit } from '../../../shared/connection-limit.ts'
-import type { Credentials } from '../../../shared/credentials.ts'
-import { describeIdentity, uriOf } from '../../../shared/identity.ts'
-import { keyAlgorithm, loadX509, privateKeyPem, signingAlgorithm } from '../../../shared/key-request.ts'
+import { Authority } from '../../../server/registry/authority.ts'
+import { ConnectionLimit } from '../../../shared/network/connection-limit.ts'
+import type { Credentials } from '../../../shared/identity/credentials.ts'
+import { describeIdentity, uriOf } from '../../../shared/identity/identity.ts'
+import {
+  keyAlgorithm,
+  loadX509,
+  privateKeyPem,
+  signingAlgorithm,
+} from '../../../shared/identity/key-request.ts'
 import {
   createSecureServer,
   identityOfPeer,
   listen,
   plainAddress,
   renewCredentials,
-} from '../../../shared/secure-server.ts'
+} from '../../../shared/network/secure-server.ts'
 import { identities, identitiesOf, type Identities } from '../../identities.ts'
 import { eventually } from '../agent/eventually.ts'
 

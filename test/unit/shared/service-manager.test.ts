@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
-import { serviceManager, type ServiceManager } from '../../../shared/service-manager.ts'
+import { serviceManager, type ServiceManager } from '../../../shared/host/service-manager.ts'
 import { eventually } from '../agent/eventually.ts'
 import { temporaryFolder } from '../agent/temporary-folder.ts'
 import { openNotifySocket, type NotifySocket } from './notify-socket.ts'

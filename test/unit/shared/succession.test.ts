@@ -7,7 +7,7 @@ import {
   type Predecessor,
   type Standing,
   standingOf,
-} from '../../../shared/succession.ts'
+} from '../../../shared/core/succession.ts'
 
 const old: Predecessor = {
   incarnation: 'start-1',

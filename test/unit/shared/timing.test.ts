@@ -11,7 +11,7 @@ import {
   reserveNeededMs,
   silenceMs,
   TimingError,
-} from '../../../shared/timing.ts'
+} from '../../../shared/core/timing.ts'
 
 describe('timing', () => {
   const refused = (changes: Partial<typeof defaultTiming>, ...says: RegExp[]): void => {

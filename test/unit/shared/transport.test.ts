@@ -6,19 +6,15 @@ import { request } from 'node:https'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { connect as connectTls, createSecureContext } from 'node:tls'
 import WebSocket from 'ws'
-import { refusalOfWitness } from '../../../agent/voter-identity.ts'
-import { Authority } from '../../../server/authority.ts'
-import type { Credentials } from '../../../shared/credentials.ts'
-import { describeIdentity, type Identity } from '../../../shared/identity.ts'
-import { maxMessageBytes } from '../../../shared/protocol.ts'
-import { secureContextOf } from '../../../shared/secure-server.ts'
-import {
-  acceptAgents,
-  dialVoter,
-  type AcceptedConnection,
-  type Connection,
-  type DialledConnection,
-} from '../../../shared/transport.ts'
+import { refusalOfWitness } from '../../../agent/voters/identity.ts'
+import { Authority } from '../../../server/registry/authority.ts'
+import type { Credentials } from '../../../shared/identity/credentials.ts'
+import { describeIdentity, type Identity } from '../../../shared/identity/identity.ts'
+import { maxMessageBytes } from '../../../shared/protocol/names.ts'
+import { secureContextOf } from '../../../shared/network/secure-server.ts'
+import { acceptAgents } from '../../../shared/network/accept.ts'
+import { dialVoter } from '../../../shared/network/dial.ts'
+import type { AcceptedConnection, Connection, DialledConnection } from '../../../shared/network/connection.ts'
 import { identities, identitiesOf, type Identities } from '../../identities.ts'
 import { eventually } from '../agent/eventually.ts'
 import { LoopbackServer } from './loopback-server.ts'

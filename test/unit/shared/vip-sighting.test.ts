@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { keepalivedStates } from '../../../shared/protocol.ts'
-import { showsVip } from '../../../shared/vip-sighting.ts'
+import { keepalivedStates } from '../../../shared/protocol/report.ts'
+import { showsVip } from '../../../shared/core/vip-sighting.ts'
 
 describe('showsVip', () => {
   it('is true of a MASTER whose VIP was not seen in the kernel yet', () =>

@@ -1,32 +1,29 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { clockJumpMs } from '../../../shared/clock-jump.ts'
-import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/timing.ts'
+import { clockJumpMs } from '../../../shared/core/clock-jump.ts'
+import { defaultTiming, reserveNeededMs, type Timing } from '../../../shared/core/timing.ts'
+import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../shared/core/vote/ask.ts'
 import {
-  askVote,
-  ballotLost,
-  ballotRecorded,
   disownPromise,
   distrustLedger,
-  expireVote,
   keepOverJump,
-  learnEpoch,
-  leaveVote,
-  leftWith,
-  promisedTo,
-  recallStanding,
   recoverVoter,
-  releaseVote,
-  takeVoteBack,
-  verdictOf,
+} from '../../../shared/core/vote/recovery.ts'
+import {
   type Ballot,
   type Mark,
   type RecoveredBallot,
   type VoteDecision,
   type VoteEffect,
-  type Voter,
   type VoteResult,
-} from '../../../shared/vote.ts'
+  type Voter,
+  expireVote,
+  learnEpoch,
+  leftWith,
+  promisedTo,
+  verdictOf,
+} from '../../../shared/core/vote/voter.ts'
+import { leaveVote, recallStanding, takeVoteBack } from '../../../shared/core/vote/standing.ts'
 
 const timing = defaultTiming
 const { reserveMs, leaseMs } = timing

@@ -8,7 +8,7 @@ import {
   problemDetail,
   WitnessRequestError,
   type WitnessRequest,
-} from '../../../shared/witness-request.ts'
+} from '../../../shared/network/witness-request.ts'
 import { adminCredentials, authority, lb01Credentials, witnessCredentials } from '../../identities.ts'
 
 describe('the endpoint of a URL', () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { examine } from '../../../../agent/doctor/doctor.ts'
-import type { Finding } from '../../../../agent/doctor/finding.ts'
-import { bootClockMs, bootId } from '../../../../shared/boot-clock.ts'
+import { examine } from '../../../../agent/commands/doctor/doctor.ts'
+import type { Finding } from '../../../../agent/commands/doctor/finding.ts'
+import { bootClockMs, bootId } from '../../../../shared/host/boot-clock.ts'
 
 const around = {
   bootId: bootId(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import type { runCommand } from '../../../../agent/command.ts'
-import { checkAnnouncement, checkFenceCommands } from '../../../../agent/doctor/fence-check.ts'
+import type { runCommand } from '../../../../shared/host/command.ts'
+import { checkAnnouncement, checkFenceCommands } from '../../../../agent/commands/doctor/fence-check.ts'
 import { profile } from '../guard-fixture.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 

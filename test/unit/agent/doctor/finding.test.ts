@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { exitCodeOf, fail, ok, renderFindings, warn } from '../../../../agent/doctor/finding.ts'
+import { exitCodeOf, fail, ok, renderFindings, warn } from '../../../../agent/commands/doctor/finding.ts'
 
 describe('the findings of the doctor', () => {
   it('end with 0, 1 or 2: the worst of them', () => {

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { runCommand } from '../../../../agent/command.ts'
-import { checkTime } from '../../../../agent/doctor/check-time.ts'
-import { checkBootClock, checkClockSource } from '../../../../agent/doctor/clock-check.ts'
-import { checkDaemon, checkRights, checkUnit } from '../../../../agent/doctor/daemon-check.ts'
-import { checkIdentity } from '../../../../agent/doctor/identity-check.ts'
-import { checkStorage } from '../../../../agent/doctor/storage-check.ts'
-import { checkCurl, checkSelinux } from '../../../../agent/doctor/surroundings-check.ts'
-import { bootClockMs, bootId } from '../../../../shared/boot-clock.ts'
-import { writeCredentials } from '../../../../shared/credentials.ts'
-import { lockFolder } from '../../../../shared/folder-lock.ts'
-import { defaultTiming } from '../../../../shared/timing.ts'
+import type { runCommand } from '../../../../shared/host/command.ts'
+import { checkTime } from '../../../../agent/commands/doctor/check-time.ts'
+import { checkBootClock, checkClockSource } from '../../../../agent/commands/doctor/clock-check.ts'
+import { checkDaemon, checkRights, checkUnit } from '../../../../agent/commands/doctor/daemon-check.ts'
+import { checkIdentity } from '../../../../agent/commands/doctor/identity-check.ts'
+import { checkStorage } from '../../../../agent/commands/doctor/storage-check.ts'
+import { checkCurl, checkSelinux } from '../../../../agent/commands/doctor/surroundings-check.ts'
+import { bootClockMs, bootId } from '../../../../shared/host/boot-clock.ts'
+import { writeCredentials } from '../../../../shared/identity/credentials.ts'
+import { lockFolder } from '../../../../shared/disk/folder-lock.ts'
+import { defaultTiming } from '../../../../shared/core/timing.ts'
 import { credentialsOf, nodeIdentity } from '../../../identities.ts'
 
 const says =
@@ -113,15 +113,15 @@ describe('the doctor looks at the host:', () => {
 
   it('whether the check can be run, without a word to the agent or the witness', async () => {
     const at = { bootId: bootId(), bootMs: bootClockMs() }
-    const finding = await checkTime({ ...at, script: 'agent/witness-check' })
+    const finding = await checkTime({ ...at, script: 'agent/check/witness-check' })
     assert.notEqual(finding.verdict, 'FAIL', finding.text)
     const missing = await checkTime({ ...at, script: join(folder, 'witness-check') })
     assert.match(missing.text, /cannot be run/)
-    assert.match(readFileSync('agent/witness-check', 'utf8'), /--state-dir/)
+    assert.match(readFileSync('agent/check/witness-check', 'utf8'), /--state-dir/)
     const { TMPDIR } = process.env
     process.env.TMPDIR = join(folder, 'nowhere')
     try {
-      const homeless = await checkTime({ ...at, script: 'agent/witness-check' })
+      const homeless = await checkTime({ ...at, script: 'agent/check/witness-check' })
       assert.equal(homeless.verdict, 'warn')
       assert.match(homeless.remedy ?? '', /TMPDIR/)
     } finally {

@@ -20,8 +20,8 @@ import {
   checkPermits,
   checkProcess,
   checkStamps,
-} from '../../../../agent/doctor/keepalived-check.ts'
-import { writePermit } from '../../../../agent/permit-file.ts'
+} from '../../../../agent/commands/doctor/keepalived-check.ts'
+import { writePermit } from '../../../../agent/check/permit-file.ts'
 
 const bootId = 'a-boot-of-the-test'
 

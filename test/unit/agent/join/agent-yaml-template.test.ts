@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { agentYamlTemplate } from '../../../../agent/join/agent-yaml-template.ts'
+import { agentYamlTemplate } from '../../../../agent/commands/join/agent-yaml-template.ts'
 
 describe('agent-yaml-template', () => {
   it('is the example that the package brings', () =>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { draftAgentYaml } from '../../../../agent/join/agent-yaml.ts'
-import { agentYamlTemplate } from '../../../../agent/join/agent-yaml-template.ts'
-import { ConfigError } from '../../../../shared/config-file.ts'
+import { draftAgentYaml } from '../../../../agent/commands/join/agent-yaml.ts'
+import { agentYamlTemplate } from '../../../../agent/commands/join/agent-yaml-template.ts'
+import { ConfigError } from '../../../../shared/host/config-file.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 const set = { cluster: 'db', node: 'lb07', witness: 'https://10.9.9.9:7400', listen: null, stateDir: null }

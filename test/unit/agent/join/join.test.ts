@@ -16,17 +16,22 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import express from 'express'
-import { joinExits, runJoin, type JoinOptions } from '../../../../agent/join/join.ts'
+import { joinExits, runJoin, type JoinOptions } from '../../../../agent/commands/join/join.ts'
 import { agentConfigSchema } from '../../../../agent/config.ts'
-import { renewCredentials } from '../../../../agent/renewal.ts'
-import { createEnrolmentRouter } from '../../../../server/enrolment-api.ts'
-import { Registry } from '../../../../server/registry.ts'
-import { loadConfig } from '../../../../shared/config-file.ts'
-import { identityFileIn, readCredentials } from '../../../../shared/credentials.ts'
-import { identityOf } from '../../../../shared/identity.ts'
-import { writeInviteLine, type Invite } from '../../../../shared/invite-line.ts'
-import { loadX509, makeKeyPair, privateKeyPem, signingAlgorithm } from '../../../../shared/key-request.ts'
-import { identityOfPeer } from '../../../../shared/secure-server.ts'
+import { renewCredentials } from '../../../../agent/voters/renewal.ts'
+import { createEnrolmentRouter } from '../../../../server/api/enrolment.ts'
+import { Registry } from '../../../../server/registry/registry.ts'
+import { loadConfig } from '../../../../shared/host/config-file.ts'
+import { identityFileIn, readCredentials } from '../../../../shared/identity/credentials.ts'
+import { identityOf } from '../../../../shared/identity/identity.ts'
+import { writeInviteLine, type Invite } from '../../../../shared/identity/invite-line.ts'
+import {
+  loadX509,
+  makeKeyPair,
+  privateKeyPem,
+  signingAlgorithm,
+} from '../../../../shared/identity/key-request.ts'
+import { identityOfPeer } from '../../../../shared/network/secure-server.ts'
 import {
   authority,
   credentialsOf,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough, Readable } from 'node:stream'
-import { readInvite } from '../../../../agent/join/read-invite.ts'
-import { InviteLineError, writeInviteLine, type Invite } from '../../../../shared/invite-line.ts'
+import { readInvite } from '../../../../agent/commands/join/read-invite.ts'
+import { InviteLineError, writeInviteLine, type Invite } from '../../../../shared/identity/invite-line.ts'
 
 const invite: Invite = {
   address: '10.0.0.20:7400',

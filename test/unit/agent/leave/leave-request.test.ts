@@ -6,7 +6,7 @@ import {
   withdrawLeaveRequest,
   writeLeaveAnswer,
   writeLeaveRequest,
-} from '../../../../agent/leave/leave-request.ts'
+} from '../../../../agent/commands/leave/request.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 describe('a request to leave', () => {

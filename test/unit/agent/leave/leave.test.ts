@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { leaveExits, runLeave, type LeaveExit } from '../../../../agent/leave/leave.ts'
+import { leaveExits, runLeave, type LeaveExit } from '../../../../agent/commands/leave/leave.ts'
 import {
   takeLeaveRequest,
   writeLeaveAnswer,
   type LeaveOutcome,
-} from '../../../../agent/leave/leave-request.ts'
+} from '../../../../agent/commands/leave/request.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 describe('leave', () => {

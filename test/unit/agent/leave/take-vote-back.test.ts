@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'
-import { AgentStore } from '../../../../agent/agent-store.ts'
-import { leftVotePath, writeLeftVote } from '../../../../agent/left-vote-file.ts'
-import { takeVoteBack } from '../../../../agent/leave/take-vote-back.ts'
-import { epochGapAfterLoss } from '../../../../shared/vote.ts'
+import { AgentStore } from '../../../../agent/runtime/store.ts'
+import { leftVotePath, writeLeftVote } from '../../../../agent/check/left-vote-file.ts'
+import { takeVoteBack } from '../../../../agent/commands/leave/take-vote-back.ts'
+import { epochGapAfterLoss } from '../../../../shared/core/vote/recovery.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 describe('take-vote-back', () => {

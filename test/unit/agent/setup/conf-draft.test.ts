@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { draftApply, draftUndo } from '../../../../agent/setup/conf-draft.ts'
-import { SetupError } from '../../../../agent/setup/setup-error.ts'
+import { draftApply, draftUndo } from '../../../../agent/commands/setup/conf-draft.ts'
+import { SetupError } from '../../../../agent/commands/setup/error.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { instance } from './conf-fixtures.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { draftApply } from '../../../../agent/setup/conf-draft.ts'
-import { reportOf, type Report } from '../../../../agent/setup/conf-report.ts'
-import { defaultTiming } from '../../../../shared/timing.ts'
+import { draftApply } from '../../../../agent/commands/setup/conf-draft.ts'
+import { reportOf, type Report } from '../../../../agent/commands/setup/conf-report.ts'
+import { defaultTiming } from '../../../../shared/core/timing.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { instance } from './conf-fixtures.ts'
 

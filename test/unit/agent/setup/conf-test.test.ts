@@ -5,7 +5,7 @@ import {
   newComplaints,
   testBeside,
   testOverlaid,
-} from '../../../../agent/setup/conf-test.ts'
+} from '../../../../agent/commands/setup/conf-test.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { instance } from './conf-fixtures.ts'
 import { keepalivedInNamespace, keepalivedOrSkip } from './keepalived-in-namespace.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { insert, separate } from '../../../../agent/setup/marked-lines.ts'
-import { SetupError } from '../../../../agent/setup/setup-error.ts'
+import { insert, separate } from '../../../../agent/commands/setup/marked-lines.ts'
+import { SetupError } from '../../../../agent/commands/setup/error.ts'
 
 const base = 'a\n\n  b\nc'
 const insertion = { row: 2, indent: '  ', lines: ['  script_user root', '  enable_script_security'] }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { backUp, isBackupOf, isIncluded, replaceText } from '../../../../agent/setup/replace-file.ts'
+import { backUp, isBackupOf, isIncluded, replaceText } from '../../../../agent/commands/setup/replace-file.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 const at = new Date('2026-11-21T12:34:56.789Z')

@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { parseKeepalivedConf } from '../../../../agent/keepalived-conf.ts'
-import { defaultConfig, runSetup, type SetupOptions } from '../../../../agent/setup/setup.ts'
+import { parseKeepalivedConf } from '../../../../agent/keepalived-conf/profiles.ts'
+import { defaultConfig, runSetup, type SetupOptions } from '../../../../agent/commands/setup/setup.ts'
 import { skipAloud } from '../../../skip-aloud.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { fixtures, instance } from './conf-fixtures.ts'

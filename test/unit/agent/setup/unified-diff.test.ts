@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import type { Row } from '../../../../agent/setup/marked-lines.ts'
-import { unifiedDiff } from '../../../../agent/setup/unified-diff.ts'
+import type { Row } from '../../../../agent/commands/setup/marked-lines.ts'
+import { unifiedDiff } from '../../../../agent/commands/setup/unified-diff.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 const text = (rows: readonly Row[]): string => rows.map((row) => row.text).join('')

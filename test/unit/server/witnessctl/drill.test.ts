@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { EventView } from '../../../../server/cluster-view.ts'
+import type { EventView } from '../../../../shared/protocol/view.ts'
 import { runDrill, type DrillClient, type DrillRequest } from '../../../../server/witnessctl/drill.ts'
 import { painter } from '../../../../server/witnessctl/paint.ts'
 import { event } from './example-views.ts'

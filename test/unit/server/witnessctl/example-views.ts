@@ -1,4 +1,4 @@
-import type { ClusterView, EventView, NodeInstanceView, NodeView } from '../../../../server/cluster-view.ts'
+import type { ClusterView, EventView, NodeInstanceView, NodeView } from '../../../../shared/protocol/view.ts'
 
 export function nodeInstance(changes: Partial<NodeInstanceView> = {}): NodeInstanceView {
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { DrillView } from '../../../../server/cluster-view.ts'
+import type { DrillView } from '../../../../shared/protocol/view.ts'
 import { painter } from '../../../../server/witnessctl/paint.ts'
 import { renderStatus } from '../../../../server/witnessctl/status-text.ts'
 import { cluster, node, nodeInstance } from './example-views.ts'

@@ -1,0 +1,27 @@
+/**
+ * The permit: what the check tells keepalived each second while the agent lives. It ends by itself at a deadline on
+ * the boot clock, so that a dead or frozen agent permits nothing for long. Format: docs/ARCHITECTURE.md ("The check").
+ */
+import { join } from 'node:path'
+import { replaceFile } from '../../shared/disk/run-folder.ts'
+
+export interface Permit {
+  readonly word: 'permit' | 'bar'
+  /** Boot clock. */
+  readonly untilMs: number
+  readonly why: string
+}
+
+/**
+ * One line: `permit <bootId> <untilMs> <reason…>`. The boot id keeps a file of another boot from permitting anything.
+ * @throws RunFolderError
+ */
+export function writePermit(at: { runDir: string; instance: string; bootId: string }, permit: Permit): void {
+  const why = permit.why.replaceAll(/\s+/g, ' ').trim()
+  const untilMs = Math.floor(permit.untilMs)
+  replaceFile(permitPath(at.runDir, at.instance), `${permit.word} ${at.bootId} ${untilMs} ${why}\n`)
+}
+
+export function permitPath(runDir: string, instance: string): string {
+  return join(runDir, `${instance}.permit`)
+}

@@ -1,0 +1,30 @@
+/**
+ * What the check needs to ask the witness by itself, written by the agent so that an admin configures one thing once.
+ * The certificate and the key that curl shows the witness are the agent's own (shared/identity/credentials.ts).
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { placeFile } from '../../shared/disk/placed-file.ts'
+
+export interface CheckSettings {
+  readonly witness: string
+  readonly cluster: string
+  readonly node: string
+  readonly mode: 'enforce' | 'observe'
+  readonly alone: 'stop' | 'keep'
+  readonly runDir: string
+}
+
+/** Writes `check.conf` in the state folder, durably: after a crash of the host the check may run without an agent. */
+export function writeCheckSettings(stateDir: string, settings: CheckSettings): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o755 })
+  const lines = [
+    `WITNESS=${settings.witness}`,
+    `CLUSTER=${settings.cluster}`,
+    `NODE=${settings.node}`,
+    `MODE=${settings.mode}`,
+    `ALONE=${settings.alone}`,
+    `RUN_DIR=${settings.runDir}`,
+  ]
+  placeFile(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
+}

@@ -1,0 +1,175 @@
+/** All that the doctor looks at, in the order in which one would mend it. It changes nothing. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { ConfigError, loadConfig } from '../../../shared/host/config-file.ts'
+import { type Plan, planSchema } from '../../../shared/protocol/plan.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import { findAnnounceCommand } from '../../fence/announcer.ts'
+import { agentConfigSchema, type AgentConfig } from '../../config.ts'
+import { defaultConfigId, readStatements } from '../../keepalived-conf/statements.ts'
+import { checkProgramIn } from '../../keepalived-conf/gaps.ts'
+import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
+import { lookAtKeepalived, usualVrrpPidFiles } from '../../keepalived/process.ts'
+import { checkTime } from './check-time.ts'
+import { checkBootClock, checkClockSource, type Clocks } from './clock-check.ts'
+import { checkDaemon, checkRights, checkUnit, statusOf } from './daemon-check.ts'
+import { checkAnnouncement, checkFenceCommands } from './fence-check.ts'
+import { fail, type Finding, ok } from './finding.ts'
+import { checkIdentity } from './identity-check.ts'
+import {
+  checkBar,
+  checkConfiguration,
+  checkFifo,
+  checkLoaded,
+  checkPermits,
+  checkProcess,
+  checkStamps,
+} from './keepalived-check.ts'
+import { checkPeer, checkWitness } from './reach-check.ts'
+import { checkStorage } from './storage-check.ts'
+import { checkCurl, checkSelinux } from './surroundings-check.ts'
+
+export interface DoctorSurroundings extends Clocks {
+  readonly bootId: string
+  /** The wall clock: for hints only. */
+  readonly wallMs: () => number
+}
+
+/** Where the package puts the check. */
+export const usualScript = '/usr/libexec/keepalived/witness-check'
+
+/** @param configPath agent.yaml */
+export async function examine(configPath: string, around: DoctorSurroundings): Promise<readonly Finding[]> {
+  let config: AgentConfig
+  try {
+    config = loadConfig(configPath, agentConfigSchema)
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause
+    return cause.lines.map((line) =>
+      fail('agent.yaml', line, '"witness-agent join" writes it; agent.yaml(5) lists its keys'),
+    )
+  }
+  const mode = config.mode === 'observe' ? ' (observe mode: nothing is fenced)' : ''
+  const { stateDir, cluster, node, runDir } = config
+  const { bootId } = around
+  const plan = keptPlan(stateDir)
+  const identity = checkIdentity({ stateDir, cluster, node })
+  const daemon = checkDaemon({ stateDir, bootId })
+  return [
+    ok('agent.yaml', `${configPath}: node ${node} of ${cluster}${mode}`),
+    identity.finding,
+    daemon.finding,
+    await checkUnit(),
+    checkRights(statusOf(daemon.pid ?? 'self') ?? '', daemon.pid === null ? 'this user' : 'the agent'),
+    ...(identity.credentials === null
+      ? []
+      : [
+          ...(await checkWitness({
+            witness: config.witness,
+            cluster,
+            node,
+            credentials: identity.credentials,
+            nowMs: around.wallMs(),
+          })),
+          await checkPeer({
+            peer: plan?.nodes.find(({ name }) => name !== node) ?? null,
+            cluster,
+            credentials: identity.credentials,
+          }),
+        ]),
+    await checkBootClock(around),
+    checkClockSource(),
+    checkStorage(stateDir, plan?.timing ?? defaultTiming),
+    ...(await examineKeepalived(config, plan, around)),
+    await checkCurl(),
+    ...(await checkFence(config)),
+    await checkSelinux(scriptIn(config.keepalived.config) ?? usualScript),
+    ...checkPermits({ runDir, instances: instancesOf(config), bootId, bootMs: around.bootMs() }),
+  ]
+}
+
+async function examineKeepalived(
+  config: AgentConfig,
+  plan: Plan | null,
+  around: DoctorSurroundings,
+): Promise<readonly Finding[]> {
+  const { runDir } = config
+  const { config: path, pidFile } = config.keepalived
+  const look = lookAt(config)
+  const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
+  const { findings, profiles } = checkConfiguration({ path, runDir })
+  const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
+  const uses = [
+    checkFifo(join(runDir, 'notify.fifo'), pids),
+    checkBar(runDir, pids),
+    ...(await checkStamps({
+      runDir,
+      instances: profiles.map(({ instance }) => instance),
+      checkMs: (plan?.timing ?? defaultTiming).checkMs,
+      pauseMs: around.pauseMs,
+    })),
+  ]
+  return [
+    checkProcess(look, pidFile),
+    ...findings,
+    checkLoaded({
+      path,
+      startedAtMs: look.startedAtMs,
+      isInUse: uses.every(({ verdict }) => verdict === 'ok'),
+      bootMs: around.bootMs(),
+      nowMs: around.wallMs(),
+    }),
+    ...uses,
+    script === null
+      ? fail(
+          'check-time',
+          `no check is in ${path} or at ${usualScript}`,
+          'install the package, then "witness-agent setup --apply"',
+        )
+      : await checkTime({ script, bootId: around.bootId, bootMs: around.bootMs() }),
+  ]
+}
+
+async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
+  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  return [
+    ...(await checkFenceCommands(config.keepalived, lookAt(config).parentPid)),
+    ...checkAnnouncement(profiles, await findAnnounceCommand()),
+  ]
+}
+
+function instancesOf(config: AgentConfig): string[] {
+  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  return profiles.map(({ instance }) => instance)
+}
+
+function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
+  const { pidFile, vrrpPidFile } = config.keepalived
+  return lookAtKeepalived({
+    pidFile,
+    vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
+  })
+}
+
+/** As keepalived reads it, since the doctor runs it as root: nothing out of a comment. Null: there is none. */
+function scriptIn(path: string): string | null {
+  try {
+    return checkProgramIn(readStatements(path, defaultConfigId()).root)
+  } catch (cause) {
+    if (cause instanceof KeepalivedConfError) return null
+    throw cause
+  }
+}
+
+const stateSchema = z.object({ data: z.object({ plan: planSchema.nullable() }) })
+
+/** Read only: the agent's own way of reading sets a torn file aside. */
+function keptPlan(stateDir: string): Plan | null {
+  try {
+    const parsed = stateSchema.safeParse(JSON.parse(readFileSync(join(stateDir, 'state.json'), 'utf8')))
+    return parsed.success ? parsed.data.data.plan : null
+  } catch {
+    return null
+  }
+}

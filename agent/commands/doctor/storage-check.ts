@@ -1,0 +1,59 @@
+/** The disk on which promises are written before they are given. */
+import { closeSync, fsyncSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../../../shared/error-message.ts'
+import type { Timing } from '../../../shared/core/timing.ts'
+import { fail, type Finding, ok, warn } from './finding.ts'
+
+const writes = 5
+const leastFreeBytes = 50 * 1024 * 1024
+
+/** Writes as the agent does, in its folder, and takes it away again. */
+export function checkStorage(
+  stateDir: string,
+  { claimMs, renewMs }: Pick<Timing, 'claimMs' | 'renewMs'>,
+): Finding {
+  const path = join(stateDir, `.doctor.${process.pid}`)
+  const tookMs: number[] = []
+  try {
+    const descriptor = openSync(path, 'wx', 0o600)
+    try {
+      for (let write = 0; write < writes; write++) {
+        const startedAtMs = performance.now()
+        writeSync(descriptor, 'a ballot is about as long as this line, and is on disk before it counts\n')
+        fsyncSync(descriptor)
+        tookMs.push(performance.now() - startedAtMs)
+      }
+    } finally {
+      closeSync(descriptor)
+      unlinkSync(path)
+    }
+  } catch (cause) {
+    return fail(
+      'state-folder',
+      `${stateDir} cannot be written (${messageOf(cause)}): this node votes for no new holder`,
+      'make room, or mount it writable; run the doctor as root',
+    )
+  }
+  const worst = Math.round(Math.max(...tookMs))
+  if (worst > renewMs)
+    return fail(
+      'state-folder',
+      `a write to ${stateDir} took ${worst} ms (fsync): takeovers would be refused`,
+      'move stateDir to a faster disk, or find what keeps this one busy',
+    )
+  if (worst > claimMs)
+    return warn(
+      'state-folder',
+      `a write to ${stateDir} took ${worst} ms (fsync), longer than claimMs ${claimMs}: a takeover may take two tries`,
+      'move stateDir to a faster disk, or find what keeps this one busy',
+    )
+  const { bavail, bsize } = statfsSync(stateDir)
+  if (bavail * bsize < leastFreeBytes)
+    return warn(
+      'state-folder',
+      `${stateDir} has only ${Math.round((bavail * bsize) / 1024 / 1024)} MiB left`,
+      'make room: a node whose disk is full votes for no new holder',
+    )
+  return ok('state-folder', `a write to ${stateDir} is on disk after ${worst} ms at most (${writes} writes)`)
+}

@@ -1,0 +1,75 @@
+/**
+ * Finds the authority that an invite speaks of among the certificates that the other end shows. Nothing is verified by
+ * that, and nothing is said: anybody can show a certificate that is public. It is what the next connection is verified by.
+ */
+import { X509Certificate } from 'node:crypto'
+import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
+import { messageOf } from '../../../shared/error-message.ts'
+import { fingerprintOf } from '../../../shared/identity/invite-line.ts'
+import { JoinError } from './error.ts'
+
+/** The witness shows two. */
+const longestChain = 4
+
+/**
+ * @returns the authority's certificate, PEM
+ * @throws JoinError
+ */
+export async function findAuthority(options: {
+  host: string
+  port: number
+  fingerprint: string
+  timeoutMs: number
+}): Promise<string> {
+  const { host, port, fingerprint } = options
+  const authority = (await chainOf(options)).find((one) => fingerprintOf(one) === fingerprint)
+  if (authority !== undefined) return authority.toString()
+  throw new JoinError(
+    `${host} port ${port} is not the witness that made this invite: wrong address, another witness, or somebody stands between. ` +
+      `The secret was not sent. Make another invite with the right --address at the witness`,
+  )
+}
+
+function chainOf({
+  host,
+  port,
+  timeoutMs,
+}: {
+  host: string
+  port: number
+  timeoutMs: number
+}): Promise<X509Certificate[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.3' })
+    const fail = (cause: Error): void => {
+      reject(
+        new JoinError(
+          `the witness at ${host} port ${port} cannot be reached (${reasonOf(cause)}): is witnessd running, is the address right, and does a firewall let this host through? Another address is given with "witnessctl invite --address"`,
+          { cause },
+        ),
+      )
+    }
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    socket.once('error', fail)
+    socket.once('close', () => fail(new Error('the connection was closed')))
+    socket.once('secureConnect', () => {
+      resolve(certificatesOf(socket))
+      socket.destroy()
+    })
+  })
+}
+
+function certificatesOf(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  while (next?.raw !== undefined && chain.length < longestChain) {
+    chain.push(new X509Certificate(next.raw))
+    // The last is its own issuer.
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate
+  }
+  return chain
+}
+
+function reasonOf(cause: Error): string {
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
+}

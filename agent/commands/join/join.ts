@@ -1,0 +1,256 @@
+/** `witness-agent join`: from an invite to a running agent. The key is made here and never leaves this host. */
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Command } from 'commander'
+import { ConfigError } from '../../../shared/host/config-file.ts'
+import { writeCredentials } from '../../../shared/identity/credentials.ts'
+import { messageOf } from '../../../shared/error-message.ts'
+import { InviteLineError, type Invite } from '../../../shared/identity/invite-line.ts'
+import { makeKeyRequest } from '../../../shared/identity/key-request.ts'
+import { placeFile } from '../../../shared/disk/placed-file.ts'
+import { askWitness, endpointOf, WitnessRequestError } from '../../../shared/network/witness-request.ts'
+import { runCommand } from '../../../shared/host/command.ts'
+import { IssueError, readIssued } from '../../voters/issued-certificate.ts'
+import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
+import { glanceAtAddresses, held, type KernelAddress } from '../../keepalived/kernel-addresses.ts'
+import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
+import { findAuthority } from './find-authority.ts'
+import { JoinError } from './error.ts'
+import { readInvite } from './read-invite.ts'
+
+export const joinExits = { ok: 0, notStarted: 1, refused: 2 } as const
+export type JoinExit = (typeof joinExits)[keyof typeof joinExits]
+
+export interface JoinOptions {
+  readonly config: string
+  /** Null: as agent.yaml says. */
+  readonly stateDir: string | null
+  /** ADDRESS:PORT; null: as agent.yaml says. */
+  readonly listen: string | null
+  /** Whether the unit is enabled and started. */
+  readonly start: boolean
+}
+
+export interface JoinSurroundings {
+  readonly input: Readable
+  /** A person is asked for the line. */
+  readonly isTty: boolean
+  readonly say: (line: string) => void
+  /** Null: no systemd runs here. */
+  readonly systemctl: readonly string[] | null
+  readonly glance: () => KernelAddress[]
+}
+
+const defaultConfig = '/etc/keepalived-witness/agent.yaml'
+const unit = 'witness-agent'
+const answerTimeoutMs = 10_000
+const unitTimeoutMs = 60_000
+
+export function addJoinCommand(program: Command): void {
+  program
+    .command('join')
+    .description(
+      'Enrols this node with the line that "witnessctl invite" printed: key, certificate, agent.yaml, unit.',
+    )
+    .argument('[line...]', 'not here: the line is read from the terminal or from a pipe')
+    .option('--state-dir <folder>', "where key and certificate go, instead of agent.yaml's stateDir")
+    .option(
+      '--listen <address:port>',
+      "where the other node's agent connects, instead of agent.yaml's listen",
+    )
+    .option('--no-start', 'neither enable nor start the unit')
+    .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 enrolled; 1 enrolled, but the agent does not run; 2 refused, or a mistake.',
+    )
+    .action(async (words: readonly string[], _options: unknown, command: Command) => {
+      const parsed = command.optsWithGlobals<{
+        config?: string
+        stateDir?: string
+        listen?: string
+        start: boolean
+      }>()
+      process.exitCode = await runJoin(
+        words,
+        {
+          config: parsed.config ?? defaultConfig,
+          stateDir: parsed.stateDir ?? null,
+          listen: parsed.listen ?? null,
+          start: parsed.start,
+        },
+        {
+          input: process.stdin,
+          isTty: process.stdin.isTTY,
+          say: (line) => process.stderr.write(`${line}\n`),
+          systemctl: existsSync('/run/systemd/system') ? ['systemctl'] : null,
+          glance: glanceAtAddresses,
+        },
+      )
+      // A terminal that is still read would keep the process.
+      process.stdin.destroy()
+    })
+}
+
+export async function runJoin(
+  words: readonly string[],
+  options: JoinOptions,
+  surroundings: JoinSurroundings,
+): Promise<JoinExit> {
+  try {
+    if (words.length > 0) throw new JoinError(onCommandLine)
+    return await join(options, surroundings)
+  } catch (cause) {
+    if (!isForAdmin(cause)) throw cause
+    surroundings.say(`witness-agent join: ${cause.message}`)
+    return joinExits.refused
+  }
+}
+
+const onCommandLine =
+  'an invite is not taken from the command line, where every user of this host can read it, and where the shell keeps it. ' +
+  'Make another one at the witness (this one ends by that), run "witness-agent join" alone, and paste the line then'
+
+async function join(
+  options: JoinOptions,
+  { input, isTty, say, systemctl, glance }: JoinSurroundings,
+): Promise<JoinExit> {
+  if (isTty) say('Paste the line that "witnessctl invite" printed, and press Enter:')
+  const invite = await readInvite(input)
+  const { cluster, node, address } = invite
+  const draft = draftAgentYaml(options.config, {
+    cluster,
+    node,
+    witness: `https://${address}`,
+    listen: options.listen,
+    stateDir: options.stateDir,
+  })
+  const { stateDir } = draft.config
+  // A link to where the admin keeps agent.yaml stays one.
+  const configFile = draft.wasThere ? realpathSync(options.config) : options.config
+  // What would fail afterwards would have used up the invite.
+  assertWritable(stateDir, 0o755)
+  assertWritable(dirname(configFile), 0o755)
+
+  const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
+  try {
+    writeCredentials(stateDir, { key, certificate, authority })
+    placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
+  } catch (cause) {
+    throw new JoinError(
+      `the certificate came, and cannot be kept (${messageOf(cause)}): look at the disk, then join with another invite`,
+      { cause },
+    )
+  }
+  say(`${cluster}/${node} is enrolled at the witness ${address}.`)
+  say(
+    `Key and certificate are in ${stateDir}; ${options.config} is ${draft.wasThere ? 'brought up to date' : 'written'}.`,
+  )
+  if (options.start && systemctl !== null && !peerConnected && hasVip(draft, glance)) {
+    if (!(await isActive(systemctl))) return waitForPeer(cluster, say)
+  }
+  return startUnit(options, { say, systemctl })
+}
+
+async function enrol(
+  { address, fingerprint, secret, cluster, node }: Invite,
+  { config }: AgentYaml,
+): Promise<{ key: string; certificate: string; authority: string; peerConnected: boolean }> {
+  const { host, port } = endpointOf(`https://${address}`)
+  const authority = await findAuthority({ host, port, fingerprint, timeoutMs: answerTimeoutMs })
+  const { key, request } = await makeKeyRequest()
+  const answer = await askWitness({
+    host,
+    port,
+    method: 'POST',
+    path: '/api/v1/join',
+    body: { cluster, node, secret, csr: request, port: config.listen.port, address: config.advertise },
+    authority,
+    own: null,
+    timeoutMs: answerTimeoutMs,
+  }).catch((cause: unknown) => {
+    if (!(cause instanceof WitnessRequestError)) throw cause
+    throw new JoinError(whyNoAnswer(address, cause), { cause })
+  })
+  const { certificate, peerConnected } = readIssued(answer, { cluster, node, key, authority })
+  return { key, certificate, authority, peerConnected }
+}
+
+function whyNoAnswer(address: string, { code, message }: WitnessRequestError): string {
+  switch (code) {
+    case 'not-the-witness':
+      return `${address} shows the right authority and is not the witness (${message}): somebody stands between. The secret was not sent`
+    case 'unreachable':
+      return `the witness at ${address} did not answer (${message}): try again with the same line; where it is told to be used already, make another`
+  }
+}
+
+/** A keepalived.conf that cannot be read is for `setup` and `doctor` to tell of. */
+function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
+  try {
+    const { profiles } = parseKeepalivedConf(config.keepalived.config)
+    return profiles.some(({ vips }) => held(glance(), vips).length > 0)
+  } catch {
+    return false
+  }
+}
+
+async function isActive(systemctl: readonly string[]): Promise<boolean> {
+  const { error } = await runCommand([...systemctl, 'is-active', '--quiet', unit], {
+    timeoutMs: unitTimeoutMs,
+  })
+  return error === null
+}
+
+/** A first agent has promised nothing that it knows of, and waits; beside a keepalived that is MASTER that is a lost claim. */
+function waitForPeer(cluster: string, say: (line: string) => void): JoinExit {
+  say(
+    `The agent is not started: this node has the virtual IP, and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived let go. Join the other node now; after that, here: "systemctl enable --now ${unit}"`,
+  )
+  return joinExits.notStarted
+}
+
+async function startUnit(
+  { start }: JoinOptions,
+  { say, systemctl }: Pick<JoinSurroundings, 'say' | 'systemctl'>,
+): Promise<JoinExit> {
+  if (!start || systemctl === null) {
+    say(
+      start
+        ? `No systemd runs here: start witness-agent by your own means.`
+        : `Not started: "systemctl enable --now ${unit}" does it.`,
+    )
+    return joinExits.ok
+  }
+  // An agent that runs already must take up its new certificate.
+  for (const words of [
+    ['enable', unit],
+    ['restart', unit],
+  ]) {
+    const { error } = await runCommand([...systemctl, ...words], { timeoutMs: unitTimeoutMs })
+    if (error === null) continue
+    say(
+      `This node is enrolled, but its agent does not run: ${error}. "journalctl -u ${unit}" says why; after that "systemctl enable --now ${unit}"`,
+    )
+    return joinExits.notStarted
+  }
+  say(`The agent runs, and starts with this host: "systemctl status ${unit}".`)
+  return joinExits.ok
+}
+
+function assertWritable(folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new JoinError(
+      `${folder} cannot be written (${messageOf(cause)}): run this as root, and look at the disk. The invite is still good`,
+      { cause },
+    )
+  }
+}
+
+function isForAdmin(cause: unknown): cause is Error {
+  return [JoinError, InviteLineError, ConfigError, IssueError].some((kind) => cause instanceof kind)
+}

@@ -1,0 +1,58 @@
+/**
+ * `witness-agent take-vote-back`: the operator's word that the node this one left its vote with will not come back by
+ * itself. The agent must not run meanwhile: it holds the same file in memory.
+ */
+import type { Command } from 'commander'
+import { bootClockMs, bootId } from '../../../shared/host/boot-clock.ts'
+import { loadConfig } from '../../../shared/host/config-file.ts'
+import { lockFolder } from '../../../shared/disk/folder-lock.ts'
+import { AgentStore } from '../../runtime/store.ts'
+import { agentConfigSchema, type AgentConfig } from '../../config.ts'
+import { writeLeftVote } from '../../check/left-vote-file.ts'
+
+export function addTakeVoteBackCommand(program: Command): void {
+  program
+    .command('take-vote-back')
+    .description(
+      'Takes back the vote that this node left with its peer, which is gone for good. The agent must be stopped.',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const { config } = command.optsWithGlobals<{ config: string }>()
+      const said = await takeVoteBack(loadConfig(config, agentConfigSchema), {
+        bootId: bootId(),
+        nowMs: bootClockMs,
+      })
+      process.stdout.write(`${said}\n`)
+    })
+}
+
+/**
+ * @returns what was done, for the operator
+ * @throws FolderLockError where the agent runs, DurableFileError
+ */
+export async function takeVoteBack(
+  { stateDir, runDir }: Pick<AgentConfig, 'stateDir' | 'runDir'>,
+  around: { readonly bootId: string; readonly nowMs: () => number },
+): Promise<string> {
+  // For as long as the process lives, which ends with this.
+  lockFolder({
+    path: stateDir,
+    program: 'witness-agent',
+    option: 'stateDir',
+    bootId: around.bootId,
+  })
+  const store = await AgentStore.open({ stateDir, runDir, ...around })
+  const stood = Object.entries(await store.takeVotesBack())
+  for (const [instance] of stood) writeLeftVote(stateDir, instance, false)
+  if (stood.length === 0) return 'No vote of this node stands with another: nothing was changed.'
+  const what = stood.map(
+    ([instance, { to, epoch }]) =>
+      `The vote on ${instance} (left with ${to}, epoch ${epoch}) is this node's again.`,
+  )
+  return (
+    `${what.join('\n')}\n` +
+    'The risk is yours: where the other node lives unseen, cut off from here and from the witness, it keeps the VIP\n' +
+    'by that vote, and this node may now take it, too. Power the other node off before you start this agent:\n' +
+    '  systemctl start witness-agent'
+  )
+}

@@ -1,0 +1,195 @@
+/** keepalived.conf as it is, as it was before our lines, and as it would be with them. Nothing is written here. */
+import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
+import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
+import {
+  KeepalivedConfError,
+  readKeepalivedLines,
+  type Drafts,
+  type Include,
+} from '../../keepalived-conf/lines.ts'
+import { profilesOf, uniqueInstances } from '../../keepalived-conf/profiles.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
+import { planInsertions, type PlanOptions } from './conf-plan.ts'
+import { insert, separate, type Row, type Separated } from './marked-lines.ts'
+import { readBytes } from './replace-file.ts'
+import { SetupError } from './error.ts'
+
+export interface DraftOptions extends PlanOptions {
+  /** What `@host` lines are compared with. */
+  readonly configId: string
+}
+
+/** A file that would change. Texts and rows have one character for each byte. */
+export interface Change {
+  /** As keepalived names it. */
+  readonly file: string
+  readonly realPath: string
+  readonly before: readonly Row[]
+  readonly after: readonly Row[]
+  readonly from: string
+  readonly to: string
+}
+
+export interface Draft {
+  readonly changes: readonly Change[]
+  readonly mainRealPath: string
+  readonly includes: readonly Include[]
+  /** Of our lines, where somebody changed them since. */
+  readonly edited: readonly string[]
+}
+
+export interface ApplyDraft extends Draft {
+  readonly root: Statement[]
+  readonly instances: Statement[]
+  readonly profiles: readonly Profile[]
+  /** What our lines do not mend. */
+  readonly gaps: readonly Gap[]
+  readonly parserWarnings: readonly string[]
+}
+
+interface Sources {
+  readonly read: ReadStatements
+  readonly separated: ReadonlyMap<string, Separated>
+  readonly bases: ReadonlyMap<string, string>
+}
+
+/** @throws KeepalivedConfError, SetupError */
+export function draftUndo({ path, configId }: { path: string; configId: string }): Draft {
+  const sources = readSources(path, configId)
+  const asBases = [...sources.separated].map(([realPath, { rows }]) => {
+    return [realPath, rows.filter(({ isOurs }) => !isOurs)] as const
+  })
+  return draftOf(sources, new Map(asBases))
+}
+
+/** @throws KeepalivedConfError, SetupError */
+export function draftApply(options: DraftOptions): ApplyDraft {
+  const { path, configId, runDir } = options
+  const sources = readSources(path, configId)
+  const baseDrafts = decoded(sources.bases)
+  const base = readStatements(path, configId, baseDrafts)
+  const baseInstances = uniqueInstances(base.root, [])
+  if (baseInstances.length === 0)
+    throw new SetupError(`${path}: there is no vrrp_instance in it, so there is no VIP to protect`)
+  const insertions = planInsertions(base, { bases: sources.bases, instances: baseInstances, options })
+  const after = new Map(
+    [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
+  )
+  const drafts = decoded(new Map([...after].map(([realPath, rows]) => [realPath, textOf(rows)])))
+  const candidate = readCandidate(path, configId, drafts)
+  const root = relocated(candidate, sources, after)
+  const parserWarnings = [...sources.read.warnings]
+  const instances = uniqueInstances(root, parserWarnings)
+  const gaps = productGaps(path, { root, instances, runDir })
+  assertSound({ path, configId, baseDrafts, drafts, after, gaps })
+  return {
+    ...draftOf(sources, after),
+    root,
+    instances,
+    profiles: profilesOf(root, instances, parserWarnings),
+    gaps,
+    parserWarnings,
+  }
+}
+
+function readSources(path: string, configId: string): Sources {
+  const read = readStatements(path, configId)
+  const separated = new Map(
+    read.files.map(({ file, realPath }) => [realPath, separate(file, readBytes(realPath))]),
+  )
+  const bases = new Map([...separated].map(([realPath, { base }]) => [realPath, base]))
+  return { read, separated, bases }
+}
+
+function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readonly Row[]>): Draft {
+  const changes = [...separated].map(([realPath, { rows: before }]): Change => {
+    const rows = after.get(realPath) ?? before
+    const file = read.files.find((each) => each.realPath === realPath)?.file ?? realPath
+    return { file, realPath, before, after: rows, from: textOf(before), to: textOf(rows) }
+  })
+  return {
+    changes: changes.filter(({ from, to }) => from !== to),
+    mainRealPath: read.files[0]?.realPath ?? '',
+    includes: read.includes,
+    edited: [...separated.values()].flatMap(({ edited }) => edited),
+  }
+}
+
+/** Its own mistakes are in lines that the admin does not have. */
+function readCandidate(path: string, configId: string, drafts: Drafts): ReadStatements {
+  try {
+    return readStatements(path, configId, drafts)
+  } catch (cause) {
+    if (cause instanceof KeepalivedConfError) throw readDifferently(path, cause)
+    throw cause
+  }
+}
+
+function readDifferently(path: string, cause?: Error): SetupError {
+  return new SetupError(
+    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
+    { cause },
+  )
+}
+
+/** The statements with the line numbers of the files as they are now, which is where the admin looks. */
+function relocated(
+  { root, files }: ReadStatements,
+  { separated }: Sources,
+  after: ReadonlyMap<string, readonly Row[]>,
+): Statement[] {
+  const realPaths = new Map(files.map(({ file, realPath }) => [file, realPath]))
+  const lines = new Map(
+    [...after].map(([realPath, rows]) => [realPath, currentLines(rows, separated.get(realPath)?.rows ?? [])]),
+  )
+  const moved = (statement: Statement): Statement => ({
+    ...statement,
+    line: lines.get(realPaths.get(statement.file) ?? '')?.[statement.line - 1] ?? statement.line,
+    block: statement.block?.map(moved) ?? null,
+  })
+  return root.map(moved)
+}
+
+/** For each row of the candidate the number of its line now; for one of our own, that of the admin's row after it. */
+function currentLines(candidate: readonly Row[], current: readonly Row[]): number[] {
+  const foreign = current.flatMap(({ isOurs }, row) => (isOurs ? [] : [row + 1]))
+  let passed = 0
+  return candidate.map(({ isOurs }) => foreign[isOurs ? passed : passed++] ?? current.length)
+}
+
+function textOf(rows: readonly Row[]): string {
+  return rows.map(({ text }) => text).join('')
+}
+
+function decoded(texts: ReadonlyMap<string, string>): Drafts {
+  return new Map(
+    [...texts].map(([realPath, text]) => [realPath, Buffer.from(text, 'latin1').toString('utf8')]),
+  )
+}
+
+/**
+ * Definitions, conditions and includes can make of a line what nobody foresaw; so the outcome is looked at before it
+ * is shown: every line of the admin's is read as before, and what was missing is there.
+ */
+function assertSound(outcome: {
+  path: string
+  configId: string
+  baseDrafts: Drafts
+  drafts: Drafts
+  after: ReadonlyMap<string, readonly Row[]>
+  gaps: readonly Gap[]
+}): void {
+  const { path, configId, baseDrafts, drafts, after, gaps } = outcome
+  const before = readKeepalivedLines(path, configId, baseDrafts).lines.map(({ text }) => text)
+  const read = readKeepalivedLines(path, configId, drafts)
+  const realPaths = new Map(read.files.map(({ file, realPath }) => [file, realPath]))
+  const foreign = read.lines.filter(
+    ({ file, line }) => after.get(realPaths.get(file) ?? '')?.[line - 1]?.isOurs !== true,
+  )
+  if (foreign.map(({ text }) => text).join('\n') !== before.join('\n')) throw readDifferently(path)
+  const missing = gaps.find(({ kind }) => kind === 'absent')
+  if (missing !== undefined)
+    throw new SetupError(
+      `${missing.text}. Setup cannot add it here; nothing was changed. Add it by hand (README.md, "Protect a pair")`,
+    )
+}

@@ -1,0 +1,370 @@
+/**
+ * Where the product's lines go: into the files, blocks and conditions in which the admin's own lines stand. Every
+ * insertion stands before a row that is there, so that taking it out leaves the file as it was.
+ */
+import { join } from 'node:path'
+import { all, at, last, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
+import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
+import { rowsOf, type Insertion } from './marked-lines.ts'
+import { SetupError } from './error.ts'
+
+export interface PlanOptions {
+  /** keepalived.conf as it is named; what concerns all instances goes there. */
+  readonly path: string
+  readonly runDir: string
+  /** The witness-check that keepalived shall run. */
+  readonly checkProgram: string
+  /** Where the agent keeps what the check needs; null: where the check looks by itself. */
+  readonly stateDir: string | null
+  /** Also what is advisable only. */
+  readonly advised: boolean
+}
+
+/** By real path. */
+export type Insertions = ReadonlyMap<string, readonly Insertion[]>
+
+const defaultUnit = '    '
+/** Statements that make keepalived run a program of the admin's. */
+const runners = new Set([
+  'notify',
+  'notify_master',
+  'notify_backup',
+  'notify_fault',
+  'notify_stop',
+  'notify_deleted',
+  'notify_master_rx_lower_pri',
+  'notify_up',
+  'notify_down',
+  'quorum_up',
+  'quorum_down',
+  'misc_path',
+  'notify_fifo_script',
+  'vrrp_notify_fifo_script',
+  'lvs_notify_fifo_script',
+  'startup_script',
+  'shutdown_script',
+  'script',
+])
+/** Before these keepalived must have read the settings of global_defs: it takes them as it meets a script. */
+const dependents = ['vrrp_script', 'vrrp_instance', 'vrrp_sync_group', 'vrrp_track_process', 'virtual_server']
+
+/** A block of the file that lines can be put into: its braces stand where the file says so literally. */
+interface Site {
+  readonly realPath: string
+  /** The `@host` that the block's own line begins with, or nothing. */
+  readonly condition: string
+  readonly indent: string
+  /** One more level of indentation. */
+  readonly unit: string
+  readonly openRow: number
+  readonly closeRow: number
+}
+
+/**
+ * @param read without our lines
+ * @param bases by real path: the text that `read` was made from
+ * @throws SetupError where an instance's block cannot be written into
+ */
+export function planInsertions(
+  read: ReadStatements,
+  {
+    bases,
+    instances,
+    options,
+  }: { bases: ReadonlyMap<string, string>; instances: Statement[]; options: PlanOptions },
+): Insertions {
+  return new Planner(read, bases, instances, options).plan()
+}
+
+/** Whether programs of the admin's run in keepalived, which a change of user or security would concern. */
+export function runsOwnPrograms(statements: readonly Statement[]): boolean {
+  return statements.some(({ words, block }) => runners.has(words[0] ?? '') || runsOwnPrograms(block ?? []))
+}
+
+export function globalsOf(root: Statement[]): Statement[] {
+  return all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
+}
+
+class Planner {
+  readonly #read: ReadStatements
+  readonly #bases: ReadonlyMap<string, string>
+  readonly #instances: Statement[]
+  readonly #options: PlanOptions
+  readonly #gaps: Gap[]
+  readonly #globals: Statement[]
+  readonly #ownPrograms: boolean
+  readonly #rows = new Map<string, string[]>()
+  readonly #insertions = new Map<string, Insertion[]>()
+
+  constructor(
+    read: ReadStatements,
+    bases: ReadonlyMap<string, string>,
+    instances: Statement[],
+    options: PlanOptions,
+  ) {
+    this.#read = read
+    this.#bases = bases
+    this.#instances = instances
+    this.#options = options
+    this.#gaps = productGaps(options.path, { root: read.root, instances, runDir: options.runDir })
+    this.#globals = globalsOf(read.root)
+    this.#ownPrograms = runsOwnPrograms(read.root)
+  }
+
+  plan(): Insertions {
+    this.#planGlobals()
+    for (const instance of this.#instances) this.#planInstance(instance)
+    return this.#insertions
+  }
+
+  #planGlobals(): void {
+    const lines = this.#globalLines()
+    if (lines.length === 0) return
+    const home = this.#homeOfGlobals()
+    if (home === null) {
+      const realPath = this.#realPath(this.#options.path)
+      const block = ['global_defs {', ...lines.map((line) => defaultUnit + line), '}']
+      const rows = this.#rowsIn(realPath)
+      this.#add(realPath, { row: aboveItsComments(rows, firstEffectiveRow(rows)), indent: '', lines: block })
+      return
+    }
+    const { realPath, closeRow, condition, indent, unit } = home
+    this.#add(realPath, {
+      row: closeRow,
+      indent: indent + unit,
+      lines: lines.map((line) => condition + indent + unit + line),
+    })
+  }
+
+  /** The user comes first: keepalived looks it up when it reads the FIFO. */
+  #globalLines(): string[] {
+    const has = (keyword: string) => all(this.#globals, keyword).length > 0
+    const lines: string[] = []
+    if (!this.#ownPrograms && !has('script_user')) lines.push('script_user root')
+    // Without a script_user it would disable the admin's scripts, where keepalived's default user is not there.
+    const mayGuard = this.#ownPrograms ? this.#options.advised && has('script_user') : true
+    if (mayGuard && !has('enable_script_security')) lines.push('enable_script_security')
+    if (this.#gaps.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
+      lines.push(`vrrp_notify_fifo ${word(join(this.#options.runDir, 'notify.fifo'))}${this.#fifoUser()}`)
+    if (this.#options.advised && !this.#refreshesGarp()) lines.push('vrrp_garp_master_refresh 60')
+    return lines
+  }
+
+  /** Where the scripts' user is the admin's choice, or keepalived's default, the FIFO names its own. */
+  #fifoUser(): string {
+    return this.#scriptsRunAsRoot() ? '' : ' root'
+  }
+
+  #scriptsRunAsRoot(): boolean {
+    const user = all(this.#globals, 'script_user').at(-1)
+    return user === undefined ? !this.#ownPrograms : user.words[1] === 'root'
+  }
+
+  #refreshesGarp(): boolean {
+    if (all(this.#globals, 'vrrp_garp_master_refresh').length > 0) return true
+    return this.#instances.every((instance) => all(instance.block, 'garp_master_refresh').length > 0)
+  }
+
+  #homeOfGlobals(): Site | null {
+    const first = Math.min(...all(this.#read.root, ...dependents).map(({ order }) => order))
+    const blocks = all(this.#read.root, 'global_defs').filter(({ order }) => order < first)
+    return blocks.map((block) => this.#site(block)).find((site) => site?.condition === '') ?? null
+  }
+
+  #planInstance(instance: Statement): void {
+    const name = instance.words[1] ?? ''
+    const gaps = this.#gaps.filter((gap) => gap.instance === name && gap.kind === 'absent')
+    const bar = gaps.find(({ part }) => part === 'bar')
+    const check = gaps.find(({ part }) => part === 'check')
+    const advised = this.#options.advised && lacksNopreempt(instance) ? ['nopreempt'] : []
+    if (bar === undefined && check === undefined && advised.length === 0) return
+    const site = this.#site(instance)
+    const written = this.#writtenName(instance)
+    if (site === null || written === null) throw this.#unreachable(instance)
+    this.#define(site, [
+      ...(bar?.defined === null ? this.#barLines(instance, written) : []),
+      ...(check?.defined === null ? this.#checkLines(instance, written) : []),
+    ])
+    const uses = [
+      ...(bar === undefined ? [] : [{ keyword: 'track_file', entry: bar.defined ?? `bar_${written}` }]),
+      ...(check === undefined
+        ? []
+        : [{ keyword: 'track_script', entry: check.defined ?? `witness_${written}` }]),
+    ]
+    this.#use(instance, site, { uses, advised })
+  }
+
+  #unreachable(instance: Statement): SetupError {
+    return new SetupError(
+      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes out of a definition or shares its row with something else. Give "vrrp_instance NAME {" and the "}" rows of their own, or add the lines by hand (README.md, "Protect a pair")`,
+    )
+  }
+
+  #barLines(instance: Statement, written: string): string[] {
+    this.#assertFree(instance, ['vrrp_track_file', 'track_file'], 'bar_')
+    const file = word(join(this.#options.runDir, `${written}.bar`))
+    // The old name is the one that every keepalived knows; the new one came with 2.1.
+    return [`vrrp_track_file bar_${written} {`, `>file ${file}`, '>weight 0', '}']
+  }
+
+  #checkLines(instance: Statement, written: string): string[] {
+    this.#assertFree(instance, ['vrrp_script'], 'witness_')
+    const { checkProgram, stateDir } = this.#options
+    for (const path of [checkProgram, stateDir]) assertPlain(path)
+    return [
+      `vrrp_script witness_${written} {`,
+      `>script "${[checkProgram, ...(stateDir === null ? [] : ['--state-dir', stateDir]), written].join(' ')}"`,
+      '>interval 1',
+      '>timeout 1',
+      '>fall 1',
+      '>rise 1',
+      ...(this.#scriptsRunAsRoot() ? [] : ['>user root']),
+      '}',
+    ]
+  }
+
+  #assertFree(instance: Statement, keywords: string[], prefix: string): void {
+    const name = prefix + (instance.words[1] ?? '')
+    const taken = all(this.#read.root, ...keywords).find(({ words }) => words[1] === name)
+    if (taken === undefined) return
+    throw new SetupError(
+      `${at(taken)}: ${name} is what setup calls its own lines for ${instance.words[1] ?? ''}, but this one is something else; rename or remove it`,
+    )
+  }
+
+  /** keepalived looks names up as it reads, so definitions stand before the instance. */
+  #define(site: Site, lines: readonly string[]): void {
+    if (lines.length === 0) return
+    const { realPath, condition, indent, unit, openRow } = site
+    this.#add(realPath, {
+      row: aboveItsComments(this.#rowsIn(realPath), openRow),
+      indent,
+      lines: lines.map((line) => condition + indent + line.replace(/^>/, unit)),
+    })
+  }
+
+  #use(
+    instance: Statement,
+    site: Site,
+    { uses, advised }: { uses: { keyword: string; entry: string }[]; advised: string[] },
+  ): void {
+    const { realPath, condition, indent, unit, closeRow } = site
+    const own = [...advised]
+    for (const { keyword, entry } of uses) {
+      const block = this.#extendable(instance, keyword)
+      if (block === null) own.push(`${keyword} {`, unit + entry, '}')
+      else {
+        const inner = block.indent + block.unit
+        const line = (block.condition === '' ? condition : block.condition) + inner + entry
+        this.#add(block.realPath, { row: block.closeRow, indent: inner, lines: [line] })
+      }
+    }
+    if (own.length === 0) return
+    const inner = indent + unit
+    this.#add(realPath, { row: closeRow, indent: inner, lines: own.map((line) => condition + inner + line) })
+  }
+
+  #extendable(instance: Statement, keyword: string): Site | null {
+    return (
+      all(instance.block, keyword)
+        .map((block) => this.#site(block))
+        .find((site) => site !== null) ?? null
+    )
+  }
+
+  #add(realPath: string, insertion: Insertion): void {
+    const there = this.#insertions.get(realPath) ?? []
+    // A file that is included twice, with different values for its variables, needs its lines once.
+    const isThere = there.some(
+      ({ row, lines }) => row === insertion.row && lines.join('\n') === insertion.lines.join('\n'),
+    )
+    if (!isThere) this.#insertions.set(realPath, [...there, insertion])
+  }
+
+  #site(statement: Statement): Site | null {
+    const { opened, closed } = statement
+    if (opened === null || closed === null || !statement.startsRow || !closed.startsRow) return null
+    if (closed.file !== statement.file) return null
+    const realPath = this.#realPath(statement.file)
+    const rows = this.#rowsIn(realPath)
+    const openRow = statement.line - 1
+    const closeRow = closed.line - 1
+    const [, indent, condition = ''] =
+      new RegExp(`^([ \\t]*)(@\\S*[ \\t]+)?${statement.words[0] ?? ''}(?=[ \\t\\r\\n{]|$)`).exec(
+        rows[openRow] ?? '',
+      ) ?? []
+    if (indent === undefined || !/^[ \t]*(@\S*[ \t]+)?\}/.test(rows[closeRow] ?? '')) return null
+    return {
+      realPath,
+      condition,
+      indent,
+      unit: unitOf(rows.slice(openRow + 1, closeRow), indent),
+      openRow,
+      closeRow,
+    }
+  }
+
+  /** The instance's name as the file has it: variables stay variables, for the file may be included twice. */
+  #writtenName(instance: Statement): string | null {
+    const row = this.#rowsIn(this.#realPath(instance.file))[instance.line - 1] ?? ''
+    const [, quoted, plain] =
+      /vrrp_instance[ \t]+(?:"([^"]*)"|((?:\$\{[^}]*\}|[^\s"{])+))[ \t]*(?:\{.*|[#!].*)?\r?\n?$/.exec(row) ??
+      []
+    const name = quoted ?? plain
+    return name?.replace(/\$([A-Za-z_]\w*)$/, '${$1}') ?? null
+  }
+
+  #realPath(file: string): string {
+    const found = this.#read.files.find((each) => each.file === file)
+    if (found === undefined) throw new Error(`${file} was not read`)
+    return found.realPath
+  }
+
+  #rowsIn(realPath: string): string[] {
+    const rows = this.#rows.get(realPath) ?? rowsOf(this.#bases.get(realPath) ?? '')
+    this.#rows.set(realPath, rows)
+    return rows
+  }
+}
+
+/** keepalived ignores nopreempt with "state MASTER" and priority 255. */
+export function lacksNopreempt(instance: Statement): boolean {
+  if (all(instance.block, 'nopreempt', 'preempt').length > 0) return false
+  if (all(instance.block, 'state').some(({ words }) => words[1] === 'MASTER')) return false
+  return last(instance.block, 'priority')?.words[1] !== '255'
+}
+
+/** keepalived splits at blanks, and takes what is in double quotes as one. */
+function word(path: string): string {
+  return /[\s#!{}]/.test(path) ? `"${path}"` : path
+}
+
+/** keepalived cuts a script's line at blanks: a check that gets half a path refuses for ever, and that is FAULT. */
+function assertPlain(path: string | null): void {
+  if (path === null || /^[^\s"'\\#!{}$]+$/.test(path)) return
+  throw new SetupError(
+    `"${path}" cannot stand in the line that keepalived runs the check by; nothing was changed. Choose a path without blanks, quotes and any of \\ # ! { } $ (stateDir in agent.yaml, or --check-program)`,
+  )
+}
+
+function firstEffectiveRow(rows: readonly string[]): number {
+  const row = rows.findIndex((text) => !/^[ \t]*([#!].*)?\r?\n?$/.test(text))
+  if (row < 0) throw new Error('a file without a line has no instance')
+  return row
+}
+
+/** The comment directly above belongs to the block, except where it is the head of the file. */
+function aboveItsComments(rows: readonly string[], row: number): number {
+  let above = row
+  while (above > 0 && /^[ \t]*[#!]/.test(rows[above - 1] ?? '')) above--
+  return above === 0 ? row : above
+}
+
+/** One level of indentation as the block's first row has it. */
+function unitOf(inner: readonly string[], indent: string): string {
+  for (const row of inner) {
+    const own = /^([ \t]*)[^\s@]/.exec(row)?.[1]
+    if (own?.startsWith(indent) === true && own.length > indent.length) return own.slice(indent.length)
+  }
+  return indent.includes('\t') ? '\t' : defaultUnit
+}

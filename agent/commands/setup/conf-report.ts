@@ -1,0 +1,149 @@
+/** What setup found, for the admin to read before the lines are added. */
+import { all, at, knownWord, type Statement } from '../../keepalived-conf/statements.ts'
+import type { Gap } from '../../keepalived-conf/gaps.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
+import { masterDownMs, promotionWarning, type Timing } from '../../../shared/core/timing.ts'
+import { globalsOf, lacksNopreempt, runsOwnPrograms } from './conf-plan.ts'
+
+export interface Report {
+  /** One for each instance. */
+  readonly instances: string[]
+  /** What would keep the protection from working as it should. */
+  readonly warnings: string[]
+  /** What the admin may want to change. */
+  readonly advice: string[]
+}
+
+interface Subject {
+  readonly root: Statement[]
+  readonly instances: Statement[]
+  readonly profiles: readonly Profile[]
+  readonly gaps: readonly Gap[]
+  readonly parserWarnings: readonly string[]
+  readonly timing: Timing
+}
+
+export function reportOf(subject: Subject): Report {
+  const { root, instances, profiles, gaps, parserWarnings, timing } = subject
+  const pairs = instances.flatMap((instance, index) => {
+    const profile = profiles[index]
+    return profile === undefined ? [] : [{ instance, profile }]
+  })
+  return {
+    instances: pairs.map(({ instance, profile }) => described(root, instance, profile)),
+    warnings: [
+      ...parserWarnings,
+      ...gaps.flatMap(({ kind, text }) => (kind === 'wrong' ? [text] : [])),
+      ...pairs.flatMap(({ instance, profile }) => timingWarnings(instance, profile, timing)),
+      ...syncGroupWarnings(root),
+    ],
+    advice: [
+      ...globalAdvice(root, instances),
+      priorityAdvice(profiles),
+      ...pairs.flatMap(({ instance, profile }) => instanceAdvice(instance, profile)),
+    ],
+  }
+}
+
+function described(root: Statement[], instance: Statement, profile: Profile): string {
+  const group = groupsOf(root).find(({ members }) => members.includes(profile.instance))
+  const peers = entries(instance, 'unicast_peer')
+  const vmac = all(instance.block, 'use_vmac')[0]
+  const excluded = entries(instance, 'virtual_ipaddress_excluded').length
+  return [
+    `${profile.instance} (${at(instance)}): VIPs ${profile.vips.join(', ') || 'none'}`,
+    ...(excluded === 0 ? [] : [`${excluded} of them excluded from the adverts`]),
+    `priority ${profile.priority}`,
+    profile.nopreempt ? 'nopreempt' : 'preempts',
+    `VRRP version ${profile.version}`,
+    `advert_int ${profile.advertIntMs / 1000} s (promotes itself after ${(masterDownMs(profile) / 1000).toFixed(2)} s)`,
+    peers.length === 0 ? 'multicast' : `unicast to ${peers.join(', ')}`,
+    ...(vmac === undefined
+      ? []
+      : [`on a virtual MAC${vmac.words[1] === undefined ? '' : ` (${vmac.words[1]})`}`]),
+    ...(group === undefined ? [] : [`in sync group ${group.name}`]),
+  ].join(', ')
+}
+
+function entries(instance: Statement, keyword: string): string[] {
+  return all(instance.block, keyword).flatMap((of) =>
+    (of.block ?? []).map((line) => knownWord(line, 0) ?? ''),
+  )
+}
+
+function timingWarnings(instance: Statement, profile: Profile, timing: Timing): string[] {
+  const warning = promotionWarning(profile, timing)
+  return warning === null ? [] : [`${at(instance)}: ${profile.instance}: ${warning}`]
+}
+
+interface Group {
+  readonly statement: Statement
+  readonly name: string
+  readonly members: string[]
+}
+
+function groupsOf(root: Statement[]): Group[] {
+  return all(root, 'vrrp_sync_group').map((statement) => ({
+    statement,
+    name: statement.words[1] ?? '',
+    members: all(statement.block, 'group').flatMap((of) => (of.block ?? []).flatMap(({ words }) => words)),
+  }))
+}
+
+function syncGroupWarnings(root: Statement[]): string[] {
+  return groupsOf(root).flatMap(({ statement, name, members }) =>
+    members.length < 2
+      ? []
+      : [
+          `${at(statement)}: ${members.join(', ')} are in sync group ${name}: a bar or a failed check of one puts all of them into FAULT, so they move together`,
+        ],
+  )
+}
+
+function globalAdvice(root: Statement[], instances: Statement[]): string[] {
+  const globals = globalsOf(root)
+  const advice: string[] = []
+  const user = all(globals, 'script_user').at(-1)
+  if (user !== undefined && user.words[1] !== 'root')
+    advice.push(
+      `${at(user)}: script_user is ${user.words[1] ?? 'empty'}; it stays so for your scripts, and the check alone is given "user root", because it reads what only root may read`,
+    )
+  if (runsOwnPrograms(root)) {
+    if (user === undefined)
+      advice.push(
+        'keepalived runs scripts of yours, as its default user: no script_user is added, and the check alone is given "user root"',
+      )
+    if (all(globals, 'enable_script_security').length === 0)
+      advice.push(
+        `enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, ${user === undefined ? 'name a script_user in global_defs, ' : ''}then run with --advised`,
+      )
+  }
+  const isRefreshed =
+    all(globals, 'vrrp_garp_master_refresh').length > 0 ||
+    instances.every((instance) => all(instance.block, 'garp_master_refresh').length > 0)
+  if (!isRefreshed)
+    advice.push(
+      'vrrp_garp_master_refresh 60: keepalived announces its VIPs again each minute, so that clients find the holder also where the announcement of the agent was lost (--advised adds it)',
+    )
+  return advice
+}
+
+function instanceAdvice(instance: Statement, profile: Profile): string[] {
+  const name = profile.instance
+  const master = all(instance.block, 'state').find(({ words }) => words[1] === 'MASTER')
+  if (master !== undefined)
+    return [
+      `${at(master)}: ${name}: "state MASTER" promotes at each start; with "state BACKUP" and "nopreempt" on both nodes the VIP stays where it is. Change it yourself: setup changes no line of yours`,
+    ]
+  if (lacksNopreempt(instance))
+    return [
+      `${at(instance)}: ${name}: without nopreempt the VIP goes back as soon as the node of the higher priority returns (--advised adds nopreempt; do it on both nodes)`,
+    ]
+  return []
+}
+
+/** One node cannot see the other's; where they are equal, two nodes that meet go by their addresses. */
+function priorityAdvice(profiles: readonly Profile[]): string {
+  const each = profiles.map(({ instance, priority }) => `${instance} ${priority}`).join(', ')
+  return `priorities here: ${each}. The other node's must be different ones, which cannot be seen from here`
+}

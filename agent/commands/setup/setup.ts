@@ -1,0 +1,271 @@
+/**
+ * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, takes them back. It never starts, reloads
+ * or stops keepalived. docs/OPERATING.md has its options and exit codes.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Option, type Command } from 'commander'
+import { messageOf } from '../../../shared/error-message.ts'
+import { ConfigError, loadConfig } from '../../../shared/host/config-file.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import { agentConfigSchema } from '../../config.ts'
+import { defaultConfigId } from '../../keepalived-conf/statements.ts'
+import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
+import { draftApply, draftUndo, type ApplyDraft, type Change, type Draft } from './conf-draft.ts'
+import { reportOf } from './conf-report.ts'
+import { KeepalivedMissing, newComplaints } from './conf-test.ts'
+import { backUp, isBackupOf, readBytes, replaceText } from './replace-file.ts'
+import { SetupError } from './error.ts'
+import { unifiedDiff } from './unified-diff.ts'
+
+export const setupExits = {
+  /** What was asked for is done, or there was nothing to do. */
+  done: 0,
+  /** Without `--apply`: lines are missing, and the diff shows them. */
+  wouldChange: 1,
+  /** Something for the admin to put right; nothing was changed. */
+  mistake: 2,
+} as const
+export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
+
+export const defaultConfig = '/etc/keepalived-witness/agent.yaml'
+/** Of agent.yaml. */
+const defaultOf = {
+  runDir: agentConfigSchema.shape.runDir.parse(undefined),
+  stateDir: agentConfigSchema.shape.stateDir.parse(undefined),
+  keepalived: agentConfigSchema.shape.keepalived.parse(undefined),
+}
+const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
+
+export interface SetupOptions {
+  readonly does: 'show' | 'apply' | 'undo'
+  /** agent.yaml; defaults are taken where the usual one is not there yet. */
+  readonly config: string
+  /** Instead of agent.yaml's `keepalived.config`. */
+  readonly keepalivedConfig: string | null
+  readonly configId: string | null
+  readonly checkProgram: string
+  readonly advised: boolean
+}
+
+export interface SetupSurroundings {
+  readonly now: Date
+  /** The diff and nothing else, in the bytes of the files. */
+  readonly showDiff: (bytes: Buffer) => void
+  readonly say: (line: string) => void
+}
+
+interface Parsed {
+  apply?: true
+  undo?: true
+  advised?: true
+  config?: string
+  keepalivedConfig?: string
+  configId?: string
+  checkProgram: string
+}
+
+export function addSetupCommand(program: Command): void {
+  program
+    .command('setup')
+    .description(
+      'Shows which lines keepalived.conf lacks; adds them with --apply, takes them back with --undo.',
+    )
+    .addOption(new Option('--apply', 'back up, test with keepalived -t, and add the lines').conflicts('undo'))
+    .addOption(new Option('--undo', 'take the lines back'))
+    .option('--advised', 'also what is advisable only: GARP refresh, nopreempt, enable_script_security')
+    .option('--keepalived-config <file>', "keepalived's configuration, instead of agent.yaml's")
+    .option('--config-id <id>', "keepalived's -i, where it is given one")
+    .option('--check-program <file>', 'the check that keepalived shall run', defaultCheckProgram)
+    .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, or nothing to do; 1 lines are missing (without --apply); 2 a mistake, nothing was changed.',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      // The program has --config for itself, too, and takes it wherever it stands.
+      const parsed = command.optsWithGlobals<Parsed>()
+      process.exitCode = await runSetup(optionsOf(parsed), {
+        now: new Date(),
+        showDiff: (bytes) => process.stdout.write(bytes),
+        say: (line) => process.stderr.write(`${line}\n`),
+      })
+    })
+}
+
+function optionsOf(parsed: Parsed): SetupOptions {
+  return {
+    does: parsed.undo === true ? 'undo' : parsed.apply === true ? 'apply' : 'show',
+    config: parsed.config ?? defaultConfig,
+    keepalivedConfig: parsed.keepalivedConfig ?? null,
+    configId: parsed.configId ?? null,
+    checkProgram: parsed.checkProgram,
+    advised: parsed.advised === true,
+  }
+}
+
+export async function runSetup(options: SetupOptions, surroundings: SetupSurroundings): Promise<SetupExit> {
+  try {
+    return await new Setup(options, surroundings).run()
+  } catch (cause) {
+    if (!isForAdmin(cause)) throw cause
+    surroundings.say(isDenied(cause) ? `${cause.message}; run it as root` : cause.message)
+    return setupExits.mistake
+  }
+}
+
+function isForAdmin(cause: unknown): cause is Error {
+  return (
+    [SetupError, KeepalivedConfError, ConfigError].some((kind) => cause instanceof kind) || isOfSystem(cause)
+  )
+}
+
+/** No permission, a full disk: the system's own message names the file. */
+function isOfSystem(cause: unknown): boolean {
+  return cause instanceof Error && 'syscall' in cause && 'path' in cause
+}
+
+function isDenied(cause: Error): boolean {
+  return 'code' in cause && (cause.code === 'EACCES' || cause.code === 'EPERM')
+}
+
+class Setup {
+  readonly #options: SetupOptions
+  readonly #surroundings: SetupSurroundings
+  readonly #runDir: string
+  readonly #stateDir: string
+  readonly #program: string
+  readonly #path: string
+  readonly #configId: string
+
+  constructor(options: SetupOptions, surroundings: SetupSurroundings) {
+    this.#options = options
+    this.#surroundings = surroundings
+    // Whoever names a file means it: the defaults in its place would protect other paths than the agent's.
+    const isNotThereYet = options.config === defaultConfig && !existsSync(options.config)
+    const { runDir, stateDir, keepalived } = isNotThereYet
+      ? defaultOf
+      : loadConfig(options.config, agentConfigSchema)
+    this.#runDir = runDir
+    this.#stateDir = stateDir
+    this.#program = keepalived.program
+    this.#path = options.keepalivedConfig ?? keepalived.config
+    this.#configId = options.configId ?? defaultConfigId()
+  }
+
+  async run(): Promise<SetupExit> {
+    if (this.#options.does === 'undo') return this.#undo()
+    const { checkProgram, advised } = this.#options
+    const draft = draftApply({
+      path: this.#path,
+      configId: this.#configId,
+      runDir: this.#runDir,
+      checkProgram,
+      stateDir: this.#stateDir === defaultOf.stateDir ? null : this.#stateDir,
+      advised,
+    })
+    this.#tell(draft)
+    if (draft.changes.length === 0) {
+      this.#say('Nothing to do: every line that setup adds is there.')
+      return setupExits.done
+    }
+    this.#showDiff(draft)
+    if (this.#options.does === 'show') {
+      this.#say('Nothing was changed. To add these lines: witness-agent setup --apply')
+      return setupExits.wouldChange
+    }
+    return this.#apply(draft)
+  }
+
+  #say(line: string): void {
+    this.#surroundings.say(line)
+  }
+
+  #tell(draft: ApplyDraft): void {
+    const { instances, warnings, advice } = reportOf({ ...draft, timing: defaultTiming })
+    for (const line of instances) this.#say(line)
+    for (const line of [...warnings, ...draft.edited]) this.#say(`! ${line}`)
+    for (const line of advice) this.#say(`- ${line}`)
+  }
+
+  #showDiff({ changes }: Draft): void {
+    for (const { file, before, after } of changes) {
+      const name = Buffer.from(file, 'utf8').toString('latin1')
+      this.#surroundings.showDiff(Buffer.from(unifiedDiff(name, before, after), 'latin1'))
+    }
+  }
+
+  async #apply(draft: ApplyDraft): Promise<SetupExit> {
+    await this.#test(draft)
+    for (const { realPath } of draft.changes) {
+      const copy = backUp(realPath, { at: this.#surroundings.now, includes: draft.includes })
+      this.#say(`Kept as it was: ${copy}`)
+    }
+    this.#replace(draft.changes)
+    this.#say(
+      'Done; keepalived still runs with its old configuration. With the agent running (systemctl status witness-agent), on the standby first and then on the holder: systemctl reload keepalived',
+    )
+    return setupExits.done
+  }
+
+  async #undo(): Promise<SetupExit> {
+    const draft = draftUndo({ path: this.#path, configId: this.#configId })
+    for (const line of draft.edited) this.#say(`! ${line}; they go all the same`)
+    if (draft.changes.length === 0) {
+      this.#say(`Nothing to do: ${this.#path} and what it includes has no line that setup added.`)
+      return setupExits.done
+    }
+    this.#showDiff(draft)
+    try {
+      await this.#test(draft)
+    } catch (cause) {
+      if (!(cause instanceof KeepalivedMissing)) throw cause
+      this.#say('! keepalived is not installed, so the outcome is not tested')
+    }
+    this.#replace(draft.changes)
+    for (const change of draft.changes) this.#say(comparedWithBackups(change))
+    this.#say(
+      'Done; keepalived still runs with its old configuration. On the standby first and then on the holder: systemctl reload keepalived; after that the agent is not needed any more: systemctl disable --now witness-agent',
+    )
+    return setupExits.done
+  }
+
+  async #test({ changes, mainRealPath, includes }: Draft): Promise<void> {
+    const complaints = await newComplaints(
+      { program: this.#program, path: this.#path, configId: this.#options.configId },
+      { texts: new Map(changes.map(({ realPath, to }) => [realPath, to])), mainRealPath, includes },
+    )
+    if (complaints.length === 0) return
+    throw new SetupError(
+      `keepalived -t finds a fault in the new configuration that it does not find in the present one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
+    )
+  }
+
+  /** Each file is whole by itself: what is between two of them after a crash works, and a second run completes it. */
+  #replace(changes: readonly Change[]): void {
+    const done: Change[] = []
+    try {
+      for (const change of changes) {
+        replaceText(change.realPath, change)
+        done.push(change)
+      }
+    } catch (cause) {
+      for (const { realPath, from, to } of done) replaceText(realPath, { from: to, to: from })
+      if (isForAdmin(cause)) throw cause
+      throw new SetupError(`keepalived.conf cannot be replaced: ${messageOf(cause)}; nothing was changed`, {
+        cause,
+      })
+    }
+  }
+}
+
+function comparedWithBackups({ file, realPath, to }: Change): string {
+  const folder = dirname(realPath)
+  const copies = readdirSync(folder).filter((name) => isBackupOf(name, realPath))
+  const same = copies.find((name) => readBytes(join(folder, name)) === to)
+  if (same !== undefined)
+    return `${file}: as it was before, byte for byte (${join(folder, same)} is not needed any more)`
+  return copies.length === 0
+    ? `${file}: our lines are gone; no copy from before is there to compare with`
+    : `${file}: our lines are gone; what you changed since setup added them is kept`
+}

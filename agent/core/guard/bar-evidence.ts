@@ -1,0 +1,54 @@
+/**
+ * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double every
+ * failover, since leaving FAULT costs keepalived a whole master-down time. Pure.
+ */
+import type { Guard, Leave } from './state.ts'
+import type { NodeName } from '../../../shared/protocol/names.ts'
+import type { BarCause } from './phase.ts'
+import { leftWith } from '../../../shared/core/vote/voter.ts'
+import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from './hearing.ts'
+
+/** Why this node may not claim while its vote stands with the peer. */
+export function leftText(leave: Leave, holder: NodeName): string {
+  if (leave !== 'none') return `this node goes on its operator's word, and its vote is left with ${holder}`
+  return (
+    `this node left its vote with ${holder} when it went, and ${holder} has not handed it back: it may hold the VIP unseen. ` +
+    `If ${holder} is gone for good, stop this agent and run witness-agent take-vote-back`
+  )
+}
+
+/** Why keepalived may not become MASTER here; null: it may. */
+export function barCause(guard: Guard, atMs: number): BarCause | null {
+  const { phase, peer, policy, timing } = guard
+  const left = leftWith(guard.voter)
+  if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
+  // With its own vote and one that was left with it a node wins, whether or not anybody is heard.
+  const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
+  if (alone(guard, atMs) && !couldWinAlone) {
+    if (policy.alone === 'keep') return null
+    return {
+      kind: 'alone',
+      text: `neither the witness nor ${peer ?? 'the peer'} is heard: no claim could win`,
+    }
+  }
+
+  const standing = phase.name === 'barred' ? phase.cause : null
+  if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
+    const lastHeardAtMs = Math.max(guard.peerHeardAtMs ?? -Infinity, guard.listeningSinceMs)
+    const newerByMs = guard.witnessWord.renewedAtMs - lastHeardAtMs
+    // Once barred so, a node stays barred until the holder is heard again or its lease is over.
+    if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
+      return {
+        kind: 'holder-elsewhere',
+        text: `${peer ?? ''} is not heard here for ${Math.round(atMs - lastHeardAtMs)} ms, but the witness hears it renew: the link between the nodes is cut and ${peer ?? ''} holds the lease`,
+      }
+  }
+
+  if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
+    return {
+      kind: 'no-gateway',
+      text: `this node does not reach its gateway, and ${peer ?? 'the peer'}, which holds the lease, does`,
+    }
+  if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
+  return null
+}

@@ -1,0 +1,57 @@
+/**
+ * How a candidacy begins and goes on: this node's own vote, the epochs it may use, and whether an earlier
+ * lease is still in use.
+ */
+import { type Turn, pushVoteEffects, set } from './turn.ts'
+import { askVote } from '../../../shared/core/vote/ask.ts'
+import { leaseUntilMs, newCandidacy, withGrant, withPending, withRefusal } from './lease.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+import type { Guard } from './state.ts'
+import { keptVoter, votersOf } from './own-lease.ts'
+
+export function askOwnVote(turn: Turn): void {
+  const { guard, atMs } = turn
+  if (guard.candidacy === null) return
+  const { node, candidacy, timing } = guard
+  const ask = { from: node, epoch: candidacy.epoch, leaseMs: timing.leaseMs, atMs }
+  const { voter, effects, decision } = askVote(guard.voter, ask, timing)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
+  switch (decision.kind) {
+    case 'granted':
+      return set(turn, { candidacy: withGrant(candidacy, node, atMs) })
+    case 'pending':
+      // Asked again while the disk is busy: the grant counts from the first time.
+      return set(turn, {
+        candidacy: {
+          ...withPending(candidacy, node),
+          ownAskedAtMs: effects.length > 0 ? atMs : candidacy.ownAskedAtMs,
+        },
+      })
+    case 'refused':
+      return set(turn, { candidacy: withRefusal(candidacy, node, { ...decision, sentAtMs: atMs }) })
+    default:
+      return assertNever(decision)
+  }
+}
+
+/** Until when the lease that this node uses is good; -Infinity: it uses none. */
+export function leaseInUseUntilMs(guard: Guard): number {
+  const { phase, candidacy, timing } = guard
+  if ((phase.name !== 'holding' && phase.name !== 'entitled') || candidacy === null) return -Infinity
+  return leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs, keptVoter(guard))
+}
+
+/**
+ * Ask all again under a new epoch: a voter knows of a higher one, or the plan has another timing. A lease in use stays
+ * good for as long as it was.
+ */
+export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.guard)): void {
+  const { candidacy, voter } = turn.guard
+  if (candidacy === null) return
+  set(turn, {
+    candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs }),
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}

@@ -1,0 +1,51 @@
+/**
+ * What the guard orders: the effects that `decide` returns, in the order in which the shell carries them
+ * out.
+ */
+import type { Ballot, Mark } from '../../../shared/core/vote/voter.ts'
+import type { Verdict } from '../../../shared/protocol/messages.ts'
+import type { Rung } from './fence-ladder.ts'
+import type { FenceMemory, Guard, KeptBallot } from './state.ts'
+import type { Drilled } from '../../../shared/protocol/report.ts'
+
+export type TellLevel = 'info' | 'warning' | 'critical'
+
+export type GuardEffect =
+  /** Write the track_file: on puts the instance into FAULT, off lets it go. */
+  | { readonly type: 'bar'; readonly on: boolean }
+  /** Write the permit file: what the check tells keepalived until `untilMs` (boot clock). */
+  | {
+      readonly type: 'permit'
+      readonly word: 'permit' | 'bar'
+      readonly untilMs: number
+      readonly why: string
+    }
+  /** Write the ballot durably, then report `recorded` or `record-failed`. */
+  | { readonly type: 'record'; readonly ballot: Ballot }
+  | { readonly type: 'mark'; readonly mark: Mark }
+  | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: Verdict }
+  /** Send a heartbeat to every voter now. */
+  | { readonly type: 'beat' }
+  /** Carry out this rung (the bar has its own effect), look at kernel and processes, report `rung-ended` and `observed`. */
+  | { readonly type: 'fence'; readonly rung: Exclude<Rung, 'bar'> }
+  | { readonly type: 'start-keepalived' }
+  /** Send gratuitous ARP for every VIP of the instance. */
+  | { readonly type: 'announce' }
+  | { readonly type: 'count-adverts' }
+  /** For a successor of this process, before the next effect; on disk without waiting for it. */
+  | { readonly type: 'remember'; readonly memory: FenceMemory }
+  /** Write the vote that the peer left here durably, or take it off the disk; then report `vote-kept`. */
+  | { readonly type: 'keep-vote'; readonly kept: KeptBallot | null }
+  /** Tell the check, on disk, that this node's vote was left with the peer: without an agent it must refuse. */
+  | { readonly type: 'vote-left'; readonly on: boolean }
+  /** As `remember`, and nothing else is done before: report `remembered`. */
+  | { readonly type: 'remember-first'; readonly memory: FenceMemory }
+  /** How a drill ended, for the witness. */
+  | { readonly type: 'drilled'; readonly drilled: Drilled }
+  /** One line for the operator: to the log here and to the witness's events. */
+  | { readonly type: 'tell'; readonly event: string; readonly level: TellLevel; readonly text: string }
+
+export interface Guarding {
+  readonly guard: Guard
+  readonly effects: readonly GuardEffect[]
+}

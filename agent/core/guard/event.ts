@@ -1,0 +1,74 @@
+/** What the guard is told: everything that can reach `decide`. */
+import type { KeepalivedState, ProcessState, Report, VipState } from '../../../shared/protocol/report.ts'
+import type { Profile } from '../../../shared/protocol/plan.ts'
+import type { NodeName, VoterName } from '../../../shared/protocol/names.ts'
+import type { Timing } from '../../../shared/core/timing.ts'
+import type { Order, Verdict } from '../../../shared/protocol/messages.ts'
+import type { Ballot } from '../../../shared/core/vote/voter.ts'
+import type { Rung } from './fence-ladder.ts'
+import type { Gateway, KeptBallot } from './state.ts'
+
+export type GuardEvent =
+  /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
+  | {
+      readonly type: 'observed'
+      readonly atMs: number
+      readonly keepalived: KeepalivedState
+      readonly process: ProcessState
+      readonly vips: VipState
+    }
+  /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
+  | { readonly type: 'rival-advert'; readonly atMs: number }
+  | { readonly type: 'profile'; readonly atMs: number; readonly profile: Profile }
+  /** The witness handed out a plan: who the peer is, and the timing of the cluster. */
+  | { readonly type: 'plan'; readonly atMs: number; readonly peer: NodeName | null; readonly timing: Timing }
+  /** A voter answered a beat of ours that left at `sentAtMs`. */
+  | {
+      readonly type: 'answer'
+      readonly atMs: number
+      readonly from: VoterName
+      readonly sentAtMs: number
+      readonly verdict: Verdict
+    }
+  /** The peer's beat: it reports, and may ask for our vote. `beat` is its seq, for the answer. */
+  | {
+      readonly type: 'peer-report'
+      readonly atMs: number
+      readonly beat: number
+      readonly report: Report
+      readonly leaseMs: number
+    }
+  | { readonly type: 'order'; readonly atMs: number; readonly order: Order }
+  /** The heartbeat is about to be composed: renew the own vote, extend the permit. */
+  | { readonly type: 'renew'; readonly atMs: number }
+  /** The deadline of `nextDeadlineMs`, or any other time. */
+  | { readonly type: 'tick'; readonly atMs: number }
+  /**
+   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
+   * the event that found it.
+   */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
+  | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
+  | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
+  /** A rung's command ended (not yet the proof: that is an `observed`). */
+  | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
+  /** The memory of `remember-first` is on disk; or not, and why. */
+  | { readonly type: 'remembered'; readonly atMs: number; readonly error: string | null }
+  | { readonly type: 'start-ended'; readonly atMs: number; readonly error: string | null }
+  /** How many adverts keepalived received since it started; null: it cannot say. */
+  | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
+  | { readonly type: 'gateway'; readonly atMs: number; readonly gateway: Gateway }
+  | { readonly type: 'check-seen'; readonly atMs: number }
+  /** The operator's word that this node goes for long. */
+  | { readonly type: 'leave'; readonly atMs: number }
+  /** The leave came to nothing: this node is here still. */
+  | { readonly type: 'stay'; readonly atMs: number }
+  /** What `keep-vote` wanted on the disk is there; `error`: nobody knows what is there. */
+  | {
+      readonly type: 'vote-kept'
+      readonly atMs: number
+      readonly kept: KeptBallot | null
+      readonly error: string | null
+    }
+  /** The peer's agent lives and has no such instance: it keeps no vote of this one. */
+  | { readonly type: 'peer-without'; readonly atMs: number }

@@ -1,0 +1,56 @@
+/** A voter answered: what its grant, its refusal or the witness's word changes. */
+import { type Turn, set } from '../turn.ts'
+import type { GuardEvent } from '../event.ts'
+import { learnEpoch } from '../../../../shared/core/vote/voter.ts'
+import { witness } from '../../../../shared/protocol/names.ts'
+import { bookCountedVote, bookReturnedVote, voidKept } from './standing.ts'
+import { withGrant, withPending, withRefusal } from '../lease.ts'
+import { raiseEpoch } from '../candidate.ts'
+import { assertNever } from '../../../../shared/assert-never.ts'
+import type { WitnessWord } from '../state.ts'
+import { peerName } from '../own-lease.ts'
+
+export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
+  const { from, sentAtMs, verdict, atMs } = event
+  set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
+  if (from === witness) {
+    const { holder, renewedAgoMs } = verdict
+    // The answer left after the beat did, so the renewal is at least this recent.
+    const witnessWord = { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) }
+    set(turn, { witnessHeardAtMs: atMs, witnessWord })
+    bookWitnessWord(turn, witnessWord)
+  } else {
+    set(turn, { peerHeardAtMs: atMs })
+    bookReturnedVote(turn, from, verdict.returnsVote)
+    bookCountedVote(turn, from, verdict.countsVote)
+  }
+
+  const { candidacy } = turn.guard
+  const { vote } = verdict
+  if (candidacy === null) return
+  switch (vote.kind) {
+    case 'none':
+      return
+    case 'pending':
+      if (vote.epoch === candidacy.epoch) set(turn, { candidacy: withPending(candidacy, from) })
+      return
+    case 'granted':
+      if (vote.epoch !== candidacy.epoch) return
+      set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })
+      if (from === witness) set(turn, { witnessEpoch: vote.epoch })
+      return
+    case 'refused':
+      if (vote.reason === 'stale-epoch' && verdict.epoch >= candidacy.epoch) return raiseEpoch(turn)
+      return set(turn, { candidacy: withRefusal(candidacy, from, { ...vote, sentAtMs }) })
+    default:
+      return assertNever(vote)
+  }
+}
+
+/** A peer that renews at the witness has its own vote: it left none here, whatever an old disk says. */
+function bookWitnessWord(turn: Turn, { holder, renewedAtMs }: WitnessWord): void {
+  const { kept, peer } = turn.guard
+  if (kept.phase === 'none' || kept.phase === 'void') return
+  if (holder === peer && renewedAtMs > kept.sinceMs)
+    voidKept(turn, `the witness hears ${peerName(turn.guard)} renew its lease`)
+}

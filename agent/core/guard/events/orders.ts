@@ -1,0 +1,39 @@
+/** The witness gives an order: release the VIP, yield it, or drill. */
+import type { Turn } from '../turn.ts'
+import type { Order } from '../../../../shared/protocol/messages.ts'
+import { startFence } from '../transitions.ts'
+import { askOwnVote } from '../candidate.ts'
+import { hasLostGateway } from '../hearing.ts'
+import { bookDrillOrder } from './drill-order.ts'
+import { assertNever } from '../../../../shared/assert-never.ts'
+
+/**
+ * The witness says that another node has the lease. Obeyed where this node has none of its own. A holder does not take
+ * its word for it: under an older epoch than the order's it asks all voters at once, and their refusals decide.
+ */
+export function bookOrder(turn: Turn, order: Order): void {
+  const { phase, candidacy } = turn.guard
+  switch (order.what) {
+    case 'announce':
+      if (phase.name === 'holding') turn.effects.push({ type: 'announce' })
+      return
+    case 'fence':
+      if (phase.name === 'claiming' || phase.name === 'unprotected')
+        startFence(turn, { reason: `the witness orders it: ${order.reason}`, first: 'bar' })
+      else if (phase.name === 'holding' && candidacy !== null && candidacy.epoch < order.epoch) {
+        askOwnVote(turn)
+        turn.effects.push({ type: 'beat' })
+      }
+      return
+    case 'yield':
+      if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
+        startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
+      return
+    case 'drill':
+      return bookDrillOrder(turn, order, 'standby')
+    case 'drill-holder':
+      return bookDrillOrder(turn, order, 'holder')
+    default:
+      return assertNever(order.what)
+  }
+}

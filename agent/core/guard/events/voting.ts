@@ -1,0 +1,166 @@
+/** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
+import { compareCandidates } from '../../../../shared/core/preference.ts'
+import type { Vote } from '../../../../shared/protocol/messages.ts'
+import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
+import { type Ballot, learnEpoch, promisedTo, verdictOf } from '../../../../shared/core/vote/voter.ts'
+import { showsVip } from '../../../../shared/core/vip-sighting.ts'
+import { startFence } from '../transitions.ts'
+import type { GuardEvent } from '../event.ts'
+import { holdsVip } from '../state.ts'
+import { bookPeersVotes, countedEpoch, returnedEpoch } from './standing.ts'
+import { giveBackOwnVote } from '../transitions.ts'
+import { keptVoter, votersOf } from '../own-lease.ts'
+import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
+import { askOwnVote } from '../candidate.ts'
+import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
+
+export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
+  const { report, beat, leaseMs, atMs } = event
+  const before = turn.guard.peerReport
+  const peer = turn.guard.peer
+  if (peer === null) return
+  set(turn, {
+    peerHeardAtMs: atMs,
+    peerReport: report,
+  })
+  bookPeersVotes(turn, report)
+
+  if (report.release) {
+    const { voter, effects } = releaseVote(turn.guard.voter, peer)
+    set(turn, { voter })
+    turn.effects.push(...effects)
+  }
+
+  const rivalled = before !== null && showsVip(before)
+  if (turn.guard.phase.name === 'holding') {
+    if (rivalled && !showsVip(report)) {
+      turn.effects.push({ type: 'announce' })
+      tell(turn, 'rival-gone', 'info', `${peer} gave the VIP up; this node announces it again.`)
+    } else if (report.ask !== null && before?.ask == null) {
+      turn.effects.push({ type: 'announce' })
+      tell(
+        turn,
+        'rival',
+        'warning',
+        `${peer} became MASTER too (${report.why}); this node has the lease and keeps the VIP.`,
+      )
+    }
+  }
+
+  const vote: Vote =
+    report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
+  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
+  if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
+  answerPeer(turn, beat, vote)
+}
+
+function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {
+  const { guard, atMs } = turn
+  const own = promisedTo(guard.voter, atMs)
+  if (guard.phase.name === 'claiming' && own?.node !== ask.peer) return settleContest(turn, ask.peer)
+  const { voter, effects, decision } = askVote(guard.voter, { ...ask, from: ask.peer, atMs }, guard.timing)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
+  return decision
+}
+
+/**
+ * Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. One that
+ * only confirms the VIP that it had before does not, nor one that a majority is voting for: the other cannot win any more, and
+ * if both gave up nobody would have the VIP.
+ */
+function settleContest(turn: Turn, peer: string): Vote {
+  const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
+  if (phase.name === 'claiming' && phase.adopts)
+    return { kind: 'refused', reason: 'outranked', text: `${node} had the VIP before and confirms its lease` }
+  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
+    return { kind: 'refused', reason: 'outranked', text: `a majority is voting for ${node} already` }
+  const rank = compareCandidates(
+    { node, priority: profile.priority, gateway },
+    { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
+    null,
+  )
+  if (rank < 0)
+    return {
+      kind: 'refused',
+      reason: 'outranked',
+      text: `${node} claims at the same moment and is preferred`,
+    }
+  startFence(turn, { reason: `${peer} claims at the same moment and is preferred`, first: 'bar' })
+  return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
+}
+
+function answerPeer(turn: Turn, beat: number, vote: Vote): void {
+  const { voter, profile } = turn.guard
+  const returnsVote = returnedEpoch(turn.guard)
+  const countsVote = countedEpoch(turn.guard)
+  const verdict = {
+    ...verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
+    ...(returnsVote === undefined ? {} : { returnsVote }),
+    ...(countsVote === undefined ? {} : { countsVote }),
+  }
+  turn.effects.push({ type: 'answer-peer', beat, verdict })
+}
+
+export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
+  const { guard, atMs } = turn
+  set(turn, { recordTookMs: event.tookMs, ballotFails: false })
+  const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
+  if (result === null) return
+  set(turn, { voter: result.voter })
+  pushVoteEffects(turn, result.effects)
+  const { pledge } = guard.voter
+  const stood = pledge.phase === 'recording' && pledge.stood !== undefined
+  if (event.ballot.standing === true || stood) bookStandingRecorded(turn, event.ballot)
+  if (event.ballot.to !== guard.node)
+    return answerPendingPeer(turn, { kind: 'granted', epoch: event.ballot.epoch })
+  const { candidacy } = guard
+  if (candidacy?.epoch === event.ballot.epoch)
+    return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
+  // The claim was given up, or raised to a higher epoch, while the disk was busy.
+  if (candidacy !== null) askOwnVote(turn)
+  // While the VIP may still be here an older lease may be, too.
+  else if (!holdsVip(guard)) giveBackOwnVote(turn)
+}
+
+/** The peer hears at once that this node's vote stands with it, or is an ordinary one again. */
+function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
+  turn.effects.push({ type: 'beat' })
+  if (standing === true)
+    return tell(
+      turn,
+      'vote-left',
+      'info',
+      `This node goes on its operator's word; its vote is left with ${to} until it is back.`,
+    )
+  turn.effects.push({ type: 'vote-left', on: false })
+  tell(turn, 'vote-back', 'info', `${to} handed the vote back that this node had left with it.`)
+}
+
+export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {
+  const { guard } = turn
+  const text = `a promise to ${event.ballot.to} cannot be written to disk: ${event.error}`
+  set(turn, { voter: ballotLost(guard.voter, event.ballot) })
+  if (!guard.ballotFails)
+    tell(
+      turn,
+      'promise-not-written',
+      'critical',
+      `${text}. This node cannot vote for a new holder until that is mended; it goes on trying.`,
+    )
+  set(turn, { ballotFails: true })
+  if (event.ballot.to !== guard.node)
+    return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
+  const { candidacy } = guard
+  if (candidacy?.epoch !== event.ballot.epoch) return
+  const refusal = { reason: 'ledger', text, sentAtMs: candidacy.ownAskedAtMs } as const
+  set(turn, { candidacy: withRefusal(candidacy, guard.node, refusal) })
+}
+
+function answerPendingPeer(turn: Turn, vote: Vote): void {
+  const { peerBeatPending } = turn.guard
+  if (peerBeatPending === null) return
+  set(turn, { peerBeatPending: null })
+  answerPeer(turn, peerBeatPending, vote)
+}

@@ -1,0 +1,40 @@
+/** The fences of the last hour, and how long keepalived stays stopped because of them. */
+import type { FenceMemory } from './state.ts'
+import { type Turn, set } from './turn.ts'
+
+const holdDownFirstMs = 5000
+
+const holdDownMostMs = 300_000
+
+const fenceHistoryMs = 3_600_000
+
+/** Where nobody holds, so many fences within a minute are followed by no pause at all, and later ones by this. */
+const promptRejoins = 2
+
+const pauseAfterMs = 2000
+
+const minuteMs = 60_000
+
+export function recentFences(atMs: readonly number[], nowMs: number): readonly number[] {
+  return atMs.filter((fencedAtMs) => fencedAtMs <= nowMs && nowMs - fencedAtMs < fenceHistoryMs)
+}
+
+export function holdDownMs(fencedAtMs: readonly number[], nowMs: number): number {
+  const fences = Math.max(1, recentFences(fencedAtMs, nowMs).length)
+  return Math.min(holdDownFirstMs * 2 ** (fences - 1), holdDownMostMs)
+}
+
+/** Two nodes that cannot win must not take turns many times a second. */
+export function pauseMs({ recentAtMs }: FenceMemory, atMs: number): number {
+  const lately = recentAtMs.filter((fencedAtMs) => fencedAtMs <= atMs && atMs - fencedAtMs < minuteMs).length
+  return lately > promptRejoins ? pauseAfterMs : 0
+}
+
+export function rememberStopped(turn: Turn, stopped: boolean): void {
+  const { memory } = turn.guard
+  if (memory.stopped === stopped) return
+  const { number, recentAtMs } = memory
+  // What is over when keepalived runs again is the drill as well.
+  set(turn, { memory: { ...(stopped ? memory : { number, recentAtMs }), stopped } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+}

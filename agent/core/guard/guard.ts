@@ -1,0 +1,275 @@
+/**
+ * A node's decisions for one vrrp_instance: state and event in, state and ordered effects out. Pure.
+ *
+ * The rule it keeps: keepalived may be MASTER here only while this node has the lease. `decide` books what an event
+ * says and then `settle`s: from the facts of the moment alone it moves from phase to phase until nothing changes.
+ */
+import { type Guard, type GuardOptions, holdsVip } from './state.ts'
+import { type Phase, reportsAsk } from './phase.ts'
+import { holdDownMs } from './fence-history.ts'
+import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
+import {
+  bookLeave,
+  bookPeerWithout,
+  bookStay,
+  bookVoteKept,
+  confirmKept,
+  endDoubtInTime,
+  recoverKept,
+  stayWhereKeepalivedRuns,
+} from './events/standing.ts'
+import type { GuardEvent } from './event.ts'
+import type { Guarding } from './effect.ts'
+import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
+import { expireVote } from '../../../shared/core/vote/voter.ts'
+import { bookDrillRemembered, giveUpWaitingDrill } from './events/drill-order.ts'
+import {
+  bookDrillCommandEnded,
+  concludeHolderDrill,
+  interruptDrill,
+  stepDrilling,
+} from './phases/drilling.ts'
+import { bookAnswer } from './events/answers.ts'
+import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
+import { bookOrder } from './events/orders.ts'
+import { bookRungEnded, stepFencing } from './phases/fencing.ts'
+import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
+import { bookAdverts, stepNotMaster } from './phases/standby.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
+import { enterClaim, enterGated, release } from './transitions.ts'
+import { alone, peerHolds } from './hearing.ts'
+import { writePermit } from './permit.ts'
+import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
+import { stepClaiming } from './phases/claim.ts'
+import { stepHolding, stepUnprotected } from './phases/holding.ts'
+
+export type * from './state.ts'
+export type * from './effect.ts'
+export type * from './event.ts'
+export type * from './phase.ts'
+export type { Rung } from './fence-ladder.ts'
+export { reportOf } from './report.ts'
+export { leaveHindrance, leaveProgress } from './events/standing.ts'
+
+/** The guard of an agent that starts at `atMs`. */
+export function createGuard(options: GuardOptions): Guard {
+  const { node, peer, profile, timing, policy, recovered, memory, atMs } = options
+  const drilling = memory.drilling === true
+  const phase: Phase = memory.stopped
+    ? {
+        name: 'fenced',
+        sinceMs: atMs,
+        reason: drilling ? 'this agent ended in a drill' : 'fenced before this agent started',
+        holdUntilMs: drilling ? atMs : atMs + holdDownMs(memory.recentAtMs, atMs),
+        sawAbsent: false,
+        startFailed: false,
+        drill: drilling,
+      }
+    : { name: 'standby', sinceMs: atMs }
+  return {
+    node,
+    peer,
+    profile,
+    timing,
+    policy,
+    phase,
+    seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    observed: false,
+    voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
+    candidacy: null,
+    listeningSinceMs: atMs,
+    witnessHeardAtMs: null,
+    witnessWord: null,
+    witnessEpoch: 0,
+    peerHeardAtMs: null,
+    peerReport: null,
+    peerBeatPending: null,
+    memory,
+    lastFence: null,
+    drill: null,
+    barOn: null,
+    failedProbations: 0,
+    checkSeenAtMs: null,
+    gateway: 'unknown',
+    ballotFails: false,
+    recordTookMs: null,
+    kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
+    leave: 'none',
+    inDoubt: options.standing?.inDoubt ?? false,
+  }
+}
+
+/** One event of the guard's life. */
+export function decide(guard: Guard, event: GuardEvent): Guarding {
+  const turn: Turn = {
+    guard,
+    effects: [],
+    atMs: event.atMs,
+    firstSight: false,
+    enteredBackup: false,
+    commandFailed: false,
+  }
+  // Before time passes: what a jump of the clock made look expired may still be in use.
+  if (event.type === 'resumed') keepPromise(turn, event)
+  set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
+  endDoubtInTime(turn)
+  confirmKept(turn)
+  book(turn, event)
+  stayWhereKeepalivedRuns(turn)
+  giveUpWaitingDrill(turn)
+  settle(turn)
+  concludeHolderDrill(turn)
+  return { guard: turn.guard, effects: turn.effects }
+}
+
+function book(turn: Turn, event: GuardEvent): void {
+  const { guard } = turn
+  switch (event.type) {
+    case 'observed':
+      return bookObservation(turn, event)
+    case 'rival-advert':
+      if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
+      return
+    case 'profile':
+      return set(turn, { profile: event.profile })
+    case 'plan':
+      return bookPlan(turn, event)
+    case 'answer':
+      return bookAnswer(turn, event)
+    case 'peer-report':
+      return bookPeerReport(turn, event)
+    case 'order':
+      return bookOrder(turn, event.order)
+    case 'renew':
+      return renew(turn)
+    case 'tick':
+      return
+    case 'resumed':
+      return bookGap(turn, event)
+    case 'recorded':
+      return bookRecorded(turn, event)
+    case 'record-failed':
+      return bookRecordFailed(turn, event)
+    case 'rung-ended':
+      bookDrillCommandEnded(turn, event)
+      return bookRungEnded(turn, event)
+    case 'remembered':
+      return bookDrillRemembered(turn, event.error)
+    case 'start-ended':
+      if (guard.phase.name === 'drilling') return bookDrillCommandEnded(turn, event)
+      return bookStartEnded(turn, event.error)
+    case 'adverts':
+      return bookAdverts(turn, event.received)
+    case 'gateway':
+      return set(turn, { gateway: event.gateway })
+    case 'check-seen':
+      return set(turn, { checkSeenAtMs: event.atMs })
+    case 'leave':
+      return bookLeave(turn)
+    case 'stay':
+      return bookStay(turn)
+    case 'vote-kept':
+      return bookVoteKept(turn, event)
+    case 'peer-without':
+      return bookPeerWithout(turn)
+    default:
+      return assertNever(event)
+  }
+}
+
+function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
+  const { keepalived, process, vips } = event
+  const { seen, observed } = turn.guard
+  turn.firstSight = !observed
+  turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
+  set(turn, { seen: { keepalived, process, vips }, observed: true })
+}
+
+/** Votes are worth what was asked for: under another timing all are asked for again. */
+function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
+  const { peer, timing } = event
+  const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
+  const carriedUntilMs = leaseInUseUntilMs(turn.guard)
+  set(turn, { peer, timing })
+  if (retimed) raiseEpoch(turn, carriedUntilMs)
+}
+
+function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
+  const { voter, timing } = turn.guard
+  const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs: timing.reserveMs })
+  set(turn, { voter: kept.voter })
+  pushVoteEffects(turn, kept.effects)
+}
+
+/** The agent stood still: what it heard before is old, and so is its lease until somebody confirms it. */
+function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
+  set(turn, { listeningSinceMs: turn.atMs })
+  const what =
+    jumpedMs > 0
+      ? `The boot clock jumped ${Math.round(jumpedMs)} ms ahead, or this host slept`
+      : `This agent did not run for ${Math.round(gapMs)} ms`
+  tell(turn, 'paused', 'warning', `${what}; nothing from before counts until it is confirmed.`)
+  const { phase } = turn.guard
+  if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
+  if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)
+  interruptDrill(turn, what)
+}
+
+/** Before each heartbeat: the own vote is renewed like any other, and the check's permit is extended. */
+function renew(turn: Turn): void {
+  const { phase } = turn.guard
+  if (reportsAsk(phase)) askOwnVote(turn)
+  const mayWin = !peerHolds(turn.guard, turn.atMs) && !alone(turn.guard, turn.atMs)
+  if (phase.name === 'overruled' && mayWin) enterClaim(turn, 'adopt')
+  writePermit(turn)
+}
+
+/** More moves than this within one turn would be a loop of this code. */
+const mostMoves = 12
+
+function settle(turn: Turn): void {
+  for (let move = 0; move < mostMoves; move++) {
+    const { phase } = turn.guard
+    step(turn)
+    if (turn.guard.phase.name === phase.name) return
+  }
+  throw new Error(
+    `the guard of ${turn.guard.profile.instance} does not settle: ${JSON.stringify(turn.guard.phase)}`,
+  )
+}
+
+function step(turn: Turn): void {
+  const { phase, observed } = turn.guard
+  if (!observed) return
+  switch (phase.name) {
+    case 'standby':
+    case 'probation':
+    case 'barred':
+      return stepNotMaster(turn)
+    case 'gated':
+      return stepGated(turn, phase)
+    case 'applying':
+      return stepApplying(turn, phase)
+    case 'entitled':
+      return stepEntitled(turn, phase)
+    case 'claiming':
+      return stepClaiming(turn, phase)
+    case 'holding':
+      return stepHolding(turn)
+    case 'unprotected':
+      return stepUnprotected(turn)
+    case 'overruled':
+      return holdsVip(turn.guard) ? undefined : release(turn)
+    case 'fencing':
+      return stepFencing(turn, phase)
+    case 'fenced':
+      return stepFenced(turn, phase)
+    case 'rejoining':
+      return stepRejoining(turn, phase)
+    case 'drilling':
+      return stepDrilling(turn, phase)
+    default:
+      return assertNever(phase)
+  }
+}

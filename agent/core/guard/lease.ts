@@ -1,0 +1,133 @@
+/**
+ * What a candidate has collected: the lease is a majority of votes, each worth leaseMs from when its request left.
+ * Pure arithmetic over a set of votes.
+ */
+import type { Epoch, VoterName } from '../../../shared/protocol/names.ts'
+import type { RefusalReason } from '../../../shared/protocol/messages.ts'
+import { majorityOf } from '../../../shared/core/majority.ts'
+
+export interface Candidacy {
+  readonly epoch: Epoch
+  /** Per voter: when the newest request that it granted left this node; none where it has promised to another since. */
+  readonly grantedSentAtMs: Readonly<Record<VoterName, number>>
+  /** Per voter: its last word, where that was a refusal. */
+  readonly refusals: Readonly<Record<VoterName, { reason: RefusalReason; text: string }>>
+  /** Voters that would grant, and wait for their disk: they promise nothing to anybody else meanwhile. */
+  readonly pending: readonly VoterName[]
+  /** When the own vote was asked for; its grant may follow only after the disk. */
+  readonly ownAskedAtMs: number
+  /** Until when a lease under an earlier epoch of the same ownership is still good. */
+  readonly carriedUntilMs: number
+}
+
+export function newCandidacy(asked: { epoch: Epoch; askedAtMs: number; carriedUntilMs: number }): Candidacy {
+  return {
+    epoch: asked.epoch,
+    grantedSentAtMs: {},
+    refusals: {},
+    pending: [],
+    ownAskedAtMs: asked.askedAtMs,
+    carriedUntilMs: asked.carriedUntilMs,
+  }
+}
+
+/**
+ * Until when the candidate has the lease; -Infinity: it has none.
+ * @param kept the voter that left its vote with this node, if any: that vote has no end
+ */
+export function leaseUntilMs(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  leaseMs: number,
+  kept: VoterName | null = null,
+): number {
+  const newestFirst = voters
+    .map((voter) => (voter === kept ? Infinity : (candidacy.grantedSentAtMs[voter] ?? -Infinity)))
+    .sort((a, b) => b - a)
+  const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity
+  return Math.max(decisive + leaseMs, candidacy.carriedUntilMs)
+}
+
+/** Refusals that may turn into a grant within the time of a claim. */
+const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch', 'yielding'])
+
+/**
+ * Whether no majority can come any more: too many voters have refused or are not there to answer.
+ * @param present whether a voter was heard lately, so that its answer is worth waiting for
+ */
+export function isHopeless(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  present: (voter: VoterName) => boolean,
+  kept: VoterName | null = null,
+): boolean {
+  const possible = voters.filter((voter) => {
+    if (voter === kept || candidacy.grantedSentAtMs[voter] !== undefined) return true
+    const refusal = candidacy.refusals[voter]
+    return refusal === undefined ? present(voter) : passing.has(refusal.reason)
+  })
+  return possible.length < majorityOf(voters.length)
+}
+
+/** Whether a majority has voted or is writing its vote down: nobody else can win, and only the disks are awaited. */
+export function isUnderWay(
+  candidacy: Candidacy,
+  voters: readonly VoterName[],
+  kept: VoterName | null = null,
+): boolean {
+  const won = voters.filter(
+    (voter) =>
+      voter === kept || candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
+  )
+  return won.length >= majorityOf(voters.length)
+}
+
+export function withPending(candidacy: Candidacy, voter: VoterName): Candidacy {
+  const others = candidacy.pending.filter((other) => other !== voter)
+  return { ...candidacy, pending: [...others, voter] }
+}
+
+export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: number): Candidacy {
+  const before = candidacy.grantedSentAtMs[voter] ?? -Infinity
+  return {
+    ...candidacy,
+    grantedSentAtMs: { ...candidacy.grantedSentAtMs, [voter]: Math.max(before, sentAtMs) },
+    refusals: without(candidacy.refusals, voter),
+    pending: candidacy.pending.filter((other) => other !== voter),
+  }
+}
+
+/**
+ * A voter refuses. Where its vote is promised to another node by now, what it promised to this one before is over,
+ * since a voter promises to one candidate at a time: its earlier grant counts no more, whatever the clock here says.
+ * (That of a paused virtual machine may have stood still.)
+ * @param refusal.sentAtMs when the refused request left: the grant of a later one stays
+ */
+export function withRefusal(
+  candidacy: Candidacy,
+  voter: VoterName,
+  refusal: { reason: RefusalReason; text: string; sentAtMs: number },
+): Candidacy {
+  const { reason, text, sentAtMs } = refusal
+  const isOver = reason === 'promised' && sentAtMs >= (candidacy.grantedSentAtMs[voter] ?? Infinity)
+  return {
+    ...candidacy,
+    grantedSentAtMs: isOver ? without(candidacy.grantedSentAtMs, voter) : candidacy.grantedSentAtMs,
+    refusals: { ...candidacy.refusals, [voter]: { reason, text } },
+    pending: candidacy.pending.filter((other) => other !== voter),
+  }
+}
+
+/** Who refused, and why, for an operator. */
+export function describeRefusals(candidacy: Candidacy): string {
+  return Object.entries(candidacy.refusals)
+    .map(([voter, { text }]) => `${voter} refused: ${text}`)
+    .join('; ')
+}
+
+function without<T>(
+  record: Readonly<Record<VoterName, T>>,
+  voter: VoterName,
+): Readonly<Record<VoterName, T>> {
+  return Object.fromEntries(Object.entries(record).filter(([other]) => other !== voter))
+}

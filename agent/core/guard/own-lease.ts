@@ -1,0 +1,34 @@
+/**
+ * What this node's lease rests on: who votes, when the lease ends, and whether a VIP is here that no
+ * keepalived serves.
+ */
+import type { Guard } from './state.ts'
+import { type VoterName, witness } from '../../../shared/protocol/names.ts'
+import { fenceAtMs } from '../../../shared/core/timing.ts'
+import { leaseUntilMs } from './lease.ts'
+
+/** keepalived died and left its VIP in the kernel. */
+export function isOrphaned(guard: Guard): boolean {
+  return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
+}
+
+export function votersOf(guard: Guard): readonly VoterName[] {
+  return [guard.node, witness, guard.peer ?? '(no peer yet)']
+}
+
+/** The voter whose vote was left with this node and counts without end; null: none. */
+export function keptVoter({ kept, peer }: Guard): VoterName | null {
+  const counts = kept.phase === 'kept' || (kept.phase === 'forgetting' && kept.counts)
+  return counts && kept.ballot.of === peer ? peer : null
+}
+
+/** The instant at which this node starts to fence itself unless its lease is renewed. */
+export function leaseEndsAtMs(guard: Guard): number {
+  if (guard.candidacy === null) return -Infinity
+  const { candidacy, timing } = guard
+  return fenceAtMs(leaseUntilMs(candidacy, votersOf(guard), timing.leaseMs, keptVoter(guard)), timing)
+}
+
+export function peerName(guard: Guard): string {
+  return guard.peer ?? 'the peer'
+}

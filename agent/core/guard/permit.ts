@@ -1,0 +1,63 @@
+/** What keepalived and its check are told: the bar (the track_file) and the permit file with its deadline. */
+import type { Guard } from './state.ts'
+import { heardSomebody } from './hearing.ts'
+import { keptVoter, leaseEndsAtMs } from './own-lease.ts'
+import { type Turn, set } from './turn.ts'
+import { holderPermitMs, permitMs } from '../../../shared/core/timing.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+
+/** At the start nothing is lifted or permitted before somebody was heard; the check asks the witness meanwhile. */
+export function mayPermit(guard: Guard): boolean {
+  return heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
+}
+
+/** In observe mode nothing is ever barred, and a bar that was left behind is lifted. */
+export function setBar(turn: Turn, on: boolean): void {
+  if (turn.guard.barOn === on || (on && turn.guard.policy.mode === 'observe')) return
+  set(turn, { barOn: on })
+  turn.effects.push({ type: 'bar', on })
+}
+
+/** The line that the check reads while this agent lives; its deadline is what a dead agent leaves behind. */
+export function writePermit(turn: Turn): void {
+  const { guard, atMs } = turn
+  const { phase, timing, policy } = guard
+  const line = (word: 'permit' | 'bar', untilMs: number, why: string): void => {
+    turn.effects.push({ type: 'permit', word, untilMs: Math.floor(untilMs), why })
+  }
+  const standardMs = permitMs(timing)
+  if (policy.mode === 'observe') return line('permit', atMs + standardMs, 'observe mode')
+  switch (phase.name) {
+    case 'standby':
+    case 'probation':
+    case 'rejoining':
+      if (mayPermit(guard)) line('permit', atMs + standardMs, `${phase.name}: may become MASTER`)
+      return
+    case 'gated':
+    case 'applying':
+      return line('bar', atMs + standardMs, 'gate: strict; this node does not have the lease')
+    case 'entitled':
+    case 'holding':
+      return line(
+        'permit',
+        Math.min(leaseEndsAtMs(guard), atMs + holderPermitMs(timing)),
+        `holds the lease (epoch ${guard.candidacy?.epoch ?? 0})`,
+      )
+    case 'unprotected':
+    case 'overruled':
+      return line('permit', atMs + standardMs, phase.name)
+    case 'claiming':
+      return
+    case 'barred':
+      return line('bar', atMs + standardMs, phase.cause.text)
+    case 'fencing':
+    case 'fenced':
+      return line('bar', atMs + standardMs, phase.reason)
+    case 'drilling':
+      if (phase.returning === null) return line('bar', atMs + standardMs, `a drill: ${phase.reason}`)
+      if (guard.barOn === true) return line('bar', atMs + standardMs, 'after a drill; the bar stays')
+      return line('permit', atMs + standardMs, 'after a drill: may become MASTER')
+    default:
+      return assertNever(phase)
+  }
+}

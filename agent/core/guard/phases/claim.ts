@@ -1,0 +1,81 @@
+/** A MASTER without a lease asks for the votes: it wins, is refused, or waits no longer. Pure. */
+import { type Guard, holdsVip } from '../state.ts'
+import type { Phase } from '../phase.ts'
+import { describeRefusals, isHopeless, isUnderWay } from '../lease.ts'
+import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
+import { silenceMs } from '../../../../shared/core/timing.ts'
+import { showsVip } from '../../../../shared/core/vip-sighting.ts'
+import { type Turn, set, tell } from '../turn.ts'
+import { claimRetryMs, enterUnprotected, fenceOrphan, release, startFence } from '../transitions.ts'
+import { setBar, writePermit } from '../permit.ts'
+import { hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
+import { askOwnVote } from '../candidate.ts'
+import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
+
+/**
+ * Silence ends a claim. Waiting for the disks of a majority that has voted is not silence; and where the peer was just
+ * heard without the VIP nobody is disturbed by a slow network, which otherwise could never be taken over in.
+ */
+export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
+  const { candidacy, timing } = guard
+  const mayLast =
+    peerWasWithoutVip(guard, phase.sinceMs) ||
+    (candidacy !== null && isUnderWay(candidacy, votersOf(guard), keptVoter(guard)))
+  return mayLast ? Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs) : phase.deadlineMs
+}
+
+function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: number): boolean {
+  const isFresh = peerHeardAtMs !== null && peerHeardAtMs >= atMs - silenceMs(timing)
+  return isFresh && peerReport !== null && !showsVip(peerReport)
+}
+
+/** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
+export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
+  return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
+}
+
+export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): void {
+  const { guard, atMs } = turn
+  const { candidacy, policy } = guard
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (!holdsVip(guard) || candidacy === null) return release(turn)
+
+  if (leaseEndsAtMs(guard) > atMs) {
+    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
+    setBar(turn, false)
+    writePermit(turn)
+    const kept = keptVoter(guard)
+    const votes = new Set([...Object.keys(candidacy.grantedSentAtMs), ...(kept === null ? [] : [kept])])
+    const voters = [...votes].sort().join(' and ')
+    return tell(
+      turn,
+      'lease-won',
+      'info',
+      `This node holds the lease (epoch ${candidacy.epoch}) by the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked.`,
+    )
+  }
+
+  const lost = whyLost(guard, phase, atMs)
+  if (lost !== null) {
+    if (policy.alone === 'keep' && hearsNobody(guard, atMs)) return enterUnprotected(turn)
+    return startFence(turn, { reason: lost, first: 'bar' })
+  }
+
+  if (atMs < phase.retryAtMs || !mayTurn(guard, phase)) return
+  set(turn, { phase: { ...phase, retryAtMs: atMs + claimRetryMs } })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+/** Why this claim has failed; null: it may still win. */
+function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number): string | null {
+  const { candidacy, node } = guard
+  if (candidacy === null) return 'it was given up'
+  const refusals = describeRefusals(candidacy)
+  const present = (voter: VoterName): boolean =>
+    voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
+    return `the claim cannot win: ${refusals || 'nobody is there to vote'}`
+  if (atMs < claimDeadlineMs(guard, phase)) return null
+  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no answer'}`
+}

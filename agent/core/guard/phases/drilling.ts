@@ -1,0 +1,233 @@
+/**
+ * A drill: the fence walked through on purpose, each rung proved and timed, and the way back at once. On a standby the
+ * whole ladder is walked; a holder lets go for the other node, which is a planned switchover with proof. Pure.
+ *
+ * It counts for no hold-down and follows no `rejoin: manual`: keepalived is not at fault. It never goes as far as SIGKILL:
+ * that would prove nothing that a stop command which works does not make needless.
+ */
+import { type Turn, set, tell } from '../turn.ts'
+import type { Order } from '../../../../shared/protocol/messages.ts'
+import { type Ladder, type LadderPolicy, type Rung, climb, startLadder } from '../fence-ladder.ts'
+import { setBar, writePermit } from '../permit.ts'
+import { type Guard, holdsVip } from '../state.ts'
+import {
+  drillPatience,
+  fenceOrphan,
+  startFence,
+  startPatienceMs,
+  toFencedAfterDrill,
+  toStandby,
+} from '../transitions.ts'
+import type { Drilling } from '../phase.ts'
+import { isOrphaned, peerName } from '../own-lease.ts'
+import { endDrill, forgetDrill, noteRung } from '../drill-notes.ts'
+import { peerHolds, peerSilent } from '../hearing.ts'
+import { barCause } from '../bar-evidence.ts'
+import type { GuardEvent } from '../event.ts'
+
+/** The stop command is killed after so long (fence-rungs.ts). */
+const stopTimeoutMs = 10_000
+
+/** How long keepalived may take to end: its process, about a second. */
+const stopPatienceMs = 5000
+
+export function beginOnStandby(turn: Turn, order: Order): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    phase: {
+      name: 'drilling',
+      sinceMs: atMs,
+      reason: order.reason,
+      ladder: startLadder('bar', atMs, ladderPolicy(guard)),
+      rungSinceMs: atMs,
+      failure: null,
+      stop: 'not tried',
+      returning: null,
+    },
+  })
+  setBar(turn, true)
+  writePermit(turn)
+  tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
+  turn.effects.push({ type: 'beat' })
+}
+
+/**
+ * No last resort in a drill. It waits four times as long as a real fence does for the bar: late is told apart from never,
+ * and on a standby nobody waits for the VIP.
+ */
+function ladderPolicy({ policy, timing }: Guard): LadderPolicy {
+  return { fence: policy.fence, hasLastResort: false, releaseMs: drillPatience * timing.releaseMs }
+}
+
+export function stepDrilling(turn: Turn, phase: Drilling): void {
+  const { guard } = turn
+  // It became MASTER in spite of the drill: it has to win the votes like any other.
+  if (isOrphaned(guard)) {
+    endDrill(turn, { failure: 'keepalived died and left the VIP', backMs: null })
+    return fenceOrphan(turn)
+  }
+  if (holdsVip(guard)) {
+    endDrill(turn, { failure: 'keepalived became MASTER during the drill', backMs: null })
+    // The stop command is on its way: what it stops is started again as after any fence.
+    if (phase.stop !== 'not tried' && phase.returning === null)
+      return startFence(turn, { reason: 'keepalived became MASTER during a drill', first: 'bar' })
+    if (phase.stop !== 'running') forgetDrill(turn)
+    setBar(turn, false)
+    return set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+  }
+  return phase.returning === null
+    ? stepProving(turn, phase)
+    : stepReturning(turn, { ...phase, returning: phase.returning })
+}
+
+function stepProving(turn: Turn, phase: Drilling): void {
+  const { guard, atMs, commandFailed } = turn
+  turn.commandFailed = false
+  const next = climb(phase.ladder, guard.seen, { atMs, policy: ladderPolicy(guard), commandFailed })
+  switch (next.type) {
+    case 'wait':
+      return set(turn, { phase: { ...phase, ladder: next.ladder } })
+    case 'proved': {
+      const proving = { ...phase, ladder: next.ladder }
+      // The stop command is done when the process is gone, too: that is told by `done`.
+      if (next.ladder.rung === 'bar') noteRung(turn, proving, { rung: 'bar', proved: true })
+      return stepProving(turn, proving)
+    }
+    case 'climb':
+      return climbTo(turn, phase, { ladder: next.ladder, to: next.to })
+    case 'done':
+    case 'failed':
+      if (next.ladder.rung === 'stop') noteRung(turn, phase, { rung: 'stop', proved: true })
+      return comeBack(turn, { ...phase, ladder: next.ladder })
+  }
+}
+
+function climbTo(
+  turn: Turn,
+  phase: Drilling,
+  { ladder, to }: { ladder: Ladder; to: Exclude<Rung, 'bar'> },
+): void {
+  const { guard, atMs } = turn
+  const { rung } = phase.ladder
+  const climbed = rung === 'stop' || phase.ladder.provedAtMs === null
+  if (climbed) noteRung(turn, phase, { rung, proved: false })
+  const failure = climbed ? (phase.failure ?? whyFailed(guard, rung)) : phase.failure
+  if (to !== 'stop' || guard.policy.fence === 'fault') return comeBack(turn, { ...phase, failure })
+  // A stop takes keepalived away for seconds: only while somebody surely holds.
+  if (peerSilent(guard, atMs) || !peerHolds(guard, atMs))
+    return comeBack(turn, {
+      ...phase,
+      failure: `${peerName(guard)} fell silent or let go during the drill; the stop command was not tried`,
+    })
+  const stopping = { ...ladder, deadlineMs: atMs + stopPatienceMs }
+  set(turn, { phase: { ...phase, ladder: stopping, failure, rungSinceMs: atMs, stop: 'running' } })
+  turn.effects.push({ type: 'fence', rung: 'stop' })
+}
+
+function whyFailed({ seen, timing }: Guard, rung: Rung): string {
+  return rung === 'bar'
+    ? `the bar did not bring keepalived to FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}): is the track_file in the running configuration?`
+    : `the stop command did not end keepalived (process ${seen.process})`
+}
+
+/** The bar falls, and the permit is there before keepalived starts, which runs the check at once. */
+function comeBack(turn: Turn, phase: Drilling): void {
+  const { guard, atMs } = turn
+  const patienceMs = phase.stop === 'running' ? startPatienceMs + stopTimeoutMs : startPatienceMs
+  set(turn, {
+    phase: { ...phase, returning: { sinceMs: atMs, deadlineMs: atMs + patienceMs, start: 'not tried' } },
+  })
+  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
+  writePermit(turn)
+  startWhereStopped(turn)
+}
+
+/**
+ * Not while the stop command still runs; and always after it, even where keepalived is still there: a stop command that
+ * was given up may yet do its work later (systemd goes on with a stop whose systemctl was killed).
+ */
+function startWhereStopped(turn: Turn): void {
+  const { phase } = turn.guard
+  if (phase.name !== 'drilling' || phase.returning?.start !== 'not tried' || phase.stop !== 'ended') return
+  set(turn, { phase: { ...phase, returning: { ...phase.returning, start: 'running' } } })
+  turn.effects.push({ type: 'start-keepalived' })
+}
+
+function stepReturning(
+  turn: Turn,
+  phase: Drilling & { returning: NonNullable<Drilling['returning']> },
+): void {
+  const { guard, atMs } = turn
+  const { sinceMs, deadlineMs, start } = phase.returning
+  const commandsEnded = phase.stop === 'not tried' || start === 'ended'
+  const runs = commandsEnded && guard.seen.process === 'running'
+  const takesPart =
+    guard.seen.keepalived === 'BACKUP' || (guard.barOn === true && guard.seen.keepalived === 'FAULT')
+  if (runs && takesPart) {
+    endDrill(turn, { failure: phase.failure, backMs: Math.round(atMs - sinceMs) })
+    forgetDrill(turn)
+    return toStandby(turn)
+  }
+  if (atMs < deadlineMs) return
+  failToReturn(
+    turn,
+    `keepalived did not take part again within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
+  )
+}
+
+/** From here on it is tried again as after any fence. */
+function failToReturn(turn: Turn, problem: string): void {
+  endDrill(turn, { failure: problem, backMs: null })
+  toFencedAfterDrill(turn, `${problem}, after a drill`)
+}
+
+/** This agent stood still: what it measures is worth nothing, and who holds is not sure. */
+export function interruptDrill(turn: Turn, why: string): void {
+  const { phase } = turn.guard
+  if (phase.name !== 'drilling' || phase.returning !== null) return
+  comeBack(turn, { ...phase, failure: phase.failure ?? why })
+}
+
+export function bookDrillCommandEnded(
+  turn: Turn,
+  event: GuardEvent & { type: 'rung-ended' | 'start-ended' },
+): void {
+  const { phase } = turn.guard
+  if (phase.name !== 'drilling') return
+  if (event.type === 'start-ended') return bookStartEnded(turn, phase, event.error)
+  const failure =
+    event.error === null ? phase.failure : (phase.failure ?? `rung "${event.rung}" failed: ${event.error}`)
+  turn.commandFailed = event.error !== null && event.rung === phase.ladder.rung
+  set(turn, { phase: { ...phase, failure, stop: event.rung === 'stop' ? 'ended' : phase.stop } })
+  startWhereStopped(turn)
+}
+
+function bookStartEnded(turn: Turn, phase: Drilling, error: string | null): void {
+  if (phase.returning === null) return
+  if (error !== null) return failToReturn(turn, `keepalived could not be started: ${error}`)
+  set(turn, { phase: { ...phase, returning: { ...phase.returning, start: 'ended' } } })
+}
+
+/** A holder's drill ends when its node takes part again, whichever way the fence took. */
+export function concludeHolderDrill(turn: Turn): void {
+  const { guard, atMs } = turn
+  const { drill, phase, seen } = guard
+  if (drill?.role !== 'holder' || drill.provedAtMs === null) return
+  if (phase.name === 'fencing' || phase.name === 'fenced' || phase.name === 'rejoining') {
+    if (atMs - drill.provedAtMs >= startPatienceMs)
+      endDrill(turn, { failure: 'keepalived did not take part again', backMs: null })
+    return
+  }
+  const takesPart = seen.keepalived === 'BACKUP' || holdsVip(guard) || guard.barOn === true
+  if (seen.process !== 'running' || !takesPart) {
+    if (atMs - drill.provedAtMs >= startPatienceMs)
+      endDrill(turn, { failure: 'keepalived did not take part again', backMs: null })
+    return
+  }
+  const failed = drill.rungs.find(({ proved }) => !proved)
+  endDrill(turn, {
+    failure: failed === undefined ? null : `rung "${failed.rung}" did not do its work in time`,
+    backMs: Math.round(atMs - drill.provedAtMs),
+  })
+}

@@ -1,0 +1,85 @@
+/** Giving the VIP up and coming back: the fence with its proof, the hold-down, the rejoin. Pure. */
+import { type Turn, set, tell } from '../turn.ts'
+import type { Phase } from '../phase.ts'
+import { climb } from '../fence-ladder.ts'
+import { enterFenced, giveBackOwnVote, ladderPolicy, release } from '../transitions.ts'
+import { noteFenceInDrill } from '../drill-notes.ts'
+import { rememberStopped } from '../fence-history.ts'
+import { assertNever } from '../../../../shared/assert-never.ts'
+import type { Report } from '../../../../shared/protocol/report.ts'
+import type { GuardEvent } from '../event.ts'
+
+export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): void {
+  const { guard, atMs, commandFailed } = turn
+  turn.commandFailed = false
+  const next = climb(phase.ladder, guard.seen, {
+    atMs,
+    policy: ladderPolicy(guard, phase.gentle),
+    commandFailed,
+  })
+  const { ladder } = next
+  const tookMs = Math.round(atMs - ladder.startedAtMs)
+  set(turn, { phase: { ...phase, ladder } })
+  switch (next.type) {
+    case 'wait':
+      return
+    case 'proved':
+      noteFence(turn, { result: 'proved', rung: ladder.rung, tookMs })
+      noteFenceInDrill(turn, { ladder, proved: true })
+      giveBackOwnVote(turn)
+      turn.effects.push({ type: 'beat' })
+      tell(
+        turn,
+        'fenced',
+        'warning',
+        `The VIP is gone after ${tookMs} ms (rung "${ladder.rung}"), proved by the kernel's address list; keepalived is ${guard.seen.process === 'absent' ? 'gone' : guard.seen.keepalived}. Reason: ${phase.reason}.`,
+      )
+      return stepFencing(turn, { ...phase, ladder })
+    case 'climb':
+      if (guard.seen.process !== 'absent') rememberStopped(turn, true)
+      if (ladder.provedAtMs === null) noteFenceInDrill(turn, { ladder: phase.ladder, proved: false })
+      if (atMs >= phase.ladder.deadlineMs)
+        tell(
+          turn,
+          'fence-climbs',
+          'warning',
+          `Fence rung "${phase.ladder.rung}" did not do its work in ${tookMs} ms (VIP ${guard.seen.vips}, keepalived ${guard.seen.process}); "${next.to}" follows.`,
+        )
+      turn.effects.push({ type: 'fence', rung: next.to })
+      return
+    case 'failed':
+      noteFence(turn, { result: 'failed', rung: ladder.rung, tookMs })
+      turn.effects.push({ type: 'beat' })
+      tell(
+        turn,
+        'fence-failed',
+        'critical',
+        `The VIP is STILL here ${tookMs} ms after the order to give it up (${guard.profile.vips.join(', ')}; keepalived ${guard.seen.keepalived}, process ${guard.seen.process}). Take it off by hand or power this host off. Reason: ${phase.reason}.`,
+      )
+      return stepFencing(turn, { ...phase, ladder })
+    case 'done':
+      return ladder.provedBy === 'kill' && !guard.memory.stopped
+        ? release(turn)
+        : enterFenced(turn, phase.reason, {
+            startFailed: false,
+            drill: guard.drill !== null || guard.memory.drilling === true,
+          })
+    default:
+      return assertNever(next)
+  }
+}
+
+function noteFence(
+  turn: Turn,
+  outcome: Pick<NonNullable<Report['fence']>, 'result' | 'rung' | 'tookMs'>,
+): void {
+  const { lastFence } = turn.guard
+  if (lastFence !== null) set(turn, { lastFence: { ...lastFence, ...outcome } })
+}
+
+export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ended' }): void {
+  const { phase } = turn.guard
+  if (event.error === null || phase.name !== 'fencing') return
+  turn.commandFailed = event.rung === phase.ladder.rung
+  tell(turn, 'fence-rung-failed', 'warning', `Fence rung "${event.rung}" failed: ${event.error}`)
+}

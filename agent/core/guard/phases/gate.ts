@@ -1,0 +1,141 @@
+/**
+ * `gate: strict`: keepalived stays in FAULT until this node has the lease; only then may it become MASTER. Two VIPs are
+ * then impossible, at the price of a takeover that takes a promise's end and a master-down time. Pure.
+ */
+import type { Phase } from '../phase.ts'
+import { type Turn, set, tell } from '../turn.ts'
+import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
+import { enterClaim, enterGated, fenceOrphan, owesStart, payLater } from '../transitions.ts'
+import { type Guard, holdsVip } from '../state.ts'
+import { promisedTo } from '../../../../shared/core/vote/voter.ts'
+import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
+import { barCause } from '../bar-evidence.ts'
+import { compareCandidates } from '../../../../shared/core/preference.ts'
+import { isHopeless, newCandidacy } from '../lease.ts'
+import { askOwnVote } from '../candidate.ts'
+import { setBar, writePermit } from '../permit.ts'
+import { masterDownMs, silenceMs } from '../../../../shared/core/timing.ts'
+import { assertNever } from '../../../../shared/assert-never.ts'
+
+type Gated = Phase & { name: 'gated' }
+
+type Applying = Phase & { name: 'applying' }
+
+type Entitled = Phase & { name: 'entitled' }
+
+/** After an application that failed: longer than it takes to hear who won instead. */
+const retryMs = 1000
+
+/** The less preferred node lets the other one apply first. */
+const courtesyMs = 200
+
+/** keepalived must be MASTER so long after its master-down time at the latest; else the other node has its try. */
+const entitledSlackMs = 2000
+
+export function stepGated(turn: Turn, phase: Gated): void {
+  const { guard, atMs } = turn
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  // The VIP is here from before this agent started, or the bar fails: it is won like any other, or fenced.
+  if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
+  if (owesStart(guard)) return payLater(turn)
+  if (!mayApply(guard, atMs)) {
+    if (phase.freeSinceMs !== null) set(turn, { phase: { ...phase, freeSinceMs: null } })
+    return
+  }
+  const freeSinceMs = phase.freeSinceMs ?? atMs
+  set(turn, { phase: { ...phase, freeSinceMs } })
+  if (atMs < Math.max(phase.retryAtMs, freeSinceMs + patienceMs(guard, atMs))) return
+  apply(turn)
+}
+
+/** Nobody holds as far as this node knows, somebody is there to vote, and keepalived could use the lease. */
+function mayApply(guard: Guard, atMs: number): boolean {
+  const promise = promisedTo(guard.voter, atMs)
+  return (
+    guard.seen.process === 'running' &&
+    guard.voter.pledge.phase !== 'recording' &&
+    (promise === null || promise.node === guard.node) &&
+    (keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))) &&
+    !peerHolds(guard, atMs) &&
+    barCause(guard, atMs) === null
+  )
+}
+
+function patienceMs(guard: Guard, atMs: number): number {
+  const { node, profile, gateway, peerReport } = guard
+  if (peerReport === null || peerSilent(guard, atMs)) return 0
+  const own = { node, priority: profile.priority, gateway }
+  const other = { node: guard.peer ?? '', priority: peerReport.priority, gateway: peerReport.gateway }
+  return compareCandidates(own, other, null) < 0 ? 0 : courtesyMs
+}
+
+function apply(turn: Turn): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    candidacy: newCandidacy({ epoch: guard.voter.epoch + 1, askedAtMs: atMs, carriedUntilMs: -Infinity }),
+    phase: { name: 'applying', sinceMs: atMs, deadlineMs: atMs + guard.timing.renewMs },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+export function stepApplying(turn: Turn, phase: Applying): void {
+  const { guard, atMs } = turn
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (holdsVip(guard)) return enterClaim(turn, 'entered')
+  if (leaseEndsAtMs(guard) > atMs) {
+    set(turn, { phase: { name: 'entitled', sinceMs: atMs } })
+    setBar(turn, false)
+    writePermit(turn)
+    return tell(
+      turn,
+      'lease-won',
+      'info',
+      `This node has the lease (epoch ${guard.candidacy?.epoch ?? 0}); keepalived may become MASTER.`,
+    )
+  }
+  const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
+  const failed =
+    guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present, keptVoter(guard))
+  if (failed || atMs >= phase.deadlineMs) enterGated(turn, atMs + retryMs)
+}
+
+function isSilent(guard: Guard, voter: string, atMs: number): boolean {
+  const heardAtMs = voter === guard.peer ? guard.peerHeardAtMs : guard.witnessHeardAtMs
+  return heardAtMs === null || atMs - heardAtMs >= silenceMs(guard.timing)
+}
+
+export function stepEntitled(turn: Turn, phase: Entitled): void {
+  const { guard, atMs } = turn
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (holdsVip(guard)) {
+    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
+    writePermit(turn)
+    return tell(
+      turn,
+      'holding',
+      'info',
+      `keepalived became MASTER under the lease (epoch ${guard.candidacy?.epoch ?? 0}).`,
+    )
+  }
+  if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)
+  const overdueAtMs = phase.sinceMs + 2 * masterDownMs(guard.profile) + entitledSlackMs
+  if (atMs < overdueAtMs && guard.seen.process !== 'absent') return
+  const why = guard.seen.process === 'absent' ? 'keepalived does not run' : 'keepalived did not become MASTER'
+  tell(turn, 'lease-unused', 'warning', `The lease is given back: ${why} (${guard.seen.keepalived}).`)
+  enterGated(turn, overdueAtMs + retryMs)
+}
+
+/** When a phase of the gate wants a tick at the latest; null: no wish. */
+export function gateDeadlineMs(guard: Guard, phase: Gated | Applying | Entitled): number | null {
+  switch (phase.name) {
+    case 'gated':
+      return phase.freeSinceMs === null ? null : Math.max(phase.retryAtMs, phase.freeSinceMs + courtesyMs)
+    case 'applying':
+      return phase.deadlineMs
+    case 'entitled':
+      return leaseEndsAtMs(guard)
+    default:
+      return assertNever(phase)
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * After a fence: keepalived stays stopped for the hold-down, is started again, and has to come back as a
+ * standby.
+ */
+import { type Turn, set, tell } from '../turn.ts'
+import type { Phase } from '../phase.ts'
+import { isOrphaned, keptVoter } from '../own-lease.ts'
+import { fenceOrphan, returnToFenced, startPatienceMs, toClaimant, toStandby } from '../transitions.ts'
+import { holdsVip } from '../state.ts'
+import { pauseMs, rememberStopped } from '../fence-history.ts'
+import { alone, heardSomebody, peerHolds } from '../hearing.ts'
+import { barCause } from '../bar-evidence.ts'
+import { setBar, writePermit } from '../permit.ts'
+
+export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void {
+  const { guard, atMs } = turn
+  const { policy, seen, memory } = guard
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  const sawAbsent = phase.sawAbsent || seen.process === 'absent'
+  if (holdsVip(guard)) {
+    // Else the stop of an earlier agent may still be on its way; after this command it is not.
+    if (sawAbsent || (policy.rejoin === 'manual' && !phase.drill)) rememberStopped(turn, false)
+    else if (memory.stopped) turn.effects.push({ type: 'start-keepalived' })
+    return toClaimant(turn)
+  }
+  set(turn, { phase: { ...phase, sawAbsent } })
+
+  const startedByOperator = phase.sawAbsent && seen.process === 'running'
+  const startedSince = sawAbsent && seen.process !== 'absent'
+  // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
+  const mustHold = phase.startFailed || peerHolds(guard, atMs)
+  const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
+  const due = policy.rejoin === 'auto' || phase.drill ? atMs >= holdUntilMs : startedByOperator
+  const couldWin =
+    policy.alone === 'keep' || keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))
+  if (!due || !couldWin) return
+
+  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
+  if (startedSince || !memory.stopped) {
+    rememberStopped(turn, false)
+    tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)
+    return toStandby(turn)
+  }
+  // Also where keepalived runs: an earlier agent that was killed may have told the service manager to stop it, which goes
+  // on without that agent. The start waits for such a stop, and does nothing where there was none.
+  set(turn, {
+    phase: {
+      name: 'rejoining',
+      sinceMs: atMs,
+      deadlineMs: atMs + startPatienceMs,
+      reason: phase.reason,
+      sawAbsent,
+    },
+  })
+  writePermit(turn)
+  turn.effects.push({ type: 'start-keepalived' })
+  tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${phase.reason}).`)
+}
+
+export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }): void {
+  const { guard, atMs } = turn
+  const { seen, memory } = guard
+  const sawAbsent = phase.sawAbsent || seen.process === 'absent'
+  set(turn, { phase: { ...phase, sawAbsent } })
+  if (holdsVip(guard)) {
+    if (sawAbsent && seen.process !== 'absent') rememberStopped(turn, false)
+    return toClaimant(turn)
+  }
+  const isUp = seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP'
+  const ranAllAlong = !sawAbsent && !memory.stopped
+  if (sawAbsent ? isUp : ranAllAlong) {
+    rememberStopped(turn, false)
+    return toStandby(turn)
+  }
+  if (atMs >= phase.deadlineMs)
+    returnToFenced(
+      turn,
+      `keepalived was not up ${Math.round(atMs - phase.sinceMs)} ms after its start command`,
+    )
+}
+
+export function bookStartEnded(turn: Turn, error: string | null): void {
+  const { name } = turn.guard.phase
+  // Another fence has begun since: what it stops is owed a start of its own.
+  if (name === 'fencing' || name === 'fenced') return
+  if (error === null) return rememberStopped(turn, false)
+  if (name !== 'rejoining') return
+  returnToFenced(turn, `keepalived could not be started: ${error}`)
+}

@@ -1,0 +1,76 @@
+/** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
+import { type Turn, set } from '../turn.ts'
+import { isOrphaned, peerName } from '../own-lease.ts'
+import {
+  enterBarred,
+  enterClaim,
+  enterGated,
+  enterProbation,
+  fenceOrphan,
+  owesStart,
+  payLater,
+  tellLifted,
+  toStandby,
+} from '../transitions.ts'
+import { holdsVip } from '../state.ts'
+import { barCause } from '../bar-evidence.ts'
+import { mayPermit, setBar } from '../permit.ts'
+import { peerHolds } from '../hearing.ts'
+
+const probationRetryFirstMs = 5000
+
+const probationRetryMostMs = 60_000
+
+/** A holder that has let go in a drill leaves the other node this long to apply first, though it may be preferred. */
+const switchoverMs = 2000
+
+export function stepNotMaster(turn: Turn): void {
+  const { guard, atMs } = turn
+  if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
+  if (owesStart(guard)) return payLater(turn)
+
+  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce')
+    return enterGated(turn, guard.drill?.role === 'holder' ? atMs + switchoverMs : atMs)
+  const cause = barCause(guard, atMs)
+  if (cause !== null) return enterBarred(turn, cause)
+  if (guard.phase.name === 'barred') {
+    // A bar for want of adverts is lifted for another probation only: that it is over shows when one arrives.
+    if (guard.phase.cause.kind !== 'no-adverts') tellLifted(turn, guard.phase.cause.text)
+    toStandby(turn)
+  }
+  if (mayPermit(guard)) setBar(turn, false)
+  if (turn.guard.phase.name === 'probation') return stepProbation(turn)
+  if (turn.enteredBackup && peerHolds(guard, atMs)) enterProbation(turn)
+}
+
+function stepProbation(turn: Turn): void {
+  const { phase, seen } = turn.guard
+  if (phase.name !== 'probation') return
+  if (seen.keepalived !== 'BACKUP' || !peerHolds(turn.guard, turn.atMs)) return toStandby(turn)
+  if (phase.counting || turn.atMs < phase.untilMs) return
+  set(turn, { phase: { ...phase, counting: true } })
+  turn.effects.push({ type: 'count-adverts' })
+}
+
+export function bookAdverts(turn: Turn, received: number | null): void {
+  const { phase, timing, profile, failedProbations } = turn.guard
+  if (phase.name !== 'probation') return
+  if (phase.baseline === null) {
+    // A keepalived that has only just started cannot be asked yet; it began to count at zero.
+    return set(turn, { phase: { ...phase, baseline: received ?? 0, counting: false } })
+  }
+  if (received === null) return toStandby(turn)
+  if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
+    if (failedProbations > 0) tellLifted(turn, 'no adverts of the holder arrived')
+    set(turn, { failedProbations: 0 })
+    return toStandby(turn)
+  }
+  const retryMs = Math.min(probationRetryFirstMs * 2 ** failedProbations, probationRetryMostMs)
+  set(turn, { failedProbations: failedProbations + 1 })
+  enterBarred(turn, {
+    kind: 'no-adverts',
+    text: `${peerName(turn.guard)} holds the lease and lives, but none of its VRRP adverts arrived here in ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms): is protocol 112 blocked? Tried again in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
+    retryAtMs: turn.atMs + retryMs,
+  })
+}

@@ -1,0 +1,112 @@
+/** What a node says of itself in its heartbeat. Pure. */
+import { assertNever } from '../../../shared/assert-never.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import { promotionWarning } from '../../../shared/core/timing.ts'
+import { leftWith } from '../../../shared/core/vote/voter.ts'
+import { leftText } from './bar-evidence.ts'
+import { leftVoteOf, needsKept } from './events/standing.ts'
+import { type Guard, holdsVip } from './state.ts'
+import { reportsAsk } from './phase.ts'
+
+/** keepalived runs the check each checkMs; after this many without one it plainly does not. */
+const missedChecks = 5
+
+/** The instance's part of the heartbeat. */
+export function reportOf(guard: Guard, atMs: number): Report {
+  const { phase, profile, seen, voter, candidacy } = guard
+  const wantsVote = reportsAsk(phase)
+  const sinceMs = (instant: number | null): number | null =>
+    instant === null ? null : Math.max(0, atMs - instant)
+  return {
+    instance: profile.instance,
+    phase: phase.name,
+    why: whyOf(guard).slice(0, 500),
+    keepalived: seen.keepalived,
+    process: seen.process,
+    vips: seen.vips,
+    priority: profile.priority,
+    nopreempt: profile.nopreempt,
+    ask: wantsVote && candidacy !== null ? { epoch: candidacy.epoch } : null,
+    release: guard.observed && candidacy === null && !holdsVip(guard),
+    epoch: voter.epoch,
+    witnessEpoch: guard.witnessEpoch,
+    peerSilentMs: sinceMs(guard.peerHeardAtMs),
+    checkSilentMs: sinceMs(guard.checkSeenAtMs),
+    gateway: guard.gateway,
+    fence: guard.lastFence,
+    warnings: warningsOf(guard, atMs),
+    ...standingOf(guard),
+  }
+}
+
+function standingOf(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
+  const left = leftVoteOf(guard)
+  const { kept } = guard
+  return {
+    ...(left === undefined ? {} : { left }),
+    ...(kept.phase === 'none' ? {} : { keepsVote: kept.ballot.epoch }),
+  }
+}
+
+function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
+  const left = leftWith(voter)
+  switch (phase.name) {
+    case 'standby':
+      return 'may become MASTER'
+    case 'probation':
+      return `waiting for the first advert of ${peer ?? 'the holder'}`
+    case 'barred':
+      return phase.cause.text
+    case 'claiming':
+      return phase.handover ? `takes over from ${peer ?? 'the holder'}` : 'asking for the votes'
+    case 'gated':
+      if (left !== null) return leftText(leave, left.to)
+      return 'gate: strict; waits until nobody holds, then asks for the votes'
+    case 'applying':
+      return 'gate: strict; asks for the votes before keepalived may become MASTER'
+    case 'entitled':
+      return 'has the lease; keepalived may become MASTER'
+    case 'holding':
+      return kept.phase === 'kept'
+        ? `holds the lease; ${kept.ballot.of} left its vote here when it went`
+        : 'holds the lease'
+    case 'unprotected':
+      return 'keeps the VIP without a lease: neither witness nor peer is heard (alone: keep)'
+    case 'overruled':
+      return `observe mode; would be fenced: ${phase.reason}`
+    case 'fencing':
+    case 'fenced':
+    case 'rejoining':
+      return phase.reason
+    case 'drilling':
+      return `${phase.returning === null ? 'a drill' : 'comes back after a drill'}: ${phase.reason}`
+    default:
+      return assertNever(phase)
+  }
+}
+
+function warningsOf(guard: Guard, atMs: number): string[] {
+  const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
+  const warnings: string[] = []
+  const patienceMs = missedChecks * timing.checkMs
+  const watchedMs = atMs - listeningSinceMs
+  if (seen.process === 'running' && watchedMs > patienceMs) {
+    if (checkSeenAtMs === null)
+      warnings.push('keepalived never runs the check: add witness-check as a vrrp_script')
+    else if (atMs - checkSeenAtMs > patienceMs)
+      warnings.push(`keepalived has not run the check for ${Math.round((atMs - checkSeenAtMs) / 1000)} s`)
+  }
+  if (seen.process === 'frozen') warnings.push('keepalived is stopped (SIGSTOP or a debugger)')
+  if (recordTookMs !== null && recordTookMs > timing.claimMs)
+    warnings.push(
+      `a promise took ${Math.round(recordTookMs)} ms to reach the disk, longer than claimMs ${timing.claimMs}: takeovers may be refused`,
+    )
+  const promotion = promotionWarning(profile, timing)
+  if (promotion !== null) warnings.push(promotion)
+  if (policy.mode === 'observe') warnings.push('observe mode: nothing is fenced')
+  if (phase.name === 'holding' && needsKept(guard, atMs))
+    warnings.push(
+      `the lease rests on the vote that ${peer ?? 'the peer'} left here, as the witness does not renew it: ${peer ?? 'the peer'} stays barred when it comes back until it hears this node`,
+    )
+  return warnings
+}

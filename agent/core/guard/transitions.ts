@@ -1,0 +1,257 @@
+/**
+ * Every way into a phase. Phases and events look at facts and decide; whoever enters another phase does it
+ * here.
+ */
+import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
+import { setBar, writePermit } from './permit.ts'
+import { releaseVote } from '../../../shared/core/vote/ask.ts'
+import { type LadderPolicy, startLadder } from './fence-ladder.ts'
+import { holdDownMs, recentFences } from './fence-history.ts'
+import type { Guard } from './state.ts'
+import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
+import { peerHolds } from './hearing.ts'
+import { newCandidacy } from './lease.ts'
+import { askOwnVote } from './candidate.ts'
+import { peerName } from './own-lease.ts'
+import type { Phase } from './phase.ts'
+
+export function toStandby(turn: Turn): void {
+  set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+  writePermit(turn)
+}
+
+export function giveBackOwnVote(turn: Turn): void {
+  const { voter, effects } = releaseVote(turn.guard.voter, turn.guard.node)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
+}
+
+/** The VIP is gone and keepalived is not MASTER: the votes go back at once, so that the peer need not wait. */
+export function release(turn: Turn): void {
+  giveBackOwnVote(turn)
+  set(turn, { candidacy: null })
+  toStandby(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+/** keepalived must be up this long after its start command at the latest. */
+export const startPatienceMs = 15_000
+
+/** The last rung begins after three quarters of this many releaseMs: 600 ms. */
+export const drillPatience = 4
+
+export function fenceOrphan(turn: Turn): void {
+  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
+}
+
+/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
+export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
+  const { guard, atMs } = turn
+  const { reason, first } = why
+  if (guard.policy.mode === 'observe') {
+    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
+    return tell(
+      turn,
+      'would-fence',
+      'warning',
+      `Observe mode: this node would give the VIP up now: ${reason}.`,
+    )
+  }
+  const number = guard.memory.number + 1
+  const gentle = why.only === 'bar'
+  const ladder = startLadder(first, atMs, ladderPolicy(guard, gentle))
+  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
+  set(turn, {
+    phase: { name: 'fencing', reason, ladder, gentle },
+    candidacy: null,
+    // A VIP that was moved on purpose is no reason to hold this node down the next time.
+    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
+    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
+  })
+  setBar(turn, true)
+  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
+  writePermit(turn)
+  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
+}
+
+export function ladderPolicy(guard: Guard, gentle: boolean): LadderPolicy {
+  const { fence, hasLastResort } = guard.policy
+  const { releaseMs } = guard.timing
+  // In a drill no rival waits: a bar that is late is told apart from one that does nothing. The votes outlast it.
+  const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
+  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
+}
+
+export function enterFenced(
+  turn: Turn,
+  reason: string,
+  { startFailed, drill }: { startFailed: boolean; drill: boolean },
+): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    phase: {
+      name: 'fenced',
+      sinceMs: atMs,
+      reason,
+      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
+      sawAbsent: guard.seen.process === 'absent',
+      startFailed,
+      drill,
+    },
+  })
+  writePermit(turn)
+}
+
+/** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */
+export function toClaimant(turn: Turn): void {
+  set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+}
+
+/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
+export function owesStart({ seen, memory, drill }: Guard): boolean {
+  return memory.stopped && seen.process === 'absent' && drill === null
+}
+
+/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
+export function payLater(turn: Turn): void {
+  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
+    startFailed: false,
+    drill: turn.guard.memory.drilling === true,
+  })
+}
+
+/** keepalived would not start after a drill. */
+export function toFencedAfterDrill(turn: Turn, problem: string): void {
+  returnToFenced(turn, problem)
+}
+
+/** keepalived would not start: tried again later, each time after a longer wait. */
+export function returnToFenced(turn: Turn, problem: string): void {
+  const { memory } = turn.guard
+  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
+  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
+}
+
+/** How soon a claim that may still turn asks again. */
+export const claimRetryMs = 10
+
+/** @param grounds `adopt`: the VIP is here since before this agent (re)started or stood still, so it may already be ours. */
+export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
+  const { guard, atMs } = turn
+  const { voter, timing, node, profile } = guard
+  const promise = promisedTo(voter, atMs)
+  const heldByPeer = promise !== null && promise.node !== node
+  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here. A vote that was
+  // left with the peer does not come back by a claim.
+  const handover = (heldByPeer || peerHolds(guard, atMs)) && leftWith(voter) === null && outranksPeer(guard)
+  if (heldByPeer && !handover)
+    return startFence(turn, {
+      reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
+      first: 'bar',
+    })
+
+  const ownRecordIsNewest = voter.record?.to === node && voter.record.epoch === voter.epoch
+  const epoch = grounds === 'adopt' && ownRecordIsNewest ? voter.epoch : voter.epoch + 1
+  const patienceMs = grounds === 'adopt' ? timing.checkMs : timing.claimMs
+  const waitMs = handover ? handoverPatienceMs(guard) : patienceMs
+  set(turn, {
+    candidacy: newCandidacy({ epoch, askedAtMs: atMs, carriedUntilMs: -Infinity }),
+    phase: {
+      name: 'claiming',
+      sinceMs: atMs,
+      deadlineMs: atMs + waitMs,
+      retryAtMs: atMs + claimRetryMs,
+      handover,
+      adopts: grounds === 'adopt',
+    },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+  const how = grounds === 'adopt' ? 'was MASTER already when this agent looked' : 'became MASTER'
+  tell(
+    turn,
+    'claiming',
+    'info',
+    `keepalived ${how} (${profile.instance}, epoch ${epoch}); asking for the votes.`,
+  )
+}
+
+/**
+ * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
+ * the higher address, whether or not this node wanted that.
+ */
+function outranksPeer({ profile, peerReport }: Guard): boolean {
+  return peerReport !== null && profile.priority >= peerReport.priority
+}
+
+/**
+ * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
+ * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
+ * hears nothing either.
+ */
+function handoverPatienceMs({ profile, timing }: Guard): number {
+  return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
+}
+
+export function enterUnprotected(turn: Turn): void {
+  set(turn, { phase: { name: 'unprotected', sinceMs: turn.atMs }, candidacy: null })
+  writePermit(turn)
+  tell(
+    turn,
+    'unprotected',
+    'critical',
+    `Neither the witness nor ${peerName(turn.guard)} is heard. "alone: keep" keeps the VIP here as keepalived alone would: a second MASTER is possible.`,
+  )
+}
+
+/** keepalived is held in FAULT from now on. */
+export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
+  if (turn.guard.candidacy !== null) {
+    giveBackOwnVote(turn)
+    set(turn, { candidacy: null })
+    turn.effects.push({ type: 'beat' })
+  }
+  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
+  setBar(turn, true)
+  writePermit(turn)
+}
+
+/**
+ * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
+ * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
+ */
+export function enterProbation(turn: Turn): void {
+  const { advertIntMs } = turn.guard.profile
+  turn.enteredBackup = false
+  set(turn, {
+    phase: {
+      name: 'probation',
+      sinceMs: turn.atMs,
+      untilMs: turn.atMs + 2.2 * advertIntMs,
+      baseline: null,
+      counting: true,
+    },
+  })
+  turn.effects.push({ type: 'count-adverts' })
+}
+
+export function tellLifted(turn: Turn, why: string): void {
+  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
+}
+
+export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
+  const { phase, policy } = turn.guard
+  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
+  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
+  set(turn, { phase: { name: 'barred', sinceMs, cause } })
+  setBar(turn, true)
+  if (!isNews) return
+  writePermit(turn)
+  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
+  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
+  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
+  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
+}

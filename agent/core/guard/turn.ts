@@ -1,0 +1,29 @@
+/** One turn of a guard: the working copy that `decide` hands back, and what every phase does with it. Pure. */
+import type { Guard } from './state.ts'
+import type { GuardEffect, TellLevel } from './effect.ts'
+import type { VoteEffect } from '../../../shared/core/vote/voter.ts'
+
+/** What only this turn knows stands beside the guard's working copy. */
+export interface Turn {
+  guard: Guard
+  readonly effects: GuardEffect[]
+  readonly atMs: number
+  /** The agent sees keepalived for the first time since it started. */
+  firstSight: boolean
+  /** keepalived has just become BACKUP. */
+  enteredBackup: boolean
+  /** The command of the current rung has just ended with an error. */
+  commandFailed: boolean
+}
+
+export function set(turn: Turn, change: Partial<Guard>): void {
+  turn.guard = { ...turn.guard, ...change }
+}
+
+export function tell(turn: Turn, event: string, level: TellLevel, text: string): void {
+  turn.effects.push({ type: 'tell', event, level, text })
+}
+
+export function pushVoteEffects(turn: Turn, effects: readonly VoteEffect[]): void {
+  turn.effects.push(...effects)
+}

@@ -1,0 +1,84 @@
+/**
+ * Carries out the rungs of the fence ladder beyond the bar, and the start after a fence. What it reports is how the
+ * command ended; whether the VIP is gone is proved elsewhere (keepalived-observer.ts), never concluded from here.
+ */
+import { runCommand } from '../../shared/host/command.ts'
+import { killKeepalived, lookAtKeepalived, type PidFiles } from '../keepalived/process.ts'
+import { glanceAtAddresses, held, listAddresses, type KernelAddress } from '../keepalived/kernel-addresses.ts'
+
+export interface FenceRungsOptions {
+  readonly stopCommand: readonly string[]
+  readonly startCommand: readonly string[]
+  readonly lastResortCommand: readonly string[] | null
+  readonly pidFiles: PidFiles
+}
+
+/** Longer than keepalived needs to stop (about a second); a command that hangs longer is killed. */
+const stopTimeoutMs = 10_000
+const startTimeoutMs = 15_000
+const lastResortTimeoutMs = 10_000
+const addressTimeoutMs = 1000
+/** SIGKILL takes effect at once, but a process in the kernel finishes what it does there. */
+const dyingMs = 50
+
+export class FenceRungs {
+  readonly #options: FenceRungsOptions
+  readonly #pauseMs: (durationMs: number) => Promise<void>
+  #stopping: Promise<string | null> | null = null
+  #starting: Promise<string | null> | null = null
+
+  constructor(options: FenceRungsOptions, pauseMs: (durationMs: number) => Promise<void>) {
+    this.#options = options
+    this.#pauseMs = pauseMs
+  }
+
+  /** Runs the stop command; instances that ask while it runs share it. @returns what went wrong, or null. */
+  stop(): Promise<string | null> {
+    this.#stopping ??= run(this.#options.stopCommand, stopTimeoutMs).finally(() => (this.#stopping = null))
+    return this.#stopping
+  }
+
+  start(): Promise<string | null> {
+    this.#starting ??= run(this.#options.startCommand, startTimeoutMs).finally(() => (this.#starting = null))
+    return this.#starting
+  }
+
+  /** SIGKILL for keepalived, then its VIPs are taken out of the kernel, on whatever interface they are. */
+  async kill(vips: readonly string[]): Promise<string | null> {
+    const failures: string[] = []
+    const unkilled = killKeepalived(this.#options.pidFiles)
+    if (unkilled !== null) failures.push(unkilled)
+    await this.#awaitDeath()
+    // What a glance shows goes at once; the whole list, which costs a program more, then finds the rest.
+    await Promise.all(held(glanceAtAddresses(), vips).map(removeAddress))
+    const listed = await listAddresses()
+    if ('error' in listed) return [...failures, listed.error].join('; ')
+    const removals = await Promise.all(held(listed.addresses, vips).map(removeAddress))
+    failures.push(...removals.filter((failure) => failure !== null))
+    return failures.length === 0 ? null : failures.join('; ')
+  }
+
+  lastResort(): Promise<string | null> {
+    const { lastResortCommand } = this.#options
+    if (lastResortCommand === null) return Promise.resolve('no lastResortCommand is configured')
+    return run(lastResortCommand, lastResortTimeoutMs)
+  }
+
+  async #awaitDeath(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < dyingMs; waitedMs += 2) {
+      if (lookAtKeepalived(this.#options.pidFiles).vrrpPid === null) return
+      await this.#pauseMs(2)
+    }
+  }
+}
+
+async function run(command: readonly string[], timeoutMs: number): Promise<string | null> {
+  return (await runCommand(command, { timeoutMs })).error
+}
+
+async function removeAddress({ address, prefixLength, device }: KernelAddress): Promise<string | null> {
+  const { error } = await runCommand(['ip', 'addr', 'del', `${address}/${prefixLength}`, 'dev', device], {
+    timeoutMs: addressTimeoutMs,
+  })
+  return error
+}

@@ -1,0 +1,242 @@
+/**
+ * What keepalived.conf says of each vrrp_instance, and which of the product's own lines it lacks. Values that
+ * keepalived would correct (an advert_int that VRRPv2 cannot send, an impossible priority) are corrected the same
+ * way, with a warning, so that the agent computes with keepalived's numbers. keepalived.conf(5).
+ */
+import { isIP } from 'node:net'
+import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
+import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
+import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
+import { productGaps } from './gaps.ts'
+import { KeepalivedConfError, type Place } from './lines.ts'
+
+export { KeepalivedConfError } from './lines.ts'
+
+export interface KeepalivedConf {
+  readonly profiles: Profile[]
+  /** For the operator, each with file and line. */
+  readonly warnings: string[]
+}
+
+export interface KeepalivedConfOptions {
+  /** Where the agent's FIFO and bar files are; without it the product's own lines are not looked for. */
+  readonly runDir?: string
+  /** keepalived's `-i`, for `@host` lines; by default the host's name up to its first dot, as in keepalived. */
+  readonly configId?: string
+}
+
+const defaultPriority = 100
+const ownerPriority = 255
+/** IFNAMSIZ with its terminating NUL. */
+const maxInterfaceName = 15
+
+/**
+ * @param path keepalived's configuration file; what it includes is read too
+ * @throws KeepalivedConfError where the file cannot be read, its braces do not match, or a value is known to
+ * nobody but the running keepalived
+ */
+export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions = {}): KeepalivedConf {
+  const configId = options.configId ?? defaultConfigId()
+  const { root, warnings } = readStatements(path, configId)
+  const instances = uniqueInstances(root, warnings)
+  const profiles = profilesOf(root, instances, warnings)
+  if (options.runDir !== undefined)
+    warnings.push(...productGaps(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
+  return { profiles, warnings }
+}
+
+/** @param instances those of `uniqueInstances`, in their order */
+export function profilesOf(root: Statement[], instances: Statement[], warnings: string[]): Profile[] {
+  const globalVersion = vrrpVersion(root, warnings)
+  return instances.map((instance) => profile(instance, globalVersion, warnings))
+}
+
+/** The instances that keepalived takes: each with one name, the first of a name. @throws KeepalivedConfError */
+export function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
+  const byName = new Map<string, Statement>()
+  for (const statement of root.filter((candidate) => candidate.words[0] === 'vrrp_instance')) {
+    const name = knownWord(statement, 1)
+    if (name === undefined || statement.words.length !== 2) {
+      warnings.push(`${at(statement)}: keepalived ignores this vrrp_instance: it needs one name`)
+      continue
+    }
+    const valid = instanceName.safeParse(name)
+    if (!valid.success) {
+      throw new KeepalivedConfError(
+        statement,
+        `vrrp_instance "${name.slice(0, 80)}": the name is also a file name of the agent: ${valid.error.issues[0]?.message ?? 'invalid'}; rename the instance`,
+      )
+    }
+    const first = byName.get(name)
+    if (first === undefined) byName.set(name, statement)
+    else
+      warnings.push(
+        `${at(statement)}: keepalived ignores this vrrp_instance: ${name} is already defined at ${at(first)}`,
+      )
+  }
+  if (byName.size > maxInstances) {
+    throw new KeepalivedConfError(
+      { file: root[0]?.file ?? '', line: null },
+      `${byName.size} vrrp_instances; at most ${maxInstances} can be arbitrated on one node`,
+    )
+  }
+  return [...byName.values()]
+}
+
+function integer(text: string | undefined, { min, max }: { min: number; max: number }): number | null {
+  if (text === undefined || !/^\d{1,9}$/.test(text)) return null
+  const value = Number(text)
+  return value >= min && value <= max ? value : null
+}
+
+function vrrpVersion(root: Statement[], warnings: string[]): 2 | 3 {
+  const line = last(
+    all(root, 'global_defs').flatMap((defs) => defs.block ?? []),
+    'vrrp_version',
+  )
+  return line === undefined ? 2 : (versionOf(line, warnings) ?? 2)
+}
+
+function versionOf(line: Statement, warnings: string[]): 2 | 3 | null {
+  const version = integer(knownWord(line, 1), { min: 2, max: 3 })
+  if (version === 2 || version === 3) return version
+  warnings.push(`${at(line)}: keepalived ignores this ${line.words[0] ?? ''}: it must be 2 or 3`)
+  return null
+}
+
+function profile(instance: Statement, globalVersion: 2 | 3, warnings: string[]): Profile {
+  const name = instance.words[1] ?? ''
+  const warn = (place: Place, what: string) => warnings.push(`${at(place)}: ${name}: ${what}`)
+  const { vips, isIpv6 } = vipsOf(instance, warn)
+  const version = instanceVersion(instance, { isIpv6, globalVersion }, warnings)
+  const isMaster = all(instance.block, 'state').some((line) => line.words[1] === 'MASTER')
+  const priority = priorityOf(instance, isMaster, warn)
+  const candidate = {
+    instance: name,
+    virtualRouterId: virtualRouterIdOf(instance, warn),
+    interface: interfaceOf(instance, warn),
+    version,
+    priority,
+    nopreempt: nopreemptOf(instance, { isMaster, priority }, warn),
+    advertIntMs: advertIntMsOf(instance, version, warn),
+    vips,
+  }
+  const valid = profileSchema.safeParse(candidate)
+  if (valid.success) return valid.data
+  const issue = valid.error.issues[0]
+  throw new KeepalivedConfError(
+    instance,
+    `vrrp_instance ${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+  )
+}
+
+type Warn = (place: Place, what: string) => void
+
+function vipsOf(instance: Statement, warn: Warn): { vips: string[]; isIpv6: boolean } {
+  const vips = new Set<string>()
+  let family = last(instance.block, 'native_ipv6') === undefined ? 0 : 6
+  const kinds = all(instance.block, 'virtual_ipaddress', 'virtual_ipaddress_excluded')
+  for (const [kind, line] of kinds.flatMap((of) =>
+    (of.block ?? []).map((entry) => [of.words[0], entry] as const),
+  )) {
+    const address = knownWord(line, 0) ?? ''
+    const own = familyOf(address)
+    const isMain = kind === 'virtual_ipaddress'
+    if (own === 0) warn(line, `"${address.slice(0, 60)}" is no IP address; keepalived leaves it out`)
+    else if (isMain && family !== 0 && own !== family)
+      warn(line, `${address} is not IPv${family} as the first VIP is; keepalived leaves it out`)
+    else {
+      vips.add(address)
+      if (isMain) family = own
+    }
+  }
+  if (family === 0) family = familyOf(last(instance.block, 'unicast_src_ip', 'mcast_src_ip')?.words[1] ?? '')
+  if (vips.size === 0) warn(instance, 'no virtual_ipaddress: without one nothing can show who is MASTER')
+  return { vips: [...vips], isIpv6: family === 6 }
+}
+
+/** 4, 6, or 0 where it is no address. */
+function familyOf(text: string): number {
+  const [address = '', prefix, more] = text.split('/')
+  const family = address.includes('%') ? 0 : isIP(address)
+  const longest = family === 6 ? 128 : 32
+  const hasGoodPrefix =
+    more === undefined && (prefix === undefined || integer(prefix, { min: 0, max: longest }) !== null)
+  return hasGoodPrefix ? family : 0
+}
+
+function instanceVersion(
+  instance: Statement,
+  { isIpv6, globalVersion }: { isIpv6: boolean; globalVersion: 2 | 3 },
+  warnings: string[],
+): 2 | 3 {
+  const line = last(instance.block, 'version')
+  const own = line === undefined ? null : versionOf(line, warnings)
+  if (!isIpv6) return own ?? globalVersion
+  if (line !== undefined && own === 2)
+    warnings.push(`${at(line)}: IPv6 needs VRRP version 3; version 2 is not counted`)
+  return 3
+}
+
+function priorityOf(instance: Statement, isMaster: boolean, warn: Warn): number {
+  const line = last(instance.block, 'priority')
+  if (line === undefined) return isMaster ? ownerPriority : defaultPriority
+  const priority = integer(knownWord(line, 1), { min: 1, max: 255 })
+  if (priority === null) warn(line, `priority must be 1 to 255; keepalived takes ${defaultPriority}`)
+  return priority ?? defaultPriority
+}
+
+function nopreemptOf(
+  instance: Statement,
+  { isMaster, priority }: { isMaster: boolean; priority: number },
+  warn: Warn,
+): boolean {
+  const line = last(instance.block, 'nopreempt', 'preempt')
+  if (line?.words[0] !== 'nopreempt') return false
+  if (isMaster)
+    warn(line, 'keepalived ignores nopreempt with "state MASTER"; write "state BACKUP" on both nodes')
+  else if (priority === ownerPriority) warn(line, 'keepalived ignores nopreempt with priority 255')
+  return !isMaster && priority !== ownerPriority
+}
+
+function virtualRouterIdOf(instance: Statement, warn: Warn): number {
+  const line = last(instance.block, 'virtual_router_id')
+  const id = line === undefined ? null : integer(knownWord(line, 1), { min: 1, max: 255 })
+  if (id === null)
+    warn(line ?? instance, 'no valid virtual_router_id (1 to 255); keepalived does not run this instance')
+  return id ?? 0
+}
+
+function interfaceOf(instance: Statement, warn: Warn): string {
+  const line = last(instance.block, 'interface')
+  const name = line === undefined ? undefined : knownWord(line, 1)
+  if (name !== undefined && name.length <= maxInterfaceName) return name
+  if (line !== undefined)
+    warn(
+      line,
+      `interface needs a name of at most ${maxInterfaceName} characters; keepalived ignores the line`,
+    )
+  else if (last(instance.block, 'unicast_src_ip', 'mcast_src_ip') === undefined)
+    warn(instance, 'no interface; keepalived does not run this instance')
+  return ''
+}
+
+/** VRRPv2 sends whole seconds, VRRPv3 hundredths up to 40.95 s; keepalived rounds to that. */
+function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number {
+  const line = last(instance.block, 'advert_int')
+  if (line === undefined) return 1000
+  const written = knownWord(line, 1) ?? ''
+  const ms = /^(\d{1,6}(\.\d*)?|\.\d+)$/.test(written) ? Number(written) * 1000 : 0
+  if (ms < 10 || ms > 255_000) {
+    warn(line, 'advert_int must be 0.01 to 255 seconds; keepalived takes 1')
+    return 1000
+  }
+  const grainMs = version === 2 ? 1000 : 10
+  const rounded = Math.min(
+    Math.max(Math.round(ms / grainMs) * grainMs, grainMs),
+    version === 2 ? 255_000 : 40_950,
+  )
+  if (Math.abs(rounded - ms) > 0.001)
+    warn(line, `advert_int ${written} is ${rounded / 1000} s in VRRP version ${version}`)
+  return rounded
+}

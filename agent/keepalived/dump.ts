@@ -1,0 +1,164 @@
+/**
+ * A snapshot of keepalived by signal: the state of each instance, and how many adverts it received. Needed where the
+ * FIFO is silent: at the agent's start, and after a reload (keepalived issue #2359).
+ */
+import { readFileSync, statSync, unlinkSync } from 'node:fs'
+import { z } from 'zod'
+import { runCommand } from '../../shared/host/command.ts'
+import type { KeepalivedState } from '../../shared/protocol/report.ts'
+
+export interface InstanceSnapshot {
+  readonly instance: string
+  /** Null: the dump does not say (keepalived built without JSON). */
+  readonly state: KeepalivedState | null
+  readonly advertsReceived: number | null
+}
+
+export interface DumpOptions {
+  /** keepalived's own program, asked for what it was built with. */
+  readonly program: string
+  /** Where the JSON dump appears. */
+  readonly dumpFile: string
+  /** Where the text statistics appear. */
+  readonly statsFile: string
+}
+
+type Method = { readonly kind: 'json' | 'stats'; readonly signal: number }
+
+const askTimeoutMs = 2000
+const dumpDeadlineMs = 500
+const pollMs = 5
+
+const dumpStates: readonly KeepalivedState[] = ['INIT', 'BACKUP', 'MASTER', 'FAULT']
+
+const dumpInstance = z.object({
+  data: z.object({
+    iname: z.string(),
+    state: z.number().int(),
+  }),
+  stats: z.object({ advert_rcvd: z.number().int().optional() }).optional(),
+})
+/** keepalived writes a list of instances; with `json_version 2` that list is under `vrrp`. */
+const dumpSchema = z.union([
+  z.array(dumpInstance),
+  z.object({ vrrp: z.array(dumpInstance) }).transform(({ vrrp }) => vrrp),
+])
+
+/** @throws when it is not a whole dump. */
+export function parseDump(json: string): InstanceSnapshot[] {
+  return dumpSchema.parse(JSON.parse(json)).map(({ data, stats }) => ({
+    instance: data.iname,
+    state: dumpStates[data.state] ?? 'UNKNOWN',
+    advertsReceived: stats?.advert_rcvd ?? null,
+  }))
+}
+
+/**
+ * The advert counts of keepalived's text statistics.
+ * @throws when it is not whole: each instance ends with its "Priority Zero" counts.
+ */
+export function parseStats(text: string): InstanceSnapshot[] {
+  const sections = text.split(/^\s*VRRP Instance:\s*/m).slice(1)
+  const last = sections.at(-1)
+  if (last === undefined || !/Priority Zero[\s\S]*Sent:/.test(last)) throw new Error('not whole yet')
+  return sections.map((section) => {
+    const received = /Advertisements:\s*Received:\s*(\d+)/.exec(section)?.[1]
+    return {
+      instance: section.split('\n', 1)[0]?.trim() ?? '',
+      state: null,
+      advertsReceived: received === undefined ? null : Number(received),
+    }
+  })
+}
+
+export class KeepalivedDump {
+  readonly #options: DumpOptions
+  readonly #nowMs: () => number
+  #method: Promise<Method | null> | null = null
+  #running: { pid: number; result: Promise<InstanceSnapshot[] | null> } | null = null
+
+  constructor(options: DumpOptions, nowMs: () => number) {
+    this.#options = options
+    this.#nowMs = nowMs
+  }
+
+  /** Null where keepalived does not answer in time (frozen), or cannot be asked. `pid` is the parent's. */
+  take(pid: number): Promise<InstanceSnapshot[] | null> {
+    // Two dumps at once would read each other's file.
+    if (this.#running?.pid === pid) return this.#running.result
+    const result = this.#take(pid).finally(() => {
+      if (this.#running?.result === result) this.#running = null
+    })
+    this.#running = { pid, result }
+    return result
+  }
+
+  async #take(pid: number): Promise<InstanceSnapshot[] | null> {
+    const method = await this.#findMethod()
+    if (method === null) return null
+    const file = method.kind === 'json' ? this.#options.dumpFile : this.#options.statsFile
+    const old = setAside(file)
+    try {
+      process.kill(pid, method.signal)
+    } catch {
+      return null
+    }
+    const parse = method.kind === 'json' ? parseDump : parseStats
+    const deadlineMs = this.#nowMs() + dumpDeadlineMs
+    while (this.#nowMs() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, pollMs))
+      const snapshot = readNew(file, old, parse)
+      if (snapshot !== null) return snapshot
+    }
+    return null
+  }
+
+  /**
+   * keepalived is asked only for what it was built with: a real-time signal that it does not handle ends it.
+   */
+  #findMethod(): Promise<Method | null> {
+    this.#method ??= findMethod(this.#options.program)
+    return this.#method
+  }
+}
+
+async function findMethod(program: string): Promise<Method | null> {
+  const { stdout, stderr, error } = await runCommand([program, '-v'], { timeoutMs: askTimeoutMs })
+  if (error !== null) return null
+  const built = /^Config options:(.*)$/m.exec(`${stdout}\n${stderr}`)?.[1] ?? ''
+  const kind = built.trim().split(/\s+/).includes('JSON') ? 'json' : 'stats'
+  const asked = await runCommand([program, `--signum=${kind === 'json' ? 'JSON' : 'STATS'}`], {
+    timeoutMs: askTimeoutMs,
+  })
+  const signal = Number(asked.stdout.trim())
+  if (asked.error !== null || !Number.isSafeInteger(signal) || signal < 1 || signal > 64) return null
+  return { kind, signal }
+}
+
+/** Which file is there before the signal; what remains the same afterwards is not the answer. */
+function setAside(file: string): string | null {
+  try {
+    unlinkSync(file)
+  } catch {
+    // It was not there, or is not ours to remove: then it is told by its stamp.
+  }
+  return stamp(file)
+}
+
+function stamp(file: string): string | null {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? null : `${stat.ino}/${stat.size}/${stat.mtimeNs}`
+}
+
+function readNew<T>(file: string, old: string | null, parse: (text: string) => T): T | null {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false })
+    // The folder is /tmp: only root's file, or our own, is keepalived's.
+    if (stat === undefined || (stat.uid !== 0 && stat.uid !== process.getuid?.())) return null
+    if (stamp(file) === old) return null
+    return parse(readFileSync(file, 'utf8'))
+  } catch {
+    // It is renamed into place before it is written: not whole yet.
+    return null
+  }
+}

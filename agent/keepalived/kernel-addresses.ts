@@ -1,0 +1,77 @@
+/**
+ * Which VIPs the kernel has: the truth about a node, because a killed keepalived leaves its VIP behind.
+ *
+ * Two ways to look, and what each is good for: `os.networkInterfaces()` takes 0.03 ms but leaves out every interface
+ * without carrier, so it can only say "held"; `ip -j addr` takes 2 ms and sees all, so only it proves "gone".
+ * Every interface counts: `use_vmac` puts the VIP on another one than the instance's.
+ */
+import { isIP, SocketAddress } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { z } from 'zod'
+import { runCommand } from '../../shared/host/command.ts'
+
+export interface KernelAddress {
+  readonly device: string
+  readonly address: string
+  readonly prefixLength: number
+}
+
+const proofTimeoutMs = 1000
+
+const addressList = z.array(
+  z.object({
+    ifname: z.string().optional(),
+    addr_info: z
+      .array(z.object({ local: z.string().optional(), prefixlen: z.number().optional() }))
+      .optional(),
+  }),
+)
+
+/** The address of a VIP as keepalived.conf, the dump or the kernel write it, in one spelling: `10.0.0.1/24 dev eth0` is `10.0.0.1`. */
+export function bareAddress(vip: string): string {
+  const written = vip.trim().split(/[\s/%]/, 1)[0] ?? ''
+  if (isIP(written) !== 6) return written
+  return new SocketAddress({ address: written, family: 'ipv6' }).address
+}
+
+/** The addresses that a glance shows; good for "held", never for "gone". */
+export function glanceAtAddresses(): KernelAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([device, addresses]) =>
+    (addresses ?? []).map(({ address, cidr }) => ({
+      device,
+      address: bareAddress(address),
+      prefixLength: Number(cidr?.split('/')[1] ?? 32),
+    })),
+  )
+}
+
+/** Every address of this network namespace, or why the kernel could not be asked: then nothing is proved. */
+export async function listAddresses(): Promise<{ addresses: KernelAddress[] } | { error: string }> {
+  const { error, stdout } = await runCommand(['ip', '-j', 'addr'], { timeoutMs: proofTimeoutMs })
+  if (error !== null) return { error }
+  try {
+    return { addresses: parseAddresses(stdout) }
+  } catch {
+    return { error: '"ip -j addr" printed what is not its JSON: iproute2 4.18 or newer is needed' }
+  }
+}
+
+/** @throws when it is not what `ip -j addr` prints. */
+export function parseAddresses(json: string): KernelAddress[] {
+  // An interface that vanishes while ip reads it leaves an empty object in the list.
+  return addressList
+    .parse(JSON.parse(json))
+    .flatMap(({ ifname, addr_info }) =>
+      (addr_info ?? []).flatMap(({ local, prefixlen }) =>
+        ifname === undefined || local === undefined
+          ? []
+          : [{ device: ifname, address: bareAddress(local), prefixLength: prefixlen ?? 32 }],
+      ),
+    )
+}
+
+/** Where the kernel has any of these VIPs. */
+export function held(addresses: readonly KernelAddress[], vips: readonly string[]): KernelAddress[] {
+  const wanted = new Set(vips.map(bareAddress))
+  return addresses.filter(({ address }) => wanted.has(address))
+}

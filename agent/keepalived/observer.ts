@@ -1,0 +1,325 @@
+/**
+ * What keepalived and the kernel show, as one observation per instance, told when it changes.
+ *
+ * The sources, in order of trust: the kernel's address list and process table; the FIFO's lines; a dump where the FIFO
+ * is silent. "Held" may come from a glance, because it makes the guard act at once; "gone" is always proved.
+ */
+import type { KeepalivedState, ProcessState, VipState } from '../../shared/protocol/report.ts'
+import { assertNever } from '../../shared/assert-never.ts'
+import { held, type KernelAddress } from './kernel-addresses.ts'
+import type { InstanceSnapshot } from './dump.ts'
+import type { ProcessLook } from './process.ts'
+import type { FifoEvent } from './notify-fifo.ts'
+
+export interface Observation {
+  readonly keepalived: KeepalivedState
+  readonly process: ProcessState
+  readonly vips: VipState
+}
+
+/** The world as the observer sees it; tests hand in their own. */
+export interface ObserverSources {
+  readonly lookAtProcess: () => ProcessLook
+  readonly glance: () => KernelAddress[]
+  readonly list: () => Promise<{ addresses: KernelAddress[] } | { error: string }>
+  readonly dump: (parentPid: number) => Promise<InstanceSnapshot[] | null>
+  readonly nowMs: () => number
+  /** Ends after about so long; for the second look at a process that is about to be gone. */
+  readonly pauseMs: (durationMs: number) => Promise<void>
+}
+
+export interface ObserverEvents {
+  readonly observed: (instance: string, observation: Observation) => void
+  readonly rival: (instance: string) => void
+  /** Something an operator must see to; `what` is stable, for telling it once. */
+  readonly problem: (what: string, text: string) => void
+}
+
+interface Watched {
+  vips: readonly string[]
+  /** The last state that keepalived told. */
+  state: KeepalivedState
+  /** Null until the first proof. */
+  vipState: VipState | null
+  told: Observation | null
+  /** Grows with each news: a proof or dump that began before it is out of date. */
+  news: number
+  /** How many looks in a row state and VIPs did not fit together. */
+  oddLooks: number
+}
+
+/** keepalived installs its signal handlers while it starts; an unhandled real-time signal would end it. */
+const dumpableAfterMs = 1500
+/** State and VIPs differ for a moment at each transition; after this many looks keepalived is asked. */
+const oddLooksBeforeDump = 3
+/** A dump costs a line in keepalived's log: while it does not help, it is repeated ever more rarely. */
+const oddLooksAtMost = 256
+
+export class KeepalivedObserver {
+  readonly #sources: ObserverSources
+  readonly #on: ObserverEvents
+  readonly #watched = new Map<string, Watched>()
+  #process: ProcessLook = {
+    state: 'absent',
+    identity: null,
+    parentPid: null,
+    vrrpPid: null,
+    startedAtMs: null,
+    hasPidFile: false,
+  }
+  /** A line was read, and its writer has not died since. */
+  #writerLives = false
+  #started = false
+  #dumpDue = true
+  #dumping = false
+  /** Instances that wait for a proof, and whether it is told even without a change. */
+  #unproved = new Map<string, { force: boolean }>()
+  #isProving = false
+  #proving: Promise<void> = Promise.resolve()
+
+  constructor(sources: ObserverSources, on: ObserverEvents) {
+    this.#sources = sources
+    this.#on = on
+  }
+
+  /** Which instances there are, with their VIPs; again after keepalived.conf changed. A snapshot follows. */
+  watch(instances: ReadonlyMap<string, readonly string[]>): void {
+    for (const name of this.#watched.keys()) if (!instances.has(name)) this.#watched.delete(name)
+    for (const [name, vips] of instances) {
+      const known = this.#watched.get(name)
+      if (known === undefined)
+        this.#watched.set(name, {
+          vips,
+          state: 'UNKNOWN',
+          vipState: null,
+          told: null,
+          news: 0,
+          oddLooks: 0,
+        })
+      else known.vips = vips
+    }
+    this.#dumpDue = true
+    this.look()
+    for (const name of this.#watched.keys()) this.#prove(name)
+  }
+
+  /** News from the FIFO. A MASTER line is passed on before this returns. */
+  take(event: FifoEvent): void {
+    switch (event.type) {
+      case 'state':
+        this.#takeState(event.instance, event.state)
+        return
+      case 'rival':
+        if (this.#watched.has(event.instance)) this.#on.rival(event.instance)
+        return
+      case 'writer-gone':
+        this.#writerLives = false
+        void this.#takeWriterGone()
+        return
+      default:
+        assertNever(event)
+    }
+  }
+
+  /** The periodic look: cheap, and spawns a proof only where something changed. */
+  look(): void {
+    this.#lookAround(this.#noteProcess())
+  }
+
+  /** The look in between, at the process table alone; what is odd or has changed there gets a whole look. */
+  glimpse(): void {
+    const changed = this.#noteProcess()
+    const isOdd = [...this.#watched.values()].some(({ oddLooks }) => oddLooks > 0)
+    if (changed || isOdd || this.#dumpDue) this.#lookAround(changed)
+  }
+
+  #lookAround(changed: boolean): void {
+    const glance = this.#sources.glance()
+    for (const [name, watched] of this.#watched) {
+      const seen = held(glance, watched.vips).length > 0
+      if (seen && watched.vipState === 'gone') {
+        watched.news += 1
+        watched.vipState = 'held'
+        this.#tell(name, watched, false)
+      }
+      if (changed || (!seen && watched.vipState === 'held')) this.#prove(name)
+      this.#lookForContradiction(watched)
+    }
+    if (this.#dumpDue) void this.#takeDump()
+  }
+
+  /** Looks at the kernel's whole address list and the process table, and tells what it found, changed or not. */
+  async observe(instance: string): Promise<void> {
+    this.#prove(instance, { force: true })
+    await this.#proving
+  }
+
+  /** How many adverts the instance received since keepalived started; null: keepalived cannot say. */
+  async adverts(instance: string): Promise<number | null> {
+    const parentPid = this.#dumpablePid()
+    if (parentPid === null) return null
+    const snapshots = await this.#sources.dump(parentPid)
+    return snapshots?.find((snapshot) => snapshot.instance === instance)?.advertsReceived ?? null
+  }
+
+  #takeState(instance: string, state: KeepalivedState): void {
+    this.#writerLives = true
+    const watched = this.#watched.get(instance)
+    if (watched === undefined) {
+      this.#on.problem(
+        'unknown-instance',
+        `keepalived tells of vrrp_instance "${instance}", which its configuration file does not have: is keepalived.config in agent.yaml the right file?`,
+      )
+      return
+    }
+    this.#noteProcess()
+    watched.state = state
+    watched.news += 1
+    if (state === 'MASTER') {
+      // keepalived writes the line after it added the VIPs.
+      watched.vipState = watched.vips.length > 0 ? 'held' : 'gone'
+      this.#tell(instance, watched, false)
+      if (held(this.#sources.glance(), watched.vips).length === 0) this.#prove(instance)
+    } else this.#prove(instance)
+  }
+
+  /** The process table may lag behind the closed FIFO by some milliseconds. */
+  async #takeWriterGone(): Promise<void> {
+    for (const durationMs of [0, 5, 20, 50]) {
+      await this.#sources.pauseMs(durationMs)
+      this.#noteProcess()
+      for (const name of this.#watched.keys()) this.#prove(name)
+      await this.#proving
+      if (this.#process.state === 'absent') return
+    }
+  }
+
+  /** @returns whether something about the process changed. */
+  #noteProcess(): boolean {
+    const before = this.#process
+    let now = this.#sources.lookAtProcess()
+    if (now.state === 'absent' && !now.hasPidFile && this.#writerLives) {
+      this.#on.problem(
+        'pid-file',
+        `keepalived writes to the FIFO, but its pid file is not there: set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml`,
+      )
+      now = { ...now, state: 'running' }
+    }
+    this.#process = now
+    const restarted = now.identity !== null && now.identity !== before.identity
+    if (restarted) {
+      this.#dumpDue = true
+      if (this.#started) for (const watched of this.#watched.values()) this.#beginAnew(watched)
+    }
+    this.#started = true
+    return restarted || now.state !== before.state
+  }
+
+  /** Another keepalived than before: what the old one told says nothing. */
+  #beginAnew(watched: Watched): void {
+    watched.state = 'INIT'
+    watched.news += 1
+  }
+
+  #prove(instance: string, { force = false } = {}): void {
+    const waiting = this.#unproved.get(instance)
+    this.#unproved.set(instance, { force: force || waiting?.force === true })
+    if (!this.#isProving) this.#proving = this.#runProofs()
+  }
+
+  async #runProofs(): Promise<void> {
+    this.#isProving = true
+    try {
+      while (this.#unproved.size > 0) await this.#runProof()
+    } finally {
+      this.#isProving = false
+    }
+  }
+
+  /** One look at the kernel for all that wait; who comes meanwhile gets the next one, for this may have begun too early. */
+  async #runProof(): Promise<void> {
+    const batch = [...this.#unproved].map(([name, { force }]) => ({
+      name,
+      force,
+      news: this.#watched.get(name)?.news,
+    }))
+    this.#unproved = new Map()
+    const listed = await this.#sources.list()
+    this.#noteProcess()
+    if ('error' in listed)
+      this.#on.problem(
+        'address-list',
+        `the kernel's addresses cannot be read, nothing is proved: ${listed.error}`,
+      )
+    for (const { name, force, news } of batch) {
+      const watched = this.#watched.get(name)
+      if (watched === undefined) continue
+      if (watched.news !== news) this.#unproved.set(name, { force })
+      else {
+        if ('addresses' in listed)
+          watched.vipState = held(listed.addresses, watched.vips).length > 0 ? 'held' : 'gone'
+        // Without a list the last belief stays, and nothing believed yet counts as held: "gone" is never guessed.
+        else watched.vipState ??= 'held'
+        this.#tell(name, watched, force)
+      }
+    }
+  }
+
+  #tell(instance: string, watched: Watched, force: boolean): void {
+    if (watched.vipState === null) return
+    const process = this.#process.state
+    const observation: Observation = {
+      keepalived: process === 'absent' ? 'STOP' : watched.state,
+      process,
+      vips: watched.vipState,
+    }
+    if (!force && watched.told !== null && isSame(watched.told, observation)) return
+    watched.told = observation
+    this.#on.observed(instance, observation)
+  }
+
+  /** A reload of a MASTER writes no line (keepalived issue #2359): seen by VIPs and state that do not fit. */
+  #lookForContradiction(watched: Watched): void {
+    const isOdd =
+      this.#process.state === 'running' &&
+      watched.vips.length > 0 &&
+      (watched.vipState === 'held') !== (watched.state === 'MASTER')
+    watched.oddLooks = isOdd ? watched.oddLooks + 1 : 0
+    if (isDumpLook(watched.oddLooks)) this.#dumpDue = true
+  }
+
+  async #takeDump(): Promise<void> {
+    const parentPid = this.#dumpablePid()
+    if (this.#dumping || parentPid === null) return
+    this.#dumping = true
+    this.#dumpDue = false
+    const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
+    const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
+    for (const [name, watched] of this.#watched) {
+      if (watched.news !== newsBefore.get(name)) continue
+      const told = snapshots?.find((snapshot) => snapshot.instance === name)?.state ?? null
+      if (told !== null) watched.state = told
+      // A keepalived that cannot say: a VIP in the kernel of a running keepalived is a MASTER's.
+      else if (watched.state === 'UNKNOWN' && watched.vipState === 'held') watched.state = 'MASTER'
+      this.#prove(name)
+    }
+  }
+
+  /** Null while keepalived must not be asked: not there, not ready for the signal, or frozen (signals would pile up). */
+  #dumpablePid(): number | null {
+    const { state, parentPid, startedAtMs } = this.#process
+    if (state !== 'running' || parentPid === null || startedAtMs === null) return null
+    return this.#sources.nowMs() - startedAtMs < dumpableAfterMs ? null : parentPid
+  }
+}
+
+/** At the third odd look, then at 6, 12, 24 …, and at last each 256. */
+function isDumpLook(oddLooks: number): boolean {
+  if (oddLooks >= oddLooksAtMost) return oddLooks % oddLooksAtMost === 0
+  const times = oddLooks / oddLooksBeforeDump
+  return Number.isInteger(Math.log2(times))
+}
+
+function isSame(one: Observation, other: Observation): boolean {
+  return one.keepalived === other.keepalived && one.process === other.process && one.vips === other.vips
+}

@@ -1,0 +1,72 @@
+/**
+ * What the agent tells its operator: a line in the log here, and an event at the witness; and how drills ended. While
+ * the witness is not connected the last ones are kept for it.
+ */
+import type { Log } from '../../shared/host/log.ts'
+import type { Drilled } from '../../shared/protocol/report.ts'
+import type { Tell } from '../../shared/protocol/messages.ts'
+import type { TellLevel } from '../core/guard/guard.ts'
+
+export interface Told {
+  readonly instance: string | null
+  readonly event: string
+  readonly level: TellLevel
+  readonly text: string
+}
+
+/** Few enough to be sent at once without reaching the transport's rate limit. */
+const keptAtMost = 100
+const longestText = 500
+/** A problem that goes on is told again this often. */
+const problemAgainMs = 600_000
+
+export class TellLine {
+  readonly #log: Log
+  readonly #send: (message: Tell | Drilled) => boolean
+  readonly #nowMs: () => number
+  #kept: (Tell | Drilled)[] = []
+  readonly #problems = new Map<string, number>()
+
+  /** @param send false: not connected. */
+  constructor(log: Log, send: (message: Tell | Drilled) => boolean, nowMs: () => number) {
+    this.#log = log
+    this.#send = send
+    this.#nowMs = nowMs
+  }
+
+  tell({ instance, event, level, text }: Told): void {
+    const facts = instance === null ? {} : { instance }
+    if (level === 'critical') this.#log.error(event, text, facts)
+    else if (level === 'warning') this.#log.warn(event, text, facts)
+    else this.#log.info(event, text, facts)
+    this.#keep({ type: 'tell', instance, event, level, text: text.slice(0, longestText) })
+  }
+
+  drilled(drilled: Drilled): void {
+    const { instance, result, text } = drilled
+    if (result === 'failed') this.#log.warn('drill-failed', text, { instance })
+    else this.#log.info(`drill-${result}`, text, { instance })
+    this.#keep(drilled)
+  }
+
+  #keep(message: Tell | Drilled): void {
+    this.#kept = [...this.#kept, message].slice(-keptAtMost)
+    this.flush()
+  }
+
+  /** A fault of the installation, told once in a while: `what` is its stable name. */
+  problem(what: string, text: string): void {
+    const toldAtMs = this.#problems.get(what)
+    if (toldAtMs !== undefined && this.#nowMs() - toldAtMs < problemAgainMs) return
+    this.#problems.set(what, this.#nowMs())
+    this.tell({ instance: null, event: what, level: 'warning', text })
+  }
+
+  /** The witness is connected: it gets what was kept. */
+  flush(): void {
+    for (let next = this.#kept[0]; next !== undefined; next = this.#kept[0]) {
+      if (!this.#send(next)) return
+      this.#kept.shift()
+    }
+  }
+}

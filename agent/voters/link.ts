@@ -1,0 +1,379 @@
+/**
+ * The connection to one voter (the witness, or the peer's agent): dials, says hello, sends beats, matches answers with
+ * when their beat left, and dials again.
+ *
+ * TCP repeats what was lost after 0.2, 0.4, 0.8 s and so on, so that a stream stands still for up to as long again as its
+ * path was interrupted. A lease does not wait for that: beside a session that has fallen silent others are dialled, and
+ * the first that is welcomed takes its place.
+ */
+import type { SecureContext } from 'node:tls'
+import {
+  type Answer,
+  type FromVoter,
+  type Hello,
+  type Order,
+  type Superseded,
+  type Tell,
+  type Welcome,
+  parseFromVoter,
+} from '../../shared/protocol/messages.ts'
+import type { Drilled, Report } from '../../shared/protocol/report.ts'
+import type { Plan } from '../../shared/protocol/plan.ts'
+import type { VoterName } from '../../shared/protocol/names.ts'
+import { assertNever } from '../../shared/assert-never.ts'
+import { messageOf } from '../../shared/error-message.ts'
+import type { Identity } from '../../shared/identity/identity.ts'
+import { dialVoter } from '../../shared/network/dial.ts'
+import type { DialledConnection } from '../../shared/network/connection.ts'
+import {
+  attemptsAtMost,
+  beatsRemembered,
+  dialInMs,
+  firstRedialMs,
+  longerRedialMs,
+  lookAgainInMs,
+  openMs,
+  silenceOf,
+  stoodStill,
+} from '../core/dial-pace.ts'
+
+export interface VoterLinkEvents {
+  /** The voter welcomed this agent: from now on beats are sent. */
+  readonly up: (plan: Plan | null) => void
+  readonly down: (reason: string) => void
+  readonly answer: (answered: { readonly sentAtMs: number; readonly answer: Answer }) => void
+  readonly order: (order: Order) => void
+  readonly plan: (plan: Plan) => void
+  /** The witness asks for a new key and certificate. */
+  readonly renew?: () => void
+}
+
+export interface VoterLinkOptions {
+  readonly voter: VoterName
+  /** `https://host:port`. */
+  readonly url: string
+  /** Asked at each dial: a renewed certificate is used from the next connection on. */
+  readonly secureContext: () => SecureContext
+  /** Why the one that answers is not this voter; null: it is. */
+  readonly refusalOf: (identity: Identity | null) => string | null
+  readonly hello: (incarnation: string) => Hello
+  /** A name for a start of the agent that no other has. */
+  readonly newIncarnation: () => string
+  readonly renewMs: () => number
+  readonly nowMs: () => number
+  readonly monotonicMs: () => number
+  /** Between 0 and 1, new at each call: two agents must not dial in step. */
+  readonly jitter: () => number
+  readonly on: VoterLinkEvents
+}
+
+export interface OutgoingBeat {
+  /** Not later than this beat leaves: a vote counts from when it was asked for, and may only err to the safe side. */
+  readonly atMs: number
+  readonly seq: number
+  readonly leaseMs: number
+  readonly reports: Report[]
+}
+
+/** The voter has welcomed this agent. */
+interface Session {
+  readonly connection: DialledConnection
+  heardAtMs: number
+  /** `atMs` of the voter's last answer. */
+  echoMs: number | null
+}
+
+interface Attempt {
+  readonly dialled: Pick<DialledConnection, 'abort'>
+  /** It is open, and hello was said. */
+  greeting: { readonly connection: DialledConnection; readonly sinceMs: number } | null
+}
+
+export class VoterLink {
+  readonly #options: VoterLinkOptions
+  /** Which start of the agent this voter takes it for. */
+  #incarnation: string
+  #session: Session | null = null
+  readonly #attempts = new Set<Attempt>()
+  /** When beats left, by their number, whatever connection they left on. */
+  readonly #sentAtMs = new Map<number, number>()
+  #redialMs = firstRedialMs
+  /** Runs only where there is no session, its voter is late, or another connection is dialled beside it. */
+  #dialTimer: NodeJS.Timeout | null = null
+  #watchedAtMs: number
+  #closed = false
+  #lastReason: string | null = null
+
+  constructor(options: VoterLinkOptions) {
+    this.#options = options
+    this.#incarnation = options.newIncarnation()
+    this.#watchedAtMs = options.nowMs()
+    this.#dialWhereDue()
+  }
+
+  /** Whether beats reach the voter now. */
+  get up(): boolean {
+    return this.#session !== null
+  }
+
+  beat({ atMs, seq, leaseMs, reports }: OutgoingBeat): void {
+    const session = this.#session
+    if (session === null) return
+    this.#sentAtMs.set(seq, atMs)
+    const oldest = this.#sentAtMs.keys().next()
+    if (this.#sentAtMs.size > beatsRemembered && !oldest.done) this.#sentAtMs.delete(oldest.value)
+    session.connection.send({ type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports })
+  }
+
+  /** keepalived.conf changed. */
+  helloAgain(): void {
+    this.#session?.connection.send(this.#options.hello(this.#incarnation))
+  }
+
+  /** @returns false: not connected, keep it. */
+  tell(message: Tell | Drilled): boolean {
+    if (this.#session === null) return false
+    this.#session.connection.send(message)
+    return true
+  }
+
+  /**
+   * Another connection takes the place of this one, by a certificate that was renewed meanwhile. The old one goes when the
+   * voter welcomes the new one, so that no beat is missed.
+   */
+  dialAnew(): void {
+    if (!this.#mayDial()) return
+    this.#dial()
+    // The timer gives the attempt up where it is never welcomed; else it would keep all others from being made.
+    if (this.#dialTimer === null) this.#armNextLook(this.#options.nowMs())
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#disarm()
+    this.#dropAttempts()
+    const session = this.#session
+    this.#session = null
+    session?.connection.close('closed here')
+  }
+
+  /** The look at the connection, each renewMs. */
+  watch(atMs: number): void {
+    const renewMs = this.#options.renewMs()
+    const gapMs = atMs - this.#watchedAtMs
+    this.#watchedAtMs = atMs
+    const session = this.#session
+    if (session === null) return
+    if (stoodStill({ gapMs, renewMs })) session.heardAtMs = atMs
+    const silentMs = atMs - session.heardAtMs
+    const silence = silenceOf({ silentMs, renewMs })
+    if (silence === 'dead') {
+      session.connection.abort('silent')
+      this.#lose(`silent for ${Math.round(silentMs)} ms`)
+    } else if (silence === 'long' && this.#dialTimer === null) this.#arm(Math.max(0, this.#dialInMs(atMs)))
+  }
+
+  #dialInMs(atMs: number): number {
+    return dialInMs({ heardAtMs: this.#session?.heardAtMs ?? null, atMs, renewMs: this.#options.renewMs() })
+  }
+
+  #dialWhereDue(): void {
+    const atMs = this.#options.nowMs()
+    this.#giveUpGreeting(atMs)
+    if (this.#dialInMs(atMs) <= 0 && this.#mayDial()) this.#dial()
+    this.#armNextLook(atMs)
+  }
+
+  #armNextLook(atMs: number): void {
+    const againInMs = lookAgainInMs({
+      dueInMs: this.#dialInMs(atMs),
+      attempts: this.#attempts.size,
+      renewMs: this.#options.renewMs(),
+    })
+    if (againInMs !== null) this.#arm(againInMs)
+  }
+
+  #mayDial(): boolean {
+    return (
+      this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
+    )
+  }
+
+  #dial(): void {
+    const { url, secureContext, refusalOf, monotonicMs } = this.#options
+    const attempt: Attempt = {
+      greeting: null,
+      dialled: dialVoter({
+        url,
+        secureContext: secureContext(),
+        refusalOf,
+        connectTimeoutMs: openMs(this.#options.renewMs()),
+        monotonicMs,
+        onOpen: (connection) => this.#greet(attempt, connection),
+        onMessage: (connection, data) => this.#hear(attempt, connection, data),
+        onClose: (connection, reason) => {
+          if (this.#session?.connection === connection) this.#lose(reason)
+          else if (this.#attempts.delete(attempt)) this.#fail(reason)
+        },
+      }),
+    }
+    this.#attempts.add(attempt)
+  }
+
+  /**
+   * Only one attempt at a time says hello: of two the voter would keep the one that came last and close the other, which
+   * may be the one that was welcomed first here.
+   */
+  #greet(attempt: Attempt, connection: DialledConnection): void {
+    if (!this.#attempts.has(attempt)) return
+    attempt.greeting = { connection, sinceMs: this.#options.nowMs() }
+    this.#dropSilentAttempts()
+    connection.send(this.#options.hello(this.#incarnation))
+  }
+
+  #giveUpGreeting(atMs: number): void {
+    const longestMs = openMs(this.#options.renewMs())
+    for (const attempt of this.#attempts) {
+      if (attempt.greeting === null || atMs - attempt.greeting.sinceMs <= longestMs) continue
+      this.#drop(attempt)
+      this.#tellFailure(`no welcome within ${longestMs} ms`)
+    }
+  }
+
+  #hear(attempt: Attempt, connection: DialledConnection, data: string): void {
+    const session = this.#session?.connection === connection ? this.#session : null
+    if (session === null && !this.#attempts.has(attempt)) return
+    let message: FromVoter
+    try {
+      message = parseFromVoter(data)
+    } catch (cause) {
+      this.#refuse(attempt, connection, `not of the protocol: ${messageOf(cause)}`)
+      return
+    }
+    if (message.type === 'superseded') {
+      this.#beginAnew(attempt, connection)
+      return
+    }
+    if (session === null) {
+      if (message.type === 'welcome') this.#takeWelcome(attempt, connection, message)
+      return
+    }
+    session.heardAtMs = this.#options.nowMs()
+    if (this.#attempts.size > 0) this.#dropSilentAttempts()
+    this.#take(session, message)
+  }
+
+  #refuse(attempt: Attempt, connection: DialledConnection, reason: string): void {
+    connection.close(reason)
+    if (this.#attempts.delete(attempt)) this.#fail(reason)
+    else this.#lose(reason)
+  }
+
+  /** While this agent stood still another one, of a cloned host perhaps, spoke for its node and is gone again. */
+  #beginAnew(attempt: Attempt, connection: DialledConnection): void {
+    this.#incarnation = this.#options.newIncarnation()
+    this.#refuse(attempt, connection, 'another agent took the place of this one: it comes as a new start')
+  }
+
+  #takeWelcome(attempt: Attempt, connection: DialledConnection, { voter, plan }: Welcome): void {
+    const { url, voter: expected, on, nowMs } = this.#options
+    if (voter !== expected) {
+      this.#refuse(attempt, connection, `${url} is "${voter}" and not "${expected}": wrong address`)
+      return
+    }
+    const old = this.#session
+    this.#attempts.delete(attempt)
+    this.#dropAttempts()
+    this.#disarm()
+    this.#session = { connection, heardAtMs: nowMs(), echoMs: null }
+    this.#redialMs = firstRedialMs
+    this.#lastReason = null
+    if (old !== null) {
+      // What waits on it would arrive when its path is mended, as if it were new.
+      old.connection.abort('replaced by a newer connection')
+      on.down('a newer connection takes its place')
+    }
+    on.up(plan)
+  }
+
+  #take(session: Session, message: Exclude<FromVoter, Superseded>): void {
+    switch (message.type) {
+      case 'welcome':
+        // The answer to a hello that was said again.
+        this.#options.on.up(message.plan)
+        return
+      case 'answer': {
+        const sentAtMs = this.#sentAtMs.get(message.seq)
+        session.echoMs = message.atMs
+        if (sentAtMs !== undefined) this.#options.on.answer({ sentAtMs, answer: message })
+        return
+      }
+      case 'order':
+        this.#options.on.order(message)
+        return
+      case 'plan':
+        this.#options.on.plan(message.plan)
+        return
+      case 'renew':
+        this.#options.on.renew?.()
+        return
+      default:
+        assertNever(message)
+    }
+  }
+
+  /** An attempt came to nothing. The next one follows at its pace where others are still open. */
+  #fail(reason: string): void {
+    this.#tellFailure(reason)
+    if (this.#attempts.size === 0) this.#redial()
+  }
+
+  /** The session is over. */
+  #lose(reason: string): void {
+    this.#session = null
+    this.#lastReason = reason
+    this.#options.on.down(reason)
+    if (this.#attempts.size === 0) this.#redial()
+  }
+
+  /** The same refusal again and again is told once. */
+  #tellFailure(reason: string): void {
+    if (this.#session !== null || reason === this.#lastReason) return
+    this.#lastReason = reason
+    this.#options.on.down(reason)
+  }
+
+  #redial(): void {
+    const delayMs = this.#redialMs * (0.5 + this.#options.jitter() / 2)
+    this.#redialMs = longerRedialMs(this.#redialMs)
+    this.#disarm()
+    this.#arm(delayMs)
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#closed) return
+    this.#dialTimer = setTimeout(() => {
+      this.#dialTimer = null
+      this.#dialWhereDue()
+    }, delayMs)
+  }
+
+  #disarm(): void {
+    if (this.#dialTimer !== null) clearTimeout(this.#dialTimer)
+    this.#dialTimer = null
+  }
+
+  /** One that has said hello is waited for: the voter may have let go of the session for it already. */
+  #dropSilentAttempts(): void {
+    for (const attempt of this.#attempts) if (attempt.greeting === null) this.#drop(attempt)
+  }
+
+  #dropAttempts(): void {
+    for (const attempt of this.#attempts) this.#drop(attempt)
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#attempts.delete(attempt)
+    attempt.dialled.abort('not needed any more')
+  }
+}

@@ -1,0 +1,27 @@
+/** The certificate of this node, as enrolment put it into the state folder: it must be the one that agent.yaml speaks of. */
+import {
+  CredentialsError,
+  identityFileIn,
+  readCredentials,
+  type Credentials,
+} from '../../shared/identity/credentials.ts'
+import { describeIdentity } from '../../shared/identity/identity.ts'
+
+/** @throws CredentialsError */
+export function readNodeCredentials({
+  stateDir,
+  cluster,
+  node,
+}: {
+  readonly stateDir: string
+  readonly cluster: string
+  readonly node: string
+}): Credentials {
+  const enrol = `enrol this node: run "witnessctl invite --cluster ${cluster} --node ${node}" on the witness host and "witness-agent join" here`
+  const { identity, ...credentials } = readCredentials(stateDir, enrol)
+  if (identity.kind === 'node' && identity.cluster === cluster && identity.node === node) return credentials
+  throw new CredentialsError(
+    'unusable',
+    `${identityFileIn(stateDir)} is the certificate of ${describeIdentity(identity)}, but agent.yaml says node ${cluster}/${node}: correct cluster and node in agent.yaml, or ${enrol}`,
+  )
+}

@@ -1,0 +1,293 @@
+/**
+ * This agent as a voter for its peer: accepts the peer's connection, and nobody else's.
+ */
+import type { Server } from 'node:https'
+import {
+  type Answer,
+  type Beat,
+  type Hello,
+  type Verdict,
+  type Welcome,
+  parseFromAgent,
+} from '../../shared/protocol/messages.ts'
+import { type NodeName, protocolVersion } from '../../shared/protocol/names.ts'
+import { assertNever } from '../../shared/assert-never.ts'
+import { messageOf } from '../../shared/error-message.ts'
+import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/core/succession.ts'
+import { silenceMs, type Timing } from '../../shared/core/timing.ts'
+import { ConnectionLimit } from '../../shared/network/connection-limit.ts'
+import type { Credentials } from '../../shared/identity/credentials.ts'
+import { describeIdentity, type Identity } from '../../shared/identity/identity.ts'
+import { createSecureServer, listen, renewCredentials } from '../../shared/network/secure-server.ts'
+import { acceptAgents } from '../../shared/network/accept.ts'
+import type { AcceptedConnection } from '../../shared/network/connection.ts'
+import { refusalOfPeer, type Peer } from './identity.ts'
+
+export interface PeerListenerOptions {
+  readonly cluster: string
+  readonly node: NodeName
+  readonly listen: { readonly address: string; readonly port: number }
+  readonly credentials: Credentials
+  readonly nowMs: () => number
+  readonly monotonicMs: () => number
+  readonly timing: () => Timing
+  /** An address of the cluster's hosts. */
+  readonly isKnownAddress: (address: string) => boolean
+  /** Whether this node's vote on any instance is promised to the peer now. */
+  readonly promised: () => boolean
+  /** Called for each beat; `answer` for this beat is collected until it returns. */
+  readonly onBeat: (beat: Beat) => void
+  /** `reason` is stable, for counters. */
+  readonly onRefused: (reason: string, text: string) => void
+}
+
+export class PeerListenerError extends Error {
+  readonly code = 'peer-listener'
+}
+
+interface Incarnation {
+  readonly incarnation: string
+  readonly bootId: string
+  connection: AcceptedConnection | null
+  lastSeq: number
+  /** When its newest beat came; null: none yet. */
+  beatAtMs: number | null
+  /** When its hello or its newest beat came. */
+  heardAtMs: number
+}
+
+/** The peer dials one connection; a second comes while the first is dying. */
+const maxConnections = 8
+/** Also those that have not said yet who they are. */
+const mostConnections = 256
+/** A connection that says no hello by then is closed. */
+const helloTimeoutMs = 2000
+
+export class PeerListener {
+  readonly #options: PeerListenerOptions
+  readonly #server: Server
+  #acceptor: { close(): void } | null = null
+  #peer: Peer | null = null
+  #incarnation: Incarnation | null = null
+  /** Those that were replaced: a message of theirs is a ghost's. */
+  #past: Past = []
+  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+
+  private constructor(options: PeerListenerOptions) {
+    this.#options = options
+    this.#server = createSecureServer({
+      credentials: options.credentials,
+      limit: new ConnectionLimit({ isKnown: options.isKnownAddress, monotonicMs: options.monotonicMs }),
+      mostConnections,
+      onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
+      monotonicMs: options.monotonicMs,
+      onRefused: (reason, from) =>
+        options.onRefused(reason, `a connection from ${from} was cut before its hello`),
+    })
+  }
+
+  /** @throws PeerListenerError when the address is in use or not of this host. */
+  static async listen(options: PeerListenerOptions): Promise<PeerListener> {
+    const listener = new PeerListener(options)
+    const { address, port } = options.listen
+    try {
+      await listen(listener.#server, { host: address, port })
+    } catch (cause) {
+      throw new PeerListenerError(
+        `cannot listen on ${address}:${port}: ${messageOf(cause)}: change "listen" in agent.yaml`,
+        { cause },
+      )
+    }
+    listener.#accept()
+    return listener
+  }
+
+  /** Where it listens; differs from the options where those say port 0. */
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : this.#options.listen.port
+  }
+
+  /** Who may connect; null: nobody yet. */
+  setPeer(peer: Peer | null): void {
+    const isSame = peer?.name === this.#peer?.name
+    this.#peer = peer
+    const connection = this.#incarnation?.connection ?? null
+    if (!isSame) {
+      this.#incarnation = null
+      this.#past = []
+    }
+    const refusal = connection === null ? null : this.#refusalOf(connection.identity)
+    if (refusal !== null) connection?.close(refusal)
+  }
+
+  /** From the next connection on. */
+  renewCredentials(credentials: Credentials): void {
+    renewCredentials(this.#server, credentials)
+  }
+
+  /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
+  answer(beat: number, verdict: Verdict): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
+    else this.#send(beat, [verdict], this.#options.nowMs())
+  }
+
+  close(): void {
+    this.#acceptor?.close()
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
+  #accept(): void {
+    const said = new Map<number, NodeJS.Timeout>()
+    this.#acceptor = acceptAgents(this.#server, {
+      refusalOf: (identity) => this.#refusalOf(identity),
+      maxConnections,
+      monotonicMs: this.#options.monotonicMs,
+      onRefused: (reason, text, from) =>
+        this.#options.onRefused(reason, `a connection from ${from} was refused before its hello: ${text}`),
+      onOpen: (connection) => {
+        const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
+        said.set(connection.id, timer)
+      },
+      onMessage: (connection, data) => {
+        clearTimeout(said.get(connection.id))
+        this.#take(connection, data)
+      },
+      onClose: (connection) => {
+        clearTimeout(said.get(connection.id))
+        said.delete(connection.id)
+        if (this.#incarnation?.connection === connection) this.#incarnation.connection = null
+      },
+    })
+  }
+
+  #take(connection: AcceptedConnection, data: string): void {
+    let message: ReturnType<typeof parseFromAgent>
+    try {
+      message = parseFromAgent(data)
+    } catch (cause) {
+      this.#refuse(connection, 'malformed', messageOf(cause))
+      return
+    }
+    switch (message.type) {
+      case 'hello':
+        return this.#takeHello(connection, message)
+      case 'beat':
+        return this.#takeBeat(connection, message)
+      case 'tell':
+      case 'drilled':
+        // For the witness only.
+        return this.#options.onRefused('tell', 'the peer told what only the witness is told')
+      default:
+        return assertNever(message)
+    }
+  }
+
+  #takeHello(connection: AcceptedConnection, hello: Hello): void {
+    const { cluster, node } = this.#options
+    if (hello.cluster !== cluster)
+      return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
+    if (this.#peer === null) return connection.close('no plan names a peer yet')
+    const refusal = this.#refusalOf(connection.identity)
+    if (refusal !== null) return this.#refuse(connection, 'unauthenticated', refusal)
+    if (hello.node !== this.#peer.name)
+      return this.#refuse(
+        connection,
+        'impersonation',
+        `a hello as "${hello.node}" with the certificate of "${this.#peer.name}"`,
+      )
+    const atMs = this.#options.nowMs()
+    const incarnation = this.#incarnationOf(connection, hello, atMs)
+    if (incarnation === null) return
+    incarnation.heardAtMs = atMs
+    const old = incarnation.connection
+    incarnation.connection = connection
+    if (old !== null && old !== connection) old.close('replaced by a newer connection')
+    const welcome: Welcome = { type: 'welcome', protocol: protocolVersion, voter: node, plan: null }
+    connection.send(welcome)
+  }
+
+  #refusalOf(identity: Identity): string | null {
+    const { cluster } = this.#options
+    if (this.#peer !== null) return refusalOfPeer({ cluster, peer: this.#peer }, identity)
+    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
+    return identity.kind === 'node' && identity.cluster === cluster
+      ? null
+      : `this is ${describeIdentity(identity)} and no node of cluster ${cluster}`
+  }
+
+  /** Which start of the peer speaks now; null: this one does not, and was refused. */
+  #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
+    const { reserveMs } = this.#options.timing()
+    const present = this.#present(atMs)
+    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (standing) {
+      case 'same':
+        return this.#incarnation
+      case 'next':
+        return this.#replaceIncarnation(hello, atMs)
+      case 'early':
+        this.#refuse(
+          connection,
+          'double',
+          `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
+        )
+        return null
+      case 'past':
+        connection.send({ type: 'superseded' })
+        this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
+        return null
+      default:
+        return assertNever(standing)
+    }
+  }
+
+  #present(atMs: number): Predecessor | null {
+    const { timing, promised } = this.#options
+    const known = this.#incarnation
+    if (known === null) return null
+    const { connection, beatAtMs } = known
+    const live = connection !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(timing())
+    return { ...known, live, promised: promised() }
+  }
+
+  #replaceIncarnation({ incarnation, bootId }: Hello, atMs: number): Incarnation {
+    const old = this.#incarnation
+    if (old !== null) {
+      this.#past = pastWith(this.#past, old.incarnation)
+      old.connection?.close('the peer started anew')
+    }
+    const next = { incarnation, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    this.#incarnation = next
+    return next
+  }
+
+  #takeBeat(connection: AcceptedConnection, beat: Beat): void {
+    const incarnation = this.#incarnation
+    if (incarnation?.connection !== connection)
+      return this.#refuse(connection, 'no-hello', 'a beat without a hello that was accepted')
+    if (beat.seq <= incarnation.lastSeq)
+      return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
+    incarnation.lastSeq = beat.seq
+    const atMs = this.#options.nowMs()
+    incarnation.beatAtMs = atMs
+    incarnation.heardAtMs = atMs
+    const collecting = { beat: beat.seq, verdicts: [] }
+    this.#collecting = collecting
+    this.#options.onBeat(beat)
+    this.#collecting = null
+    // As when the beat came, not as late as it may be: what echoes this is newer than the beat, and no more.
+    this.#send(beat.seq, collecting.verdicts, atMs)
+  }
+
+  #send(seq: number, verdicts: Verdict[], atMs: number): void {
+    const answer: Answer = { type: 'answer', seq, atMs, verdicts }
+    this.#incarnation?.connection?.send(answer)
+  }
+
+  #refuse(connection: AcceptedConnection, reason: string, text: string): void {
+    this.#options.onRefused(reason, text)
+    connection.close(text)
+  }
+}

@@ -1,0 +1,221 @@
+/** Between the agents' connections and the clusters: finds the cluster that a hello names, hands on what follows. */
+import { assertNever } from '../../shared/assert-never.ts'
+import { type FromAgent, type Hello, ProtocolError, parseFromAgent } from '../../shared/protocol/messages.ts'
+import { describeIdentity, type Identity } from '../../shared/identity/identity.ts'
+import type { AcceptedConnection, ConnectionEvents } from '../../shared/network/connection.ts'
+import { AgentBudgets, type BudgetRefusal } from './budgets.ts'
+import type { ClusterRuntime, Outbound } from '../clusters/runtime.ts'
+import type { Refusals } from './refusals.ts'
+import type { Registry } from '../registry/registry.ts'
+
+/** A connection that says nothing for so long is not an agent's. */
+export const helloTimeoutMs = 2000
+/** What an agent may say while its cluster is being opened. */
+const mostWaiting = 64
+
+/** What the gateway needs of enrolment (server/registry/registry.ts). */
+export interface Enrolment extends Pick<Registry, 'renewalDue'> {
+  /** A certificate is used; where its agent listens. */
+  sawInUse(...use: Parameters<Registry['sawInUse']>): void
+}
+
+/** What the gateway needs of a cluster. */
+export type Receiver = Pick<ClusterRuntime, 'handle'>
+
+interface Guest {
+  readonly connection: AcceptedConnection
+  readonly helloTimeout: NodeJS.Timeout
+  state:
+    | { readonly phase: 'silent' }
+    | { readonly phase: 'joining'; readonly waiting: FromAgent[] }
+    | { readonly phase: 'member'; readonly cluster: Receiver }
+    | { readonly phase: 'gone' }
+}
+
+export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbound {
+  readonly #guests = new Map<number, Guest>()
+  readonly #join: (cluster: string) => Promise<Receiver | null>
+  readonly #refusals: Refusals
+  readonly #enrolment: Enrolment
+  readonly #budgets: AgentBudgets
+
+  /**
+   * @param options.join finds a cluster; null: unknown here
+   * @param options.monotonicMs for the budgets alone, which no lease depends on
+   */
+  constructor(options: {
+    join: (cluster: string) => Promise<Receiver | null>
+    enrolment: Enrolment
+    refusals: Refusals
+    monotonicMs: () => number
+  }) {
+    this.#join = options.join
+    this.#enrolment = options.enrolment
+    this.#budgets = new AgentBudgets(options.monotonicMs)
+    this.#refusals = options.refusals
+  }
+
+  readonly onOpen = (connection: AcceptedConnection): void => {
+    const helloTimeout = setTimeout(
+      () => this.#refuse(connection, 'no-hello', `no hello within ${helloTimeoutMs} ms`),
+      helloTimeoutMs,
+    )
+    this.#guests.set(connection.id, { connection, helloTimeout, state: { phase: 'silent' } })
+    const { identity } = connection
+    if (identity.kind !== 'node') return
+    const tooMuch = this.#budgets.connected(identity)
+    if (tooMuch !== null) this.#refuseExcess(connection, tooMuch)
+  }
+
+  readonly onMessage = (connection: AcceptedConnection, data: string): void => {
+    const guest = this.#guests.get(connection.id)
+    if (guest === undefined) return
+    const { identity } = connection
+    const tooMuch = identity.kind === 'node' ? this.#budgets.refusalOfMessage(identity) : null
+    if (tooMuch !== null) return this.#refuseExcess(connection, tooMuch)
+    let message: FromAgent
+    try {
+      message = parseFromAgent(data)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      return this.#refuse(connection, 'malformed', `malformed message: ${error.message}`)
+    }
+    this.#receive(guest, message)
+  }
+
+  readonly onClose = (connection: AcceptedConnection): void => {
+    const guest = this.#guests.get(connection.id)
+    if (guest === undefined) return
+    this.#guests.delete(connection.id)
+    clearTimeout(guest.helloTimeout)
+    if (connection.identity.kind === 'node') this.#budgets.hungUp(connection.identity)
+    const { state } = guest
+    guest.state = { phase: 'gone' }
+    if (state.phase === 'member') state.cluster.handle({ type: 'closed', connection: connection.id })
+  }
+
+  send(id: number, message: object): void {
+    this.#guests.get(id)?.connection.send(message)
+  }
+
+  close(id: number, reason: string): void {
+    this.#guests.get(id)?.connection.close(reason)
+  }
+
+  /** Those that may not connect any more, since a node was removed or its certificate replaced. */
+  closeRefused(refusalOf: (identity: Identity) => string | null): void {
+    for (const { connection } of this.#guests.values()) {
+      const refusal = refusalOf(connection.identity)
+      if (refusal !== null) connection.close(refusal)
+    }
+  }
+
+  /** Those whose certificate is old, or whose admin wants another, make a new key at their leisure. */
+  askForRenewals(): void {
+    for (const { connection, state } of this.#guests.values())
+      if (state.phase === 'member') this.#askForRenewal(connection)
+  }
+
+  #askForRenewal(connection: AcceptedConnection): void {
+    const { identity } = connection
+    if (identity.kind === 'node' && this.#enrolment.renewalDue(identity)) connection.send({ type: 'renew' })
+  }
+
+  #receive(guest: Guest, message: FromAgent): void {
+    const { state, connection } = guest
+    if (message.type === 'hello' && !speaksForItself(connection.identity, message))
+      return this.#refuse(
+        connection,
+        'impersonation',
+        `a hello as ${message.cluster}/${message.node} with the certificate of ${describeIdentity(connection.identity)}`,
+      )
+    const tooMuch =
+      connection.identity.kind === 'node' ? this.#budgets.refusalOf(connection.identity, message) : null
+    if (tooMuch !== null) return this.#refuseExcess(connection, tooMuch)
+    switch (state.phase) {
+      case 'silent':
+        if (message.type !== 'hello')
+          return this.#refuse(connection, 'no-hello', `${message.type} before hello`)
+        clearTimeout(guest.helloTimeout)
+        return void this.#admit(guest, message)
+      case 'joining':
+        if (state.waiting.length >= mostWaiting)
+          return this.#refuse(connection, 'malformed', 'too many messages before the welcome')
+        state.waiting.push(message)
+        return
+      case 'member':
+        return this.#handOn(connection, state.cluster, message)
+      case 'gone':
+        return
+      default:
+        return assertNever(state)
+    }
+  }
+
+  async #admit(guest: Guest, hello: Hello): Promise<void> {
+    const { connection } = guest
+    const { identity, remoteAddress } = connection
+    if (identity.kind === 'node')
+      this.#enrolment.sawInUse(identity, {
+        address: hello.listener.address ?? remoteAddress,
+        port: hello.listener.port,
+      })
+    const waiting: FromAgent[] = []
+    guest.state = { phase: 'joining', waiting }
+    const cluster = await this.#join(hello.cluster)
+    // It may have hung up meanwhile.
+    if (!this.#guests.has(connection.id)) return
+    if (cluster === null) {
+      this.#refuse(connection, 'unknown-cluster', `this witness knows no cluster "${hello.cluster}"`, {
+        node: hello.node,
+      })
+      return
+    }
+    guest.state = { phase: 'member', cluster }
+    this.#askForRenewal(connection)
+    this.#handOn(connection, cluster, hello)
+    for (const message of waiting) this.#handOn(connection, cluster, message)
+  }
+
+  #handOn(connection: AcceptedConnection, cluster: Receiver, message: FromAgent): void {
+    const at = { connection: connection.id }
+    switch (message.type) {
+      case 'hello':
+        return cluster.handle({
+          type: 'hello',
+          ...at,
+          hello: message,
+          remoteAddress: connection.remoteAddress,
+        })
+      case 'beat':
+        return cluster.handle({ type: 'beat', ...at, beat: message })
+      case 'tell':
+        return cluster.handle({ type: 'tell', ...at, tell: message })
+      case 'drilled':
+        return cluster.handle({ type: 'drilled', ...at, drilled: message })
+      default:
+        return assertNever(message)
+    }
+  }
+
+  /** Of what it tells, an agent that is sound may tell too much: that is dropped, and costs no vote. */
+  #refuseExcess(connection: AcceptedConnection, kind: BudgetRefusal): void {
+    const text = `${describeIdentity(connection.identity)}: ${kind.replaceAll('-', ' ')}`
+    this.#refusals.count(kind, text, { from: connection.remoteAddress })
+    if (kind !== 'too-many-tells') connection.close(text)
+  }
+
+  #refuse(
+    connection: AcceptedConnection,
+    kind: 'no-hello' | 'malformed' | 'unknown-cluster' | 'impersonation',
+    text: string,
+    facts: Readonly<Record<string, unknown>> = {},
+  ): void {
+    this.#refusals.count(kind, text, { from: connection.remoteAddress, ...facts })
+    connection.close(text)
+  }
+}
+
+function speaksForItself(identity: Identity, { cluster, node }: Hello): boolean {
+  return identity.kind === 'node' && identity.cluster === cluster && identity.node === node
+}

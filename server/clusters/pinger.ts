@@ -1,0 +1,109 @@
+/**
+ * ICMP echoes to every node, spread over the interval. They tell a dead agent from a dead host, which matters when an
+ * agent is silent: a node whose agent speaks is asked less often, since each echo costs a process (about 4 ms of CPU).
+ */
+import type { Echo } from '../../shared/host/icmp.ts'
+import type { Log } from '../../shared/host/log.ts'
+import type { Member } from '../../shared/protocol/plan.ts'
+
+/** A cluster, as far as its nodes are pinged. */
+export interface Pinged {
+  readonly cluster: string
+  readonly members: readonly Member[]
+  /** Whether the node's agent is heard. */
+  hears(node: string): boolean
+  handle(event: { readonly type: 'echo'; readonly node: string; readonly roundTripMs: number | null }): void
+}
+
+/** A node whose agent is heard is pinged in one of so many rounds. */
+const calmRounds = 30
+
+export class Pinger {
+  readonly #clusters: () => readonly Pinged[]
+  readonly #echo: (address: string) => Promise<Echo>
+  readonly #intervalMs: number
+  readonly #log: Log
+  readonly #onRound: () => void
+  /** Why a node cannot be pinged, as last told. */
+  readonly #told = new Map<string, string>()
+  #timers = new Set<NodeJS.Timeout>()
+  #rounds: NodeJS.Timeout | undefined
+  #round = 0
+
+  constructor(options: {
+    clusters: () => readonly Pinged[]
+    echo: (address: string) => Promise<Echo>
+    intervalMs: number
+    log: Log
+    onRound?: () => void
+  }) {
+    this.#clusters = options.clusters
+    this.#echo = options.echo
+    this.#intervalMs = options.intervalMs
+    this.#log = options.log
+    this.#onRound = options.onRound ?? (() => undefined)
+  }
+
+  start(): void {
+    this.#rounds = setInterval(() => this.#startRound(), this.#intervalMs)
+    this.#startRound()
+  }
+
+  stop(): void {
+    clearInterval(this.#rounds)
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** Each round reads the members anew: nodes join and move. */
+  #startRound(): void {
+    const round = this.#round
+    this.#round += 1
+    const targets = this.#clusters()
+      .flatMap((cluster) => cluster.members.map((member) => ({ cluster, member })))
+      .filter(
+        ({ cluster, member }, index) =>
+          (round + index) % calmRounds === 0 || round === 0 || !cluster.hears(member.name),
+      )
+    for (const [index, { cluster, member }] of targets.entries()) {
+      const timer = setTimeout(
+        () => {
+          this.#timers.delete(timer)
+          void this.#pingOne(cluster, member)
+        },
+        (index * this.#intervalMs) / targets.length,
+      )
+      this.#timers.add(timer)
+    }
+    this.#onRound()
+  }
+
+  async #pingOne(cluster: Pinged, { name, address }: Member): Promise<void> {
+    const result = await this.#echo(address)
+    const key = `${cluster.cluster}/${name}`
+    switch (result.kind) {
+      case 'answered':
+        this.#told.delete(key)
+        {
+          cluster.handle({ type: 'echo', node: name, roundTripMs: result.roundTripMs })
+          return
+        }
+      // What was told stays told: a host that is gone keeps every other ping hanging.
+      case 'silent': {
+        cluster.handle({ type: 'echo', node: name, roundTripMs: null })
+        return
+      }
+      case 'impossible':
+        // No echo left this host: to call the node silent would be a lie.
+        if (this.#told.get(key) === result.why) return
+        this.#told.set(key, result.why)
+        {
+          this.#log.warn('icmp-impossible', `${key} (${address}) cannot be pinged: ${result.why}`, {
+            cluster: cluster.cluster,
+            node: name,
+          })
+          return
+        }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The witness's decisions for one cluster: state and event in, state and ordered effects out. Pure.
+ *
+ * It answers beats with its vote (shared/core/vote/voter.ts holds the promises), speaks for nodes whose agent is dead when their
+ * check asks, tells a second MASTER to stop, and says in one sentence what is going on (server/core/arbiter/situation.ts).
+ */
+import { assertNever } from '../../../shared/assert-never.ts'
+import { expireVote } from '../../../shared/core/vote/voter.ts'
+import { keepOverJump } from '../../../shared/core/vote/recovery.ts'
+import { bookCheck } from './check.ts'
+import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
+import { bookHello, patienceWith } from './greeting.ts'
+import { bookMembers } from './members.ts'
+import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './state.ts'
+import {
+  answer,
+  change,
+  newInstance,
+  occurred,
+  pushVoteEffects,
+  refuseMessage,
+  type Turn,
+  verdictFor,
+} from './turn.ts'
+import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './voting.ts'
+import { watchOver } from './watch.ts'
+import {
+  type ConnectionId,
+  hangUp,
+  newNode,
+  type NodeState,
+  noteEcho,
+  receiveBeat,
+  settleDouble,
+} from './roster.ts'
+
+export type * from './state.ts'
+export type * from './occurrence.ts'
+export type { ConnectionId } from './roster.ts'
+
+/** The arbiter of a witness that starts at `atMs`. */
+export function createArbiter(options: ArbiterOptions): Arbiter {
+  const { cluster, timing, members, recovered, atMs } = options
+  const arbiter: Arbiter = {
+    cluster,
+    timing,
+    recovered,
+    startedAtMs: atMs,
+    nodes: new Map(members.map((member) => [member.name, newNode(member)])),
+    instances: new Map(),
+    drill: null,
+    runningSinceMs: atMs,
+    turnedAtMs: atMs,
+    refusedMessages: {},
+  }
+  return {
+    ...arbiter,
+    instances: new Map(
+      [...recovered.ballots.keys()].map((instance) => [instance, newInstance(arbiter, instance)]),
+    ),
+  }
+}
+
+/** One event of the cluster's life. */
+export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
+  const turn: Turn = {
+    arbiter: { ...arbiter, turnedAtMs: event.atMs },
+    nodes: new Map(arbiter.nodes),
+    instances: new Map(arbiter.instances),
+    effects: [],
+    atMs: event.atMs,
+  }
+  // Before time passes: what a jump of the clock made look expired may still be in use.
+  if (event.type === 'resumed') keepPromises(turn, event)
+  passTime(turn)
+  book(turn, event)
+  for (const instance of turn.instances.keys()) watchOver(turn, instance)
+  watchDrill(turn)
+  return { arbiter: { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances }, effects: turn.effects }
+}
+
+/** When the arbiter wants a `tick` at the latest: silence shows at no other event. */
+export function nextDeadlineMs(arbiter: Arbiter): number {
+  const contestsEndAtMs = [...arbiter.instances.values()].flatMap(({ contest }) => contest?.untilMs ?? [])
+  return Math.min(arbiter.turnedAtMs + arbiter.timing.renewMs, ...contestsEndAtMs)
+}
+
+function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): void {
+  const { reserveMs } = turn.arbiter.timing
+  for (const [instance, { voter }] of turn.instances) {
+    const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs })
+    change(turn, instance, { voter: kept.voter })
+    pushVoteEffects(turn, instance, kept.effects)
+  }
+}
+
+function passTime(turn: Turn): void {
+  const { atMs } = turn
+  for (const [instance, state] of turn.instances)
+    turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
+  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
+  for (const [instance, { contest }] of turn.instances)
+    if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
+}
+
+function book(turn: Turn, event: ArbiterEvent): void {
+  switch (event.type) {
+    case 'hello':
+      return bookHello(turn, event)
+    case 'members':
+      return bookMembers(turn, event.members)
+    case 'closed':
+      for (const [name, node] of turn.nodes) turn.nodes.set(name, hangUp(node, event.connection))
+      return
+    case 'beat':
+      return bookBeat(turn, event)
+    case 'tell':
+      return bookTell(turn, event)
+    case 'drill':
+      return bookDrill(turn, event)
+    case 'drilled':
+      return bookDrilled(turn, event)
+    case 'check':
+      return bookCheck(turn, event)
+    case 'echo': {
+      const node = turn.nodes.get(event.node)
+      if (node !== undefined) turn.nodes.set(event.node, noteEcho(node, event.roundTripMs))
+      return
+    }
+    case 'recorded':
+      return bookRecorded(turn, event.instance, event.ballot)
+    case 'record-failed':
+      return bookRecordFailed(turn, event)
+    case 'tick':
+      return
+    case 'resumed':
+      turn.arbiter = { ...turn.arbiter, runningSinceMs: event.atMs }
+      return occurred(turn, {
+        event: 'paused',
+        level: 'warning',
+        instance: null,
+        node: null,
+        text: `${describePause(event)}; it orders nothing until every report is newer than that.`,
+        evidence: { gapMs: event.gapMs, jumpedMs: event.jumpedMs },
+        decision: 'hold',
+      })
+    default:
+      return assertNever(event)
+  }
+}
+
+function describePause({ gapMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): string {
+  if (jumpedMs === 0) return `The witness did not run for ${Math.round(gapMs)} ms`
+  return `The boot clock of the witness jumped ${Math.round(jumpedMs)} ms ahead, or its host slept`
+}
+
+function bookTell(turn: Turn, event: ArbiterEvent & { type: 'tell' }): void {
+  const node = nodeBehind(turn, event.connection)
+  if (node === null) return refuseMessage(turn, 'not-greeted')
+  const { tell } = event
+  occurred(turn, {
+    event: `agent.${tell.event}`,
+    level: tell.level,
+    instance: tell.instance,
+    node: node.member.name,
+    text: tell.text,
+    evidence: {},
+    decision: null,
+  })
+}
+
+function nodeBehind(turn: Turn, connection: ConnectionId): NodeState | null {
+  for (const node of turn.nodes.values())
+    if (node.session?.connection === connection || node.double?.connection === connection) return node
+  return null
+}
+
+function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
+  const { connection, beat, atMs } = event
+  const before = nodeBehind(turn, connection)
+  if (before === null) return refuseMessage(turn, 'not-greeted')
+  const receipt = receiveBeat(before, { connection, beat, atMs })
+  const name = before.member.name
+  switch (receipt.kind) {
+    case 'stale':
+      return refuseMessage(turn, 'stale-beat')
+    case 'double':
+      turn.nodes.set(name, receipt.node)
+      return answer(
+        turn,
+        { connection, seq: beat.seq },
+        beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),
+      )
+    case 'accepted':
+      turn.nodes.set(name, receipt.node)
+      return answer(
+        turn,
+        { connection, seq: beat.seq },
+        beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),
+      )
+    default:
+      return assertNever(receipt)
+  }
+}

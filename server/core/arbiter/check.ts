@@ -1,0 +1,83 @@
+/** The check of a node whose agent is dead asks by itself. Pure. */
+import { assertNever } from '../../../shared/assert-never.ts'
+import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
+import { askVote } from '../../../shared/core/vote/ask.ts'
+import { type Voter, promisedTo } from '../../../shared/core/vote/voter.ts'
+import type { ArbiterEvent } from './state.ts'
+import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
+import type { NodeState } from './roster.ts'
+
+/** A yes is a vote like any other, with the same promise behind it. */
+export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
+  const { check, node: name, instance, atMs } = event
+  const reply = (permit: boolean, text: string): void => {
+    turn.effects.push({ type: 'answer-check', check, permit, text })
+  }
+  const node = turn.nodes.get(name)
+  if (node === undefined) return reply(false, `${name} is not a node of cluster ${turn.arbiter.cluster}`)
+  if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
+    return reply(false, `cluster ${turn.arbiter.cluster} has ${maxInstances} instances already`)
+
+  const { voter, pendingChecks } = instanceOf(turn, instance)
+  const promise = promisedTo(voter, atMs)
+  const { checkBootId } = instanceOf(turn, instance)
+  if (promise?.node === name && event.bootId !== checkBootId && isOfAnotherBoot(node, event.bootId))
+    return reply(false, `${name} booted anew: the promise to it is of its earlier boot and runs out first`)
+  if (promise?.node !== name) {
+    const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
+    if (refusal !== null) return reply(false, refusal)
+  }
+  const epoch = epochForCheck(voter, name)
+  const { timing } = turn.arbiter
+  const result = askVote(voter, { from: name, epoch, leaseMs: timing.leaseMs, atMs }, timing)
+  change(turn, instance, { voter: result.voter })
+  if (result.decision.kind !== 'refused') change(turn, instance, { checkBootId: event.bootId })
+  pushVoteEffects(turn, instance, result.effects)
+  switch (result.decision.kind) {
+    case 'granted':
+      change(turn, instance, { checkPermittedAtMs: atMs })
+      return reply(true, `${name} has the vote of the witness (epoch ${epoch})`)
+    case 'pending':
+      return change(turn, instance, { pendingChecks: [...pendingChecks, check] })
+    case 'refused':
+      return reply(false, result.decision.text)
+    default:
+      return assertNever(result.decision)
+  }
+}
+
+/** The VIP that the promise was for went with the boot; to renew it would only keep the other node from taking over. */
+function isOfAnotherBoot({ session }: NodeState, bootId: string | null): boolean {
+  return bootId !== null && session !== null && session.hello.bootId !== bootId
+}
+
+/** A check speaks for the node's standing promise, or for one that is on its way to the disk; else it asks anew. */
+function epochForCheck(voter: Voter, name: NodeName): Epoch {
+  const { pledge, record, epoch } = voter
+  switch (pledge.phase) {
+    case 'promised':
+    case 'standing':
+      return pledge.to === name ? pledge.epoch : epoch + 1
+    case 'recording':
+      return pledge.ballot.to === name ? pledge.ballot.epoch : epoch + 1
+    case 'free':
+    case 'waiting':
+      return record?.to === name && record.epoch === epoch ? epoch : epoch + 1
+    default:
+      return assertNever(pledge)
+  }
+}
+
+function refusalOfCheck(
+  turn: Turn,
+  asked: { name: NodeName; node: NodeState; instance: string; holder: NodeName | null },
+): string | null {
+  const { name, node, instance, holder } = asked
+  if (holder !== null) return `${holder} holds the lease`
+  if (node.double !== null) return `two live agents call themselves ${name}`
+  if (liveNode(turn, node)) return `the agent of ${name} is alive and has not permitted it`
+  for (const other of turn.nodes.values())
+    if (other.member.name !== name && couldTake(turn, other, instance))
+      return `${name} has no agent, and ${other.member.name}, which has one, can take the VIP`
+  return null
+}

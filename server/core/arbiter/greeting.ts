@@ -1,0 +1,96 @@
+/** An agent says who it is: welcomed, taken for a second one of its name, or sent away. Pure. */
+import { assertNever } from '../../../shared/assert-never.ts'
+import type { Hello } from '../../../shared/protocol/messages.ts'
+import { type NodeName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import type { ArbiterEvent } from './state.ts'
+import { planOf } from './members.ts'
+import { liveNode, occurred, refuseMessage, type Turn } from './turn.ts'
+import { greet, type NodeState, type Patience } from './roster.ts'
+
+export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {
+  const { connection, hello, remoteAddress } = event
+  const refuse = (kind: string, reason: string): void => {
+    refuseMessage(turn, kind)
+    turn.effects.push({ type: 'close', connection, reason })
+  }
+  if (hello.cluster !== turn.arbiter.cluster)
+    return refuse('foreign-cluster', `this is cluster ${turn.arbiter.cluster}`)
+  const known = turn.nodes.get(hello.node)
+  if (known === undefined)
+    return refuse(
+      'unknown-node',
+      `${hello.node} is not a node of cluster ${hello.cluster} (${[...turn.nodes.keys()].join(', ')})`,
+    )
+
+  const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
+  if (greeting.kind === 'superseded') {
+    turn.effects.push({ type: 'send', connection, message: { type: 'superseded' } })
+    return refuse('old-incarnation', `a newer start of the agent of ${hello.node} took the place of this one`)
+  }
+  turn.nodes.set(hello.node, greeting.node)
+  turn.effects.push({
+    type: 'send',
+    connection,
+    message: { type: 'welcome', protocol: protocolVersion, voter: witness, plan: planOf(turn) },
+  })
+  switch (greeting.kind) {
+    case 'double':
+      if (!liveNode(turn, known))
+        return occurred(turn, {
+          event: 'agent-waits',
+          level: 'info',
+          instance: null,
+          node: hello.node,
+          text: `The agent of ${hello.node} comes from another boot or host than before (${remoteAddress}); it speaks for the node as soon as no promise to the old one can be in use.`,
+          evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
+          decision: 'wait',
+        })
+      // Of one that goes on, or dials again, the situation tells.
+      if (known.double !== null) return
+      return occurred(turn, {
+        event: 'id-conflict',
+        level: 'critical',
+        instance: null,
+        node: hello.node,
+        text: `Two live agents call themselves ${hello.node} (the second from ${remoteAddress}): the second gets no vote, and neither is promoted until one of them is gone. A cloned host?`,
+        evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
+        decision: 'no promotion',
+      })
+    case 'accepted':
+      if (greeting.replaced !== null)
+        turn.effects.push({
+          type: 'close',
+          connection: greeting.replaced,
+          reason: 'replaced by a newer connection',
+        })
+      followMove(turn, known, hello)
+      if (!greeting.isNew) return
+      return occurred(turn, {
+        event: 'agent-started',
+        level: 'info',
+        instance: null,
+        node: hello.node,
+        text: `The agent of ${hello.node} reports (${hello.software}, mode ${hello.mode}).`,
+        evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
+        decision: null,
+      })
+    default:
+      return assertNever(greeting)
+  }
+}
+
+/** An agent says where its peer reaches it, and nobody else can say it: its certificate names the node. */
+function followMove(turn: Turn, { member }: NodeState, { node, listener }: Hello): void {
+  const told = { address: listener.address ?? member.address, port: listener.port }
+  if (told.address === member.address && told.port === member.port) return
+  turn.effects.push({ type: 'moved', node, ...told })
+}
+
+export function patienceWith(turn: Turn, node: NodeName): Patience {
+  const { atMs, arbiter, instances } = turn
+  const { timing } = arbiter
+  const promised = [...instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
+  return { atMs, silenceMs: silenceMs(timing), reserveMs: timing.reserveMs, promised }
+}

@@ -1,0 +1,50 @@
+/** Who belongs to the cluster: what enrolment says, and what the agents are told of it. Pure. */
+import type { Member, Plan } from '../../../shared/protocol/plan.ts'
+import type { NodeName } from '../../../shared/protocol/names.ts'
+import { disownPromise } from '../../../shared/core/vote/recovery.ts'
+import { answerPendingChecks, change, type Turn } from './turn.ts'
+import { newNode } from './roster.ts'
+
+/** A node joined, was removed, moved, or its older certificates are worth nothing any more. */
+export function bookMembers(turn: Turn, members: readonly Member[]): void {
+  const before = new Map(turn.nodes)
+  turn.nodes.clear()
+  for (const member of members) {
+    const known = before.get(member.name)
+    turn.nodes.set(member.name, known === undefined ? newNode(member) : { ...known, member })
+    if (known === undefined) disown(turn, member.name)
+    before.delete(member.name)
+  }
+  for (const { member, session } of before.values()) {
+    if (session?.open === true)
+      turn.effects.push({
+        type: 'close',
+        connection: session.connection,
+        reason: `${member.name} was removed from cluster ${turn.arbiter.cluster}`,
+      })
+  }
+  for (const { session } of turn.nodes.values())
+    if (session?.open === true)
+      turn.effects.push({
+        type: 'send',
+        connection: session.connection,
+        message: { type: 'plan', plan: planOf(turn) },
+      })
+}
+
+/** A node that was removed and comes back at once may be another host, while the one before still counts its lease. */
+function disown(turn: Turn, name: NodeName): void {
+  const text = `${name} was enrolled anew`
+  for (const [instance, { voter }] of turn.instances) {
+    const disowned = disownPromise(voter, name)
+    if (disowned === voter) continue
+    // Whoever asked by a beat went with the removal and is answered no more.
+    change(turn, instance, { voter: disowned, pendingBeat: null })
+    answerPendingChecks(turn, instance, { permit: false, text })
+  }
+}
+
+export function planOf({ arbiter, nodes }: Turn): Plan {
+  const { cluster, timing } = arbiter
+  return { cluster, timing, nodes: [...nodes.values()].map(({ member }) => member) }
+}

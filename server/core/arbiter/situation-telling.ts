@@ -1,0 +1,51 @@
+/**
+ * Which changes of an instance's situation are told to operators. One that keeps changing says so in few lines, and the
+ * last line is always about what is so now. Pure.
+ */
+import type { NodeName } from '../../../shared/protocol/names.ts'
+import type { Judgement } from './judgement.ts'
+import type { Situation } from '../../../shared/protocol/view.ts'
+
+/** A takeover with all that belongs to it takes fewer. */
+const mostLines = 6
+/** At most `mostLines` in any such time. */
+const windowMs = 10_000
+
+/** What was told, and what was not. */
+export interface Told {
+  /** The situation of the newest line; null: there is none yet. */
+  readonly last: { readonly situation: Situation; readonly subject: NodeName | null } | null
+  /** When the newest lines were told, newest last. */
+  readonly linesAtMs: readonly number[]
+  /** Changes since the newest line that have none of their own. */
+  readonly untold: number
+}
+
+export const nothingTold: Told = { last: null, linesAtMs: [], untold: 0 }
+
+/** @returns `line`: what is to be told now; null: nothing */
+export function noteChange(
+  told: Told,
+  now: { before: Judgement | null; judgement: Judgement; atMs: number },
+): { told: Told; line: string | null } {
+  const { before, judgement, atMs } = now
+  const { situation, subject, text } = judgement
+  const last = { situation, subject }
+  // A witness that starts says so itself.
+  if (before === null && situation === 'starting') return { told: { ...told, last }, line: null }
+  const isChange = before === null || !isSame(before, judgement)
+  const isTold = told.last !== null && isSame(told.last, judgement)
+  if (!isChange && isTold) return { told, line: null }
+
+  const changes = told.untold + (isChange ? 1 : 0)
+  const recent = told.linesAtMs.filter((lineAtMs) => atMs - lineAtMs < windowMs)
+  if (isTold || recent.length >= mostLines) return { told: { ...told, untold: changes }, line: null }
+  return {
+    told: { last, linesAtMs: [...recent, atMs], untold: 0 },
+    line: changes > 1 ? `${text} (It changed ${changes} times since the last line about it.)` : text,
+  }
+}
+
+function isSame(one: Pick<Judgement, 'situation' | 'subject'>, other: typeof one): boolean {
+  return one.situation === other.situation && one.subject === other.subject
+}

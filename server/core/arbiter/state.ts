@@ -1,0 +1,197 @@
+/** The words of the witness's arbiter: what it knows of a cluster, what it is told, what it orders. */
+import type { DrillRole, Drilled } from '../../../shared/protocol/report.ts'
+import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
+import type { ConnectionId, NodeState } from './roster.ts'
+import type { Beat, FromVoter, Hello, Tell } from '../../../shared/protocol/messages.ts'
+import type { Member } from '../../../shared/protocol/plan.ts'
+import type { Ballot, Mark, RecoveredBallot, Voter } from '../../../shared/core/vote/voter.ts'
+import type { Occurrence } from './occurrence.ts'
+import type { Timing } from '../../../shared/core/timing.ts'
+import type { Judgement } from './judgement.ts'
+import type { Told } from './situation-telling.ts'
+
+/** The shell numbers the questions of checks. */
+export type CheckId = number
+
+/** The shell numbers the requests of admins for a drill. */
+export type DrillRequestId = number
+
+/** How the drill of one instance ended, as its node told it. */
+export interface DrillEnd extends Pick<Drilled, 'instance' | 'role' | 'rungs' | 'backMs' | 'text'> {
+  /** Of a holder's drill: who has the lease now, and how long after the agent's word. */
+  readonly takenBy: NodeName | null
+  readonly takeoverMs: number | null
+}
+
+/** A drill that is under way: one node of the cluster, one instance after the other. */
+export interface DrillState {
+  readonly node: NodeName
+  /** What is left; the first is under way. */
+  readonly steps: readonly { readonly instance: string; readonly role: DrillRole }[]
+  readonly done: readonly DrillEnd[]
+  readonly under:
+    /** The next step is ordered when all is normal. */
+    | { readonly kind: 'pause'; readonly untilMs: number }
+    /** The node was told, and has not said how it ended. */
+    | { readonly kind: 'order'; readonly untilMs: number }
+    /** A holder let go with proof; the other node is to take the VIP. */
+    | {
+        readonly kind: 'takeover'
+        readonly end: DrillEnd
+        readonly sinceMs: number
+        readonly untilMs: number
+      }
+}
+
+export type DrillAnswer =
+  | { readonly kind: 'begun'; readonly steps: DrillState['steps'] }
+  | { readonly kind: 'refused'; readonly text: string }
+
+export type ArbiterEvent =
+  | {
+      readonly type: 'hello'
+      readonly atMs: number
+      readonly connection: ConnectionId
+      readonly hello: Hello
+      readonly remoteAddress: string
+    }
+  /** What enrolment says of who belongs to the cluster. */
+  | { readonly type: 'members'; readonly atMs: number; readonly members: readonly Member[] }
+  | { readonly type: 'closed'; readonly atMs: number; readonly connection: ConnectionId }
+  | { readonly type: 'beat'; readonly atMs: number; readonly connection: ConnectionId; readonly beat: Beat }
+  | { readonly type: 'tell'; readonly atMs: number; readonly connection: ConnectionId; readonly tell: Tell }
+  | {
+      readonly type: 'drilled'
+      readonly atMs: number
+      readonly connection: ConnectionId
+      readonly drilled: Drilled
+    }
+  /** An admin asks for a drill of the node. */
+  | {
+      readonly type: 'drill'
+      readonly atMs: number
+      readonly request: DrillRequestId
+      readonly node: NodeName
+      readonly includingHolder: boolean
+    }
+  | {
+      readonly type: 'check'
+      readonly atMs: number
+      readonly check: CheckId
+      readonly node: NodeName
+      readonly instance: string
+      /** Which boot of the host asks; null: it does not say. */
+      readonly bootId: string | null
+    }
+  /** One ICMP echo to a node ended; null: no answer. */
+  | {
+      readonly type: 'echo'
+      readonly atMs: number
+      readonly node: NodeName
+      readonly roundTripMs: number | null
+    }
+  | { readonly type: 'recorded'; readonly atMs: number; readonly instance: string; readonly ballot: Ballot }
+  | {
+      readonly type: 'record-failed'
+      readonly atMs: number
+      readonly instance: string
+      readonly ballot: Ballot
+      readonly error: string
+    }
+  /** The deadline of `nextDeadlineMs`, or any other time. */
+  | { readonly type: 'tick'; readonly atMs: number }
+  /**
+   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
+   * the event that found it.
+   */
+  | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
+
+export type ArbiterEffect =
+  | { readonly type: 'send'; readonly connection: ConnectionId; readonly message: FromVoter }
+  | { readonly type: 'close'; readonly connection: ConnectionId; readonly reason: string }
+  | { readonly type: 'record'; readonly instance: string; readonly ballot: Ballot }
+  | { readonly type: 'mark'; readonly instance: string; readonly mark: Mark }
+  | {
+      readonly type: 'answer-check'
+      readonly check: CheckId
+      readonly permit: boolean
+      readonly text: string
+    }
+  | { readonly type: 'answer-drill'; readonly request: DrillRequestId; readonly answer: DrillAnswer }
+  /** A drill passed: kept durably, for people. */
+  | { readonly type: 'keep-drill'; readonly node: NodeName; readonly ends: readonly DrillEnd[] }
+  | { readonly type: 'occurred'; readonly occurrence: Occurrence }
+  /** An agent moved: where its peer reaches it from now on. */
+  | { readonly type: 'moved'; readonly node: NodeName; readonly address: string; readonly port: number }
+
+/** What the ledger told at start. */
+export interface RecoveredLedger {
+  readonly ballots: ReadonlyMap<string, RecoveredBallot>
+  /** Of an instance that is not in it: `lost` where an earlier ledger was lost that may have had it. */
+  readonly others: 'new' | 'lost'
+}
+
+export interface ArbiterOptions {
+  readonly cluster: string
+  readonly timing: Timing
+  readonly members: readonly Member[]
+  readonly recovered: RecoveredLedger
+  readonly atMs: number
+}
+
+/** A claim for a free vote that waits a moment for a rival claim. */
+export interface Claim {
+  readonly node: NodeName
+  readonly epoch: Epoch
+  readonly leaseMs: number
+  readonly seq: number
+}
+
+export interface InstanceState {
+  readonly voter: Voter
+  /** The ledger was found to be older than its marks, and no operator has read it yet. */
+  readonly rollbackUntold: boolean
+  /** The highest epoch of a ballot that this ledger held, ever: an agent that was granted more shows a rollback. */
+  readonly recordedEpoch: Epoch
+  readonly lastHolder: NodeName | null
+  /** The beat that waits for its ballot to be on disk. */
+  readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
+  readonly pendingChecks: readonly CheckId[]
+  /** Which boot the check was of that last got a yes or will get one. */
+  readonly checkBootId: string | null
+  /** The last ballot could not be written, and the operator was told. */
+  readonly ledgerFails: boolean
+  /** When a check last got a yes: a release that left its node before says nothing about what came of that. */
+  readonly checkPermittedAtMs: number
+  readonly contest: { readonly claims: readonly Claim[]; readonly untilMs: number } | null
+  /** Since when two live nodes show the VIP; null: at most one does. */
+  readonly dualSinceMs: number | null
+  readonly orderedAtMs: number
+  /** Since when the holder has no way out and the other node has; null: not so. */
+  readonly gatewayLostSinceMs: number | null
+  readonly yieldedAtMs: number
+  readonly judgement: Judgement | null
+  /** What operators were told of it last. */
+  readonly told: Told
+}
+
+export interface Arbiter {
+  readonly cluster: string
+  readonly timing: Timing
+  readonly recovered: ArbiterOptions['recovered']
+  readonly startedAtMs: number
+  readonly nodes: ReadonlyMap<NodeName, NodeState>
+  readonly instances: ReadonlyMap<string, InstanceState>
+  readonly drill: DrillState | null
+  /** Since when this process runs without interruption: orders wait for reports that are newer. */
+  readonly runningSinceMs: number
+  /** When the arbiter last had an event. */
+  readonly turnedAtMs: number
+  /** Messages that changed nothing, by reason. */
+  readonly refusedMessages: Readonly<Record<string, number>>
+}
+
+export interface Arbitration {
+  readonly arbiter: Arbiter
+  readonly effects: readonly ArbiterEffect[]
+}

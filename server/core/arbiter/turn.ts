@@ -1,0 +1,147 @@
+/** One turn of an arbiter: the working copy that `arbitrate` hands back, and what every decision does with it. Pure. */
+import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
+import type { OrderedAction, Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import { showsVip } from '../../../shared/core/vip-sighting.ts'
+import { isRolledBack, recoverVoter } from '../../../shared/core/vote/recovery.ts'
+import { type RecoveredBallot, type VoteEffect, verdictOf } from '../../../shared/core/vote/voter.ts'
+import type { Arbiter, ArbiterEffect, InstanceState } from './state.ts'
+import type { Occurrence } from './occurrence.ts'
+import { type ConnectionId, isLive, type NodeState } from './roster.ts'
+import { nothingTold } from './situation-telling.ts'
+
+/** One turn of the arbiter: the working copy that `arbitrate` hands back. */
+export interface Turn {
+  arbiter: Arbiter
+  readonly nodes: Map<NodeName, NodeState>
+  readonly instances: Map<string, InstanceState>
+  readonly effects: ArbiterEffect[]
+  readonly atMs: number
+}
+
+export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
+  const { recovered, startedAtMs, timing } = arbiter
+  const unknown: RecoveredBallot =
+    recovered.others === 'lost' ? { kind: 'lost' } : { kind: 'valid', ballot: null, mark: null }
+  const found = recovered.ballots.get(instance) ?? unknown
+  const voter = recoverVoter(found, { atMs: startedAtMs, reserveMs: timing.reserveMs })
+  return {
+    voter,
+    rollbackUntold: isRolledBack(found),
+    recordedEpoch: voter.record?.epoch ?? 0,
+    lastHolder: voter.record?.to ?? null,
+    pendingBeat: null,
+    pendingChecks: [],
+    checkBootId: null,
+    ledgerFails: false,
+    checkPermittedAtMs: -Infinity,
+    contest: null,
+    dualSinceMs: null,
+    orderedAtMs: -Infinity,
+    gatewayLostSinceMs: null,
+    yieldedAtMs: -Infinity,
+    judgement: null,
+    told: nothingTold,
+  }
+}
+
+/** The instance's state, made at its first mention. */
+export function instanceOf(turn: Turn, instance: string): InstanceState {
+  const known = turn.instances.get(instance)
+  if (known !== undefined) return known
+  const made = newInstance(turn.arbiter, instance)
+  turn.instances.set(instance, made)
+  return made
+}
+
+export function change(turn: Turn, instance: string, changes: Partial<InstanceState>): void {
+  turn.instances.set(instance, { ...instanceOf(turn, instance), ...changes })
+}
+
+export function occurred(turn: Turn, occurrence: Occurrence): void {
+  turn.effects.push({ type: 'occurred', occurrence })
+}
+
+export function refuseMessage(turn: Turn, reason: string): void {
+  const { refusedMessages } = turn.arbiter
+  turn.arbiter = {
+    ...turn.arbiter,
+    refusedMessages: { ...refusedMessages, [reason]: (refusedMessages[reason] ?? 0) + 1 },
+  }
+}
+
+export function liveNode(turn: Turn, node: NodeState | undefined): boolean {
+  return node !== undefined && isLive(node, turn.atMs, silenceMs(turn.arbiter.timing))
+}
+
+/** The node's agent is live, and it has the VIP or may take it at once. */
+export function couldTake(turn: Turn, node: NodeState, instance: string): boolean {
+  const report = node.reports.get(instance)
+  if (report === undefined || !liveNode(turn, node) || node.double !== null) return false
+  if (showsVip(report)) return true
+  // One that left its vote with the holder, or may have, wins nothing before it has it back.
+  if (report.process !== 'running' || report.left !== undefined) return false
+  // With gate: strict keepalived waits in FAULT, and its node asks for the votes as soon as nobody holds.
+  if (report.phase === 'gated') return true
+  const free = report.phase === 'standby' || report.phase === 'probation'
+  return free && report.keepalived === 'BACKUP'
+}
+
+/** The witness's answer for one instance. */
+export function verdictFor(turn: Turn, instance: string, vote: Vote): Verdict {
+  return verdictOf(instanceOf(turn, instance).voter, { instance, vote, atMs: turn.atMs })
+}
+
+export function pushVoteEffects(turn: Turn, instance: string, effects: readonly VoteEffect[]): void {
+  for (const effect of effects) turn.effects.push({ ...effect, instance })
+}
+
+export function answer(turn: Turn, to: { connection: ConnectionId; seq: number }, verdicts: Verdict[]): void {
+  turn.effects.push({
+    type: 'send',
+    connection: to.connection,
+    message: { type: 'answer', seq: to.seq, atMs: turn.atMs, verdicts },
+  })
+}
+
+export function answerNode(
+  turn: Turn,
+  to: { node: NodeName; seq: number; instance: string },
+  vote: Vote,
+): void {
+  const session = turn.nodes.get(to.node)?.session
+  if (session?.open === true)
+    answer(turn, { connection: session.connection, seq: to.seq }, [verdictFor(turn, to.instance, vote)])
+}
+
+export function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {
+  const { pendingBeat } = instanceOf(turn, instance)
+  change(turn, instance, { pendingBeat: null })
+  if (pendingBeat !== null) answerNode(turn, { ...pendingBeat, instance }, vote)
+}
+
+export function answerPendingChecks(
+  turn: Turn,
+  instance: string,
+  reply: { permit: boolean; text: string },
+): void {
+  const { pendingChecks } = instanceOf(turn, instance)
+  const permitted = reply.permit && pendingChecks.length > 0
+  change(turn, instance, { pendingChecks: [], ...(permitted ? { checkPermittedAtMs: turn.atMs } : {}) })
+  for (const check of pendingChecks) turn.effects.push({ type: 'answer-check', check, ...reply })
+}
+
+/** Tells a node what to do now; one that is not connected is told nothing. */
+export function order(
+  turn: Turn,
+  to: NodeName,
+  message: { instance: string; what: OrderedAction; epoch: Epoch; reason: string },
+): void {
+  const session = turn.nodes.get(to)?.session
+  if (session?.open === true)
+    turn.effects.push({
+      type: 'send',
+      connection: session.connection,
+      message: { type: 'order', ...message },
+    })
+}

@@ -1,0 +1,88 @@
+/** What the reports show together: the situation, told when it changes, and two nodes with the VIP. Pure. */
+import { silenceMs } from '../../../shared/core/timing.ts'
+import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import { watchForLostGateway } from './transfer.ts'
+import { change, instanceOf, occurred, order, type Turn } from './turn.ts'
+import { leaseHolder } from './lease-holder.ts'
+import { isLive, mastersOf } from './roster.ts'
+import { judge } from './situation.ts'
+import { noteChange } from './situation-telling.ts'
+
+export function watchOver(turn: Turn, instance: string): void {
+  tellOfRollback(turn, instance)
+  watchForDualMaster(turn, instance)
+  watchForLostGateway(turn, instance)
+  const { judgement: before, told: toldBefore } = instanceOf(turn, instance)
+  const judgement = judge(
+    { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
+    instance,
+    turn.atMs,
+  )
+  const { told, line } = noteChange(toldBefore, { before, judgement, atMs: turn.atMs })
+  change(turn, instance, { judgement, told })
+  if (line === null) return
+  occurred(turn, {
+    event: `situation.${judgement.situation}`,
+    level: judgement.level,
+    instance,
+    node: judgement.subject,
+    text: line,
+    evidence: judgement.evidence,
+    decision: judgement.decision,
+  })
+}
+
+function tellOfRollback(turn: Turn, instance: string): void {
+  const { rollbackUntold, voter } = instanceOf(turn, instance)
+  if (!rollbackUntold) return
+  change(turn, instance, { rollbackUntold: false })
+  occurred(turn, {
+    event: 'ledger-rolled-back',
+    level: 'critical',
+    instance,
+    node: null,
+    text: `The ledger is older than the promises that this witness gave on this boot: it was rolled back. Everyone waits; epochs go on above ${voter.epoch}.`,
+    evidence: { epoch: voter.epoch },
+    decision: 'everyone waits',
+  })
+}
+
+/** Two nodes show the VIP: whoever has no lease is told to stop, and once it has, the holder announces the VIP. */
+function watchForDualMaster(turn: Turn, instance: string): void {
+  const { arbiter, nodes, atMs } = turn
+  const { timing, runningSinceMs } = arbiter
+  const at = { atMs, silenceMs: silenceMs(timing) }
+  const masters = mastersOf(nodes, instance, at)
+  const { dualSinceMs, orderedAtMs, voter } = instanceOf(turn, instance)
+  const holder = leaseHolder({ voter, nodes, instance }, at)
+  const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
+  if (masters.length < 2) {
+    if (dualSinceMs === null) return
+    // After a pause nobody is known to be gone before everybody who is connected has spoken again.
+    const sessions = [...nodes.values()].map(({ session }) => session)
+    if (sessions.some((session) => session?.open === true && session.echoMs < runningSinceMs)) return
+    change(turn, instance, { dualSinceMs: null })
+    const allHeard = [...nodes.values()].every((node) => isLive(node, atMs, silenceMs(timing)))
+    if (holder !== null && allHeard)
+      order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
+    return
+  }
+  if (dualSinceMs === null) return change(turn, instance, { dualSinceMs: atMs })
+  // Nobody is stopped on old news: each has said so again since, and after a pause of this process newer than that.
+  const fresh = masters.every((name) => {
+    const session = nodes.get(name)?.session ?? null
+    return session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > dualSinceMs
+  })
+  // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
+  const lasts = atMs - dualSinceMs >= timing.handoverMs
+  if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
+  change(turn, instance, { orderedAtMs: atMs })
+  for (const name of masters)
+    if (name !== holder)
+      order(turn, name, {
+        instance,
+        what: 'fence',
+        epoch,
+        reason: `${holder} holds the lease (epoch ${epoch})`,
+      })
+}

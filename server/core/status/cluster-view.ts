@@ -1,0 +1,146 @@
+/** What `/api/v1/clusters/:cluster` answers and `witnessctl status` prints. */
+import type { Arbiter, InstanceState } from '../arbiter/state.ts'
+import type {
+  ClusterView,
+  DrillView,
+  InstanceView,
+  NodeInstanceView,
+  NodeView,
+} from '../../../shared/protocol/view.ts'
+import { verdictOn } from './verdict.ts'
+import { judge } from '../arbiter/situation.ts'
+import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import { leaseHolder } from '../arbiter/lease-holder.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import { type NodeState, isLive } from '../arbiter/roster.ts'
+import type { GuardPhase, Report } from '../../../shared/protocol/report.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+
+export { situations, type Situation } from '../../../shared/protocol/view.ts'
+
+/**
+ * The arbiter's state as operators see it. Pure.
+ * @param lastDrill of a node; null: none is known
+ */
+export function viewOf(
+  arbiter: Arbiter,
+  atMs: number,
+  lastDrill: (node: string) => DrillView | null = () => null,
+): ClusterView {
+  const instances = [...arbiter.instances.entries()].map(([name, state]) =>
+    viewInstance(arbiter, name, state, atMs),
+  )
+  const nodes = [...arbiter.nodes.values()].map((node) => ({
+    ...viewNode(arbiter, node, atMs),
+    lastDrill: lastDrill(node.member.name),
+  }))
+  return {
+    cluster: arbiter.cluster,
+    verdict: verdictOn(instances, nodes),
+    instances,
+    nodes,
+    refusedMessages: arbiter.refusedMessages,
+  }
+}
+
+function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, atMs: number): InstanceView {
+  const { situation, text } = judge(arbiter, instance, atMs)
+  const promise = promisedTo(state.voter, atMs)
+  const profiles = [...arbiter.nodes.values()].flatMap((node) => node.session?.hello.profiles ?? [])
+  const vips = profiles.filter((profile) => profile.instance === instance).flatMap((profile) => profile.vips)
+  const { pledge } = state.voter
+  return {
+    instance,
+    vips: [...new Set(vips)],
+    situation,
+    text,
+    holder: leaseHolder(
+      { voter: state.voter, nodes: arbiter.nodes, instance },
+      { atMs, silenceMs: silenceMs(arbiter.timing) },
+    ),
+    epoch: promise?.epoch ?? state.voter.epoch,
+    promiseLeftMs: pledge.phase === 'promised' ? Math.max(0, Math.round(pledge.untilMs - atMs)) : null,
+  }
+}
+
+function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeView, 'lastDrill'> {
+  const { member, session, reports, echoes } = node
+  const connected = isLive(node, atMs, silenceMs(arbiter.timing))
+  const answered = echoes.filter((roundTripMs) => roundTripMs !== null)
+  const lost = echoes.length - answered.length
+  const warnings = connected ? [...reports.values()].flatMap((report) => report.warnings) : []
+  if (node.double !== null) warnings.push(`two live agents call themselves ${member.name}`)
+  return {
+    node: member.name,
+    address: member.address,
+    connected,
+    mode: session?.hello.mode ?? null,
+    software: session?.hello.software ?? null,
+    heartbeatAgeMs: session?.beatAtMs == null ? null : Math.max(0, atMs - session.beatAtMs),
+    icmp: {
+      roundTripMs: answered.at(-1) ?? null,
+      lossPercent: echoes.length === 0 ? null : Math.round((100 * lost) / echoes.length),
+    },
+    instances: [...reports.values()].map((report) => viewReport(report, connected)),
+    warnings: [...new Set(warnings)],
+  }
+}
+
+function viewReport(report: Report, connected: boolean): NodeInstanceView {
+  const {
+    instance,
+    keepalived,
+    process,
+    vips,
+    phase,
+    why,
+    priority,
+    epoch,
+    checkSilentMs,
+    peerSilentMs,
+    fence,
+  } = report
+  const allowed = connected ? allowedIn(phase) : 'unknown'
+  return {
+    instance,
+    keepalived,
+    process,
+    vips,
+    phase,
+    why,
+    allowed,
+    priority,
+    epoch,
+    checkSilentMs,
+    peerSilentMs,
+    fence,
+  }
+}
+
+function allowedIn(phase: GuardPhase): NodeInstanceView['allowed'] {
+  switch (phase) {
+    case 'holding':
+      return 'holds the lease'
+    case 'standby':
+    case 'probation':
+    case 'claiming':
+    case 'rejoining':
+      return 'may become MASTER'
+    case 'unprotected':
+    case 'overruled':
+      return 'unprotected'
+    case 'entitled':
+      return 'may become MASTER'
+    case 'barred':
+    case 'gated':
+    case 'applying':
+      return 'barred'
+    case 'fencing':
+    case 'fenced':
+      return 'fenced'
+    case 'drilling':
+      return 'in a drill'
+    default:
+      return assertNever(phase)
+  }
+}

@@ -1,0 +1,57 @@
+/** The one sentence about a cluster, and its level: the first line of `witnessctl status`. */
+import type {
+  ClusterView,
+  InstanceView,
+  NodeInstanceView,
+  NodeView,
+  Situation,
+} from '../../../shared/protocol/view.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+
+export function verdictOn(
+  instances: readonly InstanceView[],
+  nodes: readonly NodeView[],
+): ClusterView['verdict'] {
+  const critical = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'critical')
+  if (critical !== undefined) return { level: 'critical', text: critical.text }
+  const failedFence = nodes
+    .flatMap((node) => node.instances.map((instance) => ({ node: node.node, ...instance })))
+    .find(({ fence, phase }) => phase === 'fencing' && fence?.result === 'failed')
+  if (failedFence !== undefined)
+    return { level: 'critical', text: `${failedFence.node} cannot give the VIP up: ${failedFence.why}` }
+  const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
+  if (warning !== undefined) return { level: 'warning', text: warning.text }
+  const held = nodes.find((node) => node.instances.some(({ allowed }) => cannotTake(allowed)))
+  if (held !== undefined) {
+    const why = held.instances.find(({ allowed }) => cannotTake(allowed))?.why ?? ''
+    return { level: 'warning', text: `${held.node} cannot take over now: ${why}` }
+  }
+  const warned = nodes.find((node) => node.warnings.length > 0)
+  if (warned !== undefined) return { level: 'warning', text: `${warned.node}: ${warned.warnings[0] ?? ''}` }
+  if (instances.length === 0) return { level: 'warning', text: 'No agent has reported a vrrp_instance yet.' }
+  return { level: 'ok', text: instances.map(({ instance, text }) => `${instance}: ${text}`).join(' ') }
+}
+
+function cannotTake(allowed: NodeInstanceView['allowed']): boolean {
+  return allowed === 'barred' || allowed === 'fenced' || allowed === 'in a drill'
+}
+
+function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {
+  switch (situation) {
+    case 'normal':
+      // MASTER without a lease: `alone: keep`, observe mode, or a claim of this very moment.
+      return holder === null ? 'warning' : 'ok'
+    case 'dual-master':
+    case 'id-conflict':
+      return 'critical'
+    case 'no-master':
+    case 'host-down':
+      return holder === null ? 'critical' : 'warning'
+    case 'agent-down':
+    case 'contested':
+    case 'starting':
+      return 'warning'
+    default:
+      return assertNever(situation)
+  }
+}

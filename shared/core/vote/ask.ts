@@ -1,0 +1,193 @@
+/** A voter is asked for its vote: it grants, renews, refuses, or writes the promise down first. */
+import {
+  type Ask,
+  type Ballot,
+  type Pledge,
+  type Standing,
+  type VoteEffect,
+  type VoteResult,
+  type Voter,
+  expireVote,
+} from './voter.ts'
+import { type Timing, reserveNeededMs } from '../timing.ts'
+import type { RefusalReason } from '../../protocol/messages.ts'
+import { assertNever } from '../../assert-never.ts'
+import type { Epoch, NodeName } from '../../protocol/names.ts'
+
+/** A candidate asks for the vote, to win it or to renew it. */
+export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
+  const voter = expireVote(before, ask.atMs)
+  const refuse = (reason: RefusalReason, text: string): VoteResult => ({
+    voter,
+    effects: [],
+    decision: { kind: 'refused', reason, text },
+  })
+
+  const neededMs = reserveNeededMs(ask.leaseMs, timing.driftPpm)
+  if (neededMs > timing.reserveMs)
+    return refuse(
+      'lease-too-long',
+      `${ask.from} counts a vote for ${ask.leaseMs} ms, which needs a promise of ${neededMs} ms; this voter keeps its own for ${timing.reserveMs} ms: give all hosts the same timing`,
+    )
+
+  const { pledge } = voter
+  switch (pledge.phase) {
+    case 'recording':
+      if (pledge.ballot.to === ask.from && pledge.ballot.epoch === ask.epoch)
+        return { voter, effects: [], decision: { kind: 'pending', epoch: ask.epoch } }
+      return refuse(
+        'recording',
+        `the vote is being given to ${pledge.ballot.to} (epoch ${pledge.ballot.epoch})`,
+      )
+
+    case 'promised': {
+      const leftMs = Math.round(pledge.untilMs - ask.atMs)
+      if (pledge.to !== ask.from)
+        return refuse(
+          'promised',
+          `${pledge.to} has the vote (epoch ${pledge.epoch}, renewed ${Math.round(ask.atMs - pledge.grantedAtMs)} ms ago, kept for another ${leftMs} ms)`,
+        )
+      break
+    }
+
+    case 'standing':
+      if (pledge.to !== ask.from) return refuse('promised', standingText(pledge))
+      // What has no end needs no renewal; the mark is for the day on which it is an ordinary promise again.
+      if (pledge.epoch === ask.epoch) return grantStanding(voter, pledge, ask.atMs, timing)
+      break
+
+    case 'waiting':
+      if (voter.record?.to !== ask.from)
+        return refuse(
+          'waiting',
+          `${voter.record?.to ?? 'somebody'} may still have this vote from before for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
+        )
+      break
+
+    case 'free':
+      break
+
+    default:
+      return assertNever(pledge)
+  }
+
+  // From here the vote is free or already the candidate's.
+  if (voter.record?.to === ask.from && voter.record.epoch === ask.epoch)
+    return grant(voter, voter.record, ask.atMs, timing)
+  const lost = voter.lost?.to === ask.from && voter.lost.epoch === ask.epoch
+  // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
+  if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)
+    return refuse('stale-epoch', `epoch ${ask.epoch} is not new here; the highest known is ${voter.epoch}`)
+  const ballot: Ballot =
+    pledge.phase === 'standing'
+      ? { to: ask.from, epoch: ask.epoch, standing: true }
+      : { to: ask.from, epoch: ask.epoch }
+  return recordNext(voter, ballot, ask.atMs)
+}
+
+/** Writes `ballot` down; what the same node has by the pledge so far binds meanwhile. */
+export function recordNext(voter: Voter, ballot: Ballot, atMs: number): VoteResult {
+  const { pledge } = voter
+  const boundUntilMs = boundUntil(pledge, atMs)
+  const stood = pledge.phase === 'standing' ? { stood: pledge } : {}
+  return {
+    voter: {
+      ...voter,
+      spentEpoch: Math.max(voter.spentEpoch, ballot.epoch),
+      epoch: Math.max(voter.epoch, ballot.epoch),
+      pledge: { phase: 'recording', ballot, boundUntilMs, ...stood },
+    },
+    effects: [{ type: 'record', ballot }],
+    decision: { kind: 'pending', epoch: ballot.epoch },
+  }
+}
+
+function boundUntil(pledge: Pledge, atMs: number): number {
+  switch (pledge.phase) {
+    case 'free':
+      return atMs
+    case 'recording':
+      return pledge.boundUntilMs
+    case 'waiting':
+    case 'promised':
+      return pledge.untilMs
+    case 'standing':
+      return Infinity
+    default:
+      return assertNever(pledge)
+  }
+}
+
+/** What an operator reads where a vote was left with `to` and is wanted by somebody else. */
+function standingText({ to, epoch }: { to: NodeName; epoch: Epoch }): string {
+  return (
+    `this node left its vote with ${to} (epoch ${epoch}), which may live on by it unseen: ` +
+    `it votes again when ${to} hands it back; if ${to} is gone for good, run witness-agent take-vote-back here`
+  )
+}
+
+function grant(voter: Voter, ballot: Ballot, atMs: number, timing: Timing): VoteResult {
+  const untilMs = atMs + timing.reserveMs
+  return {
+    voter: { ...voter, pledge: { phase: 'promised', ...ballot, grantedAtMs: atMs, untilMs } },
+    effects: [{ type: 'mark', mark: { epoch: ballot.epoch, untilMs } }],
+    decision: { kind: 'granted', epoch: ballot.epoch },
+  }
+}
+
+function grantStanding(voter: Voter, pledge: Standing, atMs: number, timing: Timing): VoteResult {
+  const { epoch } = pledge
+  return {
+    voter: { ...voter, pledge },
+    effects: [{ type: 'mark', mark: { epoch, untilMs: atMs + timing.reserveMs } }],
+    decision: { kind: 'granted', epoch },
+  }
+}
+
+/** The ballot is on disk: the promise may be given. A ballot that is no longer being recorded changes nothing. */
+export function ballotRecorded(
+  voter: Voter,
+  ballot: Ballot,
+  at: { atMs: number; timing: Timing },
+): VoteResult | null {
+  if (!isRecording(voter, ballot)) return null
+  if (ballot.standing !== true)
+    return grant({ ...voter, record: ballot, lost: null }, ballot, at.atMs, at.timing)
+  const { to, epoch } = ballot
+  const pledge: Standing = { phase: 'standing', to, epoch, sinceMs: at.atMs }
+  return grantStanding({ ...voter, record: ballot, lost: null }, pledge, at.atMs, at.timing)
+}
+
+/**
+ * The ballot could not be written, and what is on disk is not known: the vote stays ungiven, its epoch is spent, and
+ * nobody renews on the strength of the old record. What the same node had before runs out first.
+ */
+export function ballotLost(voter: Voter, ballot: Ballot): Voter {
+  const { pledge } = voter
+  if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
+  if (pledge.stood !== undefined) return { ...voter, record: null, lost: ballot, pledge: pledge.stood }
+  return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
+}
+
+function isRecording(voter: Voter, ballot: Ballot): boolean {
+  const { pledge } = voter
+  return (
+    pledge.phase === 'recording' &&
+    pledge.ballot.to === ballot.to &&
+    pledge.ballot.epoch === ballot.epoch &&
+    pledge.ballot.standing === ballot.standing
+  )
+}
+
+/**
+ * A node gives the vote back; it has proved that its VIP is gone. While waiting after a restart nothing is given back:
+ * this voter cannot tell yet who speaks for the node.
+ */
+export function releaseVote(voter: Voter, from: NodeName): { voter: Voter; effects: readonly VoteEffect[] } {
+  const { pledge } = voter
+  if (pledge.phase !== 'promised' || pledge.to !== from) return { voter, effects: [] }
+  return {
+    voter: { ...voter, pledge: { phase: 'free' } },
+    effects: [{ type: 'mark', mark: { epoch: pledge.epoch, untilMs: 0 } }],
+  }
+}

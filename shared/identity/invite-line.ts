@@ -1,0 +1,88 @@
+/**
+ * The one line that `witnessctl invite` prints and `witness-agent join` reads: where the witness is, how to know it, and a
+ * secret that is good for one join.
+ */
+import { createHash, type X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { clusterName, nodeName } from '../protocol/names.ts'
+
+export interface Invite {
+  /** HOST:PORT of the witness; an IPv6 address stands in brackets. */
+  readonly address: string
+  /** Of the authority's certificate: SHA-256 of the DER, base64url. */
+  readonly fingerprint: string
+  /** 128 random bits, base64url. */
+  readonly secret: string
+  readonly cluster: string
+  readonly node: string
+}
+
+/** Not an invite, or a part of one. The message says what to do, and repeats nothing of the line. */
+export class InviteLineError extends Error {
+  readonly code = 'invite-line'
+}
+
+const mark = 'kw1.'
+/** A host name of the longest kind and names of the longest kind fit. */
+const longestLine = 1024
+
+export const inviteAddress = z
+  .string()
+  .max(260)
+  .regex(
+    /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9_.-]*):[1-9]\d{0,4}$/,
+    'HOST:PORT is expected, like 10.0.0.20:7400 or [2001:db8::20]:7400',
+  )
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port is at most 65535')
+
+export const inviteSecret = z.string().regex(/^[A-Za-z0-9_-]{22}$/)
+
+const contentSchema = z.strictObject({
+  a: inviteAddress,
+  f: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  s: inviteSecret,
+  c: clusterName,
+  n: nodeName,
+})
+
+export function writeInviteLine({ address, fingerprint, secret, cluster, node }: Invite): string {
+  const content = { a: address, f: fingerprint, s: secret, c: cluster, n: node }
+  return mark + Buffer.from(JSON.stringify(content)).toString('base64url')
+}
+
+/**
+ * Terminals and chats break lines and add blanks: they are taken away.
+ * @throws InviteLineError
+ */
+export function parseInviteLine(text: string): Invite {
+  const line = text.replace(/\s+/g, '')
+  if (line === '')
+    throw new InviteLineError('no invite was given: paste the line that "witnessctl invite" printed')
+  if (line.length > longestLine) throw unreadable('it is far too long')
+  if (!line.startsWith(mark)) throw unreadable(`an invite begins with "${mark}"`)
+  const coded = line.slice(mark.length)
+  if (!/^[A-Za-z0-9_-]+$/.test(coded)) throw unreadable('it has characters that no invite has')
+  const content = contentSchema.safeParse(jsonOf(Buffer.from(coded, 'base64url').toString('utf8')))
+  if (!content.success) throw unreadable('a part of it is missing or changed')
+  const { a: address, f: fingerprint, s: secret, c: cluster, n: node } = content.data
+  return { address, fingerprint, secret, cluster, node }
+}
+
+/** SHA-256 of the DER, base64url: 43 characters. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return createHash('sha256').update(certificate.raw).digest('base64url')
+}
+
+function unreadable(why: string): InviteLineError {
+  return new InviteLineError(
+    `this is no invite (${why}): copy the whole line that "witnessctl invite" printed, from "${mark}" to its end`,
+  )
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * How agents and voters reach each other: WebSocket over TLS 1.3 on `GET /agent`, a certificate on both sides, one JSON
+ * message per text frame. The only place that knows.
+ *
+ * Whatever a stranger, a slow or a mad client does costs its own connection and nothing else.
+ */
+import WebSocket from 'ws'
+import type { RawData } from 'ws'
+import type { Identity } from '../identity/identity.ts'
+import { maxMessageBytes } from '../protocol/names.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+export const agentPath = '/agent'
+
+export interface Connection {
+  /** Unique in this process. */
+  readonly id: number
+  readonly remoteAddress: string
+  /** A message to a connection that is closing is dropped. */
+  send(message: object): void
+  /** Nothing from the other side is handed on any more; `onClose` follows. */
+  close(reason: string): void
+}
+
+export interface ConnectionEvents<Of extends Connection> {
+  onOpen(connection: Of): void
+  onMessage(connection: Of, data: string): void
+  /** Once for each connection, also for one that was dialled and never opened. */
+  onClose(connection: Of, reason: string): void
+}
+
+export interface AcceptedConnection extends Connection {
+  /** Who the other side has proved to be. */
+  readonly identity: Identity
+}
+
+export interface DialledConnection extends Connection {
+  /**
+   * As `close`, with a TCP reset: what the kernel still has to send is dropped. After a close it would be delivered, and
+   * be it a minute later when the path is mended.
+   */
+  abort(reason: string): void
+}
+
+/** Names under which refused upgrades are counted. */
+export type UpgradeRefusal = 'unauthenticated' | 'too-many-connections' | 'unknown-path' | 'malformed-upgrade'
+
+/** Well above a heartbeat and a vote at each change of 32 instances; a client above it is broken or hostile. */
+const messageRate = { perSecond: 100, burst: 200 } as const
+
+/** A reader this far behind does not come back in time for any lease. */
+const longestBacklogBytes = 8 * maxMessageBytes
+
+/** How long the other side may take to agree to a close. */
+export const closeTimeoutMs = 500
+
+/** What a voter says of its refusal is shown to an operator, and may be anybody's words. */
+export const longestRefusalBytes = 400
+
+/** A host that vanished without a word costs a socket until the kernel has asked it in vain. */
+export const keepAliveMs = 5000
+
+export const socketLimits = {
+  maxPayload: maxMessageBytes,
+  maxFragments: 64,
+  maxBufferedChunks: 1024,
+  maxPendingAutoPongs: 16,
+  perMessageDeflate: false,
+  closeTimeout: closeTimeoutMs,
+} as const
+
+let lastId = 0
+
+export interface Hearing {
+  message(data: string): void
+  /** Once. */
+  closed(reason: string): void
+}
+
+export abstract class Line implements Connection {
+  readonly id = ++lastId
+  abstract readonly remoteAddress: string
+  readonly #webSocket: WebSocket
+  #endReason: string | null = null
+
+  constructor(webSocket: WebSocket, hearing: Hearing, monotonicMs: () => number) {
+    this.#webSocket = webSocket
+    const rate = new TokenBucket(messageRate, monotonicMs)
+    const limited = (): boolean => {
+      if (this.#endReason !== null) return true
+      if (rate.take()) return false
+      this.close(`more than ${messageRate.perSecond} messages a second`)
+      return true
+    }
+    webSocket.on('message', (data: RawData, isBinary: boolean) => {
+      if (limited()) return
+      if (isBinary) {
+        this.close('binary message: JSON text is expected')
+        return
+      }
+      hearing.message(textOf(data))
+    })
+    webSocket.on('ping', limited)
+    webSocket.on('pong', limited)
+    webSocket.on('error', (error) => (this.#endReason ??= error.message))
+    webSocket.once('close', (code, reason) => {
+      const said = reason.toString('utf8')
+      hearing.closed(this.#endReason ?? `closed by the other side (${code}${said === '' ? '' : `, ${said}`})`)
+    })
+  }
+
+  send(message: object): void {
+    const webSocket = this.#webSocket
+    if (webSocket.readyState !== WebSocket.OPEN || this.#endReason !== null) return
+    if (webSocket.bufferedAmount > longestBacklogBytes) {
+      this.fail('reads too slowly')
+      return
+    }
+    // As bytes, head and message of a client's frame leave in one piece. An error of the socket comes as an event too;
+    // here it would only be said twice.
+    webSocket.send(Buffer.from(JSON.stringify(message)), { binary: false }, () => undefined)
+  }
+
+  close(reason: string): void {
+    this.#endReason ??= reason
+    // RFC 6455 section 5.5: a control frame carries 125 bytes, of which two are the code.
+    this.#webSocket.close(
+      1008,
+      Buffer.from(reason)
+        .subarray(0, 120)
+        .toString('latin1')
+        .replace(/[^\x20-\x7e]/g, '?'),
+    )
+  }
+
+  /** Ends the connection without the courtesy of a close frame. */
+  fail(reason: string): void {
+    this.endedBecause(reason)
+    this.#webSocket.terminate()
+  }
+
+  /** The first reason is the one that is told. */
+  protected endedBecause(reason: string): void {
+    this.#endReason ??= reason
+  }
+}
+
+function textOf(data: RawData): string {
+  if (Buffer.isBuffer(data)) return data.toString('utf8')
+  if (Array.isArray(data)) return Buffer.concat(data).toString('utf8')
+  return Buffer.from(data).toString('utf8')
+}

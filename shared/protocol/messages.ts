@@ -1,0 +1,209 @@
+/**
+ * What agents, witness and check say to each other. Parsed here at the edge, trusted inside.
+ * docs/ARCHITECTURE.md ("One heartbeat") draws who sends what when.
+ */
+import { z } from 'zod'
+import {
+  agentAddress,
+  bootId,
+  clusterName,
+  durationMs,
+  epoch,
+  instanceName,
+  maxInstances,
+  name,
+  nodeName,
+  protocolVersion,
+  text,
+} from './names.ts'
+import { planSchema, profileSchema } from './plan.ts'
+import { drilledSchema, report } from './report.ts'
+
+/** First message of a connection, and again when keepalived.conf changed. */
+const helloSchema = z.strictObject({
+  type: z.literal('hello'),
+  protocol: z.literal(protocolVersion),
+  cluster: clusterName,
+  node: nodeName,
+  /** Which start of the agent, under a name that only this voter knows it by. */
+  incarnation: z.string().min(8).max(64),
+  bootId,
+  software: text,
+  /** Where the peer reaches this agent's listener. */
+  listener: z.strictObject({
+    address: agentAddress.nullable(),
+    port: z.number().int().min(1).max(65_535),
+  }),
+  mode: z.enum(['enforce', 'observe']),
+  profiles: z.array(profileSchema).max(maxInstances),
+})
+
+export type Hello = z.infer<typeof helloSchema>
+
+/** The heartbeat: every renewMs and at every change, to every voter. */
+export const beatSchema = z.strictObject({
+  type: z.literal('beat'),
+  /** Grows by at least one with each beat of an incarnation. */
+  seq: z.number().int().min(1),
+  /** `atMs` of the last answer that came on this connection: proves that the beat is newer than that answer. */
+  echoMs: z.number().nullable(),
+  /** T_h of this node: a voter refuses when its own promise would not outlive it. */
+  leaseMs: z.number().int().min(1),
+  reports: z.array(report).max(maxInstances),
+})
+
+export type Beat = z.infer<typeof beatSchema>
+
+/** Something an operator should read at the witness: a decision of the agent, with its reason. */
+const tellSchema = z.strictObject({
+  type: z.literal('tell'),
+  instance: instanceName.nullable(),
+  event: z.string().max(64),
+  level: z.enum(['info', 'warning', 'critical']),
+  text,
+})
+
+export type Tell = z.infer<typeof tellSchema>
+
+const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema, drilledSchema])
+
+export type FromAgent = z.infer<typeof fromAgentSchema>
+
+/** Why a voter does not give its vote. */
+export const refusalReasons = [
+  'promised', // to a live holder
+  'recording', // a promise to the other is on its way to the disk
+  'waiting', // the voter restarted or lost its ledger: what it promised before may still be in use
+  'stale-epoch', // ask again with a higher epoch
+  'lease-too-long', // the candidate's leaseMs is longer than this voter's promises
+  'ledger', // the promise cannot be written
+  'conflict', // two live nodes with this name
+  'yielding', // the voter is MASTER itself, gives way now, and votes once its VIP is gone
+  'outranked', // another candidate of the same moment is preferred
+] as const
+
+export type RefusalReason = (typeof refusalReasons)[number]
+
+const verdict = z.strictObject({
+  instance: instanceName,
+  vote: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none') }),
+    z.strictObject({ kind: z.literal('granted'), epoch }),
+    z.strictObject({ kind: z.literal('pending'), epoch }),
+    z.strictObject({ kind: z.literal('refused'), reason: z.enum(refusalReasons), text }),
+  ]),
+  /** To whom this voter's vote is promised now. */
+  holder: nodeName.nullable(),
+  /** Milliseconds since the holder's last renewal here. */
+  renewedAgoMs: durationMs.nullable(),
+  /** The highest epoch that this voter knows of. */
+  epoch,
+  /** Hands back the vote that was left here under that epoch: this voter's node counts on it no more. */
+  returnsVote: epoch.optional(),
+  /** The vote that was left here under that epoch is on this voter's disk, and counts. */
+  countsVote: epoch.optional(),
+})
+
+export type Verdict = z.infer<typeof verdict>
+
+export type Vote = Verdict['vote']
+
+const welcomeSchema = z.strictObject({
+  type: z.literal('welcome'),
+  protocol: z.literal(protocolVersion),
+  voter: name,
+  /** From the witness only. */
+  plan: planSchema.nullable(),
+})
+
+export type Welcome = z.infer<typeof welcomeSchema>
+
+const answerSchema = z.strictObject({
+  type: z.literal('answer'),
+  /** Of the beat that is answered. A pending vote is answered a second time when it is decided. */
+  seq: z.number().int().min(1),
+  /** The voter's clock, to be echoed. */
+  atMs: z.number(),
+  verdicts: z.array(verdict).max(maxInstances),
+})
+
+export type Answer = z.infer<typeof answerSchema>
+
+/**
+ * `fence`: another node has the lease. `announce`: send gratuitous ARP. `yield`: the holder, whose way out is lost, lets
+ * go for a node that has one. `drill`: a standby proves its fence and comes back. `drill-holder`: the holder proves its
+ * own by letting go for the other node.
+ */
+export const orderedActions = ['fence', 'announce', 'yield', 'drill', 'drill-holder'] as const
+
+export type OrderedAction = (typeof orderedActions)[number]
+
+/** The witness tells a node what to do now; it obeys only where it has no lease of its own that says otherwise. */
+const orderSchema = z.strictObject({
+  type: z.literal('order'),
+  instance: instanceName,
+  what: z.enum(orderedActions),
+  epoch,
+  reason: text,
+})
+
+export type Order = z.infer<typeof orderSchema>
+
+const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
+
+/**
+ * From the witness only: this node shall make a new key and have it signed, when it finds the time. The certificate that
+ * it has stays good until the next one is in use.
+ */
+const renewSchema = z.strictObject({ type: z.literal('renew') })
+
+/**
+ * Another start of this node's agent has taken the place of the one that said hello: nothing counts that this one says. An
+ * agent that lives says hello again as a new start; what was said long ago cannot.
+ */
+const supersededSchema = z.strictObject({ type: z.literal('superseded') })
+
+export type Superseded = z.infer<typeof supersededSchema>
+
+const fromVoterSchema = z.discriminatedUnion('type', [
+  welcomeSchema,
+  answerSchema,
+  orderSchema,
+  planMessageSchema,
+  renewSchema,
+  supersededSchema,
+])
+
+export type FromVoter = z.infer<typeof fromVoterSchema>
+
+/** A message that is not of the protocol; the connection that brought it is closed. */
+export class ProtocolError extends Error {
+  readonly code = 'protocol'
+}
+
+const longestComplaint = 200
+
+function parse<T>(schema: z.ZodType<T>, data: string): T {
+  let value: unknown
+  try {
+    value = JSON.parse(data)
+  } catch (cause) {
+    throw new ProtocolError('not JSON', { cause })
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const text = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`
+  // It may repeat a key that a stranger chose, and goes to the log.
+  throw new ProtocolError(text.slice(0, longestComplaint))
+}
+
+/** @throws ProtocolError */
+export function parseFromAgent(data: string): FromAgent {
+  return parse(fromAgentSchema, data)
+}
+
+/** @throws ProtocolError */
+export function parseFromVoter(data: string): FromVoter {
+  return parse(fromVoterSchema, data)
+}

@@ -1,0 +1,79 @@
+/** The names and numbers that all messages are made of, and their limits. */
+import { z } from 'zod'
+
+export const protocolVersion = 1
+
+/** The largest message either side accepts, in bytes. */
+export const maxMessageBytes = 64 * 1024
+
+/** The most nodes of one cluster: a pair; more is later work. */
+export const maxNodes = 2
+
+/** The most vrrp_instances of one cluster. */
+export const maxInstances = 32
+
+/** The most certificates of one node. */
+export const mostGenerations = 1_000_000_000
+
+/** The witness as a voter; no node may have this name. */
+export const witness = 'witness'
+
+/** Names are keys of objects, on disk and in memory: one that every object has already would be found where it is not. */
+function isNoPropertyOfAll(text: string): boolean {
+  return !(text in Object.prototype)
+}
+
+const propertyOfAll = 'a word with a meaning of its own in JavaScript: choose another name'
+
+export const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'letters, digits, "_", "." and "-" only, at most 63')
+  .refine(isNoPropertyOfAll, propertyOfAll)
+
+export const clusterName = name
+
+export const nodeName = name.refine((text) => text !== witness, `"${witness}" is the witness's own name`)
+
+/** As in keepalived.conf; it also names files under the run folder. */
+export const instanceName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,62}$/, 'letters, digits and "_.:@-" only, at most 63')
+  .refine(isNoPropertyOfAll, propertyOfAll)
+
+export type NodeName = string
+
+/** A node's name, or `witness`. */
+export type VoterName = string
+
+/** Number of an ownership: grows at each change of holder, never goes back. */
+export type Epoch = number
+
+export const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+
+export const epochSchema = epoch
+
+const bootIdLength = '8 to 64 characters are expected'
+
+export const bootId = z.string().min(8, bootIdLength).max(64, bootIdLength)
+
+export const durationMs = z.number().min(0).max(1e12)
+
+export const text = z.string().max(500)
+
+/** How often a node was given a certificate: part of its identity. */
+export const generationSchema = z.number().int().min(1).max(mostGenerations)
+
+/** Whether it stands for a host in a URL, which is what the peer makes of it. */
+function isHost(text: string): boolean {
+  const host = text.includes(':') ? `[${text}]` : text
+  return /^[\w.:-]+$/.test(text) && URL.canParse(`https://${host}:7401`)
+}
+
+/**
+ * Where a node's agent is reached. One node says it, and it goes to the witness's disk and into its peer's plan: what is no
+ * address must not get that far.
+ */
+export const agentAddress = z
+  .string()
+  .max(253)
+  .refine(isHost, 'an IP address (without a zone) or a host name is expected, and no port')

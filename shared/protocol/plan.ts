@@ -1,0 +1,52 @@
+/** What the witness hands to its agents: members, timing, and per instance what keepalived.conf says. */
+import { z } from 'zod'
+import { agentAddress, clusterName, generationSchema, instanceName, maxNodes, nodeName } from './names.ts'
+
+const timing = z.strictObject({
+  renewMs: z.number().int().min(20).max(60_000),
+  leaseMs: z.number().int().min(100).max(600_000),
+  releaseMs: z.number().int().min(10).max(60_000),
+  grainMs: z.number().int().min(1).max(10_000),
+  checkMs: z.number().int().min(1000).max(60_000),
+  reserveMs: z.number().int().min(100).max(600_000),
+  claimMs: z.number().int().min(5).max(10_000),
+  handoverMs: z.number().int().min(5).max(10_000),
+  driftPpm: z.number().int().min(0).max(100_000),
+  gate: z.enum(['open', 'strict']).default('open'),
+})
+
+export const timingSchema = timing
+
+export const memberSchema = z.strictObject({
+  name: nodeName,
+  /** Where its agent listens for its peer. */
+  address: agentAddress,
+  port: z.number().int().min(1).max(65_535),
+  /** Certificates of this node with a lower generation are worth nothing. A plan of an earlier version has none. */
+  leastGeneration: generationSchema.default(1),
+})
+
+export type Member = z.infer<typeof memberSchema>
+
+/** What the witness hands to the agents of a cluster; each keeps the last copy on disk. */
+export const planSchema = z.strictObject({
+  cluster: clusterName,
+  timing,
+  nodes: z.array(memberSchema).max(maxNodes),
+})
+
+export type Plan = z.infer<typeof planSchema>
+
+/** What keepalived.conf says of an instance. */
+export const profileSchema = z.strictObject({
+  instance: instanceName,
+  virtualRouterId: z.number().int().min(0).max(255),
+  interface: z.string().max(32),
+  version: z.union([z.literal(2), z.literal(3)]),
+  priority: z.number().int().min(1).max(255),
+  nopreempt: z.boolean(),
+  advertIntMs: z.number().min(10).max(255_000),
+  vips: z.array(z.string().max(64)).max(64),
+})
+
+export type Profile = z.infer<typeof profileSchema>
