@@ -11,7 +11,7 @@ import {
   silentAfterMs,
   Witness,
   type Agent,
-} from '../unit/server/cluster-fixture.ts'
+} from '../unit/server/clusters/cluster-fixture.ts'
 import { arbiterEffectWord, pledgeWord } from './notation.ts'
 import type { Cell, Families, Group, Outcome } from './table.ts'
 

@@ -24,7 +24,7 @@ import {
   timing,
   type DriverOptions,
   type TimelessEvent,
-} from '../unit/agent/guard-fixture.ts'
+} from '../unit/agent/core/guard/guard-fixture.ts'
 import { guardEffectWord, phaseWord } from './notation.ts'
 import type { Cell, Families, Group, Outcome } from './table.ts'
 

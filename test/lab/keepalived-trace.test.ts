@@ -1,7 +1,7 @@
 /** Real keepalived as it is on this machine, against the simulator's model of it: another version is noticed here. */
 import assert from 'node:assert/strict'
-import { compareWithTrace } from '../sim/trace-comparison.ts'
-import { replay } from '../sim/trace-replay.ts'
+import { compareWithTrace } from '../sim/watch/trace-comparison.ts'
+import { replay } from '../sim/run/trace-replay.ts'
 import { recordTrace } from './keepalived-trace.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { traceScenario } from './trace-command.ts'

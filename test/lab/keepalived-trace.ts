@@ -11,7 +11,7 @@ import {
   type TraceNode,
   traceNodes,
   type TraceSight,
-} from '../sim/keepalived-trace.ts'
+} from '../sim/models/keepalived-trace.ts'
 import { addressOf, vip } from './address-plan.ts'
 import { tryCommand } from './command.ts'
 import { runFolder } from './keepalived-config.ts'

@@ -1,12 +1,12 @@
 /** What a scenario is: a fault, how long it lasts, and what must hold. */
-import type { FaultKind } from '../sim/faults.ts'
+import type { FaultKind } from '../sim/faults/faults.ts'
 import { type LabHost, type LabNode } from './address-plan.ts'
 import { type ClusterSetup, type ClusterUnderTest } from './cluster-under-test.ts'
 import { type MeasuredRun } from './measured-run.ts'
 import { type ScenarioFigures } from './figures.ts'
 import { type SiegePlan } from './siege.ts'
 
-/** A fault by the name that the simulator's catalogue has for it (test/sim/faults.ts), for the invariants. */
+/** A fault by the name that the simulator's catalogue has for it (test/sim/faults/faults.ts), for the invariants. */
 export interface CataloguedFault {
   readonly kind: FaultKind
   readonly where: LabHost | `${LabHost}>${LabHost}` | 'everywhere'

@@ -1,7 +1,7 @@
 /** `npm run lab -- trace`: records real keepalived for the simulator's model of it. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { traceText } from '../sim/keepalived-trace.ts'
+import { traceText } from '../sim/models/keepalived-trace.ts'
 import { recordTrace, type TraceScenario } from './keepalived-trace.ts'
 import { sweepAbandonedFolders } from './lab-folder.ts'
 import { Pool } from './pool.ts'

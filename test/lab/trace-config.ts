@@ -1,5 +1,5 @@
 /** keepalived alone on a host of a trace: its configuration, its check script, and where its files are. */
-import { type TraceConf } from '../sim/keepalived-trace.ts'
+import { type TraceConf } from '../sim/models/keepalived-trace.ts'
 import { instance, vip } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'
 

@@ -1,5 +1,5 @@
 /** What the model of keepalived must get right: one trace each. */
-import { type TraceConf } from '../sim/keepalived-trace.ts'
+import { type TraceConf } from '../sim/models/keepalived-trace.ts'
 import { type TraceRun, type TraceScenario } from './keepalived-trace.ts'
 
 const plain: TraceConf = {

@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { type ChildProcess } from 'node:child_process'
-import { type TraceNode, type TraceSight, traceNodes, traceSchema } from '../sim/keepalived-trace.ts'
+import { type TraceNode, type TraceSight, traceNodes, traceSchema } from '../sim/models/keepalived-trace.ts'
 import { addressOf, vip } from './address-plan.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 import { parseMonitorLine } from './vip-observer.ts'

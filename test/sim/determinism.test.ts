@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { Crew } from './crew.ts'
-import { runSchedule, scheduleOf } from './run.ts'
-import { Tally } from './tally.ts'
+import { Crew } from './run/crew.ts'
+import { runSchedule, scheduleOf } from './run/run.ts'
+import { Tally } from './watch/tally.ts'
 
 const seeds = [1, 2, 3, 4, 5, 6] as const
 const hours = 0.25

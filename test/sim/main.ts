@@ -1,10 +1,10 @@
 /** `npm run sim`: runs seeds, replays one, shrinks what it finds. Data on stdout, progress on stderr; see README.md. */
-import { Crew } from './crew.ts'
-import { replay, runScenarios } from './replay.ts'
-import { parseRequest, UsageError, type Request } from './request.ts'
-import { ScenarioError } from './scenarios.ts'
-import { runSeeds } from './seed-range.ts'
-import { shrinkSeed } from './shrink-seed.ts'
+import { Crew } from './run/crew.ts'
+import { replay, runScenarios } from './run/replay.ts'
+import { parseRequest, UsageError, type Request } from './run/request.ts'
+import { ScenarioError } from './run/scenarios.ts'
+import { runSeeds } from './run/seed-range.ts'
+import { shrinkSeed } from './run/shrink-seed.ts'
 
 function tell(text: string): void {
   process.stderr.write(`${text}\n`)
@@ -36,7 +36,7 @@ async function carryOut(request: Request): Promise<boolean> {
 /** Two works of their own, each with its own options. */
 const works: Readonly<Record<string, () => Promise<unknown>>> = {
   '--mutants': () => import('./mutants/main.ts'),
-  '--faults': () => import('./fault-page.ts'),
+  '--faults': () => import('./faults/fault-page.ts'),
 }
 const work = works[process.argv[2] ?? '']
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { variantsOf } from './replay.ts'
-import { runSchedule } from './run.ts'
-import { readScenario, scenarioNames } from './scenarios.ts'
-import { violationText } from './summary.ts'
+import { variantsOf } from './run/replay.ts'
+import { runSchedule } from './run/run.ts'
+import { readScenario, scenarioNames } from './run/scenarios.ts'
+import { violationText } from './watch/summary.ts'
 
 describe('what once broke an invariant', function () {
   this.timeout(60_000)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { temporaryFolder } from './agent/temporary-folder.ts'
+import { temporaryFolder } from '../fixtures/temporary-folder.ts'
 
 const root = join(import.meta.dirname, '../..')
 

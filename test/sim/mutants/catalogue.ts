@@ -2,7 +2,7 @@
  * Planted mistakes: each breaks one rule of DESIGN.md or docs/ARCHITECTURE.md by one replacement in a production file.
  * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
  */
-import type { FaultKind } from '../faults.ts'
+import type { FaultKind } from '../faults/faults.ts'
 import type { SourceMutation } from '../../mutants/mutate-source.ts'
 
 export interface Mutant extends SourceMutation {
@@ -197,7 +197,7 @@ const leases: readonly Mutant[] = [
   {
     name: 'suspend-not-seen',
     rule: 'The boot clock counts a suspend; a clock that stands still meanwhile does not.',
-    file: 'test/sim/host.ts',
+    file: 'test/sim/world/host.ts',
     from: '  standStill(): void {\n',
     to: `  standStill(): void {
     const bootMs = this.#exactMs()
@@ -304,7 +304,7 @@ const fenceMemories: readonly Mutant[] = [
     name: 'memory-waits-for-the-disk',
     rule: 'A successor knows of a stop before the stop command runs.',
     focus: ['kill-agent-in-fence'],
-    file: 'test/sim/agent-daemon.ts',
+    file: 'test/sim/programs/agent-daemon.ts',
     from: '    this.node.remember({ fences: memory })\n',
     to: '',
   },

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleWithMutation } from '../../mutants/mutate-source.ts'
-import type { FaultKind } from '../faults.ts'
+import type { FaultKind } from '../faults/faults.ts'
 import type { Mutant } from './catalogue.ts'
 import { sightingSchema, type Sighting } from './sighting.ts'
 

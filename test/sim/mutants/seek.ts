@@ -1,8 +1,8 @@
 /** Runs seeds one after the other until the first violation; bundled once for each planted mistake, run by hunt.ts. */
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { faultKinds } from '../faults.ts'
-import { runSchedule, scheduleOf } from '../run.ts'
+import { faultKinds } from '../faults/faults.ts'
+import { runSchedule, scheduleOf } from '../run/run.ts'
 import type { Sighting } from './sighting.ts'
 
 const { values } = parseArgs({

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { parseConfig } from '../../../shared/host/config-file.ts'
-import { assertTellsItsMistakes, yamlSnippets } from '../shared/config-errors.ts'
-import { damaged } from '../shared/damaged-text.ts'
+import { assertTellsItsMistakes, yamlSnippets } from '../../fixtures/config-errors.ts'
+import { damaged } from '../../fixtures/damaged-text.ts'
 
 const path = '/etc/keepalived-witness/agent.yaml'
 const good = `# the agent of lb01

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { writeCredentials } from '../../../shared/identity/credentials.ts'
 import { lb01Credentials, lb02Credentials } from '../../identities.ts'
-import { eventually } from './eventually.ts'
-import { temporaryFolder } from './temporary-folder.ts'
+import { eventually } from '../../fixtures/eventually.ts'
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
 
 const command = ['--import', 'tsx', 'agent/main.ts', '--config']
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { temporaryFolder } from '../agent/temporary-folder.ts'
-import { helpOf, programs, type Program } from './help-text.ts'
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
+import { helpOf, programs, type Program } from '../../fixtures/help-text.ts'
 
 const file = new URL('../../../deploy/completion/keepalived-witness.bash', import.meta.url).pathname
 

@@ -20,7 +20,7 @@ import { parse } from 'yaml'
 import { agentConfigSchema } from '../../../agent/config.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
 import { loadWitnessConfig } from '../../../server/config.ts'
-import { eventually } from '../agent/eventually.ts'
+import { eventually } from '../../fixtures/eventually.ts'
 
 const deploy = new URL('../../../deploy', import.meta.url).pathname
 

@@ -6,7 +6,7 @@ import { agentConfigSchema } from '../../../agent/config.ts'
 import { configSchema } from '../../../server/config.ts'
 import { timingSchema } from '../../../shared/protocol/plan.ts'
 import { programOrSkip } from '../../skip-aloud.ts'
-import { helpOf, programs, type Program } from './help-text.ts'
+import { helpOf, programs, type Program } from '../../fixtures/help-text.ts'
 
 const folder = new URL('../../../deploy/man', import.meta.url).pathname
 const page = (name: string): string => readFileSync(join(folder, name), 'utf8').replaceAll('\\-', '-')

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { debianChangelog, debianVersion } from '../../../deploy/package/debian-changelog.ts'
 import { assertCarriable } from '../../../deploy/package/node-runtime.ts'
 import { skipAloud } from '../../skip-aloud.ts'
-import { temporaryFolder } from '../agent/temporary-folder.ts'
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
 import { writeFileSync } from 'node:fs'
 
 describe('debianChangelog', () => {

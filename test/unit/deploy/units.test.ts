@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { programOrSkip } from '../../skip-aloud.ts'
-import { temporaryFolder } from '../agent/temporary-folder.ts'
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
 
 const deploy = new URL('../../../deploy/debian', import.meta.url).pathname
 const unitFile = (name: string): string => join(deploy, `keepalived-witness.${name}.service`)

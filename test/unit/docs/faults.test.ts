@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { scenarios as hostsScenarios } from '../../hosts/scenarios.ts'
 import { scenarios as labScenarios } from '../../lab/scenarios/index.ts'
-import { figuresTable } from '../../sim/fault-figures.ts'
-import { faultKinds, placesOf } from '../../sim/faults.ts'
+import { figuresTable } from '../../sim/faults/fault-figures.ts'
+import { faultKinds, placesOf } from '../../sim/faults/faults.ts'
 
 const text = readFileSync(join(import.meta.dirname, '../../../docs/FAULTS.md'), 'utf8')
 const inCode = new Set([...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { scenarios } from '../../lab/scenarios/index.ts'
-import { faultBook } from '../../sim/fault-book.ts'
-import { faultKinds, placesOf } from '../../sim/faults.ts'
+import { faultBook } from '../../sim/faults/fault-book.ts'
+import { faultKinds, placesOf } from '../../sim/faults/faults.ts'
 
 describe('the scenarios of the lab', () => {
   for (const { name, faults } of scenarios)

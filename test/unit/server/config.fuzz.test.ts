@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { loadWitnessConfig } from '../../../server/config.ts'
-import { assertTellsItsMistakes, yamlSnippets } from '../shared/config-errors.ts'
-import { damaged } from '../shared/damaged-text.ts'
+import { assertTellsItsMistakes, yamlSnippets } from '../../fixtures/config-errors.ts'
+import { damaged } from '../../fixtures/damaged-text.ts'
 
 const good = `listen: "[::1]:7500"
 dataDir: /srv/witness

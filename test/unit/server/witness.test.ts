@@ -28,7 +28,7 @@ import {
   lb02Credentials,
   nodeIdentity,
 } from '../../identities.ts'
-import { recordingLog } from './recording-log.ts'
+import { recordingLog } from '../../fixtures/recording-log.ts'
 
 function hello(node: string, cluster = 'web'): Hello {
   return {

@@ -1,14 +1,14 @@
 /** What the traces of real keepalived do not show of its model, or show by chance only. */
 import assert from 'node:assert/strict'
-import { Chance } from '../../sim/chance.ts'
+import { Chance } from '../../sim/world/chance.ts'
 import {
   type Advert,
   type CheckEnd,
   type KeepalivedConf,
   KeepalivedModel,
   measuredTiming,
-} from '../../sim/keepalived-model.ts'
-import { Timeline } from '../../sim/timeline.ts'
+} from '../../sim/models/keepalived-model.ts'
+import { Timeline } from '../../sim/world/timeline.ts'
 
 const conf: KeepalivedConf = {
   priority: 100,

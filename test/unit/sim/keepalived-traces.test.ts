@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type KeepalivedTrace, traceSchema } from '../../sim/keepalived-trace.ts'
-import { compareWithTrace } from '../../sim/trace-comparison.ts'
-import { replay } from '../../sim/trace-replay.ts'
+import { type KeepalivedTrace, traceSchema } from '../../sim/models/keepalived-trace.ts'
+import { compareWithTrace } from '../../sim/watch/trace-comparison.ts'
+import { replay } from '../../sim/run/trace-replay.ts'
 
 const folder = join(import.meta.dirname, '../../sim/traces')
 const traces = readdirSync(folder)

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import type { Timed } from '../../invariants/facts.ts'
-import type { FaultKind } from '../../sim/faults.ts'
-import { runSchedule, scheduleOf } from '../../sim/run.ts'
-import type { PlannedFault } from '../../sim/schedule.ts'
+import type { FaultKind } from '../../sim/faults/faults.ts'
+import { runSchedule, scheduleOf } from '../../sim/run/run.ts'
+import type { PlannedFault } from '../../sim/faults/schedule.ts'
 
 const seeds = 60
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { ciRange, parseRequest, UsageError } from '../../sim/request.ts'
+import { ciRange, parseRequest, UsageError } from '../../sim/run/request.ts'
 
 function refusal(...args: string[]): UsageError {
   try {

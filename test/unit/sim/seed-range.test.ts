@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { SeedRange } from '../../sim/request.ts'
-import type { RunOutcome } from '../../sim/run.ts'
-import { runSeeds, type Runner } from '../../sim/seed-range.ts'
+import type { SeedRange } from '../../sim/run/request.ts'
+import type { RunOutcome } from '../../sim/run/run.ts'
+import { runSeeds, type Runner } from '../../sim/run/seed-range.ts'
 
 const calm = { calendarMs: 3_600_000, simulatedMs: 1, events: 1, faults: 1, longestOverlapMs: 0 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { scheduleOf } from '../../sim/run.ts'
-import { scheduleSchema, type PlannedFault, type Schedule } from '../../sim/schedule.ts'
-import { shrink, type Shrunk } from '../../sim/shrink.ts'
+import { scheduleOf } from '../../sim/run/run.ts'
+import { scheduleSchema, type PlannedFault, type Schedule } from '../../sim/faults/schedule.ts'
+import { shrink, type Shrunk } from '../../sim/run/shrink.ts'
 
 function faultsOf({ episodes }: Schedule): readonly PlannedFault[] {
   return episodes.flatMap(({ faults }) => faults)

@@ -1,12 +1,12 @@
 import { strict as assert } from 'node:assert'
 import type { Timed } from '../../invariants/facts.ts'
 import { SafetyWatch } from '../../invariants/safety.ts'
-import { Chance } from '../../sim/chance.ts'
-import { Cluster } from '../../sim/cluster.ts'
-import { begin, end, type FaultKind } from '../../sim/faults.ts'
-import { scheduleOf } from '../../sim/run.ts'
-import { Timeline } from '../../sim/timeline.ts'
-import { Witnessing } from '../../sim/witnessing.ts'
+import { Chance } from '../../sim/world/chance.ts'
+import { Cluster } from '../../sim/run/cluster.ts'
+import { begin, end, type FaultKind } from '../../sim/faults/faults.ts'
+import { scheduleOf } from '../../sim/run/run.ts'
+import { Timeline } from '../../sim/world/timeline.ts'
+import { Witnessing } from '../../sim/watch/witnessing.ts'
 
 const seed = 7
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { RunOutcome } from '../../sim/run.ts'
-import { Tally } from '../../sim/tally.ts'
+import type { RunOutcome } from '../../sim/run/run.ts'
+import { Tally } from '../../sim/watch/tally.ts'
 
 function outcome(seed: number, over: Partial<RunOutcome> = {}): RunOutcome {
   return {

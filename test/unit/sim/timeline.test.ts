@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Timeline } from '../../sim/timeline.ts'
+import { Timeline } from '../../sim/world/timeline.ts'
 
 describe('the timeline', () => {
   it('runs what is due in the order of instants, and what is due together as it was planned', () => {

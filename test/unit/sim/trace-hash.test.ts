@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Fact } from '../../invariants/facts.ts'
-import { TraceHash } from '../../sim/trace-hash.ts'
+import { TraceHash } from '../../sim/watch/trace-hash.ts'
 
 function hashOf(...seen: readonly (readonly [atMs: number, fact: Fact])[]): string {
   const hash = new TraceHash()

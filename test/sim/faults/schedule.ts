@@ -1,0 +1,152 @@
+/** What goes wrong in a run, and when: drawn from the seed, plain data, so that it can be kept, replayed and shrunk. */
+import { z } from 'zod'
+import type { Chance } from '../world/chance.ts'
+import { faultKinds, placesOf, type FaultKind } from './faults.ts'
+
+const plannedFault = z.strictObject({
+  kind: z.enum(faultKinds),
+  /** A host; for paths `from>to`. */
+  where: z.string(),
+  /** From the beginning of its episode. */
+  afterMs: z.number().min(0),
+  lastsMs: z.number().min(0),
+})
+export type PlannedFault = z.infer<typeof plannedFault>
+
+const setup = z.strictObject({
+  priorities: z.tuple([z.number().int(), z.number().int()]),
+  nopreempt: z.boolean(),
+  fence: z.enum(['stop', 'fault']),
+  /** Properties that came later have a default: what was kept before stays valid. */
+  gate: z.enum(['open', 'strict']).default('open'),
+  /** Clock rates of lb01, lb02 and the witness against true time. */
+  ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
+  /** How long after the beginning the hosts' programs start. */
+  startsAtMs: z.tuple([z.number(), z.number(), z.number()]),
+})
+export type Setup = z.infer<typeof setup>
+
+export const scheduleSchema = z.strictObject({
+  seed: z.number().int(),
+  hours: z.number().positive(),
+  setup,
+  episodes: z.array(
+    z.strictObject({
+      /** Of the calendar: quiet stretches in between are leapt over. */
+      atMs: z.number().min(0),
+      faults: z.array(plannedFault),
+    }),
+  ),
+})
+export type Schedule = z.infer<typeof scheduleSchema>
+export type Episode = Schedule['episodes'][number]
+
+const hourMs = 3_600_000
+/** Share of the episodes. */
+const ambushes = 0.3
+/** On average; each with one to three faults. */
+const episodesPerHour = 4
+/** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
+const mostRatePpm = 4900
+
+/** @param focus kinds of which every second fault is; empty: all alike */
+export function drawSchedule(
+  seed: number,
+  chance: Chance,
+  { hours, focus }: { hours: number; focus: readonly FaultKind[] },
+): Schedule {
+  const episodes: Episode[] = []
+  const meanGapMs = hourMs / episodesPerHour
+  for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs;) {
+    episodes.push({
+      atMs: Math.round(atMs),
+      faults: chance.happens(ambushes) ? drawAmbush(chance, focus) : drawFaults(chance, focus),
+    })
+    atMs += chance.between(0.2, 1.8) * meanGapMs
+  }
+  return { seed, hours, setup: drawSetup(chance), episodes }
+}
+
+function drawSetup(chance: Chance): Setup {
+  const priorities = chance.pick<[number, number]>([
+    [150, 100],
+    [101, 100],
+    [100, 100],
+    [100, 200],
+    [254, 100],
+  ])
+  const rate = (): number => Math.round(chance.between(-mostRatePpm, mostRatePpm))
+  const start = (): number => Math.round(chance.happens(0.5) ? 0 : chance.between(0, 8000))
+  return {
+    priorities,
+    nopreempt: chance.happens(0.5),
+    fence: chance.happens(0.5) ? 'stop' : 'fault',
+    gate: chance.happens(0.25) ? 'strict' : 'open',
+    ratesPpm: [rate(), rate(), rate()],
+    startsAtMs: [start(), start(), start()],
+  }
+}
+
+/** After these the other node promotes itself, mostly 3 to 4 seconds later. */
+const rivalries = [
+  'vrrp-block',
+  'vrrp-block-one-way',
+  'cut-link',
+  'isolate',
+  'crash-host',
+  'kill-keepalived',
+] as const
+
+/** Two nodes are made rivals, and while one is about to claim, short blows fall upon those who are to vote. */
+function drawAmbush(chance: Chance, focus: readonly FaultKind[]): PlannedFault[] {
+  const kind = chance.pick<FaultKind>(rivalries)
+  const lastsMs = Math.round(chance.between(4000, 12_000))
+  const faults: PlannedFault[] = [{ kind, where: chance.pick(placesOf(kind)), afterMs: 0, lastsMs }]
+  const blows = chance.integer(1, 3)
+  for (let blow = 0; blow < blows; blow++) {
+    const kind = drawKind(chance, focus)
+    const longestMs = chance.happens(0.3) ? 5000 : 1500
+    faults.push({
+      kind,
+      where: chance.pick(placesOf(kind)),
+      afterMs: Math.round(chance.between(1000, 5000)),
+      lastsMs: Math.round(chance.between(20, longestMs)),
+    })
+  }
+  return faults
+}
+
+function drawKind(chance: Chance, [first, ...others]: readonly FaultKind[]): FaultKind {
+  if (first !== undefined && chance.happens(0.5)) return chance.pick([first, ...others])
+  return chance.pick(faultKinds)
+}
+
+/** Most episodes have one fault; two or three at once find what one does not. */
+function drawFaults(chance: Chance, focus: readonly FaultKind[]): PlannedFault[] {
+  const number = chance.pick([1, 1, 1, 2, 2, 3])
+  const faults: PlannedFault[] = []
+  for (let index = 0; index < number; index++) {
+    const kind = drawKind(chance, focus)
+    const afterMs = index === 0 ? 0 : chance.happens(0.3) ? chance.between(0, 60) : chance.between(0, 12_000)
+    const lastsMs = chance.happens(0.3) ? chance.between(20, 1500) : chance.between(1500, 20_000)
+    const fault = {
+      kind,
+      where: chance.pick(placesOf(kind)),
+      afterMs: Math.round(afterMs),
+      lastsMs: Math.round(lastsMs),
+    }
+    faults.push(...(kind === 'kill-agent-in-fence' ? withFence(chance, fault) : [fault]))
+  }
+  return faults
+}
+
+/** The agent dies in a fence only where there is one. */
+function withFence(chance: Chance, fault: PlannedFault): PlannedFault[] {
+  const kind = chance.pick<FaultKind>(['vrrp-block', 'isolate', 'drill'])
+  const where = kind === 'drill' ? fault.where : chance.pick(placesOf(kind))
+  const lastsMs = Math.round(chance.between(4000, 12_000))
+  return [
+    { ...fault, lastsMs: Math.max(fault.lastsMs, lastsMs) },
+    { kind, where, afterMs: fault.afterMs, lastsMs },
+  ]
+}

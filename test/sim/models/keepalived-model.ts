@@ -1,0 +1,368 @@
+/**
+ * A model of one keepalived 2.2.7 daemon with one `vrrp_instance` (VRRP version 2, defaults, one VIP, a `track_file`
+ * of weight 0, and a `vrrp_script` of weight 0 where one is configured). Written after its source; that it is true is
+ * shown by test/unit/sim/keepalived-model.test.ts, which replays traces of the real one.
+ *
+ * What the daemon does at one wake-up happens here at one instant, in the daemon's order.
+ *
+ * Left out: priority 255, reload, sync groups, weights, the deaths of single processes of the daemon.
+ */
+import { assertNever } from '../../../shared/assert-never.ts'
+import { type Chance } from '../world/chance.ts'
+import { EventLoop } from '../world/event-loop.ts'
+import { type CheckConf, type CheckEnd, KeepalivedCheck } from './keepalived-check.ts'
+import { type KeepalivedDescriptor, keepalivedLimits } from './keepalived-descriptors.ts'
+import {
+  type Advert,
+  type InstanceConf,
+  KeepalivedInstance,
+  type KeepalivedLine,
+  type KeepalivedState,
+} from './keepalived-instance.ts'
+import { type Timeline } from '../world/timeline.ts'
+
+export type { Advert, CheckEnd, KeepalivedLine, KeepalivedState }
+
+export interface KeepalivedConf extends InstanceConf {
+  /** 1 to 254 */
+  readonly priority: number
+  readonly advertIntMs: number
+  readonly nopreempt: boolean
+  readonly initial: 'MASTER' | 'BACKUP'
+  /** Orders the nodes where priorities are equal, as the primary IP does: the higher one wins. */
+  readonly address: number
+  /** The check script: how often, and its `fall` and `rise`; null: no check configured. */
+  readonly check: CheckConf | null
+}
+
+export interface KeepalivedOutlets {
+  /** Multicast of an advert; priority 0: "I leave". It goes out also where the carrier is lost. */
+  advert(advert: Advert): void
+  /** The kernel's VIP was added or removed. This happens before the FIFO line, but see `start`. */
+  vip(held: boolean): void
+  /** Gratuitous ARP, five in a row. */
+  garp(): void
+  /** keepalived writes a FIFO line. */
+  fifo(line: KeepalivedLine): void
+  /** Runs the check script; `done` is called with its end. What it says after the daemon gave it up does not matter. */
+  runCheck(done: (end: CheckEnd) => void): void
+  /** The last of its processes is gone, killed or by its own end. */
+  exited?(): void
+  /** Reads the track_file now: true where it bars. Only at start; later changes come by `trackFile`. */
+  readTrackFile(): boolean
+}
+
+/** How long the daemon takes for what takes it time; each is asked anew every time. */
+export interface KeepalivedTiming {
+  /** From `systemctl start` until it has its sockets. */
+  startUpMs(): number
+  /** From an event until the process has been woken and acts. */
+  latencyMs(): number
+  /** From the SIGTERM to a check that takes too long until that has died. */
+  checkDyingMs(): number
+  /** Between the removal of the VIP at SIGTERM and the STOP line: the kernel closes the sockets. */
+  closingMs(): number
+  /** From the STOP line until the process is gone. */
+  leavingMs(): number
+}
+
+/** As measured on a machine with two busy cores: the traces hold it to account. */
+export function measuredTiming(chance: Chance): KeepalivedTiming {
+  return {
+    startUpMs: () => (chance.happens(0.1) ? chance.between(60, 120) : chance.between(16, 60)),
+    latencyMs: () => (chance.happens(0.15) ? chance.between(0.4, 4) : chance.between(0.05, 0.4)),
+    // At once, but a machine may have others to run first.
+    checkDyingMs: () => (chance.happens(0.1) ? chance.between(1, 8) : chance.between(0.2, 1)),
+    closingMs: () => chance.between(3, 25),
+    // A second, so that the kernel can say goodbye to the multicast group.
+    leavingMs: () => chance.between(1005, 1030),
+  }
+}
+
+export class KeepalivedModel {
+  readonly #timeline: Timeline
+  readonly #conf: KeepalivedConf
+  readonly #outlets: KeepalivedOutlets
+  readonly #timing: KeepalivedTiming
+  #daemon: Daemon | null = null
+  #carrierIsUp = true
+  #starts = 0
+
+  constructor(
+    timeline: Timeline,
+    chance: Chance,
+    conf: KeepalivedConf,
+    outlets: KeepalivedOutlets,
+    timing: KeepalivedTiming = measuredTiming(chance),
+  ) {
+    if (!(conf.priority >= 1 && conf.priority <= 254))
+      throw new Error(`the model has priorities 1 to 254, not ${conf.priority}`)
+    this.#timeline = timeline
+    this.#conf = conf
+    this.#outlets = outlets
+    this.#timing = timing
+  }
+
+  /**
+   * `systemctl start`: nothing where it runs. A VIP that a killed predecessor left in the kernel is removed before
+   * anything else, with no advert; where the track_file bars from the start, the FAULT line comes before the removal.
+   */
+  start(kernelHasVip: boolean): void {
+    if (this.#daemon !== null) return
+    const daemon: Daemon = new Daemon({
+      timeline: this.#timeline,
+      timing: this.#timing,
+      conf: this.#conf,
+      outlets: this.#outlets,
+      kernelHasVip,
+      carrierIsUp: () => this.#carrierIsUp,
+      onExit: () => {
+        if (this.#daemon === daemon) this.#daemon = null
+        this.#outlets.exited?.()
+      },
+    })
+    this.#daemon = daemon
+    this.#starts += 1
+  }
+
+  /** How many times it was started: tells one daemon from the next. */
+  get starts(): number {
+    return this.#starts
+  }
+
+  /**
+   * SIGTERM: farewell and removal of the VIP where it is MASTER, the STOP line some milliseconds later, and a second
+   * later it is gone. While it still starts it may go with no line and nothing done.
+   */
+  terminate(): void {
+    this.#daemon?.terminate()
+  }
+
+  /** SIGKILL to all of its processes: nothing is cleaned up. */
+  kill(): void {
+    this.#daemon?.kill()
+  }
+
+  /** SIGSTOP to all of its processes: what comes in waits, timers become overdue. */
+  freeze(): void {
+    this.#daemon?.freeze()
+  }
+
+  /** SIGCONT: at each wake-up two adverts at most, then what else came in, then what is overdue. */
+  thaw(): void {
+    this.#daemon?.thaw()
+  }
+
+  /** inotify: the track_file was written, and bars or not. */
+  trackFile(barred: boolean): void {
+    this.#daemon?.trackFile(barred)
+  }
+
+  /** An advert arrived on the wire. */
+  receive(advert: Advert): void {
+    this.#daemon?.receive(advert)
+  }
+
+  /** Somebody else deleted the VIP from the kernel (`ip addr del`). */
+  vipDeleted(): void {
+    this.#daemon?.vipDeleted()
+  }
+
+  /** The interface lost or regained its carrier. */
+  carrier(up: boolean): void {
+    if (up === this.#carrierIsUp) return
+    this.#carrierIsUp = up
+    this.#daemon?.carrier(up)
+  }
+
+  get process(): 'running' | 'frozen' | 'absent' {
+    if (this.#daemon === null) return 'absent'
+    return this.#daemon.isFrozen ? 'frozen' : 'running'
+  }
+
+  /** INIT where there is no process. With a check configured, FAULT also until its first result. */
+  get state(): KeepalivedState {
+    return this.#daemon?.state ?? 'INIT'
+  }
+
+  /** Since the start of the process; in FAULT adverts do not count. */
+  get advertsReceived(): number {
+    return this.#daemon?.advertsReceived ?? 0
+  }
+}
+
+/** Of the start-up: SIGTERM in it ends the daemon with nothing done; measured, 2 of 9 between 0 and 20 ms. */
+const loadingShare = 0.7
+
+/** One life of the process. */
+class Daemon {
+  readonly #loop: EventLoop<KeepalivedDescriptor>
+  readonly #instance: KeepalivedInstance
+  readonly #conf: KeepalivedConf
+  readonly #outlets: KeepalivedOutlets
+  readonly #carrierIsUp: () => boolean
+  readonly #onExit: () => void
+  readonly #timing: KeepalivedTiming
+  #kernelHasVip: boolean
+  /** `loading`: there is only the main process yet, or the VRRP process knows no signals. */
+  #phase: 'loading' | 'opening' | 'serving' | 'ending' = 'loading'
+  #isAskedToEnd = false
+
+  constructor(options: {
+    timeline: Timeline
+    timing: KeepalivedTiming
+    conf: KeepalivedConf
+    outlets: KeepalivedOutlets
+    kernelHasVip: boolean
+    carrierIsUp: () => boolean
+    onExit: () => void
+  }) {
+    const { timeline, timing, conf, outlets } = options
+    this.#conf = conf
+    this.#outlets = outlets
+    this.#kernelHasVip = options.kernelHasVip
+    this.#carrierIsUp = options.carrierIsUp
+    this.#onExit = options.onExit
+    this.#timing = timing
+    this.#loop = new EventLoop(timeline, keepalivedLimits, () => timing.latencyMs())
+    this.#instance = new KeepalivedInstance({
+      timeline,
+      loop: this.#loop,
+      conf,
+      outlets: {
+        advert: (advert) => outlets.advert(advert),
+        garp: () => outlets.garp(),
+        fifo: (line) => outlets.fifo(line),
+        addVip: () => this.#setVip(true),
+        removeVip: () => this.#setVip(false),
+      },
+    })
+    const startUpMs = timing.startUpMs()
+    this.#loop.timer(startUpMs * loadingShare, () => {
+      this.#phase = 'opening'
+      this.#loop.timer(startUpMs * (1 - loadingShare), () => this.#begin())
+    })
+  }
+
+  get state(): KeepalivedState {
+    return this.#instance.state
+  }
+
+  get advertsReceived(): number {
+    return this.#instance.advertsReceived
+  }
+
+  get isFrozen(): boolean {
+    return this.#loop.isStopped
+  }
+
+  /** The main process passes the signal on, which takes effect in the event loop. */
+  terminate(): void {
+    if (this.#isAskedToEnd) return
+    this.#isAskedToEnd = true
+    if (!this.isFrozen) this.#awaitEnd()
+  }
+
+  kill(): void {
+    this.#loop.end()
+    this.#onExit()
+  }
+
+  freeze(): void {
+    this.#loop.stop()
+  }
+
+  /** A stopped main process passes the signal on when it goes on: what is overdue comes first. */
+  thaw(): void {
+    if (!this.isFrozen) return
+    this.#loop.resume()
+    if (this.#isAskedToEnd) this.#awaitEnd()
+  }
+
+  trackFile(barred: boolean): void {
+    if (this.#phase !== 'serving') return
+    this.#loop.input('files', () => {
+      if (barred) this.#instance.raise('track_file')
+      else this.#instance.clear('track_file')
+    })
+  }
+
+  receive(advert: Advert): void {
+    if (this.#phase === 'serving') this.#loop.input('adverts', () => this.#instance.hear(advert))
+  }
+
+  vipDeleted(): void {
+    this.#kernelHasVip = false
+    if (this.#phase === 'serving') this.#loop.input('kernel', () => this.#instance.vipDeleted())
+  }
+
+  carrier(up: boolean): void {
+    if (this.#phase !== 'serving') return
+    this.#loop.input('kernel', () => {
+      if (up) this.#instance.clear('carrier')
+      else this.#instance.raise('carrier')
+    })
+  }
+
+  /** start_vrrp(), then the first turn of the event loop. */
+  #begin(): void {
+    this.#phase = 'serving'
+    const barred = this.#outlets.readTrackFile()
+    this.#instance.readFaults([
+      ...(this.#carrierIsUp() ? [] : (['carrier'] as const)),
+      ...(barred ? (['track_file'] as const) : []),
+    ])
+    this.#setVip(false)
+    this.#instance.begin({ awaitsCheck: this.#conf.check !== null })
+    if (this.#conf.check !== null) this.#startCheck(this.#conf.check)
+    if (this.#isAskedToEnd) this.#awaitEnd()
+  }
+
+  #awaitEnd(): void {
+    switch (this.#phase) {
+      case 'loading':
+        this.#phase = 'ending'
+        this.#loop.close()
+        this.#loop.timer(this.#timing.closingMs(), () => this.kill())
+        return
+      case 'opening': // The signal waits for the event loop.
+      case 'ending':
+        return
+      case 'serving':
+        this.#loop.timer(this.#timing.latencyMs(), () => this.#shutDown())
+        return
+      default:
+        return assertNever(this.#phase)
+    }
+  }
+
+  #startCheck(conf: CheckConf): void {
+    new KeepalivedCheck(this.#loop, conf, {
+      dyingMs: () => this.#timing.checkDyingMs(),
+      run: (done) => this.#outlets.runCheck(done),
+      first: (isGood) => this.#instance.firstCheckResult(isGood),
+      changed: (isGood) => {
+        if (isGood) this.#instance.clear('check')
+        else this.#instance.raise('check')
+      },
+    }).start()
+  }
+
+  #shutDown(): void {
+    if (this.#phase === 'ending') return
+    this.#phase = 'ending'
+    this.#loop.close()
+    this.#instance.resign()
+    this.#loop.timer(this.#timing.closingMs(), () => {
+      this.#instance.tellStop()
+      this.#loop.timer(this.#timing.leavingMs(), () => this.kill())
+    })
+  }
+
+  /** Tells only what changes the kernel. */
+  #setVip(held: boolean): void {
+    if (held === this.#kernelHasVip) return
+    this.#kernelHasVip = held
+    this.#outlets.vip(held)
+  }
+}

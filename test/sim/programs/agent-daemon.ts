@@ -1,0 +1,490 @@
+/**
+ * An agent of a simulation: the production guard, fed as agent/runtime/runtime.ts feeds it, with what
+ * agent/keepalived/observer.ts would see of the model, and with links like agent/voters/link.ts has.
+ */
+import { assertNever } from '../../../shared/assert-never.ts'
+import { type VoterName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
+import type { Hello } from '../../../shared/protocol/messages.ts'
+import type { Plan } from '../../../shared/protocol/plan.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
+import type { Timing } from '../../../shared/core/timing.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import { type Ballot, type Mark, type RecoveredBallot, promisedTo } from '../../../shared/core/vote/voter.ts'
+import {
+  type FenceMemory,
+  type Guard,
+  type GuardEffect,
+  type GuardEvent,
+  type KeptBallot,
+  createGuard,
+  decide,
+  leaveHindrance,
+  leaveProgress,
+  reportOf,
+} from '../../../agent/core/guard/guard.ts'
+import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
+import { FenceHand } from './fence-hand.ts'
+import { Program } from '../world/host.ts'
+import type { KeepalivedLine } from '../models/keepalived-model.ts'
+import { KeepalivedSight } from './keepalived-sight.ts'
+import { cluster, instance, vip } from '../world/names.ts'
+import type { StreamEnd } from '../world/network.ts'
+import type { NodeHost } from './node-host.ts'
+import { PeerEar } from './peer-ear.ts'
+import { isRelease, PromiseTeller } from '../watch/promise-teller.ts'
+import type { Due } from '../world/timeline.ts'
+import { VoterLine } from './voter-line.ts'
+
+type Timeless<E> = E extends GuardEvent ? Omit<E, 'atMs'> : never
+export type Happening = Timeless<GuardEvent>
+
+/** On disk. */
+export interface AgentState {
+  readonly boot: number
+  readonly ballot: Ballot | null
+  readonly memory: FenceMemory
+  readonly plan: Plan | null
+  readonly lostBefore: boolean
+  /** The vote that the peer left here. */
+  readonly kept: KeptBallot | null
+}
+
+/** On tmpfs. */
+export interface AgentMemory {
+  readonly mark: Mark | null
+  readonly permit: { readonly word: 'permit' | 'bar'; readonly untilMs: number } | null
+  readonly bar: boolean
+  /** keepalived ran the check since the agent last looked. */
+  readonly checkStamped: boolean
+  /** What an agent of this boot did to keepalived; never older than the disk. */
+  readonly fences: FenceMemory | null
+}
+
+const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
+
+/** A new node's: its state file is there, as an earlier start of the agent left it. */
+export function firstState(boot: number): AgentState {
+  return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false, kept: null }
+}
+
+const startMs = { least: 100, most: 300 }
+const fifoMs = { least: 0.2, most: 1.2 }
+const looksPerGlance = 5
+/** As agent/agent.ts has it. */
+const leavePatienceMs = 3000
+
+export class AgentDaemon {
+  readonly program: Program
+  readonly incarnation: string
+  readonly node: NodeHost
+  readonly #bootId: string
+  #state: AgentState
+  #guard: Guard | null = null
+  #plan: Plan | null = null
+  #queue: GuardEvent[] = []
+  #running = false
+  #beatWanted = false
+  #seq = 0
+  #ranAtMs = 0
+  #jumpedMs = 0
+  #deadline: { readonly due: Due; readonly atMs: number } | null = null
+  #tickedForMs: number | null = null
+  #renewal: Due | null = null
+  #looks = 0
+  #rebooted = false
+  #onLeft: (() => void) | null = null
+  #writing = false
+  #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
+  readonly #sight: KeepalivedSight
+  readonly #hand: FenceHand
+  readonly #promises: PromiseTeller
+  readonly ear: PeerEar
+  #witnessLine: VoterLine | null = null
+  #peerLine: VoterLine | null = null
+
+  constructor(node: NodeHost, incarnation: string) {
+    const { host, chance } = node.around
+    this.node = node
+    this.incarnation = incarnation
+    this.#bootId = host.bootId
+    this.program = new Program(host, chance)
+    node.state.settle()
+    const { content } = node.state
+    if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
+    const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
+    // Instants of another boot's clock mean nothing.
+    const onDisk = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
+    const memory = node.memory.fences ?? onDisk
+    this.#state = { ...found, boot: host.boot, memory }
+    this.#rebooted = found.boot !== host.boot
+    this.#sight = new KeepalivedSight(node, this.program, {
+      observed: (observation) => this.feed({ type: 'observed', ...observation }),
+      rival: () => this.feed({ type: 'rival-advert' }),
+    })
+    this.#hand = new FenceHand(node, this.program)
+    this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
+      node.state.content.kind === 'whole' ? node.state.content.value.ballot : null,
+    )
+    this.ear = new PeerEar(this)
+    this.program.after(chance.between(startMs.least, startMs.most), () => this.#open())
+  }
+
+  get timing(): Timing {
+    return this.#plan?.timing ?? defaultTiming
+  }
+
+  get peerName(): string | null {
+    return this.#plan?.nodes.find(({ name }) => name !== this.node.host.name)?.name ?? null
+  }
+
+  /** What the guard believes; for invariants and traces. */
+  get guard(): Guard | null {
+    return this.#guard
+  }
+
+  /** Whether the peer can connect. */
+  get listening(): boolean {
+    return this.#ranAtMs > 0 && this.program.state !== 'ended'
+  }
+
+  /** Whether its vote is promised to the peer now. */
+  promisesPeer(): boolean {
+    this.#noteGap()
+    this.#drain()
+    return this.#guard !== null && promisedTo(this.#guard.voter, this.nowMs())?.node === this.peerName
+  }
+
+  /** What its next heartbeat would say. */
+  report(): Report | null {
+    return this.#guard === null ? null : reportOf(this.#guard, this.nowMs())
+  }
+
+  nowMs(): number {
+    return this.node.host.nowMs()
+  }
+
+  end(): void {
+    this.program.end()
+    this.#witnessLine?.abandon()
+    this.#peerLine?.abandon()
+    this.ear.abandon()
+  }
+
+  /** keepalived wrote to the FIFO. */
+  takeLine(line: KeepalivedLine): void {
+    const { timeline } = this.node.host
+    const { chance } = this.node.around
+    timeline.after(chance.between(fifoMs.least, fifoMs.most), () =>
+      this.program.take(() => {
+        if (this.#ranAtMs > 0) this.#sight.takeLine(line)
+      }),
+    )
+  }
+
+  takeWriterGone(): void {
+    this.program.take(() => {
+      if (this.#ranAtMs > 0) this.#sight.takeWriterGone()
+    })
+  }
+
+  gatewayChanged(): void {
+    this.program.after(500, () => this.feed({ type: 'gateway', gateway: this.node.gateway }))
+  }
+
+  feed(happening: Happening): void {
+    this.feedTogether([happening])
+  }
+
+  /** Several events as one turn: one heartbeat at its end at most. */
+  feedTogether(happenings: readonly Happening[]): void {
+    if (this.program.state === 'ended') return
+    this.#noteGap()
+    for (const happening of happenings) this.#enqueue(happening)
+    this.#drain()
+  }
+
+  /** Renews and sends a heartbeat now, as each renewMs. */
+  renew(): void {
+    this.#look()
+    if (this.#guard === null) return
+    this.#noteGap()
+    this.#enqueue({ type: 'renew' })
+    this.#beatWanted = true
+    this.#drain()
+  }
+
+  hello(incarnation = this.incarnation): Hello {
+    const { conf } = this.node.around
+    return {
+      type: 'hello',
+      protocol: protocolVersion,
+      cluster,
+      node: this.node.host.name,
+      incarnation,
+      bootId: this.#bootId,
+      software: 'simulation',
+      listener: { address: null, port: 9101 },
+      mode: 'enforce',
+      profiles: [
+        {
+          instance,
+          virtualRouterId: 51,
+          interface: 'eth0',
+          version: 2,
+          priority: conf.priority,
+          nopreempt: conf.nopreempt,
+          advertIntMs: conf.advertIntMs,
+          vips: [vip],
+        },
+      ],
+    }
+  }
+
+  #open(): void {
+    this.#ranAtMs = this.nowMs()
+    this.#jumpedMs = this.node.host.jumpedMs
+    this.#witnessLine = new VoterLine(this, witness)
+    if (this.#state.plan !== null) this.takePlan(this.#state.plan)
+    this.#armRenewal()
+  }
+
+  takePlan(plan: Plan): void {
+    if (JSON.stringify(plan) === JSON.stringify(this.#plan)) return
+    this.#plan = plan
+    this.#state = { ...this.#state, plan }
+    this.#write(() => undefined)
+    if (this.#guard === null) this.#beginGuard()
+    else this.feed({ type: 'plan', peer: this.peerName, timing: plan.timing })
+    this.#armRenewal()
+    const peer = this.peerName
+    if (peer !== null) this.#peerLine ??= new VoterLine(this, peer)
+  }
+
+  #beginGuard(): void {
+    const { around, memory: onTmpfs } = this.node
+    const { ballot, lostBefore, memory, kept } = this.#state
+    const recovered: RecoveredBallot =
+      ballot === null && lostBefore ? { kind: 'lost' } : { kind: 'valid', ballot, mark: onTmpfs.mark }
+    const [profile] = this.hello().profiles
+    if (profile === undefined) throw new Error('a node without an instance')
+    this.#guard = createGuard({
+      node: around.host.name,
+      peer: this.peerName,
+      profile,
+      timing: this.timing,
+      policy: around.policy,
+      recovered,
+      memory,
+      standing: { kept, rebooted: this.#rebooted, inDoubt: recovered.kind === 'lost' },
+      atMs: this.nowMs(),
+    })
+    if (recovered.kind === 'valid') this.node.voteLeft = ballot?.standing === true
+    this.feed({ type: 'gateway', gateway: this.node.gateway })
+    this.#sight.begin()
+  }
+
+  #enqueue(happening: Happening): void {
+    this.#queue.push({ ...happening, atMs: this.nowMs() })
+  }
+
+  #drain(): void {
+    if (this.#running || this.#guard === null) return
+    this.#running = true
+    for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+      const { guard, effects } = decide(this.#guard, event)
+      this.#guard = guard
+      this.#promises.look(guard.voter.pledge, effects.some(isRelease))
+      for (const effect of effects) {
+        if (this.node.killsBefore(effect)) return
+        this.#execute(effect)
+      }
+    }
+    if (this.#beatWanted) this.#beat()
+    this.#running = false
+    this.#noteLeft()
+    this.node.noteLease()
+    this.#armDeadline()
+  }
+
+  #execute(effect: GuardEffect): void {
+    const { around } = this.node
+    switch (effect.type) {
+      case 'bar':
+        return this.node.setBar(effect.on)
+      case 'permit':
+        return this.node.remember({ permit: { word: effect.word, untilMs: effect.untilMs } })
+      case 'record':
+        return this.#record(effect.ballot)
+      case 'mark':
+        return this.node.remember({ mark: effect.mark })
+      case 'answer-peer':
+        return this.ear.answer(effect.beat, effect.verdict)
+      case 'beat':
+        this.#beatWanted = true
+        return
+      case 'fence':
+        return this.#hand.carryOut(effect.rung, (error) => {
+          this.feed({ type: 'rung-ended', rung: effect.rung, error })
+          this.#sight.observe()
+        })
+      case 'start-keepalived':
+        return this.#hand.start((error) => this.feed({ type: 'start-ended', error }))
+      case 'announce':
+        return
+      case 'count-adverts':
+        return this.#hand.countAdverts((received) => this.feed({ type: 'adverts', received }))
+      case 'remember':
+        this.#remember(effect.memory)
+        return this.#write(() => undefined)
+      case 'keep-vote': {
+        const { kept } = effect
+        this.#state = { ...this.#state, kept }
+        return this.#write((error) =>
+          this.feed({ type: 'vote-kept', kept, error: error === null ? null : error.message }),
+        )
+      }
+      case 'vote-left':
+        this.node.voteLeft = effect.on
+        return
+      case 'remember-first':
+        this.#remember(effect.memory)
+        return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
+      case 'drilled':
+        this.#witnessLine?.tell(effect.drilled)
+        return around.witnessing.told(around.host.name, `drill-${effect.drilled.result}`, effect.drilled.text)
+      case 'tell':
+        this.node.noteTell(effect.event, effect.text)
+        return around.witnessing.told(around.host.name, effect.event, effect.text)
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  /** `witness-agent leave`: `done` when the peer has the vote; where it does not in time, this node stays. */
+  leave(done: () => void): void {
+    if (this.#guard === null || leaveHindrance(this.#guard, this.nowMs()) !== null) return
+    this.#onLeft = done
+    this.program.after(leavePatienceMs, () => this.#endLeave())
+    this.feed({ type: 'leave' })
+  }
+
+  #noteLeft(): void {
+    if (this.#onLeft !== null && this.#guard !== null && leaveProgress(this.#guard) !== 'leaving')
+      this.#endLeave()
+  }
+
+  #endLeave(): void {
+    const done = this.#onLeft
+    if (done === null) return
+    this.#onLeft = null
+    if (this.#guard !== null && leaveProgress(this.#guard) === 'left') return done()
+    this.feed({ type: 'stay' })
+  }
+
+  #remember(memory: FenceMemory): void {
+    this.node.remember({ fences: memory })
+    this.#state = { ...this.#state, memory }
+  }
+
+  #record(ballot: Ballot): void {
+    const startedAtMs = this.nowMs()
+    const { witnessing, host } = this.node.around
+    this.#state = { ...this.#state, ballot }
+    this.#write((error) => {
+      if (error !== null) return this.feed({ type: 'record-failed', ballot, error: error.message })
+      witnessing.fact({ type: 'ballot', voter: host.name, to: ballot.to, epoch: ballot.epoch })
+      this.feed({ type: 'recorded', ballot, tookMs: this.nowMs() - startedAtMs })
+    })
+  }
+
+  /** One write after the other, each with all that is known by then. */
+  #write(done: (error: Error | null) => void): void {
+    this.#unwritten.push({ state: this.#state, done })
+    this.#writeNext()
+  }
+
+  #writeNext(): void {
+    const batch = this.#unwritten
+    const newest = batch.at(-1)
+    if (this.#writing || newest === undefined) return
+    this.#writing = true
+    this.#unwritten = []
+    this.node.state.write(this.program, newest.state, (error) => {
+      this.#writing = false
+      for (const { done } of batch) done(error)
+      this.#writeNext()
+    })
+  }
+
+  #beat(): void {
+    this.#beatWanted = false
+    const report = this.report()
+    if (report === null) return
+    this.#seq += 1
+    if (report.release && this.node.vipHeld)
+      this.node.around.witnessing.fact({ type: 'released-with-vip', node: this.node.host.name })
+    const beat = { seq: this.#seq, leaseMs: this.timing.leaseMs, reports: [report] }
+    this.#witnessLine?.beat(beat)
+    this.#peerLine?.beat(beat)
+  }
+
+  #look(): void {
+    this.#witnessLine?.watch()
+    this.#peerLine?.watch()
+    if (this.#guard === null) return
+    this.#looks += 1
+    this.#sight.look(this.#looks % looksPerGlance === 0)
+    if (!this.node.memory.checkStamped) return
+    this.node.remember({ checkStamped: false })
+    this.feed({ type: 'check-seen' })
+  }
+
+  #noteGap(): void {
+    const atMs = this.nowMs()
+    const gapMs = atMs - this.#ranAtMs
+    const jumpedMs = this.node.host.jumpedMs - this.#jumpedMs
+    this.#ranAtMs = atMs
+    this.#jumpedMs = this.node.host.jumpedMs
+    if (gapMs > 2 * this.timing.renewMs || jumpedMs > 0) this.#enqueue({ type: 'resumed', gapMs, jumpedMs })
+  }
+
+  #armRenewal(): void {
+    if (this.#renewal !== null) this.#renewal.cancelled = true
+    this.#renewal = this.program.after(this.timing.renewMs, () => {
+      this.renew()
+      this.#armRenewal()
+    })
+  }
+
+  #armDeadline(): void {
+    const atMs = this.#guard === null ? null : nextDeadlineMs(this.#guard)
+    if (this.#deadline?.atMs === atMs) return
+    if (this.#deadline !== null) this.#deadline.due.cancelled = true
+    this.#deadline = null
+    if (atMs === null) return
+    const leftMs = Math.max(1, atMs - this.nowMs())
+    const delayMs = atMs === this.#tickedForMs ? Math.max(leftMs, this.timing.grainMs) : leftMs
+    const due = this.program.after(delayMs, () => {
+      this.#deadline = null
+      if (this.nowMs() >= atMs) this.#tickedForMs = atMs
+      this.feed({ type: 'tick' })
+    })
+    this.#deadline = { due, atMs }
+  }
+
+  accept(stream: StreamEnd): void {
+    this.ear.accept(stream)
+  }
+
+  takeAnswer(voter: VoterName, sentAtMs: number, verdicts: readonly Parameters<typeof answerOf>[2][]): void {
+    this.feedTogether(verdicts.map((verdict) => answerOf(voter, sentAtMs, verdict)))
+  }
+}
+
+function answerOf(
+  from: VoterName,
+  sentAtMs: number,
+  verdict: (GuardEvent & { type: 'answer' })['verdict'],
+): Happening {
+  return { type: 'answer', from, sentAtMs, verdict }
+}

@@ -1,0 +1,171 @@
+/** What an agent sees of its keepalived, and when. As agent/keepalived/observer.ts does: "gone" is always proved. */
+import type { KeepalivedState, ProcessState, VipState } from '../../../shared/protocol/report.ts'
+import type { Program } from '../world/host.ts'
+import type { KeepalivedLine } from '../models/keepalived-model.ts'
+import type { NodeHost } from './node-host.ts'
+
+export interface Observation {
+  readonly keepalived: KeepalivedState
+  readonly process: ProcessState
+  readonly vips: VipState
+}
+
+/** `ip -j addr`. */
+const proofMs = { least: 1.2, most: 4 }
+const dumpMs = { least: 4, most: 40 }
+const dumpableAfterMs = 1500
+const oddLooksBeforeDump = 3
+const looksAfterDeathMs = [5, 25, 75] as const
+
+export class KeepalivedSight {
+  readonly #node: NodeHost
+  readonly #program: Program
+  readonly #on: { observed(observation: Observation): void; rival(): void }
+  #process: ProcessState = 'absent'
+  /** Which start of keepalived was seen last. */
+  #identity = 0
+  #processSinceMs = 0
+  #state: KeepalivedState = 'UNKNOWN'
+  #vips: VipState | null = null
+  #told: Observation | null = null
+  #news = 0
+  #oddLooks = 0
+  #dumpDue = true
+  #dumping = false
+  #proving: 'no' | 'yes' | 'again' = 'no'
+  #force = false
+  #begun = false
+
+  constructor(node: NodeHost, program: Program, on: { observed(o: Observation): void; rival(): void }) {
+    this.#node = node
+    this.#program = program
+    this.#on = on
+  }
+
+  begin(): void {
+    this.#noteProcess()
+    this.#begun = true
+    this.#prove(true)
+  }
+
+  /** Looks and tells, changed or not. */
+  observe(): void {
+    this.#prove(true)
+  }
+
+  takeLine(line: KeepalivedLine): void {
+    if (line === 'MASTER_RX_LOWER_PRI') return this.#on.rival()
+    this.#noteProcess()
+    this.#state = line
+    this.#news += 1
+    if (line !== 'MASTER') return this.#prove(false)
+    this.#vips = 'held'
+    this.#tell(false)
+    if (!this.#node.vipHeld) this.#prove(false)
+  }
+
+  takeWriterGone(): void {
+    this.#noteProcess()
+    this.#prove(false)
+    for (const delayMs of looksAfterDeathMs)
+      this.#program.after(delayMs, () => {
+        this.#noteProcess()
+        this.#prove(false)
+      })
+  }
+
+  look(atAddresses: boolean): void {
+    if (!this.#begun) return
+    const changed = this.#noteProcess()
+    if (!atAddresses && !changed && this.#oddLooks === 0 && !this.#dumpDue) return
+    const seen = this.#node.vipHeld
+    if (seen && this.#vips === 'gone') {
+      this.#news += 1
+      this.#vips = 'held'
+      this.#tell(false)
+    }
+    if (changed || (!seen && this.#vips === 'held')) this.#prove(false)
+    this.#lookForContradiction()
+    if (this.#dumpDue) this.#dump()
+  }
+
+  #noteProcess(): boolean {
+    const { process, starts } = this.#node.keepalived
+    const restarted = process !== 'absent' && starts !== this.#identity
+    const changed = restarted || process !== this.#process
+    if (restarted) {
+      this.#dumpDue = true
+      this.#identity = starts
+      this.#processSinceMs = this.#program.host.timeline.nowMs
+      if (this.#begun) {
+        this.#state = 'INIT'
+        this.#news += 1
+      }
+    }
+    this.#process = process
+    return changed
+  }
+
+  #prove(force: boolean): void {
+    this.#force ||= force
+    if (this.#proving !== 'no') {
+      this.#proving = 'again'
+      return
+    }
+    this.#proving = 'yes'
+    const news = this.#news
+    const forced = this.#force
+    this.#force = false
+    const { least, most } = proofMs
+    // The kernel's list is as of some instant between the question and the answer.
+    const listed = { vips: 'held' as VipState }
+    this.#node.host.timeline.after(least / 2, () => (listed.vips = this.#node.vipHeld ? 'held' : 'gone'))
+    this.#program.after(this.#node.around.chance.between(least, most), () => {
+      const again = this.#proving === 'again' || news !== this.#news
+      this.#proving = 'no'
+      this.#noteProcess()
+      if (news === this.#news) {
+        this.#vips = listed.vips
+        this.#tell(forced)
+      } else this.#force ||= forced
+      if (again) this.#prove(false)
+    })
+  }
+
+  #tell(force: boolean): void {
+    if (this.#vips === null) return
+    const observation: Observation = {
+      keepalived: this.#process === 'absent' ? 'STOP' : this.#state,
+      process: this.#process,
+      vips: this.#vips,
+    }
+    if (!force && this.#told !== null && isSame(this.#told, observation)) return
+    this.#told = observation
+    this.#on.observed(observation)
+  }
+
+  #lookForContradiction(): void {
+    const isOdd = this.#process === 'running' && (this.#vips === 'held') !== (this.#state === 'MASTER')
+    this.#oddLooks = isOdd ? this.#oddLooks + 1 : 0
+    if (this.#oddLooks > 0 && this.#oddLooks % oddLooksBeforeDump === 0) this.#dumpDue = true
+  }
+
+  #dump(): void {
+    const ageMs = this.#program.host.timeline.nowMs - this.#processSinceMs
+    if (this.#dumping || this.#process !== 'running' || ageMs < dumpableAfterMs) return
+    this.#dumping = true
+    this.#dumpDue = false
+    const news = this.#news
+    this.#program.after(this.#node.around.chance.between(dumpMs.least, dumpMs.most), () => {
+      this.#dumping = false
+      if (news !== this.#news) return
+      const { process, state } = this.#node.keepalived
+      if (process === 'running') this.#state = state
+      this.#prove(false)
+    })
+  }
+}
+
+function isSame(one: Observation, other: Observation): boolean {
+  return one.keepalived === other.keepalived && one.process === other.process && one.vips === other.vips
+}

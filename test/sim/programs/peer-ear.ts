@@ -1,0 +1,138 @@
+/** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/voters/peer-listener.ts does. */
+import { assertNever } from '../../../shared/assert-never.ts'
+import { protocolVersion } from '../../../shared/protocol/names.ts'
+import type { Beat, Hello, Verdict } from '../../../shared/protocol/messages.ts'
+import { type Past, pastWith, type Predecessor, standingOf } from '../../../shared/core/succession.ts'
+import { silenceMs } from '../../../shared/core/timing.ts'
+import type { AgentDaemon } from './agent-daemon.ts'
+import type { StreamEnd } from '../world/network.ts'
+
+interface Incarnation {
+  readonly incarnation: string
+  readonly bootId: string
+  stream: StreamEnd | null
+  lastSeq: number
+  beatAtMs: number | null
+  heardAtMs: number
+}
+
+export class PeerEar {
+  readonly #agent: AgentDaemon
+  #incarnation: Incarnation | null = null
+  #past: Past = []
+  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+  readonly #streams = new Set<StreamEnd>()
+
+  constructor(agent: AgentDaemon) {
+    this.#agent = agent
+  }
+
+  accept(stream: StreamEnd): void {
+    this.#streams.add(stream)
+    stream.listen({
+      message: (data) => this.#take(stream, data),
+      closed: () => {
+        this.#streams.delete(stream)
+        if (this.#incarnation?.stream === stream) this.#incarnation.stream = null
+      },
+    })
+  }
+
+  abandon(): void {
+    for (const stream of this.#streams) stream.abandon()
+    this.#streams.clear()
+  }
+
+  /** The answer of one beat; a pending vote is answered a second time, later. */
+  answer(beat: number, verdict: Verdict): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
+    else this.#send(beat, [verdict])
+  }
+
+  #take(stream: StreamEnd, data: object): void {
+    const message = this.#agent.node.around.witnessing.fromAgent(data)
+    if (message.type === 'hello') this.#takeHello(stream, message)
+    else if (message.type === 'beat') this.#takeBeat(stream, message)
+  }
+
+  #takeHello(stream: StreamEnd, hello: Hello): void {
+    const agent = this.#agent
+    const atMs = agent.nowMs()
+    if (hello.node !== agent.peerName) return this.#drop(stream)
+    const incarnation = this.#incarnationOf(stream, hello, atMs)
+    if (incarnation === null) return
+    incarnation.heardAtMs = atMs
+    if (incarnation.stream !== null && incarnation.stream !== stream) this.#drop(incarnation.stream)
+    incarnation.stream = stream
+    stream.send({ type: 'welcome', protocol: protocolVersion, voter: agent.node.host.name, plan: null })
+  }
+
+  #incarnationOf(stream: StreamEnd, hello: Hello, atMs: number): Incarnation | null {
+    const { reserveMs } = this.#agent.timing
+    const present = this.#present(atMs)
+    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (standing) {
+      case 'same':
+        return this.#incarnation
+      case 'next':
+        return this.#replaceIncarnation(hello, atMs)
+      case 'early':
+        this.#drop(stream)
+        return null
+      case 'past':
+        stream.send({ type: 'superseded' })
+        this.#drop(stream)
+        return null
+      default:
+        return assertNever(standing)
+    }
+  }
+
+  #present(atMs: number): Predecessor | null {
+    const known = this.#incarnation
+    if (known === null) return null
+    const { stream, beatAtMs } = known
+    const live = stream !== null && beatAtMs !== null && atMs - beatAtMs < silenceMs(this.#agent.timing)
+    return { ...known, live, promised: this.#agent.promisesPeer() }
+  }
+
+  #replaceIncarnation({ incarnation, bootId }: Hello, atMs: number): Incarnation {
+    const old = this.#incarnation
+    if (old !== null) {
+      this.#past = pastWith(this.#past, old.incarnation)
+      if (old.stream !== null) this.#drop(old.stream)
+    }
+    const next = { incarnation, bootId, stream: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    this.#incarnation = next
+    return next
+  }
+
+  #drop(stream: StreamEnd): void {
+    this.#streams.delete(stream)
+    stream.close()
+  }
+
+  #takeBeat(stream: StreamEnd, beat: Beat): void {
+    const incarnation = this.#incarnation
+    if (incarnation?.stream !== stream || beat.seq <= incarnation.lastSeq) return
+    incarnation.lastSeq = beat.seq
+    incarnation.beatAtMs = this.#agent.nowMs()
+    incarnation.heardAtMs = incarnation.beatAtMs
+    const collecting = { beat: beat.seq, verdicts: [] }
+    this.#collecting = collecting
+    this.#agent.feedTogether(
+      beat.reports.map((report) => ({
+        type: 'peer-report',
+        beat: beat.seq,
+        report,
+        leaseMs: beat.leaseMs,
+      })),
+    )
+    this.#collecting = null
+    this.#send(beat.seq, collecting.verdicts)
+  }
+
+  #send(seq: number, verdicts: readonly Verdict[]): void {
+    this.#incarnation?.stream?.send({ type: 'answer', seq, atMs: this.#agent.nowMs(), verdicts })
+  }
+}

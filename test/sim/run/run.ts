@@ -1,0 +1,206 @@
+/** One run of the simulator: a schedule in, what was seen and what was broken out. */
+import { LivenessWatch } from '../../invariants/liveness.ts'
+import type { Timed, Violation } from '../../invariants/facts.ts'
+import { PromiseWatch } from '../../invariants/promises.ts'
+import { SafetyWatch } from '../../invariants/safety.ts'
+import { Chance } from '../world/chance.ts'
+import { Cluster } from './cluster.ts'
+import { begin, end, type FaultKind } from '../faults/faults.ts'
+import { nodeNames } from '../world/names.ts'
+import { drawSchedule, type Episode, type PlannedFault, type Schedule } from '../faults/schedule.ts'
+import { Timeline } from '../world/timeline.ts'
+import { TraceHash } from '../watch/trace-hash.ts'
+import { Witnessing, type Listener } from '../watch/witnessing.ts'
+
+export interface RunOutcome {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  /** Cluster time that the schedule covers, quiet stretches included. */
+  readonly calendarMs: number
+  /** Cluster time of which every event was run. */
+  readonly simulatedMs: number
+  readonly events: number
+  readonly faults: number
+  readonly longestOverlapMs: number
+  readonly traceHash: string
+}
+
+export interface RunOptions {
+  readonly listeners?: readonly Listener[]
+  /** Each message goes through JSON and the production parser. */
+  readonly onTheWire?: boolean
+  /** Ends the run at the first violation. */
+  readonly stopAtFirst?: boolean
+}
+
+/** After the last fault of an episode everything is run for at least so long, and until the cluster is calm. */
+const settleMs = 12_000
+/** How long before the next episode a leap ends, so that faults meet every phase of the heartbeats. */
+const leadMs = 1500
+/** What never becomes calm is simulated whole. */
+const coldStartMs = 15_000
+
+/** @param focus kinds of which every second fault is; none: all alike */
+export function scheduleOf(seed: number, hours: number, focus: readonly FaultKind[] = []): Schedule {
+  return drawSchedule(seed, new Chance(seed), { hours, focus })
+}
+
+/** What a production core throws is a violation as well: `crash`. */
+export function runSchedule(schedule: Schedule, options: RunOptions = {}): RunOutcome {
+  const run = new Run(schedule, options)
+  run.go()
+  return run.outcome()
+}
+
+/** The first frames say where. */
+function crashText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return (error.stack ?? error.message).split('\n').slice(0, 3).join(' ').replace(/\s+/g, ' ')
+}
+
+class Run {
+  readonly #schedule: Schedule
+  readonly #timeline = new Timeline()
+  readonly #chance: Chance
+  readonly #cluster: Cluster
+  readonly #witnessing: Witnessing
+  readonly #safety: SafetyWatch
+  readonly #liveness: LivenessWatch
+  readonly #promises: PromiseWatch
+  readonly #hash = new TraceHash()
+  readonly #stopAtFirst: boolean
+  #leaptMs = 0
+  #events = 0
+  #faults = 0
+  #crash: Violation | null = null
+  /** Faults that have begun and not ended. */
+  #active = 0
+  #lastChangeMs = 0
+
+  constructor(schedule: Schedule, { listeners = [], onTheWire = false, stopAtFirst = true }: RunOptions) {
+    this.#schedule = schedule
+    this.#stopAtFirst = stopAtFirst
+    // Another stream of chance than the one that drew the schedule, so that a shrunk schedule keeps its chance.
+    this.#chance = new Chance(schedule.seed ^ 0x5bd1e995)
+    const watches: Listener = { fact: (timed) => this.#watch(timed) }
+    this.#witnessing = new Witnessing(this.#timeline, {
+      listeners: [watches, this.#hash, ...listeners],
+      onTheWire,
+    })
+    this.#cluster = new Cluster(this.#timeline, {
+      setup: schedule.setup,
+      chance: this.#chance,
+      witnessing: this.#witnessing,
+    })
+    const { timing } = this.#cluster
+    this.#safety = new SafetyWatch(timing)
+    this.#promises = new PromiseWatch(timing)
+    this.#liveness = new LivenessWatch(timing, {
+      nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
+      advertIntMs: 1000,
+    })
+  }
+
+  go(): void {
+    try {
+      this.#runWhole()
+    } catch (error) {
+      this.#crash = { invariant: 'crash', atMs: this.#timeline.nowMs, text: crashText(error) }
+    }
+  }
+
+  #runWhole(): void {
+    this.#runUntil(coldStartMs)
+    for (const episode of this.#schedule.episodes) {
+      this.#leapTo(episode.atMs - leadMs)
+      if (!this.#runUntil(Math.max(this.#timeline.nowMs, this.#toTimeline(episode.atMs)))) return
+      if (!this.#play(episode)) return
+    }
+    const endMs = this.#schedule.hours * 3_600_000
+    this.#leapTo(endMs)
+    this.#runUntil(this.#toTimeline(endMs))
+  }
+
+  outcome(): RunOutcome {
+    return {
+      seed: this.#schedule.seed,
+      violations: this.#violations(),
+      calendarMs: this.#timeline.nowMs + this.#leaptMs,
+      simulatedMs: this.#timeline.nowMs,
+      events: this.#events,
+      faults: this.#faults,
+      longestOverlapMs: this.#safety.longestOverlapMs,
+      traceHash: this.#hash.text,
+    }
+  }
+
+  #violations(): readonly Violation[] {
+    const crash = this.#crash === null ? [] : [this.#crash]
+    return [...crash, ...this.#safety.violations, ...this.#promises.violations, ...this.#liveness.violations]
+  }
+
+  /** Asked after each event. */
+  get #isBroken(): boolean {
+    return (
+      this.#safety.violations.length > 0 ||
+      this.#promises.violations.length > 0 ||
+      this.#liveness.violations.length > 0
+    )
+  }
+
+  #watch(timed: Timed): void {
+    this.#safety.take(timed)
+    this.#promises.take(timed)
+    this.#liveness.take(timed)
+  }
+
+  #toTimeline(calendarMs: number): number {
+    return calendarMs - this.#leaptMs
+  }
+
+  /** Nothing can happen in a quiet stretch that did not happen in its beginning: decisions know no absolute time. */
+  #leapTo(calendarMs: number): void {
+    const awayMs = this.#toTimeline(calendarMs) - this.#timeline.nowMs
+    if (awayMs <= 0 || this.#active > 0 || !this.#cluster.calm) return
+    if (this.#timeline.nowMs - this.#lastChangeMs < settleMs) return
+    this.#leaptMs += awayMs
+  }
+
+  /** @returns false: a violation ends the run. */
+  #runUntil(untilMs: number): boolean {
+    while (this.#timeline.step(untilMs)) {
+      this.#events += 1
+      if (this.#stopAtFirst && this.#isBroken) return false
+    }
+    this.#liveness.pass(this.#timeline.nowMs)
+    return !this.#stopAtFirst || !this.#isBroken
+  }
+
+  #play({ faults }: Episode): boolean {
+    const startMs = this.#timeline.nowMs
+    if (this.#cluster.calm) this.#witnessing.fact({ type: 'calm' })
+    const ends = faults.map((fault) => {
+      this.#timeline.at(startMs + fault.afterMs, () => this.#begin(fault))
+      const endsAtMs = startMs + fault.afterMs + fault.lastsMs
+      this.#timeline.at(endsAtMs, () => this.#end(fault))
+      return endsAtMs
+    })
+    const lastEndMs = Math.max(startMs, ...ends)
+    if (!this.#runUntil(lastEndMs)) return false
+    this.#lastChangeMs = lastEndMs
+    return this.#runUntil(lastEndMs + settleMs)
+  }
+
+  #begin(fault: PlannedFault): void {
+    this.#faults += 1
+    this.#active += 1
+    this.#witnessing.fact({ type: 'fault', kind: fault.kind, where: fault.where, on: true })
+    begin(this.#cluster, fault)
+  }
+
+  #end(fault: PlannedFault): void {
+    this.#active -= 1
+    end(this.#cluster, fault)
+    this.#witnessing.fact({ type: 'fault', kind: fault.kind, where: fault.where, on: false })
+  }
+}

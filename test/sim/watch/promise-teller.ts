@@ -1,0 +1,89 @@
+/** Tells of one voter's promises as they are given, renewed and given back; for invariants only. */
+import { assertNever } from '../../../shared/assert-never.ts'
+import type { Ballot, Mark, Pledge } from '../../../shared/core/vote/voter.ts'
+import type { Host } from '../world/host.ts'
+import type { Witnessing } from './witnessing.ts'
+
+/** Whether the effect ends the promise that was given before. */
+export function isRelease(effect: { readonly type: string; readonly mark?: Mark }): boolean {
+  return effect.type === 'mark' && effect.mark?.untilMs === 0
+}
+
+interface Promised {
+  readonly to: string
+  readonly epoch: number
+  /** Infinity: the voter's node left its vote there. */
+  readonly untilMs: number
+  readonly standing?: true
+}
+
+/** What a pledge promises now; null: nothing, or nothing new yet. */
+function promiseOf(pledge: Pledge): Promised | null {
+  switch (pledge.phase) {
+    case 'promised':
+      return pledge
+    case 'standing':
+      return { to: pledge.to, epoch: pledge.epoch, untilMs: Infinity, standing: true }
+    case 'free':
+    case 'waiting':
+    case 'recording':
+      return null
+    default:
+      return assertNever(pledge)
+  }
+}
+
+export class PromiseTeller {
+  readonly #voter: Host
+  readonly #witnessing: Witnessing
+  readonly #onDisk: () => Ballot | null
+  #told: Promised | null = null
+
+  /** @param onDisk the ballot that the voter's disk has now */
+  constructor(voter: Host, witnessing: Witnessing, onDisk: () => Ballot | null) {
+    this.#voter = voter
+    this.#witnessing = witnessing
+    this.#onDisk = onDisk
+  }
+
+  /**
+   * After each event of the voter.
+   * @param released whether it wrote a mark that ends its promise: given back, and maybe given anew in the same moment
+   */
+  look(pledge: Pledge | undefined, released: boolean): void {
+    if (released) this.#giveBack()
+    const promise = pledge === undefined ? null : promiseOf(pledge)
+    if (promise === null) return
+    const told = this.#told
+    this.#told = promise
+    const { to, epoch, untilMs } = promise
+    if (told?.to !== to || told.epoch !== epoch || told.untilMs !== untilMs)
+      this.#tell(promise, Number.isFinite(untilMs) ? this.#voter.trueMsOf(untilMs) : Infinity)
+  }
+
+  #giveBack(): void {
+    const told = this.#told
+    this.#told = null
+    const { nowMs } = this.#voter.timeline
+    // One that ran out is nothing to tell: everybody knew when it would.
+    // What the disk says by now does not matter: a next ballot may be on it already.
+    if (told !== null && this.#voter.trueMsOf(told.untilMs) > nowMs) this.#fact(told, nowMs, true)
+  }
+
+  /** A check got its yes: whatever stands behind it. */
+  answered(pledge: Pledge | undefined): void {
+    if (pledge?.phase === 'recording') this.#tell(pledge.ballot, this.#voter.timeline.nowMs)
+  }
+
+  #tell({ to, epoch, standing }: Ballot, untilMs: number): void {
+    const written = this.#onDisk()
+    // A voter that lost its disk has it from the holder that its vote stands there.
+    const recalled = standing === true && written === null
+    const onDisk = written?.to === to && written.epoch === epoch && written.standing === standing
+    this.#fact({ to, epoch }, untilMs, onDisk || recalled)
+  }
+
+  #fact({ to, epoch }: Ballot, untilMs: number, onDisk: boolean): void {
+    this.#witnessing.fact({ type: 'promise', voter: this.#voter.name, to, epoch, untilMs, onDisk })
+  }
+}

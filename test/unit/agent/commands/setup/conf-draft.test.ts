@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { draftApply, draftUndo } from '../../../../../agent/commands/setup/conf-draft.ts'
+import { SetupError } from '../../../../../agent/commands/setup/error.ts'
+import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
+import { instance } from './conf-fixtures.ts'
+
+describe('a draft of keepalived.conf', () => {
+  const folder = temporaryFolder()
+  const path = () => folder('keepalived.conf')
+  const options = () => ({
+    path: path(),
+    configId: 'me',
+    runDir: '/run/keepalived-witness',
+    checkProgram: '/usr/libexec/keepalived/witness-check',
+    stateDir: null,
+    advised: false,
+  })
+  const apply = (text: string) => {
+    writeFileSync(path(), text, 'latin1')
+    return draftApply(options())
+  }
+
+  it('is made anew each time: what setup wrote for another run folder goes', () => {
+    const [first] = apply(instance('VI_1')).changes
+    writeFileSync(path(), first!.to, 'latin1')
+    const moved = draftApply({ ...options(), runDir: '/run/elsewhere' }).changes[0]!.to
+    assert.ok(!moved.includes('/run/keepalived-witness/'))
+    assert.match(moved, /file \/run\/elsewhere\/VI_1\.bar/)
+    assert.equal(draftUndo(options()).changes[0]?.to, instance('VI_1'))
+  })
+
+  it('names places by the lines of the file as it is', () => {
+    const text = `${instance('VI_1')}global_defs {\n vrrp_notify_fifo /run/mine\n}\n`
+    const [gap] = apply(text).gaps
+    assert.match(gap?.text ?? '', /keepalived\.conf:11: vrrp_notify_fifo is \/run\/mine/)
+  })
+
+  it('is refused where there is nothing to protect', () => {
+    assert.throws(() => apply('global_defs {\n}\n'), /there is no vrrp_instance in it/)
+  })
+
+  it('is refused where a line of the admin would be read differently', () => {
+    // The brace comes out of the name's definition, which setup uses in the names of its own blocks.
+    const text = `$N=VI_1 {\n${instance('$N').replace('$N {', '$N')}`
+    assert.throws(
+      () => apply(text),
+      (cause) =>
+        cause instanceof SetupError && cause.message.includes('would read some of yours differently'),
+    )
+  })
+
+  it('has nothing to undo where setup added nothing', () => {
+    writeFileSync(path(), instance('VI_1'))
+    assert.deepEqual(draftUndo(options()).changes, [])
+  })
+})

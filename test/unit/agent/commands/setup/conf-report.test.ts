@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { draftApply } from '../../../../../agent/commands/setup/conf-draft.ts'
+import { reportOf, type Report } from '../../../../../agent/commands/setup/conf-report.ts'
+import { defaultTiming } from '../../../../../shared/core/timing.ts'
+import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
+import { instance } from './conf-fixtures.ts'
+
+describe('what setup tells of a configuration', () => {
+  const folder = temporaryFolder()
+
+  function report(text: string, advised = false): Report {
+    const path = folder('keepalived.conf')
+    writeFileSync(path, text)
+    const checkProgram = '/usr/libexec/keepalived/witness-check'
+    const draft = draftApply({
+      path,
+      configId: 'me',
+      runDir: '/run/keepalived-witness',
+      checkProgram,
+      stateDir: null,
+      advised,
+    })
+    return reportOf({ ...draft, timing: defaultTiming })
+  }
+
+  it('has each instance with all that matters, at its place in the file as it is', () => {
+    const conf = `# head
+vrrp_sync_group G {
+    group {
+        VI_1 VI_2
+    }
+}
+${instance(
+  'VI_1',
+  `    use_vmac vrrp.51
+    nopreempt
+    unicast_peer {
+        192.0.2.2
+    }
+    virtual_ipaddress_excluded {
+        2001:db8::1/64
+    }
+`,
+)}${instance('VI_2', '    version 3\n    advert_int 0.5\n', 52)}`
+    const [first = '', second = ''] = report(conf).instances
+    assert.match(
+      first,
+      /^VI_1 \(.*keepalived\.conf:7\): VIPs 10\.0\.0\.51\/24, 2001:db8::1\/64, 1 of them excluded/,
+    )
+    for (const part of [
+      'priority 100',
+      'nopreempt',
+      'VRRP version 2',
+      'advert_int 1 s (promotes itself after 3.61 s)',
+    ])
+      assert.ok(first.includes(part), part)
+    assert.match(first, /unicast to 192\.0\.2\.2, on a virtual MAC \(vrrp\.51\), in sync group G$/)
+    assert.match(
+      second,
+      /preempts, VRRP version 3, advert_int 0\.5 s \(promotes itself after 1\.80 s\), multicast/,
+    )
+  })
+
+  it('warns with numbers where keepalived promotes itself before the votes are free', () => {
+    const { warnings } = report(instance('VI_1', '    version 3\n    advert_int 0.5\n'))
+    assert.match(
+      warnings.join('\n'),
+      /keepalived\.conf:1: VI_1: keepalived may promote 1305 ms after the holder died, but votes are kept for 1900 ms/,
+    )
+    assert.deepEqual(report(instance('VI_1')).warnings, [])
+  })
+
+  it('warns that a sync group goes into FAULT as a whole', () => {
+    const conf = `vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n${instance('VI_1')}${instance('VI_2', '', 52)}`
+    assert.match(
+      report(conf).warnings.join('\n'),
+      /:1: VI_1, VI_2 are in sync group G: a bar .* puts all of them into FAULT/,
+    )
+  })
+
+  it('warns of a line that only the admin may change', () => {
+    const conf = `global_defs {\n vrrp_notify_fifo /run/mine\n}\n${instance('VI_1')}`
+    assert.match(report(conf).warnings.join('\n'), /:2: vrrp_notify_fifo is \/run\/mine/)
+  })
+
+  it('advises on priorities always, on the rest until it is done', () => {
+    const plain = report(instance('VI_1')).advice
+    assert.equal(plain.length, 3)
+    assert.match(
+      plain.join('\n'),
+      /vrrp_garp_master_refresh 60.*priorities here: VI_1 100\..*:1: VI_1: without nopreempt/s,
+    )
+    assert.match(report(instance('VI_1'), true).advice.join('\n'), /^priorities here[^\n]*$/)
+    const master = report(instance('VI_1').replace('BACKUP', 'MASTER')).advice
+    assert.match(master.at(-1) ?? '', /:2: VI_1: "state MASTER" promotes at each start/)
+  })
+
+  it('says what becomes of scripts that are there', () => {
+    const script = 'vrrp_script chk {\n script /bin/true\n}\n'
+    assert.match(
+      report(script + instance('VI_1')).advice.join('\n'),
+      /no script_user is added.*enable_script_security keeps/s,
+    )
+    const named = `global_defs {\n script_user nobody\n}\n${script}${instance('VI_1')}`
+    assert.match(report(named).advice.join('\n'), /:2: script_user is nobody; it stays so for your scripts/)
+  })
+})

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { FenceRungs } from '../../../../agent/fence/rungs.ts'
+import { eventually } from '../../../fixtures/eventually.ts'
+import { fakeKeepalived } from '../../../fixtures/fake-keepalived.ts'
+import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
+
+describe('FenceRungs', () => {
+  const folder = temporaryFolder()
+  const rungs = (commands: {
+    stop?: string[]
+    start?: string[]
+    lastResort?: string[] | null
+    vrrpPidFiles?: readonly string[]
+  }): FenceRungs =>
+    new FenceRungs(
+      {
+        stopCommand: commands.stop ?? ['true'],
+        startCommand: commands.start ?? ['true'],
+        lastResortCommand: commands.lastResort ?? null,
+        pidFiles: {
+          pidFile: folder('keepalived.pid'),
+          vrrpPidFiles: commands.vrrpPidFiles ?? [folder('vrrp.pid')],
+        },
+      },
+      (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
+    )
+
+  it('runs the stop command once for all instances that ask at once', async () => {
+    const stopping = rungs({ stop: ['sh', '-c', `echo stop >> ${folder('log')}`] })
+    assert.deepEqual(await Promise.all([stopping.stop(), stopping.stop()]), [null, null])
+    assert.equal(readFileSync(folder('log'), 'utf8'), 'stop\n')
+  })
+
+  it('tells how a command failed', async () => {
+    assert.match((await rungs({ stop: ['false'] }).stop()) ?? '', /exit code 1/)
+    assert.match((await rungs({ start: ['/nonexistent'] }).start()) ?? '', /no such program/)
+  })
+
+  it('kills keepalived, and has nothing to say where the kernel had no VIP', async () => {
+    const fake = await fakeKeepalived(folder())
+    try {
+      await eventually('both are gone', () => {
+        void rungs({}).kill(['192.0.2.1/32'])
+        return fake.parent.signalCode === 'SIGKILL' && fake.vrrp.signalCode === 'SIGKILL'
+      })
+      assert.equal(await rungs({}).kill(['192.0.2.1/32']), null)
+    } finally {
+      fake.end()
+    }
+  })
+
+  it('says that there is no last resort', async () => {
+    assert.match((await rungs({}).lastResort()) ?? '', /no lastResortCommand/)
+    assert.equal(await rungs({ lastResort: ['true'] }).lastResort(), null)
+  })
+})

@@ -1,0 +1,539 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import fc from 'fast-check'
+import { KeepalivedConfError, parseKeepalivedConf } from '../../../../agent/keepalived-conf/profiles.ts'
+
+const runDir = '/run/keepalived-witness'
+
+const complete = `! Configuration File for keepalived
+global_defs {
+    vrrp_notify_fifo ${runDir}/notify.fifo
+    script_user root
+    enable_script_security
+}
+vrrp_track_file bar_VI_1 {
+    file ${runDir}/VI_1.bar
+    weight 0
+}
+vrrp_script witness_VI_1 {
+    script "/usr/libexec/keepalived/witness-check VI_1"
+    interval 1
+    timeout 1
+    fall 1
+    rise 1
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    nopreempt
+    interface eth0      # the LAN
+    virtual_router_id 51
+    priority 150
+    advert_int 1
+    virtual_ipaddress {
+        10.0.0.100/24 dev eth0 label eth0:1
+        10.0.0.101
+    }
+    virtual_ipaddress_excluded {
+        2001:db8::100/64
+    }
+    track_file {
+        bar_VI_1
+    }
+    track_script {
+        witness_VI_1
+    }
+}
+`
+
+describe('keepalived.conf', () => {
+  let folder: string
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'keepalived-conf-'))))
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  function write(name: string, content: string): string {
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+    return path
+  }
+  const parse = (content: string, options: Parameters<typeof parseKeepalivedConf>[1] = {}) =>
+    parseKeepalivedConf(write('keepalived.conf', content), options)
+  const only = (content: string, options: Parameters<typeof parseKeepalivedConf>[1] = {}) => {
+    const { profiles } = parse(content, options)
+    assert.equal(profiles.length, 1)
+    return profiles[0]!
+  }
+  const instance = (lines: string, name = 'VI') =>
+    `vrrp_instance ${name} {\n interface eth0\n virtual_router_id 7\n${lines}\n}\n`
+  const vip = 'virtual_ipaddress {\n 10.0.0.9\n }'
+
+  it('gives the profile of an instance and nothing to warn of', () => {
+    const { profiles, warnings } = parse(complete, { runDir })
+    assert.deepEqual(warnings, [])
+    assert.deepEqual(profiles, [
+      {
+        instance: 'VI_1',
+        virtualRouterId: 51,
+        interface: 'eth0',
+        version: 2,
+        priority: 150,
+        nopreempt: true,
+        advertIntMs: 1000,
+        vips: ['10.0.0.100/24', '10.0.0.101', '2001:db8::100/64'],
+      },
+    ])
+  })
+
+  it('takes keepalived’s defaults', () => {
+    const profile = only(instance(vip))
+    assert.equal(profile.priority, 100)
+    assert.equal(profile.advertIntMs, 1000)
+    assert.equal(profile.nopreempt, false)
+    assert.equal(profile.version, 2)
+  })
+
+  it('knows that "state MASTER" without a priority is priority 255, and that it undoes nopreempt', () => {
+    const { profiles, warnings } = parse(instance(`state MASTER\nnopreempt\n${vip}`))
+    assert.equal(profiles[0]?.priority, 255)
+    assert.equal(profiles[0].nopreempt, false)
+    assert.match(
+      warnings.join('\n'),
+      /keepalived\.conf:5: VI: keepalived ignores nopreempt with "state MASTER"/,
+    )
+  })
+
+  it('lets "preempt" after "nopreempt" win, as keepalived does', () => {
+    assert.equal(only(instance(`nopreempt\npreempt\n${vip}`)).nopreempt, false)
+    assert.equal(only(instance(`preempt\nnopreempt\n${vip}`)).nopreempt, true)
+  })
+
+  describe('VRRP version and advert_int', () => {
+    const version3 = 'global_defs {\n vrrp_version 3\n}\n'
+
+    it('takes the global version where the instance has none of its own', () => {
+      assert.equal(only(version3 + instance(vip)).version, 3)
+      assert.equal(only(instance(vip) + version3).version, 3)
+      assert.equal(only(version3 + instance(`version 2\n${vip}`)).version, 2)
+      assert.equal(only(instance(`version 3\n${vip}`)).version, 3)
+    })
+
+    it('is 3 for IPv6', () => {
+      const profile = only(instance('virtual_ipaddress {\n fe80::1/64\n 2001:db8::1/64 dev eth0\n }'))
+      assert.equal(profile.version, 3)
+      assert.deepEqual(profile.vips, ['fe80::1/64', '2001:db8::1/64'])
+    })
+
+    it('rounds to whole seconds in version 2 and to hundredths in version 3', () => {
+      const rounded = (advertInt: string, version: number) =>
+        only(instance(`version ${version}\nadvert_int ${advertInt}\n${vip}`)).advertIntMs
+      assert.equal(rounded('0.3', 2), 1000)
+      assert.equal(rounded('1.5', 2), 2000)
+      assert.equal(rounded('2.4', 2), 2000)
+      assert.equal(rounded('0.3', 3), 300)
+      assert.equal(rounded('.25', 3), 250)
+      assert.equal(rounded('0.123456', 3), 120)
+      assert.equal(rounded('100', 3), 40_950)
+      assert.equal(rounded('255', 2), 255_000)
+      assert.equal(rounded('256', 2), 1000)
+      assert.equal(rounded('-1', 2), 1000)
+      assert.equal(rounded('fast', 3), 1000)
+    })
+  })
+
+  describe('grammar', () => {
+    it('reads braces wherever they stand', () => {
+      const { profiles } = parse(
+        'vrrp_instance A{interface eth0}\nvrrp_instance B\n{\n\ninterface eth1\n}\nvrrp_instance C { virtual_ipaddress { 10.0.0.1/32 } }',
+      )
+      assert.deepEqual(
+        profiles.map((profile) => [profile.instance, profile.interface, profile.vips]),
+        [
+          ['A', 'eth0', []],
+          ['B', 'eth1', []],
+          ['C', '', ['10.0.0.1/32']],
+        ],
+      )
+    })
+
+    it('drops comments after "!" and "#", but not in quotes or after a backslash', () => {
+      const conf = `global_defs { ! { not a brace\n router_id "a # b { ! }" # }\n smtp_helo_name a\\#b\n}\n`
+      assert.equal(only(conf + instance(`priority 9!9\n#priority 8\n${vip}`)).priority, 9)
+    })
+
+    it('reads quoted words without their quotes', () => {
+      assert.equal(
+        only('vrrp_instance "VI_q" {\n interface "eth0"\n virtual_router_id "3"\n}').interface,
+        'eth0',
+      )
+    })
+
+    it('reads files with CRLF line ends, tabs, no last newline', () => {
+      assert.equal(only(`vrrp_instance V {\r\n\tpriority\t42\t\r\n}`).priority, 42)
+    })
+
+    it('takes for a blank only what keepalived does, and tells of what merely looks like one', () => {
+      const path = write(
+        'keepalived.conf',
+        '\ufeffglobal_defs {\n vrrp_version 3\n}\nvrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority\u00a0120\n virtual_ipaddress {\n 10.0.0.100 # one\u3000more\n }\n}\n',
+      )
+      const { profiles, warnings } = parseKeepalivedConf(path)
+      assert.deepEqual(
+        profiles.map(({ version, priority }) => [version, priority]),
+        [[2, 100]],
+      )
+      assert.deepEqual(
+        warnings,
+        ['1: U+FEFF', '7: U+00A0'].map(
+          (where) =>
+            `${path}:${where} is no blank to keepalived but a part of the word; delete it, or write a plain blank`,
+        ),
+      )
+    })
+
+    it('does not count a line of which keepalived would read the rest as another one, and says so', () => {
+      const path = write(
+        'keepalived.conf',
+        `vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority 120 # ${'x'.repeat(1400)}\n virtual_ipaddress {\n 10.0.0.100\n }\n}\n`,
+      )
+      const { profiles, warnings } = parseKeepalivedConf(path)
+      assert.equal(profiles[0]?.priority, 100)
+      assert.deepEqual(warnings, [
+        `${path}:4: this line is too long for keepalived, and not counted: keep it under 1023 bytes`,
+      ])
+    })
+
+    it('passes over what it does not need: LVS, sync groups, unknown keywords', () => {
+      const conf = `virtual_server 10.0.0.1 80 {\n delay_loop 6\n real_server 10.0.0.2 80 {\n TCP_CHECK {\n connect_timeout 3\n }\n }\n}
+vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
+      assert.equal(only(conf + instance(vip)).instance, 'VI')
+    })
+
+    it('leaves out a second instance of the same name, and addresses that are none', () => {
+      const { profiles, warnings } = parse(
+        instance(
+          `priority 10\nvirtual_ipaddress {\n 10.0.0.1\n 10.0.0.1\n 10.0.0.999\n 2001:db8::1\n 10.0.0.2/33\n}`,
+        ) + instance('priority 20'),
+      )
+      assert.deepEqual(
+        profiles.map(({ priority, vips }) => [priority, vips]),
+        [[10, ['10.0.0.1']]],
+      )
+      assert.equal(warnings.length, 4)
+      assert.match(warnings[1]!, /keepalived\.conf:8: VI: "10\.0\.0\.999" is no IP address/)
+      assert.match(warnings[0]!, /VI is already defined at .*keepalived\.conf:1/)
+    })
+
+    it('says what keepalived makes of impossible numbers', () => {
+      const { profiles, warnings } = parse('vrrp_instance V {\n priority 300\n virtual_router_id 256\n}')
+      assert.equal(profiles[0]?.priority, 100)
+      assert.equal(profiles[0].virtualRouterId, 0)
+      assert.match(warnings.join('\n'), /:2: V: priority must be 1 to 255/)
+      assert.match(warnings.join('\n'), /:3: V: no valid virtual_router_id/)
+    })
+  })
+
+  describe('definitions', () => {
+    it('are applied with and without braces', () => {
+      const conf = `$PRIO=120\n$NET=10.0.0\n$IF = eth9\n`
+      const profile = only(conf + instance(`priority $PRIO\nvirtual_ipaddress {\n \${NET}.7/24 dev $IF\n}`))
+      assert.equal(profile.priority, 120)
+      assert.deepEqual(profile.vips, ['10.0.0.7/24'])
+    })
+
+    it('may be redefined, and count from where they stand', () => {
+      assert.equal(only('$P=1\n$P=2\n' + instance('priority $P') + '$P=3\n').priority, 2)
+    })
+
+    it('may have several lines', () => {
+      const conf = `$COMMON=  \\\ninterface eth3\\\n  virtual_ipaddress { \\\n 10.0.0.5 \\\n}\n`
+      const profile = only(conf + 'vrrp_instance VI {\n $COMMON\n priority 77\n}')
+      assert.deepEqual([profile.interface, profile.vips, profile.priority], ['eth3', ['10.0.0.5'], 77])
+    })
+
+    it('may use each other', () => {
+      const conf = '$A=5\n$B=1${A}\n$C=priority ${B}0\n'
+      assert.equal(only(conf + instance('$C')).priority, 150)
+    })
+
+    it('are refused where they use themselves', () => {
+      for (const conf of ['$A=$A\npriority $A\n', '$A=x ${B}\n$B=${A}\nfoo $A\n', '$A=x \\\n$A\n$A\n']) {
+        assert.throws(
+          () => parse(conf),
+          /keepalived\.conf:\d+: (a definition uses itself|the configuration is too long|the line is too long)/,
+        )
+      }
+    })
+
+    it('are refused where only the running keepalived knows the value', () => {
+      assert.throws(
+        () => parse(instance('priority ${_RANDOM 1 9}')),
+        /keepalived\.conf:4: priority takes its value from \$_RANDOM, .* write the value out/,
+      )
+      assert.equal(parse('global_defs {\n router_id ${_RANDOM}\n}\n' + instance(vip)).profiles.length, 1)
+    })
+
+    it('are told of where they are missing', () => {
+      assert.match(
+        parse('global_defs {\n router_id ${NOWHERE}\n}').warnings.join(),
+        /:2: \$\{NOWHERE\} is not defined/,
+      )
+    })
+  })
+
+  describe('conditions', () => {
+    const conf = instance(`@lb01 priority 150\n@^lb01 priority 90\n@lb0 nopreempt\n@\n@lb01\n${vip}`)
+
+    it('take the lines of this host only', () => {
+      assert.equal(only(conf, { configId: 'lb01' }).priority, 150)
+      assert.equal(only(conf, { configId: 'lb02' }).priority, 90)
+      assert.equal(only(conf, { configId: 'lb01' }).nopreempt, false)
+    })
+
+    it('hold for definitions too, and may come out of one', () => {
+      const defined = '@lb01 $P=1\n@^lb01 $P=2\n$FIRST=@lb01\n' + instance('priority $P\n${FIRST} nopreempt')
+      assert.deepEqual(
+        [only(defined, { configId: 'lb01' }).priority, only(defined, { configId: 'lb01' }).nopreempt],
+        [1, true],
+      )
+      assert.deepEqual(
+        [only(defined, { configId: 'x' }).priority, only(defined, { configId: 'x' }).nopreempt],
+        [2, false],
+      )
+    })
+  })
+
+  describe('include', () => {
+    it('reads files relative to the including one, sorted, with wildcards and braces', () => {
+      write('conf.d/b.conf', instance('', 'B'))
+      write('conf.d/a.conf', 'include more/*.inc\n' + instance('', 'A'))
+      write('conf.d/more/1.inc', instance('', 'M1'))
+      write('conf.d/more/2.inc', instance('', 'M2'))
+      write('conf.d/.hidden.conf', instance('', 'HIDDEN'))
+      write('x1.conf', instance('', 'X1'))
+      write('x2.conf', instance('', 'X2'))
+      const { profiles, warnings } = parse(
+        'include conf.d/*.conf\nincluder x{1,2}.conf\n' + instance('', 'LAST'),
+      )
+      assert.deepEqual(
+        profiles.map((profile) => profile.instance),
+        ['M1', 'M2', 'A', 'B', 'X1', 'X2', 'LAST'],
+      )
+      assert.deepEqual(
+        warnings.filter((warning) => !warning.includes('virtual_ipaddress')),
+        [],
+      )
+    })
+
+    it('works in the middle of a block, and definitions reach both ways', () => {
+      write('inside.conf', 'priority $P\n$Q=eth5\n')
+      const profile = only('$P=33\nvrrp_instance V {\n include inside.conf\n interface $Q\n}')
+      assert.deepEqual([profile.priority, profile.interface], [33, 'eth5'])
+    })
+
+    it('names the included file and its line', () => {
+      write('inside.conf', '\nvirtual_ipaddress {\n nonsense\n}\n')
+      assert.match(
+        parse('vrrp_instance V {\n include inside.conf\n}').warnings.join('\n'),
+        /inside\.conf:3: V: "nonsense"/,
+      )
+    })
+
+    it('passes over missing, executable and other files as keepalived does, and says so', () => {
+      write('run.conf', 'vrrp_instance X {\n}\n')
+      chmodSync(join(folder, 'run.conf'), 0o755)
+      mkdirSync(join(folder, 'dir.conf'))
+      const { profiles, warnings } = parse(
+        'include nothing.conf\ninclude nothing/*.conf\ninclude run.conf\ninclude dir.conf\n',
+      )
+      assert.deepEqual(profiles, [])
+      assert.match(warnings[0]!, /keepalived\.conf:1: include nothing\.conf: no such file/)
+      assert.match(warnings.join('\n'), /:3: include: keepalived passes over .*run\.conf/)
+      assert.match(warnings.join('\n'), /:4: include: keepalived passes over .*dir\.conf/)
+      assert.ok(!warnings.join('\n').includes('*'))
+    })
+
+    it('refuses loops', () => {
+      write('a.conf', 'include b.conf\n')
+      write('b.conf', 'include link.conf\n')
+      symlinkSync(join(folder, 'a.conf'), join(folder, 'link.conf'))
+      assert.throws(() => parse('include a.conf\n'), /b\.conf:1: include loop: .*link\.conf includes itself/)
+      assert.throws(() => parse('include keepalived.conf\n'), /keepalived\.conf:1: include loop/)
+    })
+  })
+
+  describe('refusals', () => {
+    const refusals: [string, RegExp][] = [
+      [
+        'vrrp_instance V {\n priority 1\n',
+        /keepalived\.conf:1: the block "vrrp_instance V" is not closed; add the missing "}"/,
+      ],
+      ['global_defs {\n}\n}\n', /keepalived\.conf:3: a "}" without its "{"/],
+      ['{\n}\n', /keepalived\.conf:1: a "{" that belongs to no keyword/],
+      ['a { b\n{ } {\n}\n}', /keepalived\.conf:2: a "{" that belongs to no keyword/],
+      ['a {\n'.repeat(40), /too many blocks inside each other/],
+      [
+        'vrrp_instance ../etc {\n}\n',
+        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the name is also a file name.*rename/,
+      ],
+      ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: ~SEQ and ~LST are not understood here; write/],
+      [
+        Array.from({ length: 33 }, (_, i) => `vrrp_instance V${i} {\n}\n`).join(''),
+        /33 vrrp_instances; at most 32/,
+      ],
+      [
+        `vrrp_instance V {\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
+        /keepalived\.conf:1: vrrp_instance V: vips/,
+      ],
+    ]
+    for (const [content, message] of refusals) {
+      it(`says where and what: ${message.source.slice(0, 60)}`, () => {
+        assert.throws(
+          () => parse(content),
+          (error) => error instanceof KeepalivedConfError && message.test(error.message),
+        )
+      })
+    }
+
+    it('names a file that is missing or none', () => {
+      assert.throws(
+        () => parseKeepalivedConf(join(folder, 'no.conf')),
+        /no\.conf: cannot be read .*ENOENT.*check the path/,
+      )
+      assert.throws(() => parseKeepalivedConf(folder), /not a regular file/)
+      assert.throws(() => parseKeepalivedConf('/dev/zero'), /not a regular file/)
+    })
+  })
+
+  describe('the product’s own lines', () => {
+    const warningsOf = (content: string) => parse(content, { runDir }).warnings
+
+    it('are not looked for without a run folder', () => {
+      assert.deepEqual(parse(instance(vip)).warnings, [])
+    })
+
+    it('are all asked for where none is there', () => {
+      const warnings = warningsOf(instance(vip))
+      assert.equal(warnings.length, 3)
+      assert.match(
+        warnings[0]!,
+        /keepalived\.conf: no vrrp_notify_fifo; add "vrrp_notify_fifo \/run\/keepalived-witness\/notify\.fifo"/,
+      )
+      assert.match(
+        warnings[1]!,
+        /keepalived\.conf:1: VI: no track_file for \/run\/keepalived-witness\/VI\.bar/,
+      )
+      assert.match(warnings[2]!, /keepalived\.conf:1: VI: no track_script that runs "witness-check VI"/)
+    })
+
+    it('may use either name of a track file, and either place of its weight', () => {
+      assert.deepEqual(warningsOf(complete.replace('vrrp_track_file', 'track_file')), [])
+      assert.deepEqual(
+        warningsOf(
+          complete.replace('    weight 0\n', '').replace('        bar_VI_1\n', '        bar_VI_1 weight 0\n'),
+        ),
+        [],
+      )
+    })
+
+    const faults: [string, string, string, RegExp][] = [
+      [
+        'another FIFO',
+        'notify.fifo',
+        'other.fifo',
+        /:3: vrrp_notify_fifo is .*other\.fifo, but the agent reads/,
+      ],
+      ['a bar with a weight', 'weight 0', 'weight -20', /:33: VI_1: track_file bar_VI_1 needs "weight 0"/],
+      ['a bar without a weight', '    weight 0\n', '', /VI_1: track_file bar_VI_1 needs "weight 0"/],
+      ['a reversed bar', 'weight 0', 'weight 0 reverse', /VI_1: track_file bar_VI_1 needs "weight 0"/],
+      ['another bar file', 'VI_1.bar', 'VI_2.bar', /:18: VI_1: no track_file for .*VI_1\.bar/],
+      [
+        'a check of another instance',
+        'witness-check VI_1',
+        'witness-check VI_2',
+        /:18: VI_1: no track_script/,
+      ],
+      [
+        'a check that nobody tracks',
+        '        witness_VI_1\n',
+        '        other\n',
+        /:18: VI_1: no track_script/,
+      ],
+      [
+        'a check with a weight',
+        '        witness_VI_1\n',
+        '        witness_VI_1 weight 10\n',
+        /the check needs weight 0/,
+      ],
+      ['a slow check', 'interval 1', 'interval 5', /:13: VI_1: the check is made for "interval 1"/],
+      [
+        'a check as another user',
+        'script_user root',
+        'script_user nobody',
+        /:4: VI_1: the check must run as root/,
+      ],
+      ['a check as the default user', '    script_user root\n', '', /:10: VI_1: the check must run as root/],
+    ]
+    for (const [keyword, name] of [
+      ['vrrp_track_file', 'bar_VI_1'],
+      ['vrrp_script', 'witness_VI_1'],
+    ] as const) {
+      it(`warns of a ${keyword} below its use, which keepalived ignores`, () => {
+        const definition = new RegExp(`^${keyword} [^}]*}\\n`, 'm').exec(complete)?.[0] ?? ''
+        const [warning = '', ...more] = warningsOf(complete.replace(definition, '') + definition)
+        assert.deepEqual(more, [])
+        assert.match(
+          warning,
+          new RegExp(`keepalived ignores ${name} here, because it is defined only later, at .*conf:\\d+`),
+        )
+      })
+    }
+    for (const [what, from, to, message] of faults) {
+      it(`warns of ${what}`, () => {
+        assert.ok(complete.includes(from))
+        const warnings = warningsOf(complete.replace(from, to))
+        assert.equal(warnings.length, 1, warnings.join('\n'))
+        assert.match(warnings[0]!, message)
+      })
+    }
+  })
+
+  describe('whatever the file holds', () => {
+    const words = fc.constantFrom(
+      ...'{ } " \' \\ # ! @lb @^lb $A=$B ${A} $A $B=\\ ~SEQ include include* keepalived.conf vrrp_instance VI'.split(
+        ' ',
+      ),
+      ...'virtual_ipaddress 10.0.0.1/24 priority 5 advert_int 0.5 track_file track_script global_defs'.split(
+        ' ',
+      ),
+      ...['\n', '\n', '\t', '\0', '\\\n', '${_RANDOM 1 2}', '\u2028', '\r'],
+    )
+    const soup = fc
+      .array(fc.oneof(words, fc.string({ maxLength: 5 })), { maxLength: 60 })
+      .map((parts) => parts.join(' '))
+
+    it('ends, and throws nothing but its own error', () => {
+      fc.assert(
+        fc.property(soup, (content) => {
+          try {
+            parse(content, { runDir, configId: 'lb' })
+          } catch (error) {
+            if (!(error instanceof KeepalivedConfError)) throw error
+          }
+        }),
+        { numRuns: 1500 },
+      )
+    })
+
+    it('reads any cut of a good file without another error', () => {
+      for (let length = 0; length < complete.length; length += 7) {
+        try {
+          parse(complete.slice(0, length), { runDir })
+        } catch (error) {
+          assert.ok(error instanceof KeepalivedConfError)
+        }
+      }
+    })
+  })
+})

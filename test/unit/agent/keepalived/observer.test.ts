@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { KeepalivedObserver, type Observation } from '../../../../agent/keepalived/observer.ts'
+import type { InstanceSnapshot } from '../../../../agent/keepalived/dump.ts'
+import type { ProcessLook } from '../../../../agent/keepalived/process.ts'
+import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresses.ts'
+import type { KeepalivedState } from '../../../../shared/protocol/report.ts'
+
+const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
+const running: ProcessLook = {
+  state: 'running',
+  identity: '10@0',
+  parentPid: 9,
+  vrrpPid: 10,
+  startedAtMs: 0,
+  hasPidFile: true,
+}
+const absent: ProcessLook = {
+  state: 'absent',
+  identity: null,
+  parentPid: null,
+  vrrpPid: null,
+  startedAtMs: null,
+  hasPidFile: false,
+}
+
+/** A host whose kernel and keepalived the test moves. */
+class Host {
+  process: ProcessLook = running
+  kernel: KernelAddress[] = []
+  /** What the glance leaves out: interfaces without carrier. */
+  hidden: KernelAddress[] = []
+  dumped: InstanceSnapshot[] | null = null
+  dumps = 0
+  lists = 0
+  listError: string | null = null
+  nowMs = 100_000
+  readonly told: string[] = []
+  readonly problems: string[] = []
+  rivals = 0
+  /** Proofs wait until the test lets them go. */
+  held: (() => void)[] | null = null
+
+  readonly observer = new KeepalivedObserver(
+    {
+      lookAtProcess: () => this.process,
+      glance: () => this.kernel.filter((address) => !this.hidden.includes(address)),
+      list: async () => {
+        this.lists += 1
+        const seen = [...this.kernel]
+        await new Promise<void>((go) => (this.held === null ? go() : this.held.push(go)))
+        return this.listError === null ? { addresses: seen } : { error: this.listError }
+      },
+      dump: () => {
+        this.dumps += 1
+        return Promise.resolve(this.dumped)
+      },
+      nowMs: () => this.nowMs,
+      pauseMs: () => Promise.resolve(),
+    },
+    {
+      observed: (instance, observation) => this.told.push(`${instance} ${words(observation)}`),
+      rival: () => (this.rivals += 1),
+      problem: (what) => this.problems.push(what),
+    },
+  )
+
+  line(state: KeepalivedState): void {
+    this.observer.take({ type: 'state', instance: 'VI_1', state })
+  }
+}
+
+function words({ keepalived, process, vips }: Observation): string {
+  return `${keepalived} ${process} ${vips}`
+}
+
+/** Lets every promise that can settle do so. */
+async function settled(): Promise<void> {
+  for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('KeepalivedObserver', () => {
+  let host: Host
+  const watch = async (): Promise<void> => {
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    host.told.length = 0
+  }
+  beforeEach(() => {
+    host = new Host()
+  })
+
+  it('takes a snapshot at start', async () => {
+    host.kernel = [vip]
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0 }]
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
+  })
+
+  it('takes a running keepalived that cannot say for MASTER where the kernel has its VIP', async () => {
+    host.kernel = [vip]
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
+  })
+
+  it('does not signal a keepalived that has only just started', async () => {
+    host.nowMs = 1000
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    assert.equal(host.dumps, 0)
+    host.nowMs = 2000
+    host.observer.look()
+    await settled()
+    assert.equal(host.dumps, 1)
+  })
+
+  it('passes a MASTER line on before it returns', async () => {
+    await watch()
+    host.kernel = [vip]
+    host.line('MASTER')
+    assert.deepEqual(host.told, ['VI_1 MASTER running held'])
+  })
+
+  it('calls a VIP gone only after the proof', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.kernel = []
+    host.line('FAULT')
+    assert.deepEqual(host.told, [])
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 FAULT running gone'])
+  })
+
+  it('throws a proof away that a newer MASTER line has overtaken', async () => {
+    await watch()
+    host.held = []
+    host.line('BACKUP')
+    await settled()
+    host.kernel = [vip]
+    host.line('MASTER')
+    for (const go of host.held.splice(0)) go()
+    host.held = null
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 MASTER running held'])
+  })
+
+  it('keeps believing in a VIP on an interface without carrier', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.hidden = [vip]
+    host.observer.look()
+    await settled()
+    assert.deepEqual(host.told, [])
+  })
+
+  it('sees a VIP that was taken away behind keepalived', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.kernel = []
+    host.observer.look()
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 MASTER running gone'])
+  })
+
+  it('calls keepalived stopped where its process is gone, and says that the VIP stayed', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.process = absent
+    host.observer.take({ type: 'writer-gone' })
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 STOP absent held'])
+  })
+
+  it('waits for a process table that lags behind the FIFO', async () => {
+    await watch()
+    host.line('BACKUP')
+    await settled()
+    host.told.length = 0
+    let looks = 0
+    Object.defineProperty(host, 'process', { get: () => (++looks > 3 ? absent : running) })
+    host.observer.take({ type: 'writer-gone' })
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 STOP absent gone'])
+  })
+
+  it('tells that keepalived is frozen and keeps its last state', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.process = { ...running, state: 'frozen' }
+    host.observer.look()
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 MASTER frozen held'])
+  })
+
+  it('forgets what another keepalived said', async () => {
+    await watch()
+    host.line('BACKUP')
+    await settled()
+    host.told.length = 0
+    host.process = { ...running, identity: '20@500', startedAtMs: 99_999 }
+    host.observer.look()
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 INIT running gone'])
+  })
+
+  it('says nothing twice, unless it is asked', async () => {
+    await watch()
+    host.line('BACKUP')
+    await settled()
+    host.told.length = 0
+    host.observer.look()
+    host.line('BACKUP')
+    await settled()
+    assert.deepEqual(host.told, [])
+    await host.observer.observe('VI_1')
+    assert.deepEqual(host.told, ['VI_1 BACKUP running gone'])
+  })
+
+  it('spawns no proof while nothing changes', async () => {
+    await watch()
+    host.line('BACKUP')
+    await settled()
+    const before = host.lists
+    for (let round = 0; round < 10; round += 1) host.observer.look()
+    await settled()
+    assert.equal(host.lists, before)
+  })
+
+  it('asks keepalived where state and VIPs do not fit together for long, ever more rarely', async () => {
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0 }]
+    await watch()
+    host.kernel = [vip]
+    const before = host.dumps
+    for (let round = 0; round < 24; round += 1) {
+      host.observer.look()
+      await settled()
+    }
+    assert.equal(host.dumps - before, 4)
+  })
+
+  it('calls nothing gone where the kernel cannot be asked', async () => {
+    host.listError = 'no such program'
+    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    await settled()
+    assert.match(host.told.at(-1) ?? '', /held$/)
+    assert.ok(host.problems.includes('address-list'))
+  })
+
+  it('takes a writing keepalived for running where its pid file is not where it should be', async () => {
+    await watch()
+    host.process = absent
+    host.kernel = [vip]
+    host.line('MASTER')
+    assert.deepEqual(host.told, ['VI_1 MASTER running held'])
+    assert.deepEqual(host.problems, ['pid-file'])
+  })
+
+  it('tells of a rival, and of an instance that it does not know', async () => {
+    await watch()
+    host.observer.take({ type: 'rival', instance: 'VI_1' })
+    host.observer.take({ type: 'rival', instance: 'VI_9' })
+    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER' })
+    assert.equal(host.rivals, 1)
+    assert.deepEqual(host.problems, ['unknown-instance'])
+  })
+
+  it('counts adverts, and says so when keepalived cannot', async () => {
+    await watch()
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7 }]
+    assert.equal(await host.observer.adverts('VI_1'), 7)
+    host.process = { ...running, state: 'frozen' }
+    host.observer.look()
+    assert.equal(await host.observer.adverts('VI_1'), null)
+  })
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { AgentStore } from '../../../../agent/runtime/store.ts'
+import { RunFolderError } from '../../../../shared/disk/run-folder.ts'
+import { defaultTiming } from '../../../../shared/core/timing.ts'
+import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
+
+describe('AgentStore', () => {
+  const folder = temporaryFolder()
+  const open = (bootId = 'boot-1'): Promise<AgentStore> =>
+    AgentStore.open({ stateDir: folder('state'), runDir: folder(), bootId, nowMs: () => 0 })
+  const ballot = { to: 'lb01', epoch: 7 }
+
+  it('takes a missing file for a lost one', async () => {
+    const store = await open()
+    assert.deepEqual(store.recovered('VI_1'), { kind: 'lost' })
+    assert.equal(store.plan, null)
+    assert.deepEqual(store.memory('VI_1'), { stopped: false, number: 0, recentAtMs: [] })
+  })
+
+  it('finds promises, marks, fences and the plan again', async () => {
+    const store = await open()
+    const plan = {
+      cluster: 'web',
+      timing: defaultTiming,
+      nodes: [{ name: 'lb02', address: '10.0.0.12', port: 7401, leastGeneration: 1 }],
+    }
+    store.mark('VI_1', { epoch: 7, untilMs: 1900 })
+    await Promise.all([
+      store.record('VI_1', ballot),
+      store.remember('VI_1', { stopped: true, number: 2, recentAtMs: [10, 20] }),
+      store.keepPlan(plan),
+    ])
+    const again = await open()
+    assert.deepEqual(again.recovered('VI_1'), { kind: 'valid', ballot, mark: { epoch: 7, untilMs: 1900 } })
+    assert.deepEqual(again.memory('VI_1'), { stopped: true, number: 2, recentAtMs: [10, 20] })
+    assert.deepEqual(again.plan, plan)
+  })
+
+  it('forgets marks and instants of another boot, but no promise', async () => {
+    const store = await open()
+    store.mark('VI_1', { epoch: 7, untilMs: 1900 })
+    await store.record('VI_1', ballot)
+    await store.remember('VI_1', { stopped: true, number: 2, recentAtMs: [10, 20] })
+    const again = await open('boot-2')
+    assert.deepEqual(again.recovered('VI_1'), { kind: 'valid', ballot, mark: null })
+    assert.deepEqual(again.memory('VI_1'), { stopped: true, number: 2, recentAtMs: [] })
+  })
+
+  it('knows of a stop as soon as `remember` returns, whatever becomes of the disk', async () => {
+    const store = await open()
+    const memory = { stopped: true, number: 2, recentAtMs: [10] }
+    const written = store.remember('VI_1', memory)
+    assert.deepEqual((await open()).memory('VI_1'), memory)
+    await written
+    rmSync(folder('state'), { recursive: true })
+    assert.deepEqual((await open()).memory('VI_1'), memory, 'the state file is lost')
+    await (await open()).remember('VI_2', { ...memory, number: 1 })
+    assert.deepEqual((await open('boot-2')).memory('VI_1'), { ...memory, recentAtMs: [] }, 'on disk again')
+  })
+
+  it('has it on disk where the run folder cannot be written, and says so', async () => {
+    const store = await open()
+    const memory = { stopped: true, number: 2, recentAtMs: [] }
+    mkdirSync(folder(`.agent.fences.${process.pid}`))
+    await assert.rejects(store.remember('VI_1', memory), RunFolderError)
+    assert.deepEqual((await open()).memory('VI_1'), memory)
+  })
+
+  it('finds a vote that was left, and one that the peer left here, after a reboot', async () => {
+    const store = await open()
+    assert.deepEqual(store.standing('VI_1'), { kept: null, rebooted: false, inDoubt: true })
+    const kept = { of: 'lb02', epoch: 7 }
+    await Promise.all([
+      store.record('VI_1', { ...ballot, standing: true }),
+      store.keepVote('VI_1', kept),
+      store.keepVote('VI_2', kept),
+    ])
+    const same = await open()
+    assert.deepEqual(same.standing('VI_1'), { kept, rebooted: false, inDoubt: false })
+    const again = await open('boot-2')
+    assert.deepEqual(again.standing('VI_1'), { kept, rebooted: true, inDoubt: false })
+    assert.deepEqual(again.recovered('VI_1'), {
+      kind: 'valid',
+      ballot: { ...ballot, standing: true },
+      mark: null,
+    })
+    await again.keepVote('VI_1', null)
+    const forgotten = await open('boot-2')
+    assert.equal(forgotten.standing('VI_1').kept, null)
+    assert.deepEqual(forgotten.standing('VI_2').kept, kept)
+  })
+
+  it('treats a torn file as lost and keeps it aside', async () => {
+    await (await open()).record('VI_1', ballot)
+    writeFileSync(folder('state/state.json'), '{"format":')
+    const again = await open()
+    assert.deepEqual(again.recovered('VI_1'), { kind: 'lost' })
+    assert.equal(again.found.kind, 'torn')
+    assert.ok(readdirSync(folder('state')).some((name) => name.includes('torn')))
+  })
+
+  it('remembers a loss for instances that it has promised nothing for since', async () => {
+    await (await open()).record('VI_1', ballot)
+    const again = await open()
+    assert.equal(again.recovered('VI_1').kind, 'valid')
+    assert.equal(again.recovered('VI_2').kind, 'lost')
+  })
+})

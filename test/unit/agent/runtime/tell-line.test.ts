@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { TellLine } from '../../../../agent/runtime/tell-line.ts'
+import type { Log } from '../../../../shared/host/log.ts'
+
+describe('TellLine', () => {
+  let logged: string[]
+  let sent: string[]
+  let connected: boolean
+  let nowMs: number
+  let tells: TellLine
+  beforeEach(() => {
+    logged = []
+    sent = []
+    connected = true
+    nowMs = 0
+    const line =
+      (level: string) =>
+      (event: string): void =>
+        void logged.push(`${level} ${event}`)
+    const log: Log = {
+      debug: line('debug'),
+      info: line('info'),
+      warn: line('warn'),
+      error: line('error'),
+      fatal: line('fatal'),
+      flush: () => undefined,
+    }
+    tells = new TellLine(
+      log,
+      ({ text }) => {
+        if (connected) sent.push(text)
+        return connected
+      },
+      () => nowMs,
+    )
+  })
+  const tell = (text: string): void => tells.tell({ instance: 'VI_1', event: 'x', level: 'critical', text })
+
+  it('logs here and tells the witness', () => {
+    tell('one')
+    assert.deepEqual([logged, sent], [['error x'], ['one']])
+  })
+
+  it('keeps the last ones, in order, while the witness is away', () => {
+    connected = false
+    for (let number = 0; number < 150; number += 1) tell(String(number))
+    connected = true
+    tells.flush()
+    assert.equal(sent.length, 100)
+    assert.deepEqual([sent[0], sent.at(-1)], ['50', '149'])
+    tells.flush()
+    assert.equal(sent.length, 100)
+  })
+
+  it('tells the same problem again only after a while', () => {
+    tells.problem('p', 'one')
+    tells.problem('p', 'two')
+    nowMs = 600_000
+    tells.problem('p', 'three')
+    assert.deepEqual(sent, ['one', 'three'])
+  })
+
+  it('cuts what is too long for the protocol', () => {
+    tell('x'.repeat(1000))
+    assert.equal(sent[0]?.length, 500)
+  })
+})
