@@ -2,7 +2,7 @@ import js from '@eslint/js'
 import prettier from 'eslint-config-prettier'
 import tseslint from 'typescript-eslint'
 
-/** What each room of the code may not import; docs/ARCHITECTURE.md says why. */
+/** What each room of the code may not import; docs/architecture.md says why. */
 function imports(files, ...groups) {
   return {
     files,
