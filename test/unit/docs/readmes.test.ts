@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '../../..')
 const languages = ['README.md', 'README.zh-CN.md'] as const
 const documents = [
-  'docs/OPERATING.md',
+  ...readdirSync(join(root, 'docs/operating')).map((name) => `docs/operating/${name}`),
   'docs/ARCHITECTURE.md',
-  'docs/SECURITY.md',
+  'SECURITY.md',
   'docs/FAULTS.md',
   'docs/BENCH.md',
   'CHANGELOG.md',
   'test/sim/README.md',
   'test/lab/README.md',
   'test/hosts/README.md',
-] as const
+]
 
 function linesOf(readme: string): readonly string[] {
   return readFileSync(join(root, readme), 'utf8').split('\n')
