@@ -176,7 +176,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     happens:
       'an admin takes a node away: stops keepalived, then runs `witness-agent leave`; later both start again',
     expected:
-      'its vote is left with the holder, which can then lose the witness and keep the VIP; the vote is returned when the node is back',
+      'its vote is delegated to the holder, which can then lose the witness and keep the VIP; the vote is returned when the node is back',
     lab: ['last-one-standing'],
   },
   drill: {
