@@ -77,7 +77,7 @@ function readConfig(path: string): string {
       case 'ENOENT':
         throw new ConfigError(
           [
-            `${path}: no such file: create it (docs/operating/options.md lists the options), or name another with --config`,
+            `${path}: no such file: create it (docs/OPERATING.md lists the options), or name another with --config`,
           ],
           { cause },
         )

@@ -127,7 +127,7 @@ function readCandidate(path: string, configId: string, drafts: Drafts): ReadStat
 
 function readDifferently(path: string, cause?: Error): SetupError {
   return new SetupError(
-    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (docs/operating/setup.md, "Add the lines by hand")`,
+    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
     { cause },
   )
 }
@@ -190,6 +190,6 @@ function assertSound(outcome: {
   const missing = gaps.find(({ kind }) => kind === 'absent')
   if (missing !== undefined)
     throw new SetupError(
-      `${missing.text}. Setup cannot add it here; nothing was changed. Add it by hand (docs/operating/setup.md, "Add the lines by hand")`,
+      `${missing.text}. Setup cannot add it here; nothing was changed. Add it by hand (README.md, "Protect a pair")`,
     )
 }

@@ -196,7 +196,7 @@ class Planner {
 
   #unreachable(instance: Statement): SetupError {
     return new SetupError(
-      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes out of a definition or shares its row with something else. Give "vrrp_instance NAME {" and the "}" rows of their own, or add the lines by hand (docs/operating/setup.md, "Add the lines by hand")`,
+      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes out of a definition or shares its row with something else. Give "vrrp_instance NAME {" and the "}" rows of their own, or add the lines by hand (README.md, "Protect a pair")`,
     )
   }
 

@@ -71,7 +71,7 @@ async function candidateComplaints(keepalived: KeepalivedProgram, candidate: Can
   const beside = await testBeside(keepalived, candidate)
   if (beside !== null) return beside
   throw new SetupError(
-    `The new configuration cannot be tested before it is in place, so nothing was changed: it has several files, and they cannot be laid over the real ones here (${overlaid.impossible}). Run setup as root outside of a confined container, or add the lines by hand (docs/operating/setup.md, "Add the lines by hand")`,
+    `The new configuration cannot be tested before it is in place, so nothing was changed: it has several files, and they cannot be laid over the real ones here (${overlaid.impossible}). Run setup as root outside of a confined container, or add the lines by hand`,
   )
 }
 

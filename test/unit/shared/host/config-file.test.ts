@@ -94,7 +94,7 @@ describe('config-file', () => {
     assert.throws(() => loadConfig(path, schema), {
       name: 'Error',
       code: 'config',
-      message: `${path}: no such file: create it (docs/operating/options.md lists the options), or name another with --config`,
+      message: `${path}: no such file: create it (docs/OPERATING.md lists the options), or name another with --config`,
     })
   })
 
