@@ -90,7 +90,7 @@ describe('timing', () => {
 
     it('refuses a check that runs too seldom for the promise', () => refused({ checkMs: 1001 }, /E5/, /1901/))
 
-    it('holds for the timings that docs/OPERATING.md gives for a slow network and for a short advert_int', () => {
+    it('holds for the timings that docs/operating/options.md gives for a slow network and for a short advert_int', () => {
       for (const changes of [
         { renewMs: 800, leaseMs: 3400, reserveMs: 3500 },
         { renewMs: 100, leaseMs: 1250, reserveMs: 1300 },
