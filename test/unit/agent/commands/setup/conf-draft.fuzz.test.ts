@@ -8,7 +8,7 @@ import { draftApply, draftUndo, type Draft } from '../../../../../agent/commands
 import { SetupError } from '../../../../../agent/commands/setup/error.ts'
 import { damaged } from '../../../../fixtures/damaged-text.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { fixtures } from './conf-fixtures.ts'
+import { fixtures } from '../../../../fixtures/keepalived-confs.ts'
 
 const runDir = '/run/keepalived-witness'
 

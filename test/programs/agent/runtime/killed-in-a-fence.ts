@@ -6,7 +6,15 @@ import { AgentStore } from '../../../../agent/runtime/store.ts'
 import { FenceRungs } from '../../../../agent/fence/rungs.ts'
 import { NodeRuntime } from '../../../../agent/runtime/runtime.ts'
 import { witness } from '../../../../shared/protocol/names.ts'
-import { enforce, freeBallot, instance, node, peer, profile, timing } from '../core/guard/guard-fixture.ts'
+import {
+  enforce,
+  freeBallot,
+  instance,
+  node,
+  peer,
+  profile,
+  timing,
+} from '../../../unit/agent/core/guard/guard-fixture.ts'
 
 const [stateDir = '', runDir = '', stopCommand = ''] = process.argv.slice(2)
 const nowMs = (): number => performance.now() + 1_000_000

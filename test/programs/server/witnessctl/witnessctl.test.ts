@@ -25,7 +25,7 @@ import {
   nodeIdentity,
   witnessCredentials,
 } from '../../../identities.ts'
-import { cluster, event } from './example-views.ts'
+import { cluster, event } from '../../../unit/server/witnessctl/example-views.ts'
 
 describe('witnessctl', () => {
   let folder = ''

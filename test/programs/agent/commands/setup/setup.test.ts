@@ -18,8 +18,8 @@ import { parseKeepalivedConf } from '../../../../../agent/keepalived-conf/profil
 import { defaultConfig, runSetup, type SetupOptions } from '../../../../../agent/commands/setup/setup.ts'
 import { skipAloud } from '../../../../skip-aloud.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { fixtures, instance } from './conf-fixtures.ts'
-import { keepalivedInNamespace, keepalivedOrSkip } from './keepalived-in-namespace.ts'
+import { fixtures, instance } from '../../../../fixtures/keepalived-confs.ts'
+import { keepalivedInNamespace, keepalivedOrSkip } from '../../../../fixtures/keepalived-in-namespace.ts'
 
 const runDir = '/run/keepalived-witness'
 const samples = '/usr/share/doc/keepalived/samples'

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { AgentStore } from '../../../../agent/runtime/store.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
-import { instance } from '../core/guard/guard-fixture.ts'
+import { instance } from '../../../unit/agent/core/guard/guard-fixture.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 
 describe('an agent that is killed in its fence', function () {
@@ -18,7 +18,7 @@ describe('an agent that is killed in its fence', function () {
       folder('systemctl'),
       `[ ${moment} = by-its-stop ] && kill -KILL $PPID\nsleep 0.2\necho stopped >${folder('keepalived')}\n`,
     )
-    const program = ['--import', 'tsx', 'test/unit/agent/runtime/killed-in-a-fence.ts']
+    const program = ['--import', 'tsx', 'test/programs/agent/runtime/killed-in-a-fence.ts']
     const where = [folder('state'), folder('run'), folder('systemctl'), moment]
     return spawnSync('node', [...program, ...where], {
       encoding: 'utf8',

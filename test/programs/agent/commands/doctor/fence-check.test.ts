@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import type { runCommand } from '../../../../../shared/host/command.ts'
 import { checkAnnouncement, checkFenceCommands } from '../../../../../agent/commands/doctor/fence-check.ts'
-import { profile } from '../../core/guard/guard-fixture.ts'
+import { profile } from '../../../../unit/agent/core/guard/guard-fixture.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 
 /** `sh` is on every host that runs these tests; what systemd says is this test's. */

@@ -7,8 +7,8 @@ import {
   testOverlaid,
 } from '../../../../../agent/commands/setup/conf-test.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { instance } from './conf-fixtures.ts'
-import { keepalivedInNamespace, keepalivedOrSkip } from './keepalived-in-namespace.ts'
+import { instance } from '../../../../fixtures/keepalived-confs.ts'
+import { keepalivedInNamespace, keepalivedOrSkip } from '../../../../fixtures/keepalived-in-namespace.ts'
 
 describe('keepalived -t on what is not in place yet', function () {
   this.timeout(30_000)
