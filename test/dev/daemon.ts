@@ -110,16 +110,13 @@ export class Daemon {
     running.delete(this)
     const { name, on, onCrash } = this.#options
     const event = { atMs: Date.now(), from: name, event: 'ended' }
-    switch (this.#state) {
-      case 'killed':
-        return on({ ...event, level: 'warn', text: 'killed' })
-      case 'stopping':
-        this.#state = 'stopped'
-        return on({ ...event, level: 'info', text: 'stopped' })
-      default:
-        this.#state = 'crashed'
-        on({ ...event, level: 'error', text: `ended by itself (${how})` })
-        onCrash()
+    if (this.#state === 'killed') return on({ ...event, level: 'warn', text: 'killed' })
+    if (this.#state === 'stopping') {
+      this.#state = 'stopped'
+      return on({ ...event, level: 'info', text: 'stopped' })
     }
+    this.#state = 'crashed'
+    on({ ...event, level: 'error', text: `ended by itself (${how})` })
+    onCrash()
   }
 }

@@ -2,7 +2,7 @@
  * What lies on the disk of a node: agent.yaml and keepalived.conf as an admin writes them, and the programs that the agent
  * would ask about the kernel and about keepalived. The agent takes all of it by its usual options and by PATH.
  */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { z } from 'zod'
@@ -41,24 +41,17 @@ export interface NodeToWrite {
 
 const root = join(import.meta.dirname, '../..')
 const check = join(root, 'agent/check/witness-check')
+const example = join(root, 'deploy/examples/keepalived.conf')
 const service = join(import.meta.dirname, 'keepalived/service.mjs')
 /** SIGUSR2 stands for the real-time signal of the real one, which Node.js cannot receive. */
 const dumpSignal = 12
 
-export function writeNodeFiles({
-  node,
-  folder,
-  witnessUrl,
-  ports,
-  cutFile,
-  serviceSocket,
-}: NodeToWrite): NodeFiles {
+export function writeNodeFiles(options: NodeToWrite): NodeFiles {
+  const { node, folder, witnessUrl, ports, cutFile, serviceSocket } = options
   const home = join(folder, node)
-  const [programs, runDir, stateDir] = ['programs', 'run', 'state'].map((name) => join(home, name)) as [
-    string,
-    string,
-    string,
-  ]
+  const programs = join(home, 'programs')
+  const runDir = join(home, 'run')
+  const stateDir = join(home, 'state')
   for (const path of [programs, runDir, stateDir]) mkdirSync(path, { recursive: true })
   const peer = peerOf(node)
   const keepalived: KeepalivedSettings = {
@@ -107,40 +100,22 @@ function writeProgram(path: string, text: string): void {
   chmodSync(path, 0o755)
 }
 
+/** The example of the documents, with the paths and addresses of this pair. */
 function keepalivedConf(node: DevNode, { runDir, check }: { runDir: string; check: string }): string {
-  return `global_defs {
-    vrrp_notify_fifo ${runDir}/notify.fifo
-    script_user root
-    enable_script_security
-}
-vrrp_track_file bar_${instance} {
-    file ${runDir}/${instance}.bar
-    weight 0
-}
-vrrp_script witness_${instance} {
-    script "${check}"
-    interval 1
-    timeout 1
-    fall 1
-    rise 1
-}
-vrrp_instance ${instance} {
-    state BACKUP
-    interface lo
-    virtual_router_id 51
-    priority ${priorities[node]}
-    advert_int 1
-    virtual_ipaddress {
-        ${vip}/24
-    }
-    track_file {
-        bar_${instance}
-    }
-    track_script {
-        witness_${instance}
-    }
-}
-`
+  const changes = [
+    ['/run/keepalived-witness/', `${runDir}/`],
+    ['/usr/libexec/keepalived/witness-check VI_1', check],
+    ['interface eth0', 'interface lo'],
+    ['priority 150', `priority ${priorities[node]}`],
+    ['10.0.0.100/24', `${vip}/24`],
+  ] as const
+  return changes.reduce(
+    (text, [from, to]) => {
+      if (!text.includes(from)) throw new Error(`${example} has no "${from}"`)
+      return text.replaceAll(from, to)
+    },
+    readFileSync(example, 'utf8'),
+  )
 }
 
 /** `ip` as the agent calls it: the addresses of this node, and the removal of its VIP in the last rungs of a fence. */

@@ -14,72 +14,49 @@ export interface Picture {
   readonly witnessctl: string
 }
 
-const enter = '\u001b[?1049h\u001b[?25l'
-const leave = '\u001b[?25h\u001b[?1049l'
+// The alternate screen without cursor; the terminal cuts lines that are too long.
+const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l'
+const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l'
 const home = '\u001b[H'
 const restOfLine = '\u001b[K'
 const restOfScreen = '\u001b[J'
 
-/** The whole screen is this program's until it ends, in whatever way. */
+/** The whole screen belongs to this program until it ends, in whatever way. */
 export function takeScreen(output: NodeJS.WriteStream): void {
   output.write(enter)
   process.on('exit', () => output.write(leave))
 }
 
 export function drawScreen(output: NodeJS.WriteStream, picture: Picture, paint: Paint): void {
-  const { columns, rows } = output
-  const status = statusLines(picture, paint)
-  const keys = keyLines(picture.switches, paint)
-  const room = Math.max(0, rows - status.length - keys.length - 1)
+  const above = [...statusLines(picture, paint), paint('EVENTS', 'bold')]
+  const below = keyLines(picture.switches, paint)
+  const room = Math.max(0, output.rows - above.length - below.length)
   const events = picture.happenings.slice(-room).map((one) => renderHappening(one, paint))
-  const lines = [...status, paint('EVENTS', 'bold'), ...events]
-  const filled = [...lines, ...Array<string>(Math.max(0, rows - 1 - lines.length)).fill('')].slice(
-    0,
-    rows - 1,
-  )
-  const text = [...filled, keys].map((line) => cutTo(line, columns) + restOfLine).join('\r\n')
-  output.write(home + text + restOfScreen)
+  const gap = Array<string>(Math.max(0, room - events.length)).fill('')
+  const lines = [...above, ...events, ...gap].slice(0, output.rows - below.length)
+  output.write(home + [...lines, ...below].join(`${restOfLine}\r\n`) + restOfScreen)
 }
 
 function statusLines({ view, happenings, witnessctl }: Picture, paint: Paint): string[] {
-  const status =
-    view === null ? [paint('The witness does not answer.', 'red'), ''] : renderStatus(view, paint).split('\n')
   const noIcmp = happenings.find(({ event }) => event === 'icmp-impossible')
   return [
-    ...status,
-    ...(noIcmp === undefined
-      ? []
-      : [`Without ICMP, which the witness needs for no decision: ${noIcmp.text}`, '']),
-    witnessctl,
+    ...(view === null
+      ? [paint('The witness does not answer.', 'red'), '']
+      : renderStatus(view, paint).split('\n')),
+    ...(noIcmp === undefined ? [] : [`No ICMP, which the witness can do without: ${noIcmp.text}`]),
+    `In another terminal: ${witnessctl}`,
     '',
   ]
 }
 
 /** What is cut or dead is red. */
 function keyLines(switches: readonly Switch[], paint: Paint): string[] {
-  const named = (kind: Switch['kind']): string[] =>
-    switches
-      .filter((one) => one.kind === kind)
-      .map(({ key, name, isOff }) => `${paint(key, 'bold')} ${isOff() ? paint(name, 'red') : name}`)
-  return [
-    ['cut: ', ...named('link'), '', `${paint('h', 'bold')} heal all`, `${paint('q', 'bold')} quit`].join(
-      '  ',
-    ),
-    ['kill:', ...named('program')].join('  '),
-  ]
-}
-
-/** Colour does not count. */
-function cutTo(line: string, columns: number): string {
-  // eslint-disable-next-line no-control-regex
-  const parts = line.split(/(\u001b\[\d+m)/)
-  let left = columns
-  return parts
-    .map((part, index) => {
-      if (index % 2 === 1) return part
-      const shown = part.slice(0, left)
-      left -= shown.length
-      return shown
-    })
-    .join('')
+  const line = (kind: Switch['kind'], ...more: string[]): string => {
+    const mine = switches.filter((one) => one.kind === kind)
+    const keys = mine.map(
+      (one) => `${paint(one.key, 'bold')} ${one.isOff() ? paint(one.name, 'red') : one.name}`,
+    )
+    return [kind === 'link' ? 'cut: ' : 'kill:', ...keys, ...more].join('  ')
+  }
+  return [line('link', `${paint('h', 'bold')} heal all`, `${paint('q', 'bold')} quit`), line('program')]
 }

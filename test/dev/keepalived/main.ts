@@ -11,16 +11,16 @@ import {
   existsSync,
   openSync,
   readFileSync,
-  renameSync,
   rmSync,
   watch,
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { barPath } from '../../../agent/fence/bar-file.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
+import { replaceFile } from '../../../shared/disk/run-folder.ts'
 import { createLog } from '../../../shared/host/log.ts'
 import { KeepalivedModel, measuredTiming, type CheckEnd } from '../../sim/models/keepalived-model.ts'
 import { Chance } from '../../sim/world/chance.ts'
@@ -78,7 +78,7 @@ const model = new KeepalivedModel(
     advert: (advert) => {
       if (!existsSync(cutFile)) socket.send(JSON.stringify(advert), peer.port, peer.address)
     },
-    vip: (held) => placeFile(addressFile, addressListOf(held ? vips : [])),
+    vip: (held) => replaceFile(addressFile, addressListOf(held ? vips : [])),
     garp: () => undefined,
     fifo: (line) => {
       writeFifo(`INSTANCE "${instance}" ${line} ${priority}\n`)
@@ -133,12 +133,6 @@ function writeFifo(line: string): void {
   } catch {
     // Nobody has read it for so long that it is full: keepalived drops the line, too.
   }
-}
-
-function placeFile(path: string, text: string): void {
-  const temporary = join(dirname(path), `.${basename(path)}`)
-  writeFileSync(temporary, text)
-  renameSync(temporary, path)
 }
 
 function leave(): void {
