@@ -3,7 +3,7 @@
  * lease is still in use.
  */
 import { type Turn, pushVoteEffects, set } from './turn.ts'
-import { askVote } from '../../../shared/core/vote/ask.ts'
+import { askVote, releaseVote } from '../../../shared/core/vote/ask.ts'
 import { leaseUntilMs, newCandidacy, withGrant, withPending, withRefusal } from './lease.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Guard } from './state.ts'
@@ -33,6 +33,12 @@ export function askOwnVote(turn: Turn): void {
     default:
       return assertNever(decision)
   }
+}
+
+export function giveBackOwnVote(turn: Turn): void {
+  const { voter, effects } = releaseVote(turn.guard.voter, turn.guard.node)
+  set(turn, { voter })
+  pushVoteEffects(turn, effects)
 }
 
 /** Until when the lease that this node uses is good; -Infinity: it uses none. */

@@ -1,5 +1,5 @@
-/** The fences of the last hour, and how long keepalived stays stopped because of them. */
-import type { FenceMemory } from './state.ts'
+/** The fences of the last hour, how long keepalived stays stopped because of them, and whether it is owed a start. */
+import type { FenceMemory, Guard } from './state.ts'
 import { type Turn, set } from './turn.ts'
 
 const holdDownFirstMs = 5000
@@ -28,6 +28,11 @@ export function holdDownMs(fencedAtMs: readonly number[], nowMs: number): number
 export function pauseMs({ recentAtMs }: FenceMemory, atMs: number): number {
   const lately = recentAtMs.filter((fencedAtMs) => fencedAtMs <= atMs && atMs - fencedAtMs < minuteMs).length
   return lately > promptRejoins ? pauseAfterMs : 0
+}
+
+/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
+export function owesStart({ seen, memory, drill }: Guard): boolean {
+  return memory.stopped && seen.process === 'absent' && drill === null
 }
 
 export function rememberStopped(turn: Turn, stopped: boolean): void {

@@ -1,29 +1,26 @@
 /**
- * Every way into a phase. Phases and events look at facts and decide; whoever enters another phase does it
- * here.
+ * Every way into a phase, in the order of phase.ts; only the phase that a guard starts with is set in guard.ts. Phases
+ * and events look at facts and decide; to enter another phase they call a function of this file. What a phase changes
+ * within itself (`{ ...phase, … }`) stays with the phase.
  */
-import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
+import { type Turn, set, tell } from './turn.ts'
 import { setBar, writePermit } from './permit.ts'
-import { releaseVote } from '../../../shared/core/vote/ask.ts'
-import { type LadderPolicy, startLadder } from './fence-ladder.ts'
+import { startLadder } from './fence-ladder.ts'
+import { drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
 import type { Guard } from './state.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { peerHolds } from './hearing.ts'
 import { newCandidacy } from './lease.ts'
-import { askOwnVote } from './candidate.ts'
+import { askOwnVote, giveBackOwnVote } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import type { Phase } from './phase.ts'
+import type { Order } from '../../../shared/protocol/messages.ts'
 
+/** Not MASTER, and free to become it. */
 export function toStandby(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
   writePermit(turn)
-}
-
-export function giveBackOwnVote(turn: Turn): void {
-  const { voter, effects } = releaseVote(turn.guard.voter, turn.guard.node)
-  set(turn, { voter })
-  pushVoteEffects(turn, effects)
 }
 
 /** The VIP is gone and keepalived is not MASTER: the votes go back at once, so that the peer need not wait. */
@@ -34,105 +31,78 @@ export function release(turn: Turn): void {
   turn.effects.push({ type: 'beat' })
 }
 
-/** keepalived must be up this long after its start command at the latest. */
-export const startPatienceMs = 15_000
-
-/** The last rung begins after three quarters of this many releaseMs: 600 ms. */
-export const drillPatience = 4
-
-export function fenceOrphan(turn: Turn): void {
-  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
-}
-
-/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
-export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
-  const { guard, atMs } = turn
-  const { reason, first } = why
-  if (guard.policy.mode === 'observe') {
-    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
-    return tell(
-      turn,
-      'would-fence',
-      'warning',
-      `Observe mode: this node would give the VIP up now: ${reason}.`,
-    )
-  }
-  const number = guard.memory.number + 1
-  const gentle = why.only === 'bar'
-  const ladder = startLadder(first, atMs, ladderPolicy(guard, gentle))
-  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
-  set(turn, {
-    phase: { name: 'fencing', reason, ladder, gentle },
-    candidacy: null,
-    // A VIP that was moved on purpose is no reason to hold this node down the next time.
-    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
-    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
-  })
-  setBar(turn, true)
-  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
-  writePermit(turn)
-  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
-  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
-}
-
-export function ladderPolicy(guard: Guard, gentle: boolean): LadderPolicy {
-  const { fence, hasLastResort } = guard.policy
-  const { releaseMs } = guard.timing
-  // In a drill no rival waits: a bar that is late is told apart from one that does nothing. The votes outlast it.
-  const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
-  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
-}
-
-export function enterFenced(
-  turn: Turn,
-  reason: string,
-  { startFailed, drill }: { startFailed: boolean; drill: boolean },
-): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    phase: {
-      name: 'fenced',
-      sinceMs: atMs,
-      reason,
-      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
-      sawAbsent: guard.seen.process === 'absent',
-      startFailed,
-      drill,
-    },
-  })
-  writePermit(turn)
-}
-
 /** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */
 export function toClaimant(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
 }
 
-/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
-export function owesStart({ seen, memory, drill }: Guard): boolean {
-  return memory.stopped && seen.process === 'absent' && drill === null
-}
-
-/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
-export function payLater(turn: Turn): void {
-  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
-    startFailed: false,
-    drill: turn.guard.memory.drilling === true,
+/**
+ * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
+ * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
+ */
+export function enterProbation(turn: Turn): void {
+  const { advertIntMs } = turn.guard.profile
+  turn.enteredBackup = false
+  set(turn, {
+    phase: {
+      name: 'probation',
+      sinceMs: turn.atMs,
+      untilMs: turn.atMs + 2.2 * advertIntMs,
+      baseline: null,
+      counting: true,
+    },
   })
+  turn.effects.push({ type: 'count-adverts' })
 }
 
-/** keepalived would not start after a drill. */
-export function toFencedAfterDrill(turn: Turn, problem: string): void {
-  returnToFenced(turn, problem)
+/** keepalived is held in FAULT from now on. */
+export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
+  if (turn.guard.candidacy !== null) {
+    giveBackOwnVote(turn)
+    set(turn, { candidacy: null })
+    turn.effects.push({ type: 'beat' })
+  }
+  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
+  setBar(turn, true)
+  writePermit(turn)
 }
 
-/** keepalived would not start: tried again later, each time after a longer wait. */
-export function returnToFenced(turn: Turn, problem: string): void {
-  const { memory } = turn.guard
-  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
-  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
-  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
-  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
+/** `gate: strict`: nobody holds as far as this node knows, so it asks for the votes. */
+export function enterApplying(turn: Turn): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    candidacy: newCandidacy({ epoch: guard.voter.epoch + 1, askedAtMs: atMs, carriedUntilMs: -Infinity }),
+    phase: { name: 'applying', sinceMs: atMs, deadlineMs: atMs + guard.timing.renewMs },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
+}
+
+/** `gate: strict`: the lease is won, so keepalived is let out of FAULT. */
+export function enterEntitled(turn: Turn): void {
+  set(turn, { phase: { name: 'entitled', sinceMs: turn.atMs } })
+  setBar(turn, false)
+  writePermit(turn)
+  tell(
+    turn,
+    'lease-won',
+    'info',
+    `This node has the lease (epoch ${turn.guard.candidacy?.epoch ?? 0}); keepalived may become MASTER.`,
+  )
+}
+
+export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
+  const { phase, policy } = turn.guard
+  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
+  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
+  set(turn, { phase: { name: 'barred', sinceMs, cause } })
+  setBar(turn, true)
+  if (!isNews) return
+  writePermit(turn)
+  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
+  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
+  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
+  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
 }
 
 /** How soon a claim that may still turn asks again. */
@@ -196,6 +166,13 @@ function handoverPatienceMs({ profile, timing }: Guard): number {
   return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
 }
 
+/** keepalived is MASTER, and this node has the lease. */
+export function enterHolding(turn: Turn): void {
+  set(turn, { phase: { name: 'holding', sinceMs: turn.atMs } })
+  setBar(turn, false)
+  writePermit(turn)
+}
+
 export function enterUnprotected(turn: Turn): void {
   set(turn, { phase: { name: 'unprotected', sinceMs: turn.atMs }, candidacy: null })
   writePermit(turn)
@@ -207,51 +184,113 @@ export function enterUnprotected(turn: Turn): void {
   )
 }
 
-/** keepalived is held in FAULT from now on. */
-export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
-  if (turn.guard.candidacy !== null) {
-    giveBackOwnVote(turn)
-    set(turn, { candidacy: null })
-    turn.effects.push({ type: 'beat' })
-  }
-  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
-  setBar(turn, true)
-  writePermit(turn)
+/** keepalived died and left its VIP in the kernel: only SIGKILL's rung takes it off. */
+export function fenceOrphan(turn: Turn): void {
+  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-/**
- * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
- * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
- */
-export function enterProbation(turn: Turn): void {
-  const { advertIntMs } = turn.guard.profile
-  turn.enteredBackup = false
+/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
+export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
+  const { guard, atMs } = turn
+  const { reason, first } = why
+  if (guard.policy.mode === 'observe') {
+    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
+    return tell(
+      turn,
+      'would-fence',
+      'warning',
+      `Observe mode: this node would give the VIP up now: ${reason}.`,
+    )
+  }
+  const number = guard.memory.number + 1
+  const gentle = why.only === 'bar'
+  const ladder = startLadder(first, atMs, fencePolicy(guard, gentle))
+  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
+  set(turn, {
+    phase: { name: 'fencing', reason, ladder, gentle },
+    candidacy: null,
+    // A VIP that was moved on purpose is no reason to hold this node down the next time.
+    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
+    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
+  })
+  setBar(turn, true)
+  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
+  writePermit(turn)
+  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
+}
+
+export function enterFenced(
+  turn: Turn,
+  reason: string,
+  { startFailed, drill }: { startFailed: boolean; drill: boolean },
+): void {
+  const { guard, atMs } = turn
   set(turn, {
     phase: {
-      name: 'probation',
-      sinceMs: turn.atMs,
-      untilMs: turn.atMs + 2.2 * advertIntMs,
-      baseline: null,
-      counting: true,
+      name: 'fenced',
+      sinceMs: atMs,
+      reason,
+      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
+      sawAbsent: guard.seen.process === 'absent',
+      startFailed,
+      drill,
     },
   })
-  turn.effects.push({ type: 'count-adverts' })
-}
-
-export function tellLifted(turn: Turn, why: string): void {
-  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
-}
-
-export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
-  const { phase, policy } = turn.guard
-  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
-  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
-  set(turn, { phase: { name: 'barred', sinceMs, cause } })
-  setBar(turn, true)
-  if (!isNews) return
   writePermit(turn)
-  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
-  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
-  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
-  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
+}
+
+/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
+export function payLater(turn: Turn): void {
+  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
+    startFailed: false,
+    drill: turn.guard.memory.drilling === true,
+  })
+}
+
+/** keepalived would not start: tried again later, each time after a longer wait. */
+export function returnToFenced(turn: Turn, problem: string): void {
+  const { memory } = turn.guard
+  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
+  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
+}
+
+/** The hold-down is over, so keepalived is started again. */
+export function enterRejoining(turn: Turn, fenced: { reason: string; sawAbsent: boolean }): void {
+  const { reason, sawAbsent } = fenced
+  set(turn, {
+    phase: {
+      name: 'rejoining',
+      sinceMs: turn.atMs,
+      deadlineMs: turn.atMs + startPatienceMs,
+      reason,
+      sawAbsent,
+    },
+  })
+  writePermit(turn)
+  turn.effects.push({ type: 'start-keepalived' })
+  tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${reason}).`)
+}
+
+/** A standby begins to prove its fence. */
+export function enterDrilling(turn: Turn, order: Order): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    phase: {
+      name: 'drilling',
+      sinceMs: atMs,
+      reason: order.reason,
+      ladder: startLadder('bar', atMs, drillPolicy(guard)),
+      rungSinceMs: atMs,
+      failure: null,
+      stop: 'not tried',
+      returning: null,
+    },
+  })
+  setBar(turn, true)
+  writePermit(turn)
+  tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
+  turn.effects.push({ type: 'beat' })
 }

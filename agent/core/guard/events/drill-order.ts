@@ -3,8 +3,7 @@ import { type Turn, set } from '../turn.ts'
 import type { Order } from '../../../../shared/protocol/messages.ts'
 import type { DrillRole } from '../../../../shared/protocol/report.ts'
 import { forgetDrill, pushDrilled } from '../drill-notes.ts'
-import { beginOnStandby } from '../phases/drilling.ts'
-import { startFence } from '../transitions.ts'
+import { enterDrilling, startFence } from '../transitions.ts'
 import { peerName } from '../own-lease.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
 import { peerHolds, peerSilent } from '../hearing.ts'
@@ -19,7 +18,7 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
   const waits = role === 'standby' && turn.guard.policy.fence === 'stop'
   set(turn, { drill: { role, rungs: [], provedAtMs: null, waiting: waits ? order : null } })
   if (waits) return rememberDrill(turn)
-  if (role === 'standby') return beginOnStandby(turn, order)
+  if (role === 'standby') return enterDrilling(turn, order)
   startFence(turn, { reason: `a drill: ${order.reason}`, first: 'bar', only: 'bar' })
 }
 
@@ -100,5 +99,5 @@ export function bookDrillRemembered(turn: Turn, error: string | null): void {
       : `what a successor of this agent would owe cannot be written down (${error})`
   if (refusal !== null) return refuseWaitingDrill(turn, refusal)
   set(turn, { drill: { ...drill, waiting: null } })
-  beginOnStandby(turn, waiting)
+  enterDrilling(turn, waiting)
 }

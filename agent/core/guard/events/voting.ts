@@ -8,10 +8,9 @@ import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
 import { holdsVip } from '../state.ts'
 import { bookPeersVotes, countedEpoch, returnedEpoch } from './standing.ts'
-import { giveBackOwnVote } from '../transitions.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
-import { askOwnVote } from '../candidate.ts'
+import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
 import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {

@@ -6,8 +6,14 @@ import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
 import { silenceMs } from '../../../../shared/core/timing.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { type Turn, set, tell } from '../turn.ts'
-import { claimRetryMs, enterUnprotected, fenceOrphan, release, startFence } from '../transitions.ts'
-import { setBar, writePermit } from '../permit.ts'
+import {
+  claimRetryMs,
+  enterHolding,
+  enterUnprotected,
+  fenceOrphan,
+  release,
+  startFence,
+} from '../transitions.ts'
 import { hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
 import { askOwnVote } from '../candidate.ts'
 import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
@@ -41,9 +47,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
   if (!holdsVip(guard) || candidacy === null) return release(turn)
 
   if (leaseEndsAtMs(guard) > atMs) {
-    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
-    setBar(turn, false)
-    writePermit(turn)
+    enterHolding(turn)
     const kept = keptVoter(guard)
     const votes = new Set([...Object.keys(candidacy.grantedSentAtMs), ...(kept === null ? [] : [kept])])
     const voters = [...votes].sort().join(' and ')

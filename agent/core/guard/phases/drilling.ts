@@ -5,19 +5,12 @@
  * It counts for no hold-down and follows no `rejoin: manual`: keepalived is not at fault. It never goes as far as SIGKILL:
  * that would prove nothing that a stop command which works does not make needless.
  */
-import { type Turn, set, tell } from '../turn.ts'
-import type { Order } from '../../../../shared/protocol/messages.ts'
-import { type Ladder, type LadderPolicy, type Rung, climb, startLadder } from '../fence-ladder.ts'
+import { type Turn, set } from '../turn.ts'
+import { type Ladder, type Rung, climb } from '../fence-ladder.ts'
+import { drillPolicy, startPatienceMs } from '../fence-policy.ts'
 import { setBar, writePermit } from '../permit.ts'
 import { type Guard, holdsVip } from '../state.ts'
-import {
-  drillPatience,
-  fenceOrphan,
-  startFence,
-  startPatienceMs,
-  toFencedAfterDrill,
-  toStandby,
-} from '../transitions.ts'
+import { fenceOrphan, returnToFenced, startFence, toClaimant, toStandby } from '../transitions.ts'
 import type { Drilling } from '../phase.ts'
 import { isOrphaned, peerName } from '../own-lease.ts'
 import { endDrill, forgetDrill, noteRung } from '../drill-notes.ts'
@@ -30,34 +23,6 @@ const stopTimeoutMs = 10_000
 
 /** How long keepalived may take to end: its process, about a second. */
 const stopPatienceMs = 5000
-
-export function beginOnStandby(turn: Turn, order: Order): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    phase: {
-      name: 'drilling',
-      sinceMs: atMs,
-      reason: order.reason,
-      ladder: startLadder('bar', atMs, ladderPolicy(guard)),
-      rungSinceMs: atMs,
-      failure: null,
-      stop: 'not tried',
-      returning: null,
-    },
-  })
-  setBar(turn, true)
-  writePermit(turn)
-  tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
-  turn.effects.push({ type: 'beat' })
-}
-
-/**
- * No last resort in a drill. It waits four times as long as a real fence does for the bar: late is told apart from never,
- * and on a standby nobody waits for the VIP.
- */
-function ladderPolicy({ policy, timing }: Guard): LadderPolicy {
-  return { fence: policy.fence, hasLastResort: false, releaseMs: drillPatience * timing.releaseMs }
-}
 
 export function stepDrilling(turn: Turn, phase: Drilling): void {
   const { guard } = turn
@@ -73,7 +38,7 @@ export function stepDrilling(turn: Turn, phase: Drilling): void {
       return startFence(turn, { reason: 'keepalived became MASTER during a drill', first: 'bar' })
     if (phase.stop !== 'running') forgetDrill(turn)
     setBar(turn, false)
-    return set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+    return toClaimant(turn)
   }
   return phase.returning === null
     ? stepProving(turn, phase)
@@ -83,7 +48,7 @@ export function stepDrilling(turn: Turn, phase: Drilling): void {
 function stepProving(turn: Turn, phase: Drilling): void {
   const { guard, atMs, commandFailed } = turn
   turn.commandFailed = false
-  const next = climb(phase.ladder, guard.seen, { atMs, policy: ladderPolicy(guard), commandFailed })
+  const next = climb(phase.ladder, guard.seen, { atMs, policy: drillPolicy(guard), commandFailed })
   switch (next.type) {
     case 'wait':
       return set(turn, { phase: { ...phase, ladder: next.ladder } })
@@ -179,7 +144,7 @@ function stepReturning(
 /** From here on it is tried again as after any fence. */
 function failToReturn(turn: Turn, problem: string): void {
   endDrill(turn, { failure: problem, backMs: null })
-  toFencedAfterDrill(turn, `${problem}, after a drill`)
+  returnToFenced(turn, `${problem}, after a drill`)
 }
 
 /** This agent stood still: what it measures is worth nothing, and who holds is not sure. */

@@ -2,7 +2,9 @@
 import { type Turn, set, tell } from '../turn.ts'
 import type { Phase } from '../phase.ts'
 import { climb } from '../fence-ladder.ts'
-import { enterFenced, giveBackOwnVote, ladderPolicy, release } from '../transitions.ts'
+import { fencePolicy } from '../fence-policy.ts'
+import { giveBackOwnVote } from '../candidate.ts'
+import { enterFenced, release } from '../transitions.ts'
 import { noteFenceInDrill } from '../drill-notes.ts'
 import { rememberStopped } from '../fence-history.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
@@ -14,7 +16,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
   turn.commandFailed = false
   const next = climb(phase.ladder, guard.seen, {
     atMs,
-    policy: ladderPolicy(guard, phase.gentle),
+    policy: fencePolicy(guard, phase.gentle),
     commandFailed,
   })
   const { ladder } = next

@@ -5,15 +5,22 @@
 import type { Phase } from '../phase.ts'
 import { type Turn, set, tell } from '../turn.ts'
 import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
-import { enterClaim, enterGated, fenceOrphan, owesStart, payLater } from '../transitions.ts'
+import {
+  enterApplying,
+  enterClaim,
+  enterEntitled,
+  enterGated,
+  enterHolding,
+  fenceOrphan,
+  payLater,
+} from '../transitions.ts'
+import { owesStart } from '../fence-history.ts'
 import { type Guard, holdsVip } from '../state.ts'
 import { promisedTo } from '../../../../shared/core/vote/voter.ts'
 import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import { compareCandidates } from '../../../../shared/core/preference.ts'
-import { isHopeless, newCandidacy } from '../lease.ts'
-import { askOwnVote } from '../candidate.ts'
-import { setBar, writePermit } from '../permit.ts'
+import { isHopeless } from '../lease.ts'
 import { masterDownMs, silenceMs } from '../../../../shared/core/timing.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
 
@@ -45,7 +52,7 @@ export function stepGated(turn: Turn, phase: Gated): void {
   const freeSinceMs = phase.freeSinceMs ?? atMs
   set(turn, { phase: { ...phase, freeSinceMs } })
   if (atMs < Math.max(phase.retryAtMs, freeSinceMs + patienceMs(guard, atMs))) return
-  apply(turn)
+  enterApplying(turn)
 }
 
 /** Nobody holds as far as this node knows, somebody is there to vote, and keepalived could use the lease. */
@@ -69,31 +76,11 @@ function patienceMs(guard: Guard, atMs: number): number {
   return compareCandidates(own, other, null) < 0 ? 0 : courtesyMs
 }
 
-function apply(turn: Turn): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    candidacy: newCandidacy({ epoch: guard.voter.epoch + 1, askedAtMs: atMs, carriedUntilMs: -Infinity }),
-    phase: { name: 'applying', sinceMs: atMs, deadlineMs: atMs + guard.timing.renewMs },
-  })
-  askOwnVote(turn)
-  turn.effects.push({ type: 'beat' })
-}
-
 export function stepApplying(turn: Turn, phase: Applying): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) return enterClaim(turn, 'entered')
-  if (leaseEndsAtMs(guard) > atMs) {
-    set(turn, { phase: { name: 'entitled', sinceMs: atMs } })
-    setBar(turn, false)
-    writePermit(turn)
-    return tell(
-      turn,
-      'lease-won',
-      'info',
-      `This node has the lease (epoch ${guard.candidacy?.epoch ?? 0}); keepalived may become MASTER.`,
-    )
-  }
+  if (leaseEndsAtMs(guard) > atMs) return enterEntitled(turn)
   const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
   const failed =
     guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present, keptVoter(guard))
@@ -109,8 +96,7 @@ export function stepEntitled(turn: Turn, phase: Entitled): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) {
-    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
-    writePermit(turn)
+    enterHolding(turn)
     return tell(
       turn,
       'holding',

@@ -5,12 +5,12 @@
 import { type Turn, set, tell } from '../turn.ts'
 import type { Phase } from '../phase.ts'
 import { isOrphaned, keptVoter } from '../own-lease.ts'
-import { fenceOrphan, returnToFenced, startPatienceMs, toClaimant, toStandby } from '../transitions.ts'
+import { enterRejoining, fenceOrphan, returnToFenced, toClaimant, toStandby } from '../transitions.ts'
 import { holdsVip } from '../state.ts'
 import { pauseMs, rememberStopped } from '../fence-history.ts'
 import { alone, heardSomebody, peerHolds } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
-import { setBar, writePermit } from '../permit.ts'
+import { setBar } from '../permit.ts'
 
 export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void {
   const { guard, atMs } = turn
@@ -44,18 +44,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   }
   // Also where keepalived runs: an earlier agent that was killed may have told the service manager to stop it, which goes
   // on without that agent. The start waits for such a stop, and does nothing where there was none.
-  set(turn, {
-    phase: {
-      name: 'rejoining',
-      sinceMs: atMs,
-      deadlineMs: atMs + startPatienceMs,
-      reason: phase.reason,
-      sawAbsent,
-    },
-  })
-  writePermit(turn)
-  turn.effects.push({ type: 'start-keepalived' })
-  tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${phase.reason}).`)
+  enterRejoining(turn, { reason: phase.reason, sawAbsent })
 }
 
 export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }): void {

@@ -1,5 +1,5 @@
 /** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
-import { type Turn, set } from '../turn.ts'
+import { type Turn, set, tell } from '../turn.ts'
 import { isOrphaned, peerName } from '../own-lease.ts'
 import {
   enterBarred,
@@ -7,11 +7,10 @@ import {
   enterGated,
   enterProbation,
   fenceOrphan,
-  owesStart,
   payLater,
-  tellLifted,
   toStandby,
 } from '../transitions.ts'
+import { owesStart } from '../fence-history.ts'
 import { holdsVip } from '../state.ts'
 import { barCause } from '../bar-evidence.ts'
 import { mayPermit, setBar } from '../permit.ts'
@@ -42,6 +41,10 @@ export function stepNotMaster(turn: Turn): void {
   if (mayPermit(guard)) setBar(turn, false)
   if (turn.guard.phase.name === 'probation') return stepProbation(turn)
   if (turn.enteredBackup && peerHolds(guard, atMs)) enterProbation(turn)
+}
+
+function tellLifted(turn: Turn, why: string): void {
+  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
 }
 
 function stepProbation(turn: Turn): void {
