@@ -1,6 +1,4 @@
-/**
- * The agent of one node, put together: keepalived on one side, the voters on the other, the guards in between.
- */
+/** The agent of one node, assembled: keepalived on one side, the voters on the other, the guards in between. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../shared/identity/credentials.ts'
 import { messageOf } from '../shared/error-message.ts'
@@ -43,7 +41,7 @@ import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 export interface AgentSurroundings {
   readonly log: Log
   readonly credentials: Credentials
-  /** A name for a start of the agent that no other has. */
+  /** A unique name for this start of the agent. */
   readonly newIncarnation: () => string
   readonly bootId: string
   readonly software: string
@@ -55,11 +53,14 @@ export interface AgentSurroundings {
   readonly service: ServiceManager
 }
 
-/** The kernel's addresses cost more than all the rest of a look, and keepalived tells of its own changes at once. */
+/**
+ * Only every fifth look reads the kernel's addresses, because they cost more than the rest of a look, and keepalived
+ * reports its own changes at once.
+ */
 const looksPerGlance = 5
-/** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
+/** keepalived.conf may include other files, so it is read again as a whole, which costs about a millisecond. */
 const rereadMs = 5000
-/** A disk here, a way to the peer, a disk there; `witness-agent leave` waits longer. */
+/** Enough for a disk write here, the way to the peer, and a disk write there. `witness-agent leave` waits longer. */
 const leavePatienceMs = 3000
 
 export class Agent {
@@ -84,7 +85,7 @@ export class Agent {
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
-  /** Watches the link to the witness as long as there is no plan and hence nothing that renews. */
+  /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
   #looks = 0
   #marksFail = false
@@ -149,7 +150,7 @@ export class Agent {
     )
   }
 
-  /** Reads keepalived.conf again; what it cannot read leaves everything as it is. */
+  /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
     const { config } = this.#config.keepalived
     let profiles: readonly Profile[]
@@ -158,7 +159,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'keepalived-conf',
-        `${messageOf(cause)} (the agent goes on with what it read before)`,
+        `${messageOf(cause)} (the agent continues with the configuration that it read before)`,
       )
       return
     }
@@ -174,7 +175,7 @@ export class Agent {
     this.#peerLink?.link.helloAgain()
   }
 
-  /** The operator's `witness-agent leave`, where it asks. */
+  /** Takes a request of `witness-agent leave`, if there is one. */
   #takeLeaveRequest(): void {
     const { nowMs, bootId } = this.#around
     const { runDir } = this.#config
@@ -183,16 +184,17 @@ export class Agent {
     this.#leave()
       .catch((cause: unknown): LeaveOutcome => ({ kind: 'failed', text: messageOf(cause) }))
       .then((outcome) => {
-        // Nobody waits for it who does not read it: the operator is told by a command that gives up.
+        // If the answer cannot be written, the waiting command gives up and reports that to the operator.
         writeLeaveAnswer(runDir, { id, outcome })
       })
       .catch((cause: unknown) => this.#tells.problem('leave-not-answered', messageOf(cause)))
   }
 
-  /** All or nothing: where the other node does not count every vote in time, this node stays. */
+  /** All or nothing: if the other node does not count every vote in time, this node stays. */
   async #leave(): Promise<LeaveOutcome> {
     const runtime = this.#runtime
-    if (runtime === null) return { kind: 'refused', text: 'the agent has no plan from the witness yet' }
+    if (runtime === null)
+      return { kind: 'refused', text: 'the agent has not received its plan from the witness yet' }
     await Promise.all(runtime.instances.map((instance) => this.#observer.observe(instance)))
     const hindrance = runtime.leaveHindrance()
     if (hindrance !== null) return { kind: 'refused', text: hindrance }
@@ -203,7 +205,7 @@ export class Agent {
     runtime.feedAll({ type: 'stay' })
     return {
       kind: 'failed',
-      text: `the other node did not confirm within ${leavePatienceMs / 1000} s that it has the vote on its disk`,
+      text: `the other node did not confirm within ${leavePatienceMs / 1000} s that the vote is on its disk`,
     }
   }
 
@@ -220,14 +222,17 @@ export class Agent {
     this.#fifo?.close()
   }
 
-  /** A full disk must not keep the agent of a healthy node from starting: the check goes on with what it had. */
+  /**
+   * A full disk must not keep the agent of a healthy node from starting. The check continues with its previous
+   * settings.
+   */
   #writeCheckSettings(): void {
     try {
       writeCheckSettings(this.#config.stateDir, this.#config)
     } catch (cause) {
       this.#tells.problem(
         'check-settings',
-        `check.conf in ${this.#config.stateDir} cannot be written: ${messageOf(cause)}: make room, then restart the agent`,
+        `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
     }
   }
@@ -259,7 +264,11 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       onBeat: (beat) => this.#takePeerBeat(beat),
-      onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
+      onRefused: (reason, text) =>
+        problem(
+          `peer-refused-${reason}`,
+          `the listener for the peer refused a connection or a message: ${text}`,
+        ),
     })
     this.#logStart(warnings)
     this.#witnessLink = this.#link({
@@ -284,7 +293,7 @@ export class Agent {
     const { cluster, node, mode } = this.#config
     log.info(
       'start',
-      `${software} for ${node} of ${cluster} (${mode}): ${describeProfiles(this.#profiles.current)}`,
+      `${software} starts for node ${node} of cluster ${cluster} (mode ${mode}): ${describeProfiles(this.#profiles.current)}`,
     )
     for (const warning of warnings)
       this.#tells.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
@@ -294,7 +303,7 @@ export class Agent {
         instance: null,
         event: 'state-lost',
         level: 'warning',
-        text: `the state file was not to be trusted (${found.reason}) and is kept as ${found.keptAs ?? 'it was'}: this node promises nothing new until old promises have ended`,
+        text: `the state file cannot be trusted (${found.reason}) and ${found.keptAs === null ? 'could not be moved aside' : `was moved to ${found.keptAs}`}; this node makes no new promise until its earlier promises have expired`,
       })
   }
 
@@ -316,7 +325,7 @@ export class Agent {
     if (plan.cluster !== this.#config.cluster) {
       this.#tells.problem(
         'foreign-plan',
-        `a plan of cluster "${plan.cluster}" was handed to an agent of "${this.#config.cluster}"`,
+        `the witness sent a plan for cluster "${plan.cluster}", but this agent belongs to cluster "${this.#config.cluster}"; the plan is ignored`,
       )
       return
     }
@@ -325,7 +334,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'plan-refused',
-        `the witness's plan cannot work, the old one stays: ${messageOf(cause)}`,
+        `the plan from the witness is invalid, so the previous one stays in use: ${messageOf(cause)}`,
       )
       return
     }
@@ -333,7 +342,7 @@ export class Agent {
     const peer = plan.nodes.find(({ name }) => name !== this.#config.node) ?? null
     this.#around.log.info(
       'plan',
-      `plan (${from}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
+      `plan (${from === 'witness' ? 'from the witness' : 'from disk'}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
     )
     if (from === 'witness') this.#keepPlan(plan)
     this.#listener?.setPeer(peer)
@@ -418,7 +427,10 @@ export class Agent {
     })
   }
 
-  /** The witness is dialled anew at once: the first hello by the new certificate ends the old one, here and at the peer. */
+  /**
+   * Connects to the witness again at once, because the first hello with the new certificate invalidates the old one,
+   * at the witness and at the peer.
+   */
   async #renewCredentials(): Promise<void> {
     if (this.#renews) return
     this.#renews = true
@@ -433,7 +445,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'certificate-not-renewed',
-        `a new certificate could not be had (${messageOf(cause)}); the present one stays good, and the witness asks again`,
+        `this node could not get a new certificate (${messageOf(cause)}); the current one remains valid, and the witness will ask again`,
       )
     } finally {
       this.#renews = false
@@ -461,7 +473,10 @@ export class Agent {
     ])
   }
 
-  /** What the state file says of votes that were left, the check is told: without an agent it goes by that. */
+  /**
+   * Writes for the check which votes are delegated according to the state file. Without an agent the check depends on
+   * that.
+   */
   #tellCheckOfVotes(): void {
     for (const { instance } of this.#profiles.current) {
       const found = this.#store.recovered(instance)
@@ -475,7 +490,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'left-vote-file',
-        `the check cannot be told whether the vote on ${instance} was left with the peer: ${messageOf(cause)}`,
+        `the file that tells the check whether the vote on ${instance} was delegated to the peer cannot be written: ${messageOf(cause)}`,
       )
     }
   }
@@ -527,11 +542,11 @@ export class Agent {
     if (!kept)
       this.#tells.problem(
         'marks-not-kept',
-        `the run folder ${this.#config.runDir} cannot be written: after a restart this agent waits for the longest promise before it votes`,
+        `the run folder ${this.#config.runDir} cannot be written; after a restart this agent would have to wait for the longest possible promise before it votes`,
       )
   }
 
-  /** Without a plan there is nothing to decide but whom to call, and what to tell an operator. */
+  /** Without a plan there is nothing to decide. The links are watched and a leave request is answered. */
   #waitForPlan(): void {
     this.#watchLinks()
     this.#takeLeaveRequest()

@@ -10,9 +10,9 @@ export interface Gap {
   readonly part: 'fifo' | 'bar' | 'check'
   /** Null: it concerns all of them. */
   readonly instance: string | null
-  /** `absent`: lines are to be added. `wrong`: a line that is there is to be changed, which only the admin may do. */
+  /** `absent`: lines must be added. `wrong`: an existing line must be changed, which only the admin may do. */
   readonly kind: 'absent' | 'wrong'
-  /** Where absent: the name under which the tracker is defined already, so that it only has to be used. */
+  /** If absent: the name under which the tracker is already defined, so that it only has to be used. */
   readonly defined: string | null
   /** For the operator: place, what is wrong, what to do. */
   readonly text: string
@@ -42,7 +42,7 @@ function fifoGaps(path: string, globals: Statement[], fifo: string): Gap[] {
   /* keepalived keeps the first one. */
   const line = all(globals, 'vrrp_notify_fifo')[0]
   if (line === undefined) {
-    const text = `${path}: no vrrp_notify_fifo; add "vrrp_notify_fifo ${fifo}" to global_defs`
+    const text = `${path}: vrrp_notify_fifo is missing; add "vrrp_notify_fifo ${fifo}" to global_defs`
     return [{ ...gap, kind: 'absent', text }]
   }
   if (isPath(line.words[1], fifo)) return []
@@ -54,7 +54,7 @@ function isPath(word: string | undefined, path: string): boolean {
   return word !== undefined && normalize(word) === normalize(path)
 }
 
-/** The tracker's weight as the instance uses it: its own word or that of the definition; NaN where it is reversed. */
+/** The weight of the tracker in this instance: its own, or that of the definition; NaN if it is reversed. */
 function weightOf(use: Statement, definition: Statement | undefined, byDefault: number): number {
   const words =
     use.words[1] === 'weight' ? use.words.slice(1) : (last(definition?.block ?? null, 'weight')?.words ?? [])
@@ -78,11 +78,11 @@ function barGaps(root: Statement[], instance: Statement, bar: string): Gap[] {
     if (definition.order > use.order)
       return [{ ...gap, kind: 'wrong', text: definedTooLate(use, definition) }]
     if (weightOf(use, definition, 1) === 0) return []
-    const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority and does not put the instance in FAULT`
+    const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority instead of putting the instance into FAULT`
     return [{ ...gap, kind: 'wrong', text }]
   }
   const defined = definedBefore(definitions, instance)
-  const text = `${at(instance)}: ${name}: no track_file for ${bar}; the agent cannot bar it. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
+  const text = `${at(instance)}: ${name}: there is no track_file for ${bar}, so the agent cannot bar this instance. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
   return [{ ...gap, kind: 'absent', defined, text }]
 }
 
@@ -107,11 +107,11 @@ function checkGaps(root: Statement[], globals: Statement[], instance: Statement)
       script.order > use.order ? [definedTooLate(use, script)] : checkSettings(globals, { name, use, script })
     return texts.map((text) => ({ ...gap, kind: 'wrong', text }))
   }
-  const text = `${at(instance)}: ${name}: no track_script that runs "witness-check ${name}"; nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
+  const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
   return [{ ...gap, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
-/** The check that keepalived runs; null: it runs none. */
+/** The program of the check that keepalived runs; null: it runs none. */
 export function checkProgramIn(root: Statement[]): string | null {
   return all(root, 'vrrp_script').flatMap((script) => checkCommand(script))[0] ?? null
 }
@@ -120,7 +120,7 @@ function runsCheck(script: Statement, name: string): boolean {
   return checkCommand(script).slice(1).includes(name)
 }
 
-/** The check's path and its arguments; nothing where the script is another one. */
+/** The path and the arguments of the check; empty if the script is another one. */
 function checkCommand(script: Statement): string[] {
   const words = (last(script.block, 'script')?.words.slice(1) ?? []).join(' ').split(/[\s'"]+/)
   const program = words.findIndex((word) => basename(word) === 'witness-check')
@@ -136,17 +136,17 @@ function checkSettings(
   if (weightOf(use, script, 0) !== 0)
     warn(
       use,
-      'the check needs weight 0: with any other weight it changes the priority and does not put the instance in FAULT',
+      'the check needs weight 0; with any other weight it changes the priority instead of putting the instance into FAULT',
     )
   for (const keyword of ['interval', 'timeout', 'fall', 'rise']) {
     const line = last(script.block, keyword)
-    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check is made for "${keyword} 1"`)
+    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check needs "${keyword} 1"`)
   }
   const user = last(script.block, 'user') ?? last(globals, 'script_user')
   if (user?.words[1] !== 'root') {
     warn(
       user ?? script,
-      'the check must run as root to read the key of this node: add "user root" to this vrrp_script, or "script_user root" to global_defs',
+      'the check must run as root to read the private key of this node; add "user root" to this vrrp_script, or "script_user root" to global_defs',
     )
   }
   return warnings

@@ -1,4 +1,4 @@
-/** A certificate as it comes back from the witness, before anything is replaced by it. */
+/** Checks a certificate that the witness has issued, before it replaces anything. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf } from '../../shared/error-message.ts'
@@ -19,21 +19,22 @@ const answerSchema = z.object({
 export interface Issued {
   readonly certificate: string
   readonly generation: number
-  /** Of a join: whether the other node's agent is connected to the witness. */
+  /** For a join: whether the other node's agent is connected to the witness. */
   readonly peerConnected: boolean
 }
 
 /**
- * The certificate, if it is this node's, for this key, and of this authority.
+ * The certificate, if it is for this node and this key and signed by this authority.
  * @throws IssueError
  */
 export function readIssued(
   { status, text }: Pick<WitnessAnswer, 'status' | 'text'>,
   expected: { cluster: string; node: string; key: string; authority: string },
 ): Issued {
-  if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answers HTTP ${status}`)
+  if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answered HTTP ${status}`)
   const answer = answerSchema.safeParse(jsonOf(text))
-  if (!answer.success) throw new IssueError('the witness answers what this version does not understand')
+  if (!answer.success)
+    throw new IssueError('the answer of the witness is not understood; install the same version on all hosts')
   const { certificate } = answer.data
   const reason = whyNot(certificate, expected)
   if (reason !== null) throw new IssueError(`the witness sent a certificate that cannot be used: ${reason}`)
@@ -50,7 +51,8 @@ function whyNot(
     if (identity?.kind !== 'node' || identity.cluster !== cluster || identity.node !== node)
       return `it is not for ${cluster}/${node}`
     if (!certificate.checkPrivateKey(createPrivateKey(key))) return 'it is for another key'
-    if (!certificate.verify(new X509Certificate(authority).publicKey)) return 'it is of another authority'
+    if (!certificate.verify(new X509Certificate(authority).publicKey))
+      return 'it is signed by another authority'
     return null
   } catch (cause) {
     return messageOf(cause)

@@ -1,4 +1,7 @@
-/** The certificate of this node, as enrolment put it into the state folder: it must be the one that agent.yaml speaks of. */
+/**
+ * Reads this node's credentials from the state folder, where `join` put them, and checks that they belong to the node
+ * that agent.yaml names.
+ */
 import {
   CredentialsError,
   identityFileIn,
@@ -22,6 +25,6 @@ export function readNodeCredentials({
   if (identity.kind === 'node' && identity.cluster === cluster && identity.node === node) return credentials
   throw new CredentialsError(
     'unusable',
-    `${identityFileIn(stateDir)} is the certificate of ${describeIdentity(identity)}, but agent.yaml says node ${cluster}/${node}: correct cluster and node in agent.yaml, or ${enrol}`,
+    `${identityFileIn(stateDir)} is the certificate of ${describeIdentity(identity)}, but agent.yaml names node ${cluster}/${node}; correct cluster and node in agent.yaml, or ${enrol}`,
   )
 }

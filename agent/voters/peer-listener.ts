@@ -1,5 +1,6 @@
 /**
- * This agent as a voter for its peer: accepts the peer's connection, and nobody else's.
+ * The listener for the peer's agent. It accepts the connection of the peer and of nobody else, and passes its
+ * heartbeats on.
  */
 import type { Server } from 'node:https'
 import {
@@ -35,7 +36,7 @@ export interface PeerListenerOptions {
   readonly isKnownAddress: (address: string) => boolean
   /** Whether this node's vote on any instance is promised to the peer now. */
   readonly promised: () => boolean
-  /** Called for each beat; `answer` for this beat is collected until it returns. */
+  /** Called for each beat. The answers to this beat are collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
   readonly onRefused: (reason: string, text: string) => void
@@ -56,11 +57,11 @@ interface Incarnation {
   heardAtMs: number
 }
 
-/** The peer dials one connection; a second comes while the first is dying. */
+/** The peer has one connection, and others while an old one is being replaced. */
 const maxConnections = 8
-/** Also those that have not said yet who they are. */
+/** Includes those that have not proved yet who they are. */
 const mostConnections = 256
-/** A connection that says no hello by then is closed. */
+/** A connection that has sent no hello by then is closed. */
 const helloTimeoutMs = 2000
 
 export class PeerListener {
@@ -69,7 +70,7 @@ export class PeerListener {
   #acceptor: { close(): void } | null = null
   #peer: Peer | null = null
   #incarnation: Incarnation | null = null
-  /** Those that were replaced: a message of theirs is a ghost's. */
+  /** The incarnations that were superseded. Their messages no longer count. */
   #past: Past = []
   #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
 
@@ -82,7 +83,7 @@ export class PeerListener {
       onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
       monotonicMs: options.monotonicMs,
       onRefused: (reason, from) =>
-        options.onRefused(reason, `a connection from ${from} was cut before its hello`),
+        options.onRefused(reason, `a connection from ${from} was closed before its hello`),
     })
   }
 
@@ -94,7 +95,7 @@ export class PeerListener {
       await listen(listener.#server, { host: address, port })
     } catch (cause) {
       throw new PeerListenerError(
-        `cannot listen on ${address}:${port}: ${messageOf(cause)}: change "listen" in agent.yaml`,
+        `cannot listen on ${address}:${port} (${messageOf(cause)}); change "listen" in agent.yaml`,
         { cause },
       )
     }
@@ -102,7 +103,7 @@ export class PeerListener {
     return listener
   }
 
-  /** Where it listens; differs from the options where those say port 0. */
+  /** The port on which it listens; differs from the options if those say port 0. */
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : this.#options.listen.port
@@ -147,7 +148,10 @@ export class PeerListener {
       onRefused: (reason, text, from) =>
         this.#options.onRefused(reason, `a connection from ${from} was refused before its hello: ${text}`),
       onOpen: (connection) => {
-        const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
+        const timer = setTimeout(
+          () => this.#refuse(connection, 'no-hello', 'no hello was received'),
+          helloTimeoutMs,
+        )
         said.set(connection.id, timer)
       },
       onMessage: (connection, data) => {
@@ -178,7 +182,7 @@ export class PeerListener {
       case 'tell':
       case 'drilled':
         // For the witness only.
-        return this.#options.onRefused('tell', 'the peer told what only the witness is told')
+        return this.#options.onRefused('tell', 'the peer sent a message that is meant for the witness only')
       default:
         return assertNever(message)
     }
@@ -187,15 +191,19 @@ export class PeerListener {
   #takeHello(connection: AcceptedConnection, hello: Hello): void {
     const { cluster, node } = this.#options
     if (hello.cluster !== cluster)
-      return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
-    if (this.#peer === null) return connection.close('no plan names a peer yet')
+      return this.#refuse(
+        connection,
+        'foreign-cluster',
+        `the hello names cluster "${hello.cluster}", but this node belongs to cluster "${cluster}"`,
+      )
+    if (this.#peer === null) return connection.close('this agent does not know its peer yet')
     const refusal = this.#refusalOf(connection.identity)
     if (refusal !== null) return this.#refuse(connection, 'unauthenticated', refusal)
     if (hello.node !== this.#peer.name)
       return this.#refuse(
         connection,
         'impersonation',
-        `a hello as "${hello.node}" with the certificate of "${this.#peer.name}"`,
+        `a hello as "${hello.node}" came with the certificate of "${this.#peer.name}"`,
       )
     const atMs = this.#options.nowMs()
     const incarnation = this.#incarnationOf(connection, hello, atMs)
@@ -211,13 +219,14 @@ export class PeerListener {
   #refusalOf(identity: Identity): string | null {
     const { cluster } = this.#options
     if (this.#peer !== null) return refusalOfPeer({ cluster, peer: this.#peer }, identity)
-    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
+    // Until the witness has named the peer, the peer may connect too early. It is turned away at its hello and
+    // connects again.
     return identity.kind === 'node' && identity.cluster === cluster
       ? null
-      : `this is ${describeIdentity(identity)} and no node of cluster ${cluster}`
+      : `this is ${describeIdentity(identity)}, not a node of cluster ${cluster}`
   }
 
-  /** Which start of the peer speaks now; null: this one does not, and was refused. */
+  /** The incarnation that speaks for the peer now; null: this connection does not, and was refused. */
   #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#options.timing()
     const present = this.#present(atMs)
@@ -231,12 +240,16 @@ export class PeerListener {
         this.#refuse(
           connection,
           'double',
-          `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
+          `another agent with the name "${hello.node}" is connected and alive; check whether a host was cloned`,
         )
         return null
       case 'past':
         connection.send({ type: 'superseded' })
-        this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
+        this.#refuse(
+          connection,
+          'old-incarnation',
+          "this instance of the peer's agent was replaced by a newer one",
+        )
         return null
       default:
         return assertNever(standing)
@@ -256,7 +269,7 @@ export class PeerListener {
     const old = this.#incarnation
     if (old !== null) {
       this.#past = pastWith(this.#past, old.incarnation)
-      old.connection?.close('the peer started anew')
+      old.connection?.close("the peer's agent has restarted")
     }
     const next = { incarnation, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
     this.#incarnation = next
@@ -266,9 +279,12 @@ export class PeerListener {
   #takeBeat(connection: AcceptedConnection, beat: Beat): void {
     const incarnation = this.#incarnation
     if (incarnation?.connection !== connection)
-      return this.#refuse(connection, 'no-hello', 'a beat without a hello that was accepted')
+      return this.#refuse(connection, 'no-hello', 'a heartbeat came without an accepted hello before it')
     if (beat.seq <= incarnation.lastSeq)
-      return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
+      return this.#options.onRefused(
+        'replayed',
+        `heartbeat ${beat.seq} is not newer than heartbeat ${incarnation.lastSeq}`,
+      )
     incarnation.lastSeq = beat.seq
     const atMs = this.#options.nowMs()
     incarnation.beatAtMs = atMs
@@ -277,7 +293,8 @@ export class PeerListener {
     this.#collecting = collecting
     this.#options.onBeat(beat)
     this.#collecting = null
-    // As when the beat came, not as late as it may be: what echoes this is newer than the beat, and no more.
+    // The instant at which the beat came, although it is later now. A beat that echoes it is newer than this beat;
+    // nothing more may be concluded.
     this.#send(beat.seq, collecting.verdicts, atMs)
   }
 

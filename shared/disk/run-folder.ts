@@ -1,6 +1,7 @@
 /**
- * The run folder (tmpfs): what keepalived and the check read. It outlives the agent on purpose, so it comes from
- * tmpfiles.d and never from a RuntimeDirectory of the agent's unit: keepalived's inotify watch would go with it.
+ * The run folder (tmpfs), which holds what keepalived and the check read. It outlives the agent on purpose, so it is
+ * created by tmpfiles.d and never as the RuntimeDirectory of the agent's unit, with which keepalived's inotify watch
+ * would disappear.
  */
 import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -17,12 +18,11 @@ export function assertRunFolder(runDir: string): void {
   } catch (cause) {
     throw new RunFolderError(missing(runDir), { cause })
   }
-  if (!isFolder)
-    throw new RunFolderError(`runDir ${runDir} is not a folder: give it another path in agent.yaml`)
+  if (!isFolder) throw new RunFolderError(`runDir ${runDir} is not a folder; set another path in agent.yaml`)
 }
 
 /**
- * Puts a file into place whole: a reader sees the old text or the new one.
+ * Replaces a file as a whole, so that a reader sees either the old text or the new one.
  * @throws RunFolderError
  */
 export function replaceFile(path: string, text: string): void {
@@ -41,7 +41,7 @@ export function replaceFile(path: string, text: string): void {
 
 function missing(runDir: string): string {
   return (
-    `runDir ${runDir} is missing: make it before keepalived starts ` +
+    `runDir ${runDir} is missing; create it before keepalived starts ` +
     `("systemd-tmpfiles --create", or "mkdir -m 0755 ${runDir}" on a tmpfs), then restart keepalived and the agent`
   )
 }

@@ -1,4 +1,7 @@
-/** YAML configuration files: read once at start, strict, and every mistake told with its place and its remedy. */
+/**
+ * YAML configuration files: read once at the start, checked strictly, and every mistake reported with its place and
+ * its remedy.
+ */
 import { readFileSync } from 'node:fs'
 import {
   isMap,
@@ -35,7 +38,7 @@ export function loadConfig<T>(path: string, schema: z.ZodType<T>): T {
   return parseConfig({ path, text: readConfig(path), schema })
 }
 
-/** As `loadConfig`, of a text that is already here. */
+/** As `loadConfig`, for a text that has already been read. */
 export function parseConfig<T>({
   path,
   text,
@@ -77,19 +80,19 @@ function readConfig(path: string): string {
       case 'ENOENT':
         throw new ConfigError(
           [
-            `${path}: no such file: create it (docs/OPERATING.md lists the options), or name another with --config`,
+            `${path}: there is no such file; create it (docs/operating/options.md lists the options), or name another one with --config`,
           ],
           { cause },
         )
       case 'EACCES':
         throw new ConfigError(
-          [`${path}: this user may not read it: change its owner or mode, or run as root`],
+          [`${path}: this user may not read it; change its owner or mode, or run this as root`],
           {
             cause,
           },
         )
       case 'EISDIR':
-        throw new ConfigError([`${path}: a folder: name the file in it with --config`], { cause })
+        throw new ConfigError([`${path}: this is a folder; name the file in it with --config`], { cause })
       default:
         throw new ConfigError([`${path}: cannot be read: ${String(cause)}`], { cause })
     }
@@ -105,7 +108,7 @@ function toPlain(document: Document, path: string): unknown {
   }
   if (isPartOfItself(value))
     throw new ConfigError([
-      `${path}: not YAML: an alias stands in the value that it names: write the value out`,
+      `${path}: not YAML: an alias is used inside the value that it names; write out the value`,
     ])
   return value
 }
@@ -116,7 +119,7 @@ function isPartOfItself(value: unknown, around: readonly unknown[] = []): boolea
   return Object.values(value).some((inner) => isPartOfItself(inner, [...around, value]))
 }
 
-/** `key` names an option of the map at `path` that is there and should not be. */
+/** `key` names an option of the map at `path` that should not be there. */
 interface Mistake {
   readonly path: Path
   readonly key: string | null
@@ -132,10 +135,10 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
     }
     case 'invalid_type':
       if (issue.input === null)
-        return at(`empty: ${article(issue.expected)} is expected: fill it in, or remove it`)
+        return at(`empty, but ${article(issue.expected)} is expected; fill it in, or remove it`)
       return at(
         issue.input === undefined
-          ? `missing: ${article(issue.expected)} is expected: add it`
+          ? `missing, but ${article(issue.expected)} is expected; add it`
           : `${show(issue.input)} is not ${article(issue.expected)}`,
       )
     case 'invalid_value':
@@ -145,13 +148,15 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
         {
           path: issue.path.slice(0, -1),
           key: String(issue.path.at(-1)),
-          text: `not a name that can stand here: ${issue.issues.map((inner) => inner.message).join('; ')}`,
+          text: `this name is not valid here: ${issue.issues.map((inner) => inner.message).join('; ')}`,
         },
       ]
     case 'too_small':
-      return at(`${show(issue.input)} is too small: ${bound(issue.origin, 'at least', issue.minimum)}`)
+      return at(
+        `${show(issue.input)} is too small; it must ${bound(issue.origin, 'at least', issue.minimum)}`,
+      )
     case 'too_big':
-      return at(`${show(issue.input)} is too big: ${bound(issue.origin, 'at most', issue.maximum)}`)
+      return at(`${show(issue.input)} is too big; it must ${bound(issue.origin, 'at most', issue.maximum)}`)
     case 'custom':
       return at(issue.message)
     case 'invalid_format':
@@ -168,13 +173,13 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
 function bound(origin: string, words: string, limit: number | bigint): string {
   switch (origin) {
     case 'string':
-      return `${words} ${limit} characters`
+      return `have ${words} ${limit} characters`
     case 'array':
     case 'map':
     case 'object':
-      return `${words} ${limit} entries`
+      return `have ${words} ${limit} entries`
     default:
-      return `${words} ${limit}`
+      return `be ${words} ${limit}`
   }
 }
 
@@ -213,7 +218,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema
 }
 
-/** Where the value at `path` starts, or the named key in it; of what is missing, where its parent starts. */
+/** Where the value at `path` starts, or the named key in it. If it is missing, where its parent starts. */
 function offsetOf(document: Document, path: Path, key: string | null): number {
   const steps = key === null ? path : [...path, key]
   let node: unknown = document.contents
@@ -224,7 +229,7 @@ function offsetOf(document: Document, path: Path, key: string | null): number {
       const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step))
       if (!isPair(pair)) return offset
       if (keyWanted) return startOf(pair.key)
-      // Until its value proves to be there, a key is the best place to point at.
+      // A key is the best place to point at as long as its value may be missing.
       offset = startOf(pair.value) === 0 ? startOf(pair.key) : startOf(pair.value)
       node = pair.value
     } else if (isSeq(node) && typeof step === 'number') {

@@ -1,6 +1,6 @@
 /**
- * The private key and the certificate of this host's part, and the certificate of the authority that it trusts: two files
- * in one folder. Key and certificate stand in one file, so that a renewal replaces both or neither.
+ * The private key and certificate of this program, and the certificate of the authority that it trusts: two files in
+ * one folder. Key and certificate are in one file, so that a renewal replaces both or neither.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
@@ -18,7 +18,10 @@ export interface Credentials {
   readonly authority: string
 }
 
-/** What is missing, too open, of another owner, torn or does not fit together. The message names file and remedy. */
+/**
+ * The credentials are missing, readable by others, of another owner, torn, or do not fit together. The message names
+ * the file and the remedy.
+ */
 export class CredentialsError extends Error {
   readonly code: 'missing' | 'unusable'
 
@@ -39,7 +42,7 @@ export function authorityFileIn(folder: string): string {
 }
 
 /**
- * @param remedy what the admin is told to do where they are missing or broken
+ * @param remedy what the message tells the admin to do if they are missing or broken
  * @throws CredentialsError
  */
 export function readCredentials(
@@ -51,21 +54,27 @@ export function readCredentials(
   const { key, certificate } = readKeyAndCertificate(readPrivate(identityFile, remedy))
   const authority = read(authorityFile, remedy)
   if (key === undefined || certificate === undefined)
-    throw new CredentialsError('unusable', `${identityFile}: no key and certificate in it: ${remedy}`)
+    throw new CredentialsError(
+      'unusable',
+      `${identityFile} does not contain a key and a certificate: ${remedy}`,
+    )
   try {
     const leaf = new X509Certificate(certificate)
     if (!leaf.checkPrivateKey(createPrivateKey(key)))
-      throw new CredentialsError('unusable', `${identityFile}: the key is not the certificate's: ${remedy}`)
+      throw new CredentialsError(
+        'unusable',
+        `${identityFile}: the key does not belong to the certificate: ${remedy}`,
+      )
     if (!leaf.verify(new X509Certificate(authority).publicKey))
       throw new CredentialsError(
         'unusable',
-        `${identityFile}: not signed by the authority of ${authorityFile}: ${remedy}`,
+        `${identityFile}: the certificate is not signed by the authority in ${authorityFile}: ${remedy}`,
       )
     const identity = identityOf(leaf)
     if (identity === null)
       throw new CredentialsError(
         'unusable',
-        `${identityFile}: the certificate names nobody that is known here: ${remedy}`,
+        `${identityFile}: the certificate names neither a node, an admin nor the witness: ${remedy}`,
       )
     return { key, certificate, authority, identity }
   } catch (cause) {
@@ -78,7 +87,7 @@ export function readCredentials(
   }
 }
 
-/** Durable when it returns. The authority goes first: a certificate without it is of no use. */
+/** Durable when it returns. The authority is written first, because a certificate without it is of no use. */
 export function writeCredentials(folder: string, { key, certificate, authority }: Credentials): void {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   placeFile(authorityFileIn(folder), authority, 0o644)
@@ -93,10 +102,10 @@ function readPrivate(path: string, remedy: string): string {
     if ((mode & 0o077) !== 0)
       throw new CredentialsError(
         'unusable',
-        `${path}: mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets others read the private key: run "chmod 600 ${path}"; if somebody may have read it: ${remedy}`,
+        `${path}: mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users read the private key; run "chmod 600 ${path}", and if somebody may have read the key: ${remedy}`,
       )
     if (uid !== 0 && uid !== process.getuid?.() && process.getuid?.() !== 0)
-      throw new CredentialsError('unusable', `${path}: owned by user ${uid}: run "chown root ${path}"`)
+      throw new CredentialsError('unusable', `${path} is owned by user ${uid}; run "chown root ${path}"`)
     return text
   } finally {
     closeSync(descriptor)

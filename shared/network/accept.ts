@@ -1,4 +1,4 @@
-/** The listening side of a connection: the WebSocket upgrade, and why one is refused. */
+/** The listening side of a connection: it accepts or refuses WebSocket upgrades. */
 import type WebSocket from 'ws'
 import type { Server } from 'node:https'
 import { WebSocketServer } from 'ws'
@@ -21,7 +21,7 @@ import { identityOfPeer, plainAddress } from './secure-server.ts'
 /**
  * Accepts agents on an HTTPS server of the caller's (shared/network/secure-server.ts).
  * @param options.refusalOf why somebody with a certificate of the authority may not connect; null: they may
- * @param options.onRefused is told why an upgrade was refused, for the counters
+ * @param options.onRefused gets the reason why an upgrade was refused, for the counters
  * @param options.monotonicMs for the rate limit alone, which no lease depends on
  * @returns a handle that ends every connection and stops accepting
  */
@@ -51,7 +51,11 @@ export function acceptAgents(
     if (pathOf(request) !== agentPath) return refuse('unknown-path', '404 Not Found', 'no such path')
     const identity = identityOfPeer(socket)
     if (identity === null)
-      return refuse('unauthenticated', '401 Unauthorized', 'no certificate of this authority was shown')
+      return refuse(
+        'unauthenticated',
+        '401 Unauthorized',
+        'the client showed no certificate of this authority',
+      )
     const refusal = options.refusalOf(identity)
     if (refusal !== null)
       return refuse('unauthenticated', '403 Forbidden', `${describeIdentity(identity)}: ${refusal}`)

@@ -1,9 +1,9 @@
-/** Whether this host's credentials are there, fit together, and are those of the node that agent.yaml names. */
+/** Whether this host's credentials exist, fit together, and belong to the node that agent.yaml names. */
 import { describeIdentity } from '../../../shared/identity/identity.ts'
 import { type Credentials, CredentialsError, readCredentials } from '../../../shared/identity/credentials.ts'
 import { fail, type Finding, ok } from './finding.ts'
 
-const remedy = 'enrol this node: "witnessctl invite" on the witness, then "witness-agent join" here'
+const remedy = 'enrol this node: run "witnessctl invite" on the witness host, then "witness-agent join" here'
 
 export function checkIdentity(of: {
   readonly stateDir: string
@@ -17,21 +17,21 @@ export function checkIdentity(of: {
       return {
         finding: ok(
           'identity',
-          `the certificate is ${node}'s of ${cluster} (generation ${identity.generation})`,
+          `the certificate is for ${node} of ${cluster} (generation ${identity.generation})`,
         ),
         credentials,
       }
     return {
       finding: fail(
         'identity',
-        `the certificate in ${stateDir} is that of ${describeIdentity(identity)}, and agent.yaml says node ${cluster}/${node}`,
+        `the certificate in ${stateDir} is that of ${describeIdentity(identity)}, but agent.yaml names node ${cluster}/${node}`,
         `correct cluster and node in agent.yaml, or ${remedy}`,
       ),
       credentials: null,
     }
   } catch (cause) {
     if (!(cause instanceof CredentialsError)) throw cause
-    // Its message says what to do already.
+    // The message already contains the remedy.
     const [text = '', ...rest] = cause.message.split(`: ${remedy}`)
     return { finding: fail('identity', text + rest.join(''), remedy), credentials: null }
   }

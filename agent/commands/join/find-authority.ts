@@ -1,6 +1,7 @@
 /**
- * Finds the authority that an invite speaks of among the certificates that the other end shows. Nothing is verified by
- * that, and nothing is said: anybody can show a certificate that is public. It is what the next connection is verified by.
+ * Finds the authority that an invite names among the certificates that the other end shows. This verifies nothing,
+ * because anybody can show a public certificate, and nothing is sent. The next connection is verified with this
+ * authority.
  */
 import { X509Certificate } from 'node:crypto'
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
@@ -25,8 +26,8 @@ export async function findAuthority(options: {
   const authority = (await chainOf(options)).find((one) => fingerprintOf(one) === fingerprint)
   if (authority !== undefined) return authority.toString()
   throw new JoinError(
-    `${host} port ${port} is not the witness that made this invite: wrong address, another witness, or somebody stands between. ` +
-      `The secret was not sent. Make another invite with the right --address at the witness`,
+    `${host} port ${port} is not the witness that created this invite: the address is wrong, it is another witness, or something is intercepting the connection. ` +
+      `The secret was not sent. Create another invite with the right --address on the witness host`,
   )
 }
 
@@ -44,7 +45,7 @@ function chainOf({
     const fail = (cause: Error): void => {
       reject(
         new JoinError(
-          `the witness at ${host} port ${port} cannot be reached (${reasonOf(cause)}): is witnessd running, is the address right, and does a firewall let this host through? Another address is given with "witnessctl invite --address"`,
+          `the witness at ${host} port ${port} cannot be reached (${reasonOf(cause)}); check that witnessd is running, that the address is right, and that no firewall blocks this host. To use another address, create an invite with "witnessctl invite --address"`,
           { cause },
         ),
       )

@@ -1,4 +1,7 @@
-/** keepalived.conf as it is, as it was before our lines, and as it would be with them. Nothing is written here. */
+/**
+ * keepalived.conf as it is, as it is without the lines of setup, and as it would be with them. Nothing is written
+ * here.
+ */
 import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
 import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
 import {
@@ -34,7 +37,7 @@ export interface Draft {
   readonly changes: readonly Change[]
   readonly mainRealPath: string
   readonly includes: readonly Include[]
-  /** Of our lines, where somebody changed them since. */
+  /** Where the added lines have been changed since. */
   readonly edited: readonly string[]
 }
 
@@ -42,7 +45,7 @@ export interface ApplyDraft extends Draft {
   readonly root: Statement[]
   readonly instances: Statement[]
   readonly profiles: readonly Profile[]
-  /** What our lines do not mend. */
+  /** The gaps that the added lines do not close. */
   readonly gaps: readonly Gap[]
   readonly parserWarnings: readonly string[]
 }
@@ -70,7 +73,7 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   const base = readStatements(path, configId, baseDrafts)
   const baseInstances = uniqueInstances(base.root, [])
   if (baseInstances.length === 0)
-    throw new SetupError(`${path}: there is no vrrp_instance in it, so there is no VIP to protect`)
+    throw new SetupError(`${path}: it has no vrrp_instance, so there is no VIP to protect`)
   const insertions = planInsertions(base, { bases: sources.bases, instances: baseInstances, options })
   const after = new Map(
     [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
@@ -115,7 +118,7 @@ function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readon
   }
 }
 
-/** Its own mistakes are in lines that the admin does not have. */
+/** Mistakes of the candidate are in lines that the admin does not have, so they are reported without their places. */
 function readCandidate(path: string, configId: string, drafts: Drafts): ReadStatements {
   try {
     return readStatements(path, configId, drafts)
@@ -127,7 +130,7 @@ function readCandidate(path: string, configId: string, drafts: Drafts): ReadStat
 
 function readDifferently(path: string, cause?: Error): SetupError {
   return new SetupError(
-    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
+    `${path}: with the lines added, keepalived would read some of your lines differently, so nothing was changed. Add the lines by hand (docs/operating/setup.md)`,
     { cause },
   )
 }
@@ -150,7 +153,10 @@ function relocated(
   return root.map(moved)
 }
 
-/** For each row of the candidate the number of its line now; for one of our own, that of the admin's row after it. */
+/**
+ * For each row of the candidate its line number in the current file; for an added row, that of the admin's row after
+ * it.
+ */
 function currentLines(candidate: readonly Row[], current: readonly Row[]): number[] {
   const foreign = current.flatMap(({ isOurs }, row) => (isOurs ? [] : [row + 1]))
   let passed = 0
@@ -168,8 +174,8 @@ function decoded(texts: ReadonlyMap<string, string>): Drafts {
 }
 
 /**
- * Definitions, conditions and includes can make of a line what nobody foresaw; so the outcome is looked at before it
- * is shown: every line of the admin's is read as before, and what was missing is there.
+ * Definitions, conditions and includes can give a line an unforeseen meaning. The result is therefore checked before
+ * it is shown: every line of the admin's must be read as before, and the missing lines must be there.
  */
 function assertSound(outcome: {
   path: string
@@ -190,6 +196,6 @@ function assertSound(outcome: {
   const missing = gaps.find(({ kind }) => kind === 'absent')
   if (missing !== undefined)
     throw new SetupError(
-      `${missing.text}. Setup cannot add it here; nothing was changed. Add it by hand (README.md, "Protect a pair")`,
+      `${missing.text}. Setup cannot add it here, so nothing was changed. Add it by hand (docs/operating/setup.md)`,
     )
 }

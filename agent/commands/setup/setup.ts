@@ -1,6 +1,6 @@
 /**
- * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, takes them back. It never starts, reloads
- * or stops keepalived. docs/operating/setup.md has its options and exit codes.
+ * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, and removes them again. It never starts,
+ * reloads or stops keepalived. docs/operating/setup.md has its options and exit codes.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -23,7 +23,7 @@ export const setupExits = {
   done: 0,
   /** Without `--apply`: lines are missing, and the diff shows them. */
   wouldChange: 1,
-  /** Something for the admin to put right; nothing was changed. */
+  /** Something that the admin must correct; nothing was changed. */
   mistake: 2,
 } as const
 export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
@@ -39,7 +39,7 @@ const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 export interface SetupOptions {
   readonly does: 'show' | 'apply' | 'undo'
-  /** agent.yaml; defaults are taken where the usual one is not there yet. */
+  /** agent.yaml; if the usual one does not exist yet, the defaults are used. */
   readonly config: string
   /** Instead of agent.yaml's `keepalived.config`. */
   readonly keepalivedConfig: string | null
@@ -68,22 +68,23 @@ interface Parsed {
 export function addSetupCommand(program: Command): void {
   program
     .command('setup')
-    .description(
-      'Shows which lines keepalived.conf lacks; adds them with --apply, takes them back with --undo.',
-    )
+    .description('Shows which lines keepalived.conf lacks; adds them with --apply, removes them with --undo.')
     .addOption(new Option('--apply', 'back up, test with keepalived -t, and add the lines').conflicts('undo'))
-    .addOption(new Option('--undo', 'take the lines back'))
-    .option('--advised', 'also what is advisable only: GARP refresh, nopreempt, enable_script_security')
-    .option('--keepalived-config <file>', "keepalived's configuration, instead of agent.yaml's")
-    .option('--config-id <id>', "keepalived's -i, where it is given one")
-    .option('--check-program <file>', 'the check that keepalived shall run', defaultCheckProgram)
+    .addOption(new Option('--undo', 'remove the lines again'))
+    .option('--advised', 'also add what is only advisable: GARP refresh, nopreempt, enable_script_security')
+    .option(
+      '--keepalived-config <file>',
+      "keepalived's configuration, instead of keepalived.config in agent.yaml",
+    )
+    .option('--config-id <id>', "the value of keepalived's -i option, if it is started with one")
+    .option('--check-program <file>', 'the check that keepalived runs', defaultCheckProgram)
     .option('--config <file>', 'configuration of the agent', defaultConfig)
     .addHelpText(
       'after',
       '\nExit codes: 0 done, or nothing to do; 1 lines are missing (without --apply); 2 a mistake, nothing was changed.',
     )
     .action(async (_options: unknown, command: Command) => {
-      // The program has --config for itself, too, and takes it wherever it stands.
+      // The program itself also has --config, and takes it wherever it is written.
       const parsed = command.optsWithGlobals<Parsed>()
       process.exitCode = await runSetup(optionsOf(parsed), {
         now: new Date(),
@@ -109,7 +110,7 @@ export async function runSetup(options: SetupOptions, surroundings: SetupSurroun
     return await new Setup(options, surroundings).run()
   } catch (cause) {
     if (!isForAdmin(cause)) throw cause
-    surroundings.say(isDenied(cause) ? `${cause.message}; run it as root` : cause.message)
+    surroundings.say(isDenied(cause) ? `${cause.message}; run this as root` : cause.message)
     return setupExits.mistake
   }
 }
@@ -120,7 +121,7 @@ function isForAdmin(cause: unknown): cause is Error {
   )
 }
 
-/** No permission, a full disk: the system's own message names the file. */
+/** No permission or a full disk, for example. The system's own message names the file. */
 function isOfSystem(cause: unknown): boolean {
   return cause instanceof Error && 'syscall' in cause && 'path' in cause
 }
@@ -141,7 +142,8 @@ class Setup {
   constructor(options: SetupOptions, surroundings: SetupSurroundings) {
     this.#options = options
     this.#surroundings = surroundings
-    // Whoever names a file means it: the defaults in its place would protect other paths than the agent's.
+    // A file that was named must exist, because with the defaults instead setup would protect other paths than the
+    // agent's.
     const isNotThereYet = options.config === defaultConfig && !existsSync(options.config)
     const { runDir, stateDir, keepalived } = isNotThereYet
       ? defaultOf
@@ -166,7 +168,7 @@ class Setup {
     })
     this.#tell(draft)
     if (draft.changes.length === 0) {
-      this.#say('Nothing to do: every line that setup adds is there.')
+      this.#say('Nothing to do: every line that setup adds is already there.')
       return setupExits.done
     }
     this.#showDiff(draft)
@@ -199,18 +201,18 @@ class Setup {
     await this.#test(draft)
     for (const { realPath } of draft.changes) {
       const copy = backUp(realPath, { at: this.#surroundings.now, includes: draft.includes })
-      this.#say(`Kept as it was: ${copy}`)
+      this.#say(`The previous version was saved as ${copy}`)
     }
     this.#replace(draft.changes)
     this.#say(
-      'Done; keepalived still runs with its old configuration. With the agent running (systemctl status witness-agent), on the standby first and then on the holder: systemctl reload keepalived',
+      'Done. keepalived still runs with its old configuration. Make sure that the agent is running (systemctl status witness-agent), then run "systemctl reload keepalived", first on the standby and then on the holder.',
     )
     return setupExits.done
   }
 
   async #undo(): Promise<SetupExit> {
     const draft = draftUndo({ path: this.#path, configId: this.#configId })
-    for (const line of draft.edited) this.#say(`! ${line}; they go all the same`)
+    for (const line of draft.edited) this.#say(`! ${line}; setup removes them all the same`)
     if (draft.changes.length === 0) {
       this.#say(`Nothing to do: ${this.#path} and what it includes has no line that setup added.`)
       return setupExits.done
@@ -220,12 +222,12 @@ class Setup {
       await this.#test(draft)
     } catch (cause) {
       if (!(cause instanceof KeepalivedMissing)) throw cause
-      this.#say('! keepalived is not installed, so the outcome is not tested')
+      this.#say('! keepalived is not installed, so the result is not tested')
     }
     this.#replace(draft.changes)
     for (const change of draft.changes) this.#say(comparedWithBackups(change))
     this.#say(
-      'Done; keepalived still runs with its old configuration. On the standby first and then on the holder: systemctl reload keepalived; after that the agent is not needed any more: systemctl disable --now witness-agent',
+      'Done. keepalived still runs with its old configuration. Run "systemctl reload keepalived", first on the standby and then on the holder. After that the agent is no longer needed: systemctl disable --now witness-agent',
     )
     return setupExits.done
   }
@@ -237,11 +239,14 @@ class Setup {
     )
     if (complaints.length === 0) return
     throw new SetupError(
-      `keepalived -t finds a fault in the new configuration that it does not find in the present one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
+      `keepalived -t finds a fault in the new configuration that it does not find in the current one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
     )
   }
 
-  /** Each file is whole by itself: what is between two of them after a crash works, and a second run completes it. */
+  /**
+   * Each file is complete by itself. The state between two of them after a crash works, and a second run completes
+   * it.
+   */
   #replace(changes: readonly Change[]): void {
     const done: Change[] = []
     try {
@@ -264,8 +269,8 @@ function comparedWithBackups({ file, realPath, to }: Change): string {
   const copies = readdirSync(folder).filter((name) => isBackupOf(name, realPath))
   const same = copies.find((name) => readBytes(join(folder, name)) === to)
   if (same !== undefined)
-    return `${file}: as it was before, byte for byte (${join(folder, same)} is not needed any more)`
+    return `${file}: as it was before, byte for byte (${join(folder, same)} is no longer needed)`
   return copies.length === 0
-    ? `${file}: our lines are gone; no copy from before is there to compare with`
-    : `${file}: our lines are gone; what you changed since setup added them is kept`
+    ? `${file}: the lines of setup are removed; there is no earlier copy to compare with`
+    : `${file}: the lines of setup are removed; what you have changed since setup added them is kept`
 }

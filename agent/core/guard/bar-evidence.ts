@@ -1,6 +1,6 @@
 /**
- * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double every
- * failover, since leaving FAULT costs keepalived a whole master-down time. Pure.
+ * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double the
+ * time of every failover, because leaving FAULT costs keepalived a whole master-down time. Pure.
  */
 import type { Guard, Leave } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
@@ -8,12 +8,13 @@ import type { BarCause } from './phase.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from './hearing.ts'
 
-/** Why this node may not claim while its vote stands with the peer. */
+/** Why this node may not claim while its vote is delegated to the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
-  if (leave !== 'none') return `this node goes on its operator's word, and its vote is left with ${holder}`
+  if (leave !== 'none')
+    return `this node is leaving at its operator's request and has delegated its vote to ${holder}`
   return (
-    `this node left its vote with ${holder} when it went, and ${holder} has not handed it back: it may hold the VIP unseen. ` +
-    `If ${holder} is gone for good, stop this agent and run witness-agent take-vote-back`
+    `this node delegated its vote to ${holder} when it left, and ${holder} has not returned it yet. ${holder} may hold the VIP although this node cannot see it. ` +
+    `If ${holder} is gone for good, power it off, stop this agent and run witness-agent take-vote-back`
   )
 }
 
@@ -22,13 +23,13 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
   const left = leftWith(guard.voter)
   if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
-  // With its own vote and one that was left with it a node wins, whether or not anybody is heard.
+  // A node with its own vote and a delegated one wins whether or not it hears anybody.
   const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
   if (alone(guard, atMs) && !couldWinAlone) {
     if (policy.alone === 'keep') return null
     return {
       kind: 'alone',
-      text: `neither the witness nor ${peer ?? 'the peer'} is heard: no claim could win`,
+      text: `this node hears neither the witness nor ${peer ?? 'the peer'}, so it could not win the lease`,
     }
   }
 
@@ -36,18 +37,18 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
   if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
     const lastHeardAtMs = Math.max(guard.peerHeardAtMs ?? -Infinity, guard.listeningSinceMs)
     const newerByMs = guard.witnessWord.renewedAtMs - lastHeardAtMs
-    // Once barred so, a node stays barred until the holder is heard again or its lease is over.
+    // A node barred for this cause stays barred until the holder is heard again or its lease is over.
     if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
       return {
         kind: 'holder-elsewhere',
-        text: `${peer ?? ''} is not heard here for ${Math.round(atMs - lastHeardAtMs)} ms, but the witness hears it renew: the link between the nodes is cut and ${peer ?? ''} holds the lease`,
+        text: `this node has not heard ${peer ?? ''} for ${Math.round(atMs - lastHeardAtMs)} ms, but ${peer ?? ''} still renews its lease at the witness, so the link between the nodes is cut and ${peer ?? ''} holds the lease`,
       }
   }
 
   if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
     return {
       kind: 'no-gateway',
-      text: `this node does not reach its gateway, and ${peer ?? 'the peer'}, which holds the lease, does`,
+      text: `this node cannot reach its gateway, but ${peer ?? 'the peer'}, which holds the lease, can`,
     }
   if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
   return null

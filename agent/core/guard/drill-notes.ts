@@ -1,13 +1,11 @@
-/**
- * What a drill writes down about itself: each rung with its time, how it ended, and what is reported to the
- * witness.
- */
+/** The record of a drill: the time of each rung, how the drill ended, and the report to the witness. */
 import { type Turn, set, tell } from './turn.ts'
 import type { Drilling } from './phase.ts'
 import type { Ladder, Rung } from './fence-ladder.ts'
 import type { Drill, Guard } from './state.ts'
 import type { Drilled } from '../../../shared/protocol/report.ts'
 
+/** A rung of a standby's drill ended. */
 export function noteRung(
   turn: Turn,
   phase: Drilling,
@@ -29,11 +27,11 @@ export function noteRung(
       turn,
       'drill-proved',
       'info',
-      `Drill: rung "${rung}" proved after ${tookMs} ms: the VIP is absent from the kernel; keepalived is ${seen.process === 'absent' ? 'gone' : seen.keepalived}.`,
+      `Drill: fence step "${rung}" was proved after ${tookMs} ms: the kernel does not have the VIP, and keepalived is ${seen.process === 'absent' ? 'gone' : seen.keepalived}.`,
     )
 }
 
-/** A rung of a real fence ended: where the fence is a holder's drill, it is noted for its report. */
+/** A rung of a real fence ended. If that fence is a holder's drill, the rung goes into the report of the drill. */
 export function noteFenceInDrill(turn: Turn, { ladder, proved }: { ladder: Ladder; proved: boolean }): void {
   const { guard, atMs } = turn
   const { drill } = guard
@@ -48,6 +46,7 @@ export function noteFenceInDrill(turn: Turn, { ladder, proved }: { ladder: Ladde
   })
 }
 
+/** The drill is over: it passed if `failure` is null. `backMs`: from the last proof until keepalived was back. */
 export function endDrill(turn: Turn, how: { failure: string | null; backMs: number | null }): void {
   const { drill } = turn.guard
   if (drill === null) return
@@ -68,11 +67,12 @@ function describe({ rungs }: Drill, { timing }: Guard, backMs: number | null): s
   const proofs = rungs.map(({ rung, tookMs }) => `"${rung}" proved after ${tookMs} ms`)
   const slow = rungs.some(({ rung, tookMs }) => rung === 'bar' && tookMs > timing.releaseMs / 4)
   const note = slow
-    ? ` (slow: after ${timing.releaseMs / 4} ms a real fence goes on to the stop command; is this host busy?)`
+    ? ` (slow: a real fence runs the stop command after ${timing.releaseMs / 4} ms; check whether this host is busy)`
     : ''
-  return `${proofs.join(', ')}; keepalived takes part again after ${backMs ?? 0} ms${note}`
+  return `${proofs.join(', ')}; keepalived was back in operation after ${backMs ?? 0} ms${note}`
 }
 
+/** Reports to the witness how a drill ended, or that it was refused. */
 export function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): void {
   turn.effects.push({
     type: 'drilled',
@@ -80,6 +80,7 @@ export function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instanc
   })
 }
 
+/** Removes from the memory that a drill was running and that keepalived must be started again. */
 export function forgetDrill(turn: Turn): void {
   const { number, recentAtMs } = turn.guard.memory
   set(turn, { memory: { stopped: false, number, recentAtMs } })

@@ -1,32 +1,31 @@
 /**
- * Every way into a phase. Phases and events look at facts and decide; whoever enters another phase does it
- * here.
+ * Every way into a phase, in the order of phase.ts; only the phase that a guard starts with is set in guard.ts. Phases
+ * and events look at facts and decide; to enter another phase they call a function of this file. What a phase changes
+ * within itself (`{ ...phase, … }`) stays with the phase.
  */
-import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
+import { type Turn, set, tell } from './turn.ts'
 import { setBar, writePermit } from './permit.ts'
-import { releaseVote } from '../../../shared/core/vote/ask.ts'
-import { type LadderPolicy, startLadder } from './fence-ladder.ts'
+import { startLadder } from './fence-ladder.ts'
+import { drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
-import type { Guard } from './state.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { peerHolds } from './hearing.ts'
 import { newCandidacy } from './lease.ts'
-import { askOwnVote } from './candidate.ts'
+import { askOwnVote, giveBackOwnVote, handoverPatienceMs, outranksPeer } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import type { Phase } from './phase.ts'
+import type { Order } from '../../../shared/protocol/messages.ts'
 
+/** Not MASTER, and free to become it. */
 export function toStandby(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
   writePermit(turn)
 }
 
-export function giveBackOwnVote(turn: Turn): void {
-  const { voter, effects } = releaseVote(turn.guard.voter, turn.guard.node)
-  set(turn, { voter })
-  pushVoteEffects(turn, effects)
-}
-
-/** The VIP is gone and keepalived is not MASTER: the votes go back at once, so that the peer need not wait. */
+/**
+ * The VIP is gone and keepalived is not MASTER. The votes are returned at once, so that the peer need not wait for
+ * them to expire.
+ */
 export function release(turn: Turn): void {
   giveBackOwnVote(turn)
   set(turn, { candidacy: null })
@@ -34,118 +33,97 @@ export function release(turn: Turn): void {
   turn.effects.push({ type: 'beat' })
 }
 
-/** keepalived must be up this long after its start command at the latest. */
-export const startPatienceMs = 15_000
-
-/** The last rung begins after three quarters of this many releaseMs: 600 ms. */
-export const drillPatience = 4
-
-export function fenceOrphan(turn: Turn): void {
-  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
-}
-
-/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
-export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
-  const { guard, atMs } = turn
-  const { reason, first } = why
-  if (guard.policy.mode === 'observe') {
-    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
-    return tell(
-      turn,
-      'would-fence',
-      'warning',
-      `Observe mode: this node would give the VIP up now: ${reason}.`,
-    )
-  }
-  const number = guard.memory.number + 1
-  const gentle = why.only === 'bar'
-  const ladder = startLadder(first, atMs, ladderPolicy(guard, gentle))
-  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
-  set(turn, {
-    phase: { name: 'fencing', reason, ladder, gentle },
-    candidacy: null,
-    // A VIP that was moved on purpose is no reason to hold this node down the next time.
-    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
-    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
-  })
-  setBar(turn, true)
-  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
-  writePermit(turn)
-  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
-  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
-}
-
-export function ladderPolicy(guard: Guard, gentle: boolean): LadderPolicy {
-  const { fence, hasLastResort } = guard.policy
-  const { releaseMs } = guard.timing
-  // In a drill no rival waits: a bar that is late is told apart from one that does nothing. The votes outlast it.
-  const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
-  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
-}
-
-export function enterFenced(
-  turn: Turn,
-  reason: string,
-  { startFailed, drill }: { startFailed: boolean; drill: boolean },
-): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    phase: {
-      name: 'fenced',
-      sinceMs: atMs,
-      reason,
-      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
-      sawAbsent: guard.seen.process === 'absent',
-      startFailed,
-      drill,
-    },
-  })
-  writePermit(turn)
-}
-
-/** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */
+/** keepalived became MASTER during a fence, a rejoin or a drill. It has to win the votes like any other MASTER. */
 export function toClaimant(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
 }
 
-/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
-export function owesStart({ seen, memory, drill }: Guard): boolean {
-  return memory.stopped && seen.process === 'absent' && drill === null
-}
-
-/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
-export function payLater(turn: Turn): void {
-  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
-    startFailed: false,
-    drill: turn.guard.memory.drilling === true,
+/**
+ * keepalived has just begun to listen. Within two advert intervals it shows whether the living holder's adverts
+ * arrive, well before the master-down timer ends. A bar at that point costs no overlap, while a fence later would
+ * cost milliseconds.
+ */
+export function enterProbation(turn: Turn): void {
+  const { advertIntMs } = turn.guard.profile
+  turn.enteredBackup = false
+  set(turn, {
+    phase: {
+      name: 'probation',
+      sinceMs: turn.atMs,
+      untilMs: turn.atMs + 2.2 * advertIntMs,
+      baseline: null,
+      counting: true,
+    },
   })
+  turn.effects.push({ type: 'count-adverts' })
 }
 
-/** keepalived would not start after a drill. */
-export function toFencedAfterDrill(turn: Turn, problem: string): void {
-  returnToFenced(turn, problem)
+/** keepalived is held in FAULT from now on. */
+export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
+  if (turn.guard.candidacy !== null) {
+    giveBackOwnVote(turn)
+    set(turn, { candidacy: null })
+    turn.effects.push({ type: 'beat' })
+  }
+  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
+  setBar(turn, true)
+  writePermit(turn)
 }
 
-/** keepalived would not start: tried again later, each time after a longer wait. */
-export function returnToFenced(turn: Turn, problem: string): void {
-  const { memory } = turn.guard
-  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
-  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
-  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
-  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
+/** `gate: strict`: nobody holds as far as this node knows, so it asks for the votes. */
+export function enterApplying(turn: Turn): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    candidacy: newCandidacy({ epoch: guard.voter.epoch + 1, askedAtMs: atMs, carriedUntilMs: -Infinity }),
+    phase: { name: 'applying', sinceMs: atMs, deadlineMs: atMs + guard.timing.renewMs },
+  })
+  askOwnVote(turn)
+  turn.effects.push({ type: 'beat' })
 }
 
-/** How soon a claim that may still turn asks again. */
+/** `gate: strict`: the lease is won, so keepalived is let out of FAULT. */
+export function enterEntitled(turn: Turn): void {
+  set(turn, { phase: { name: 'entitled', sinceMs: turn.atMs } })
+  setBar(turn, false)
+  writePermit(turn)
+  tell(
+    turn,
+    'lease-won',
+    'info',
+    `This node has the lease (epoch ${turn.guard.candidacy?.epoch ?? 0}); keepalived may become MASTER.`,
+  )
+}
+
+/** keepalived may not become MASTER, for this cause. */
+export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
+  const { phase, policy } = turn.guard
+  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
+  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
+  set(turn, { phase: { name: 'barred', sinceMs, cause } })
+  setBar(turn, true)
+  if (!isNews) return
+  writePermit(turn)
+  // Reported once, however often it is tried again, because otherwise days of blocked VRRP would push their beginning
+  // out of the kept events.
+  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
+  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
+  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER on this node: ${cause.text}.`)
+}
+
+/** How soon a claim asks again for a vote that may still be granted. */
 export const claimRetryMs = 10
 
-/** @param grounds `adopt`: the VIP is here since before this agent (re)started or stood still, so it may already be ours. */
+/**
+ * @param grounds `adopt`: the VIP was here before this agent (re)started or stood still, so the lease may already be
+ * its own
+ */
 export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { guard, atMs } = turn
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here. A vote that was
-  // left with the peer does not come back by a claim.
+  // The holder may hold with the witness's vote and its own, and then this node knows it only from the witness. A
+  // vote that was delegated to the peer does not come back by a claim.
   const handover = (heldByPeer || peerHolds(guard, atMs)) && leftWith(voter) === null && outranksPeer(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
@@ -170,32 +148,23 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
-  const how = grounds === 'adopt' ? 'was MASTER already when this agent looked' : 'became MASTER'
+  const how = grounds === 'adopt' ? 'was already MASTER when this agent first looked' : 'became MASTER'
   tell(
     turn,
     'claiming',
     'info',
-    `keepalived ${how} (${profile.instance}, epoch ${epoch}); asking for the votes.`,
+    `keepalived ${how} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
   )
 }
 
-/**
- * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
- * the higher address, whether or not this node wanted that.
- */
-function outranksPeer({ profile, peerReport }: Guard): boolean {
-  return peerReport !== null && profile.priority >= peerReport.priority
+/** keepalived is MASTER, and this node has the lease. */
+export function enterHolding(turn: Turn): void {
+  set(turn, { phase: { name: 'holding', sinceMs: turn.atMs } })
+  setBar(turn, false)
+  writePermit(turn)
 }
 
-/**
- * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
- * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
- * hears nothing either.
- */
-function handoverPatienceMs({ profile, timing }: Guard): number {
-  return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
-}
-
+/** `alone: keep`: no voter is heard, and the VIP stays here without a lease. */
 export function enterUnprotected(turn: Turn): void {
   set(turn, { phase: { name: 'unprotected', sinceMs: turn.atMs }, candidacy: null })
   writePermit(turn)
@@ -203,55 +172,123 @@ export function enterUnprotected(turn: Turn): void {
     turn,
     'unprotected',
     'critical',
-    `Neither the witness nor ${peerName(turn.guard)} is heard. "alone: keep" keeps the VIP here as keepalived alone would: a second MASTER is possible.`,
+    `This node hears neither the witness nor ${peerName(turn.guard)}. Because of "alone: keep" it keeps the VIP, as keepalived alone would, so a second MASTER is possible.`,
   )
 }
 
-/** keepalived is held in FAULT from now on. */
-export function enterGated(turn: Turn, retryAtMs = turn.atMs): void {
-  if (turn.guard.candidacy !== null) {
-    giveBackOwnVote(turn)
-    set(turn, { candidacy: null })
-    turn.effects.push({ type: 'beat' })
-  }
-  set(turn, { phase: { name: 'gated', sinceMs: turn.atMs, retryAtMs, freeSinceMs: null } })
-  setBar(turn, true)
-  writePermit(turn)
+/** keepalived died and left its VIP in the kernel: only SIGKILL's rung takes it off. */
+export function fenceOrphan(turn: Turn): void {
+  startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-/**
- * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
- * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
- */
-export function enterProbation(turn: Turn): void {
-  const { advertIntMs } = turn.guard.profile
-  turn.enteredBackup = false
+/** @param why.only `bar`: the VIP is moved on purpose, and keepalived is stopped only if the bar fails */
+export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
+  const { guard, atMs } = turn
+  const { reason, first } = why
+  if (guard.policy.mode === 'observe') {
+    set(turn, { phase: { name: 'overruled', sinceMs: atMs, reason }, candidacy: null })
+    return tell(
+      turn,
+      'would-fence',
+      'warning',
+      `Observe mode: this node would now release the VIP, because ${reason}.`,
+    )
+  }
+  const number = guard.memory.number + 1
+  const gentle = why.only === 'bar'
+  const ladder = startLadder(first, atMs, fencePolicy(guard, gentle))
+  const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
+  set(turn, {
+    phase: { name: 'fencing', reason, ladder, gentle },
+    candidacy: null,
+    // A VIP that was moved on purpose does not lengthen the next hold-down.
+    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
+    lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
+  })
+  setBar(turn, true)
+  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
+  writePermit(turn)
+  tell(turn, 'fencing', 'warning', `This node releases the VIP: ${reason}.`)
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
+}
+
+/** The fence is over: keepalived stays stopped or barred for the hold-down. */
+export function enterFenced(
+  turn: Turn,
+  reason: string,
+  { startFailed, drill }: { startFailed: boolean; drill: boolean },
+): void {
+  const { guard, atMs } = turn
   set(turn, {
     phase: {
-      name: 'probation',
-      sinceMs: turn.atMs,
-      untilMs: turn.atMs + 2.2 * advertIntMs,
-      baseline: null,
-      counting: true,
+      name: 'fenced',
+      sinceMs: atMs,
+      reason,
+      holdUntilMs: atMs + holdDownMs(guard.memory.recentAtMs, atMs),
+      sawAbsent: guard.seen.process === 'absent',
+      startFailed,
+      drill,
     },
   })
-  turn.effects.push({ type: 'count-adverts' })
-}
-
-export function tellLifted(turn: Turn, why: string): void {
-  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
-}
-
-export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
-  const { phase, policy } = turn.guard
-  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
-  const isNews = phase.name !== 'barred' || phase.cause.kind !== cause.kind
-  set(turn, { phase: { name: 'barred', sinceMs, cause } })
-  setBar(turn, true)
-  if (!isNews) return
   writePermit(turn)
-  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
-  if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
-  const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
-  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
+}
+
+/** A stop command took effect late, after its agent had died or keepalived had become MASTER all the same. */
+export function payLater(turn: Turn): void {
+  enterFenced(turn, 'the stop command of an earlier fence stopped keepalived late', {
+    startFailed: false,
+    drill: turn.guard.memory.drilling === true,
+  })
+}
+
+/** keepalived did not start. The agent tries again later, each time after a longer wait. */
+export function returnToFenced(turn: Turn, problem: string): void {
+  const { memory } = turn.guard
+  set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
+  turn.effects.push({ type: 'remember', memory: turn.guard.memory })
+  tell(
+    turn,
+    'rejoin-failed',
+    'critical',
+    `${problem}. The agent tries again later; look at the log of keepalived.`,
+  )
+  enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
+}
+
+/** The hold-down is over, so keepalived is started again. */
+export function enterRejoining(turn: Turn, fenced: { reason: string; sawAbsent: boolean }): void {
+  const { reason, sawAbsent } = fenced
+  set(turn, {
+    phase: {
+      name: 'rejoining',
+      sinceMs: turn.atMs,
+      deadlineMs: turn.atMs + startPatienceMs,
+      reason,
+      sawAbsent,
+    },
+  })
+  writePermit(turn)
+  turn.effects.push({ type: 'start-keepalived' })
+  tell(turn, 'rejoining', 'info', `This node starts keepalived again. It had been fenced because: ${reason}.`)
+}
+
+/** A standby begins to prove its fence. */
+export function enterDrilling(turn: Turn, order: Order): void {
+  const { guard, atMs } = turn
+  set(turn, {
+    phase: {
+      name: 'drilling',
+      sinceMs: atMs,
+      reason: order.reason,
+      ladder: startLadder('bar', atMs, drillPolicy(guard)),
+      rungSinceMs: atMs,
+      failure: null,
+      stop: 'not tried',
+      returning: null,
+    },
+  })
+  setBar(turn, true)
+  writePermit(turn)
+  tell(turn, 'drill', 'info', `A drill of this node begins: ${order.reason}.`)
+  turn.effects.push({ type: 'beat' })
 }

@@ -406,8 +406,8 @@ const gates: readonly Mutant[] = [
     name: 'gate-without-lease',
     rule: 'gate: strict: the bar is lifted when the lease is won, not before.',
     file: 'agent/core/guard/phases/gate.ts',
-    from: '  if (leaseEndsAtMs(guard) > atMs) {\n',
-    to: '  if (guard.candidacy !== null) {\n',
+    from: 'if (leaseEndsAtMs(guard) > atMs) return enterEntitled(turn)',
+    to: 'if (guard.candidacy !== null) return enterEntitled(turn)',
   },
   {
     name: 'gate-left-open',

@@ -1,17 +1,19 @@
-/** The witness orders a drill: it is begun, kept until its start is on disk, or refused with the reason. */
+/**
+ * The witness orders a drill. It is begun, kept until the disk says that keepalived must be started again, or refused
+ * with a reason. Pure.
+ */
 import { type Turn, set } from '../turn.ts'
 import type { Order } from '../../../../shared/protocol/messages.ts'
 import type { DrillRole } from '../../../../shared/protocol/report.ts'
 import { forgetDrill, pushDrilled } from '../drill-notes.ts'
-import { beginOnStandby } from '../phases/drilling.ts'
-import { startFence } from '../transitions.ts'
+import { enterDrilling, startFence } from '../transitions.ts'
 import { peerName } from '../own-lease.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
 import { peerHolds, peerSilent } from '../hearing.ts'
 import { isReadyToTake } from '../../../../shared/core/readiness.ts'
 import { holdsVip } from '../state.ts'
 
-/** What reaches the guard as `order: drill` or `order: drill-holder`. */
+/** Handles the orders `drill` (role `standby`) and `drill-holder` (role `holder`). */
 export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void {
   const refusal = role === 'standby' ? refusalOfStandby(turn, order) : refusalOfHolder(turn, order)
   if (refusal !== null)
@@ -19,48 +21,51 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
   const waits = role === 'standby' && turn.guard.policy.fence === 'stop'
   set(turn, { drill: { role, rungs: [], provedAtMs: null, waiting: waits ? order : null } })
   if (waits) return rememberDrill(turn)
-  if (role === 'standby') return beginOnStandby(turn, order)
+  if (role === 'standby') return enterDrilling(turn, order)
   startFence(turn, { reason: `a drill: ${order.reason}`, first: 'bar', only: 'bar' })
 }
 
-/** Why nothing is done: the guard looks for itself, because an order may be late. */
+/** Why the drill is refused; null: it may begin. The guard checks for itself, because an order may arrive late. */
 function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, seen, policy, peerReport } = guard
   const peer = peerName(guard)
-  if (policy.mode === 'observe') return 'observe mode: nothing is fenced here, so there is nothing to drill'
-  if (guard.drill !== null) return 'a drill is under way here already'
+  if (policy.mode === 'observe')
+    return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'standby' && phase.name !== 'probation' && phase.name !== 'gated')
-    return `this node is not standing by: ${phase.name}`
+    return `this node is not a standby (its phase is ${phase.name})`
   if (seen.vips === 'held' || seen.process !== 'running')
-    return `keepalived here is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
+    return `keepalived on this node is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
   if (phase.name !== 'gated' && seen.keepalived !== 'BACKUP')
-    return `keepalived here is ${seen.keepalived}, not BACKUP`
-  // What an earlier fence owes must not be forgotten with the drill.
+    return `keepalived on this node is ${seen.keepalived}, not BACKUP`
+  // The end of the drill must not erase that an earlier fence still has to start keepalived.
   if (guard.memory.stopped && guard.memory.drilling !== true)
-    return 'the start of keepalived after an earlier fence has not succeeded yet'
+    return 'keepalived has not been started again yet after an earlier fence'
   if (leftWith(guard.voter) !== null)
-    return `this node left its vote with ${peer} and does not have it back yet`
-  if (peerSilent(guard, atMs)) return `${peer} is not heard here: it must hold the VIP meanwhile`
+    return `this node delegated its vote to ${peer} and does not have it back yet`
+  if (peerSilent(guard, atMs))
+    return `this node does not hear ${peer}, which must hold the VIP during the drill`
   if (peerReport?.phase !== 'holding' || peerReport.ask?.epoch !== order.epoch || !peerHolds(guard, atMs))
-    return `${peer} does not hold the lease under epoch ${order.epoch}, as far as this node knows`
+    return `as far as this node knows, ${peer} does not hold the lease under epoch ${order.epoch}`
   return null
 }
 
 function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, candidacy, policy, peerReport } = guard
   const peer = peerName(guard)
-  if (policy.mode === 'observe') return 'observe mode: nothing is fenced here, so there is nothing to drill'
-  if (guard.drill !== null) return 'a drill is under way here already'
+  if (policy.mode === 'observe')
+    return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'holding' || candidacy?.epoch !== order.epoch)
-    return `this node does not hold the lease under epoch ${order.epoch}: ${phase.name}`
+    return `this node does not hold the lease under epoch ${order.epoch} (its phase is ${phase.name})`
   if (peerReport === null || peerSilent(guard, atMs) || !isReadyToTake(peerReport))
-    return `${peer} could not take the VIP at once, as far as this node knows`
+    return `as far as this node knows, ${peer} could not take the VIP at once`
   return null
 }
 
 /**
- * If this agent dies from here on, the next one brings keepalived back, whether it was stopped by then or not. A drill has
- * the time to wait for the disk, which a fence has not.
+ * If this agent dies from here on, the next one brings keepalived back, whether or not it was stopped by then. Unlike
+ * a fence, a drill has time to wait for the disk.
  */
 function rememberDrill(turn: Turn): void {
   set(turn, { memory: { ...turn.guard.memory, stopped: true, drilling: true } })
@@ -68,8 +73,8 @@ function rememberDrill(turn: Turn): void {
 }
 
 /**
- * Nothing was done yet, and keepalived is MASTER: what this node does from here on is no drill. A fence of it has the short
- * patience of a real one, and its own hold-down.
+ * keepalived became MASTER before anything was done, so what this node does from here on is not a drill. A fence has
+ * the short patience of a real one, and its own hold-down.
  */
 export function giveUpWaitingDrill(turn: Turn): void {
   if (turn.guard.drill?.waiting == null || !holdsVip(turn.guard)) return
@@ -88,7 +93,7 @@ function refuseWaitingDrill(turn: Turn, text: string): void {
   })
 }
 
-/** The successor would know: the drill may begin, where it still may. */
+/** The memory is on disk, so the drill may begin if nothing speaks against it now. */
 export function bookDrillRemembered(turn: Turn, error: string | null): void {
   const { drill } = turn.guard
   if (drill?.waiting == null) return
@@ -97,8 +102,8 @@ export function bookDrillRemembered(turn: Turn, error: string | null): void {
   const refusal =
     error === null
       ? refusalOfStandby(turn, waiting)
-      : `what a successor of this agent would owe cannot be written down (${error})`
+      : `this agent could not write to disk that keepalived must be started again after the drill (${error})`
   if (refusal !== null) return refuseWaitingDrill(turn, refusal)
   set(turn, { drill: { ...drill, waiting: null } })
-  beginOnStandby(turn, waiting)
+  enterDrilling(turn, waiting)
 }

@@ -1,4 +1,4 @@
-/** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
+/** This node as a voter: it answers the peer's heartbeat, and gives its vote once the ballot is on disk. Pure. */
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import type { Vote } from '../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
@@ -8,10 +8,9 @@ import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
 import { holdsVip } from '../state.ts'
 import { bookPeersVotes, countedEpoch, returnedEpoch } from './standing.ts'
-import { giveBackOwnVote } from '../transitions.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
-import { askOwnVote } from '../candidate.ts'
+import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
 import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
@@ -35,21 +34,21 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   if (turn.guard.phase.name === 'holding') {
     if (rivalled && !showsVip(report)) {
       turn.effects.push({ type: 'announce' })
-      tell(turn, 'rival-gone', 'info', `${peer} gave the VIP up; this node announces it again.`)
+      tell(turn, 'rival-gone', 'info', `${peer} released the VIP; this node announces it again.`)
     } else if (report.ask !== null && before?.ask == null) {
       turn.effects.push({ type: 'announce' })
       tell(
         turn,
         'rival',
         'warning',
-        `${peer} became MASTER too (${report.why}); this node has the lease and keeps the VIP.`,
+        `${peer} also became MASTER (${report.why}); this node has the lease and keeps the VIP.`,
       )
     }
   }
 
   const vote: Vote =
     report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
-  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  // A candidate reports the epoch under which it asks. Learning it here would make its own request stale.
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   answerPeer(turn, beat, vote)
@@ -66,16 +65,20 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
 }
 
 /**
- * Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. One that
- * only confirms the VIP that it had before does not, nor one that a majority is voting for: the other cannot win any more, and
- * if both gave up nobody would have the VIP.
+ * Both nodes are MASTER without a lease. The less preferred one gives way, and votes once its VIP is gone. A node
+ * does not give way if it only confirms a VIP that it already had, or if a majority is already voting for it: the
+ * other node can no longer win, and if both gave up, no node would have the VIP.
  */
 function settleContest(turn: Turn, peer: string): Vote {
   const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
   if (phase.name === 'claiming' && phase.adopts)
-    return { kind: 'refused', reason: 'outranked', text: `${node} had the VIP before and confirms its lease` }
+    return {
+      kind: 'refused',
+      reason: 'outranked',
+      text: `${node} already had the VIP and is confirming its lease`,
+    }
   if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
-    return { kind: 'refused', reason: 'outranked', text: `a majority is voting for ${node} already` }
+    return { kind: 'refused', reason: 'outranked', text: `a majority is already voting for ${node}` }
   const rank = compareCandidates(
     { node, priority: profile.priority, gateway },
     { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
@@ -85,9 +88,9 @@ function settleContest(turn: Turn, peer: string): Vote {
     return {
       kind: 'refused',
       reason: 'outranked',
-      text: `${node} claims at the same moment and is preferred`,
+      text: `${node} claimed at the same moment and is preferred`,
     }
-  startFence(turn, { reason: `${peer} claims at the same moment and is preferred`, first: 'bar' })
+  startFence(turn, { reason: `${peer} claimed at the same moment and is preferred`, first: 'bar' })
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
 
@@ -118,13 +121,13 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   const { candidacy } = guard
   if (candidacy?.epoch === event.ballot.epoch)
     return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
-  // The claim was given up, or raised to a higher epoch, while the disk was busy.
+  // The claim was given up or raised to a higher epoch while the disk was busy.
   if (candidacy !== null) askOwnVote(turn)
-  // While the VIP may still be here an older lease may be, too.
+  // While the VIP may still be here, an older lease may still be in use.
   else if (!holdsVip(guard)) giveBackOwnVote(turn)
 }
 
-/** The peer hears at once that this node's vote stands with it, or is an ordinary one again. */
+/** Reports to the peer at once that this node's vote is delegated to it, or is an ordinary one again. */
 function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
   turn.effects.push({ type: 'beat' })
   if (standing === true)
@@ -132,22 +135,22 @@ function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
       turn,
       'vote-left',
       'info',
-      `This node goes on its operator's word; its vote is left with ${to} until it is back.`,
+      `This node is leaving at its operator's request; its vote is delegated to ${to} until it comes back.`,
     )
   turn.effects.push({ type: 'vote-left', on: false })
-  tell(turn, 'vote-back', 'info', `${to} handed the vote back that this node had left with it.`)
+  tell(turn, 'vote-back', 'info', `${to} returned the vote that this node had delegated to it.`)
 }
 
 export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {
   const { guard } = turn
-  const text = `a promise to ${event.ballot.to} cannot be written to disk: ${event.error}`
+  const text = `the vote for ${event.ballot.to} cannot be written to disk: ${event.error}`
   set(turn, { voter: ballotLost(guard.voter, event.ballot) })
   if (!guard.ballotFails)
     tell(
       turn,
       'promise-not-written',
       'critical',
-      `${text}. This node cannot vote for a new holder until that is mended; it goes on trying.`,
+      `${text}. This node cannot vote for a new holder until its disk can be written again; it keeps trying.`,
     )
   set(turn, { ballotFails: true })
   if (event.ballot.to !== guard.node)

@@ -1,4 +1,4 @@
-/** A MASTER without a lease asks for the votes: it wins, is refused, or waits no longer. Pure. */
+/** A MASTER without a lease asks for the votes until it wins, is refused, or has waited too long. Pure. */
 import { type Guard, holdsVip } from '../state.ts'
 import type { Phase } from '../phase.ts'
 import { describeRefusals, isHopeless, isUnderWay } from '../lease.ts'
@@ -6,15 +6,22 @@ import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
 import { silenceMs } from '../../../../shared/core/timing.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { type Turn, set, tell } from '../turn.ts'
-import { claimRetryMs, enterUnprotected, fenceOrphan, release, startFence } from '../transitions.ts'
-import { setBar, writePermit } from '../permit.ts'
+import {
+  claimRetryMs,
+  enterHolding,
+  enterUnprotected,
+  fenceOrphan,
+  release,
+  startFence,
+} from '../transitions.ts'
 import { hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
 import { askOwnVote } from '../candidate.ts'
 import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
 
 /**
- * Silence ends a claim. Waiting for the disks of a majority that has voted is not silence; and where the peer was just
- * heard without the VIP nobody is disturbed by a slow network, which otherwise could never be taken over in.
+ * Silence ends a claim. Two things do not count as silence: waiting for the disks of a majority that has voted, and a
+ * slow network while the peer was just heard without the VIP. In the latter case nobody is disturbed, and without
+ * this exception no takeover could succeed on a slow network.
  */
 export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
@@ -29,7 +36,9 @@ function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: n
   return isFresh && peerReport !== null && !showsVip(peerReport)
 }
 
-/** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
+/**
+ * Whether asking again may bring a vote that was refused. A voter that has not answered yet need not be asked again.
+ */
 export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
   return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
 }
@@ -41,9 +50,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
   if (!holdsVip(guard) || candidacy === null) return release(turn)
 
   if (leaseEndsAtMs(guard) > atMs) {
-    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
-    setBar(turn, false)
-    writePermit(turn)
+    enterHolding(turn)
     const kept = keptVoter(guard)
     const votes = new Set([...Object.keys(candidacy.grantedSentAtMs), ...(kept === null ? [] : [kept])])
     const voters = [...votes].sort().join(' and ')
@@ -51,7 +58,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
       turn,
       'lease-won',
       'info',
-      `This node holds the lease (epoch ${candidacy.epoch}) by the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked.`,
+      `This node holds the lease (epoch ${candidacy.epoch}) with the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked for them.`,
     )
   }
 
@@ -70,12 +77,12 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
 /** Why this claim has failed; null: it may still win. */
 function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number): string | null {
   const { candidacy, node } = guard
-  if (candidacy === null) return 'it was given up'
+  if (candidacy === null) return 'the claim was given up'
   const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
   if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
-    return `the claim cannot win: ${refusals || 'nobody is there to vote'}`
+    return `the claim cannot win: ${refusals || 'no voter can be reached'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
-  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no answer'}`
+  return `the claim got no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no voter answered'}`
 }

@@ -1,23 +1,17 @@
 /**
- * A drill: the fence walked through on purpose, each rung proved and timed, and the way back at once. On a standby the
- * whole ladder is walked; a holder lets go for the other node, which is a planned switchover with proof. Pure.
+ * A drill: the fence is carried out on purpose, each rung is proved and timed, and keepalived comes back at once. A
+ * standby goes through the ladder up to the stop command. A holder releases the VIP for the other node, which is a
+ * planned switchover with proof. Pure.
  *
- * It counts for no hold-down and follows no `rejoin: manual`: keepalived is not at fault. It never goes as far as SIGKILL:
- * that would prove nothing that a stop command which works does not make needless.
+ * A drill does not count for the hold-down, and `rejoin: manual` does not apply to it, because keepalived is not at
+ * fault. It never goes as far as SIGKILL, which is not needed once the stop command is proved to work.
  */
-import { type Turn, set, tell } from '../turn.ts'
-import type { Order } from '../../../../shared/protocol/messages.ts'
-import { type Ladder, type LadderPolicy, type Rung, climb, startLadder } from '../fence-ladder.ts'
+import { type Turn, set } from '../turn.ts'
+import { type Ladder, type Rung, climb } from '../fence-ladder.ts'
+import { drillPolicy, startPatienceMs } from '../fence-policy.ts'
 import { setBar, writePermit } from '../permit.ts'
 import { type Guard, holdsVip } from '../state.ts'
-import {
-  drillPatience,
-  fenceOrphan,
-  startFence,
-  startPatienceMs,
-  toFencedAfterDrill,
-  toStandby,
-} from '../transitions.ts'
+import { fenceOrphan, returnToFenced, startFence, toClaimant, toStandby } from '../transitions.ts'
 import type { Drilling } from '../phase.ts'
 import { isOrphaned, peerName } from '../own-lease.ts'
 import { endDrill, forgetDrill, noteRung } from '../drill-notes.ts'
@@ -25,55 +19,27 @@ import { peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import type { GuardEvent } from '../event.ts'
 
-/** The stop command is killed after so long (fence-rungs.ts). */
+/** The stop command is killed after this long (agent/fence/rungs.ts). */
 const stopTimeoutMs = 10_000
 
-/** How long keepalived may take to end: its process, about a second. */
+/** How long the process of keepalived may take to end; it usually takes about a second. */
 const stopPatienceMs = 5000
-
-export function beginOnStandby(turn: Turn, order: Order): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    phase: {
-      name: 'drilling',
-      sinceMs: atMs,
-      reason: order.reason,
-      ladder: startLadder('bar', atMs, ladderPolicy(guard)),
-      rungSinceMs: atMs,
-      failure: null,
-      stop: 'not tried',
-      returning: null,
-    },
-  })
-  setBar(turn, true)
-  writePermit(turn)
-  tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
-  turn.effects.push({ type: 'beat' })
-}
-
-/**
- * No last resort in a drill. It waits four times as long as a real fence does for the bar: late is told apart from never,
- * and on a standby nobody waits for the VIP.
- */
-function ladderPolicy({ policy, timing }: Guard): LadderPolicy {
-  return { fence: policy.fence, hasLastResort: false, releaseMs: drillPatience * timing.releaseMs }
-}
 
 export function stepDrilling(turn: Turn, phase: Drilling): void {
   const { guard } = turn
-  // It became MASTER in spite of the drill: it has to win the votes like any other.
+  // keepalived became MASTER in spite of the drill, so it has to win the votes like any other MASTER.
   if (isOrphaned(guard)) {
     endDrill(turn, { failure: 'keepalived died and left the VIP', backMs: null })
     return fenceOrphan(turn)
   }
   if (holdsVip(guard)) {
     endDrill(turn, { failure: 'keepalived became MASTER during the drill', backMs: null })
-    // The stop command is on its way: what it stops is started again as after any fence.
+    // The stop command is running. What it stops is started again as after any fence.
     if (phase.stop !== 'not tried' && phase.returning === null)
       return startFence(turn, { reason: 'keepalived became MASTER during a drill', first: 'bar' })
     if (phase.stop !== 'running') forgetDrill(turn)
     setBar(turn, false)
-    return set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
+    return toClaimant(turn)
   }
   return phase.returning === null
     ? stepProving(turn, phase)
@@ -83,13 +49,13 @@ export function stepDrilling(turn: Turn, phase: Drilling): void {
 function stepProving(turn: Turn, phase: Drilling): void {
   const { guard, atMs, commandFailed } = turn
   turn.commandFailed = false
-  const next = climb(phase.ladder, guard.seen, { atMs, policy: ladderPolicy(guard), commandFailed })
+  const next = climb(phase.ladder, guard.seen, { atMs, policy: drillPolicy(guard), commandFailed })
   switch (next.type) {
     case 'wait':
       return set(turn, { phase: { ...phase, ladder: next.ladder } })
     case 'proved': {
       const proving = { ...phase, ladder: next.ladder }
-      // The stop command is done when the process is gone, too: that is told by `done`.
+      // The stop command is done only when the process is gone too, which `done` reports.
       if (next.ladder.rung === 'bar') noteRung(turn, proving, { rung: 'bar', proved: true })
       return stepProving(turn, proving)
     }
@@ -113,11 +79,11 @@ function climbTo(
   if (climbed) noteRung(turn, phase, { rung, proved: false })
   const failure = climbed ? (phase.failure ?? whyFailed(guard, rung)) : phase.failure
   if (to !== 'stop' || guard.policy.fence === 'fault') return comeBack(turn, { ...phase, failure })
-  // A stop takes keepalived away for seconds: only while somebody surely holds.
+  // The stop command takes keepalived away for seconds, so it runs only while the peer certainly holds the lease.
   if (peerSilent(guard, atMs) || !peerHolds(guard, atMs))
     return comeBack(turn, {
       ...phase,
-      failure: `${peerName(guard)} fell silent or let go during the drill; the stop command was not tried`,
+      failure: `${peerName(guard)} fell silent or released the VIP during the drill, so the stop command was not tried`,
     })
   const stopping = { ...ladder, deadlineMs: atMs + stopPatienceMs }
   set(turn, { phase: { ...phase, ladder: stopping, failure, rungSinceMs: atMs, stop: 'running' } })
@@ -126,26 +92,27 @@ function climbTo(
 
 function whyFailed({ seen, timing }: Guard, rung: Rung): string {
   return rung === 'bar'
-    ? `the bar did not bring keepalived to FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}): is the track_file in the running configuration?`
-    : `the stop command did not end keepalived (process ${seen.process})`
+    ? `the bar did not put keepalived into FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}); check that the running configuration has the track_file`
+    : `the stop command did not stop keepalived (process ${seen.process})`
 }
 
-/** The bar falls, and the permit is there before keepalived starts, which runs the check at once. */
+/** Lifts the bar and writes the permit before keepalived starts, because keepalived runs the check at once. */
 function comeBack(turn: Turn, phase: Drilling): void {
   const { guard, atMs } = turn
   const patienceMs = phase.stop === 'running' ? startPatienceMs + stopTimeoutMs : startPatienceMs
   set(turn, {
     phase: { ...phase, returning: { sinceMs: atMs, deadlineMs: atMs + patienceMs, start: 'not tried' } },
   })
-  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  // As a standby the node may be barred at once for another cause. In that case the bar is not lifted in between.
   if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
   writePermit(turn)
   startWhereStopped(turn)
 }
 
 /**
- * Not while the stop command still runs; and always after it, even where keepalived is still there: a stop command that
- * was given up may yet do its work later (systemd goes on with a stop whose systemctl was killed).
+ * Starts keepalived once the stop command has ended, never while it runs. It does so even if keepalived is still
+ * there, because a stop command that was given up may still take effect later (systemd continues a stop whose
+ * systemctl was killed).
  */
 function startWhereStopped(turn: Turn): void {
   const { phase } = turn.guard
@@ -172,17 +139,17 @@ function stepReturning(
   if (atMs < deadlineMs) return
   failToReturn(
     turn,
-    `keepalived did not take part again within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
+    `keepalived was not back in operation within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
   )
 }
 
-/** From here on it is tried again as after any fence. */
+/** From here on the agent tries again as after any fence. */
 function failToReturn(turn: Turn, problem: string): void {
   endDrill(turn, { failure: problem, backMs: null })
-  toFencedAfterDrill(turn, `${problem}, after a drill`)
+  returnToFenced(turn, `${problem}, after a drill`)
 }
 
-/** This agent stood still: what it measures is worth nothing, and who holds is not sure. */
+/** This agent did not run for a while, so its measurements are worthless and it is not certain who holds the lease. */
 export function interruptDrill(turn: Turn, why: string): void {
   const { phase } = turn.guard
   if (phase.name !== 'drilling' || phase.returning !== null) return
@@ -197,7 +164,9 @@ export function bookDrillCommandEnded(
   if (phase.name !== 'drilling') return
   if (event.type === 'start-ended') return bookStartEnded(turn, phase, event.error)
   const failure =
-    event.error === null ? phase.failure : (phase.failure ?? `rung "${event.rung}" failed: ${event.error}`)
+    event.error === null
+      ? phase.failure
+      : (phase.failure ?? `fence step "${event.rung}" failed: ${event.error}`)
   turn.commandFailed = event.error !== null && event.rung === phase.ladder.rung
   set(turn, { phase: { ...phase, failure, stop: event.rung === 'stop' ? 'ended' : phase.stop } })
   startWhereStopped(turn)
@@ -209,7 +178,7 @@ function bookStartEnded(turn: Turn, phase: Drilling, error: string | null): void
   set(turn, { phase: { ...phase, returning: { ...phase.returning, start: 'ended' } } })
 }
 
-/** A holder's drill ends when its node takes part again, whichever way the fence took. */
+/** A holder's drill ends when its keepalived is back in operation, however the fence went. */
 export function concludeHolderDrill(turn: Turn): void {
   const { guard, atMs } = turn
   const { drill, phase, seen } = guard
@@ -227,7 +196,7 @@ export function concludeHolderDrill(turn: Turn): void {
   }
   const failed = drill.rungs.find(({ proved }) => !proved)
   endDrill(turn, {
-    failure: failed === undefined ? null : `rung "${failed.rung}" did not do its work in time`,
+    failure: failed === undefined ? null : `fence step "${failed.rung}" did not take effect in time`,
     backMs: Math.round(atMs - drill.provedAtMs),
   })
 }

@@ -1,19 +1,26 @@
 /**
- * `gate: strict`: keepalived stays in FAULT until this node has the lease; only then may it become MASTER. Two VIPs are
- * then impossible, at the price of a takeover that takes a promise's end and a master-down time. Pure.
+ * `gate: strict`: keepalived stays in FAULT until this node has the lease, and only then may it become MASTER. This
+ * makes two VIPs impossible, but a takeover takes until the old promise expires plus a master-down time. Pure.
  */
 import type { Phase } from '../phase.ts'
 import { type Turn, set, tell } from '../turn.ts'
 import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
-import { enterClaim, enterGated, fenceOrphan, owesStart, payLater } from '../transitions.ts'
+import {
+  enterApplying,
+  enterClaim,
+  enterEntitled,
+  enterGated,
+  enterHolding,
+  fenceOrphan,
+  payLater,
+} from '../transitions.ts'
+import { owesStart } from '../fence-history.ts'
 import { type Guard, holdsVip } from '../state.ts'
 import { promisedTo } from '../../../../shared/core/vote/voter.ts'
 import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import { compareCandidates } from '../../../../shared/core/preference.ts'
-import { isHopeless, newCandidacy } from '../lease.ts'
-import { askOwnVote } from '../candidate.ts'
-import { setBar, writePermit } from '../permit.ts'
+import { isHopeless } from '../lease.ts'
 import { masterDownMs, silenceMs } from '../../../../shared/core/timing.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
 
@@ -29,13 +36,17 @@ const retryMs = 1000
 /** The less preferred node lets the other one apply first. */
 const courtesyMs = 200
 
-/** keepalived must be MASTER so long after its master-down time at the latest; else the other node has its try. */
+/**
+ * keepalived must be MASTER this long after its master-down time at the latest. Otherwise the other node gets its
+ * try.
+ */
 const entitledSlackMs = 2000
 
 export function stepGated(turn: Turn, phase: Gated): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
-  // The VIP is here from before this agent started, or the bar fails: it is won like any other, or fenced.
+  // The VIP was here before this agent started, or the bar does not work. The lease is won like any other, or the
+  // node is fenced.
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
   if (owesStart(guard)) return payLater(turn)
   if (!mayApply(guard, atMs)) {
@@ -45,10 +56,10 @@ export function stepGated(turn: Turn, phase: Gated): void {
   const freeSinceMs = phase.freeSinceMs ?? atMs
   set(turn, { phase: { ...phase, freeSinceMs } })
   if (atMs < Math.max(phase.retryAtMs, freeSinceMs + patienceMs(guard, atMs))) return
-  apply(turn)
+  enterApplying(turn)
 }
 
-/** Nobody holds as far as this node knows, somebody is there to vote, and keepalived could use the lease. */
+/** As far as this node knows no node holds the lease, a voter can be heard, and keepalived could use the lease. */
 function mayApply(guard: Guard, atMs: number): boolean {
   const promise = promisedTo(guard.voter, atMs)
   return (
@@ -69,31 +80,11 @@ function patienceMs(guard: Guard, atMs: number): number {
   return compareCandidates(own, other, null) < 0 ? 0 : courtesyMs
 }
 
-function apply(turn: Turn): void {
-  const { guard, atMs } = turn
-  set(turn, {
-    candidacy: newCandidacy({ epoch: guard.voter.epoch + 1, askedAtMs: atMs, carriedUntilMs: -Infinity }),
-    phase: { name: 'applying', sinceMs: atMs, deadlineMs: atMs + guard.timing.renewMs },
-  })
-  askOwnVote(turn)
-  turn.effects.push({ type: 'beat' })
-}
-
 export function stepApplying(turn: Turn, phase: Applying): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) return enterClaim(turn, 'entered')
-  if (leaseEndsAtMs(guard) > atMs) {
-    set(turn, { phase: { name: 'entitled', sinceMs: atMs } })
-    setBar(turn, false)
-    writePermit(turn)
-    return tell(
-      turn,
-      'lease-won',
-      'info',
-      `This node has the lease (epoch ${guard.candidacy?.epoch ?? 0}); keepalived may become MASTER.`,
-    )
-  }
+  if (leaseEndsAtMs(guard) > atMs) return enterEntitled(turn)
   const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
   const failed =
     guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present, keptVoter(guard))
@@ -109,8 +100,7 @@ export function stepEntitled(turn: Turn, phase: Entitled): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
   if (holdsVip(guard)) {
-    set(turn, { phase: { name: 'holding', sinceMs: atMs } })
-    writePermit(turn)
+    enterHolding(turn)
     return tell(
       turn,
       'holding',
@@ -121,8 +111,14 @@ export function stepEntitled(turn: Turn, phase: Entitled): void {
   if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)
   const overdueAtMs = phase.sinceMs + 2 * masterDownMs(guard.profile) + entitledSlackMs
   if (atMs < overdueAtMs && guard.seen.process !== 'absent') return
-  const why = guard.seen.process === 'absent' ? 'keepalived does not run' : 'keepalived did not become MASTER'
-  tell(turn, 'lease-unused', 'warning', `The lease is given back: ${why} (${guard.seen.keepalived}).`)
+  const why =
+    guard.seen.process === 'absent' ? 'keepalived is not running' : 'keepalived did not become MASTER'
+  tell(
+    turn,
+    'lease-unused',
+    'warning',
+    `This node returns the lease, because ${why} (state ${guard.seen.keepalived}).`,
+  )
   enterGated(turn, overdueAtMs + retryMs)
 }
 

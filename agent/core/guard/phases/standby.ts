@@ -1,5 +1,5 @@
-/** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
-import { type Turn, set } from '../turn.ts'
+/** Not MASTER: free to become MASTER, barred on evidence, or watched until the holder's adverts arrive. Pure. */
+import { type Turn, set, tell } from '../turn.ts'
 import { isOrphaned, peerName } from '../own-lease.ts'
 import {
   enterBarred,
@@ -7,11 +7,10 @@ import {
   enterGated,
   enterProbation,
   fenceOrphan,
-  owesStart,
   payLater,
-  tellLifted,
   toStandby,
 } from '../transitions.ts'
+import { owesStart } from '../fence-history.ts'
 import { holdsVip } from '../state.ts'
 import { barCause } from '../bar-evidence.ts'
 import { mayPermit, setBar } from '../permit.ts'
@@ -21,7 +20,10 @@ const probationRetryFirstMs = 5000
 
 const probationRetryMostMs = 60_000
 
-/** A holder that has let go in a drill leaves the other node this long to apply first, though it may be preferred. */
+/**
+ * A holder that has released the VIP in a drill gives the other node this long to apply first, even if it is
+ * preferred itself.
+ */
 const switchoverMs = 2000
 
 export function stepNotMaster(turn: Turn): void {
@@ -35,13 +37,22 @@ export function stepNotMaster(turn: Turn): void {
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
   if (guard.phase.name === 'barred') {
-    // A bar for want of adverts is lifted for another probation only: that it is over shows when one arrives.
+    // A bar for missing adverts is lifted for another probation only. It is reported as over when an advert arrives.
     if (guard.phase.cause.kind !== 'no-adverts') tellLifted(turn, guard.phase.cause.text)
     toStandby(turn)
   }
   if (mayPermit(guard)) setBar(turn, false)
   if (turn.guard.phase.name === 'probation') return stepProbation(turn)
   if (turn.enteredBackup && peerHolds(guard, atMs)) enterProbation(turn)
+}
+
+function tellLifted(turn: Turn, why: string): void {
+  tell(
+    turn,
+    'bar-lifted',
+    'info',
+    `keepalived may become MASTER again on this node. It had been barred because: ${why}.`,
+  )
 }
 
 function stepProbation(turn: Turn): void {
@@ -57,12 +68,12 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   const { phase, timing, profile, failedProbations } = turn.guard
   if (phase.name !== 'probation') return
   if (phase.baseline === null) {
-    // A keepalived that has only just started cannot be asked yet; it began to count at zero.
+    // A keepalived that has only just started cannot be asked yet, but its count began at zero.
     return set(turn, { phase: { ...phase, baseline: received ?? 0, counting: false } })
   }
   if (received === null) return toStandby(turn)
   if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
-    if (failedProbations > 0) tellLifted(turn, 'no adverts of the holder arrived')
+    if (failedProbations > 0) tellLifted(turn, 'no VRRP adverts from the holder arrived')
     set(turn, { failedProbations: 0 })
     return toStandby(turn)
   }
@@ -70,7 +81,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   set(turn, { failedProbations: failedProbations + 1 })
   enterBarred(turn, {
     kind: 'no-adverts',
-    text: `${peerName(turn.guard)} holds the lease and lives, but none of its VRRP adverts arrived here in ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms): is protocol 112 blocked? Tried again in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
+    text: `${peerName(turn.guard)} holds the lease and is alive, but none of its VRRP adverts arrived here within ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms). Check whether a firewall blocks IP protocol 112. The next try is in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
     retryAtMs: turn.atMs + retryMs,
   })
 }

@@ -1,0 +1,25 @@
+/** How far a fence and a drill may go, and how long each of their steps may take. */
+import type { LadderPolicy } from './fence-ladder.ts'
+import type { Guard } from './state.ts'
+
+/** keepalived must be up this long after its start command at the latest. */
+export const startPatienceMs = 15_000
+
+/**
+ * A drill waits this many times longer than a real fence, so that it can tell a late bar from one that has no effect.
+ */
+const drillPatience = 4
+
+/** @param gentle the VIP is moved on purpose: keepalived is stopped only if the bar fails */
+export function fencePolicy(guard: Guard, gentle: boolean): LadderPolicy {
+  const { fence, hasLastResort } = guard.policy
+  const { releaseMs } = guard.timing
+  // In a holder's drill no rival waits for the VIP, and the votes outlast the longer wait.
+  const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
+  return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
+}
+
+/** A standby's drill has no last resort, and nobody waits for a VIP. */
+export function drillPolicy({ policy, timing }: Guard): LadderPolicy {
+  return { fence: policy.fence, hasLastResort: false, releaseMs: drillPatience * timing.releaseMs }
+}
