@@ -43,7 +43,7 @@ const listenSchema = z.string().transform((text, context) => {
   if (match === null || port > 65_535) {
     context.addIssue({
       code: 'custom',
-      message: `"${text}" is not address:port: write for example 0.0.0.0:7400 or "[::]:7400"`,
+      message: `"${text}" is not address:port; write for example 0.0.0.0:7400 or "[::]:7400"`,
     })
     return z.NEVER
   }

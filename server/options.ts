@@ -20,17 +20,20 @@ export type Options =
 export function parseOptions(args: readonly string[], version: string): Options {
   const command = new Command('witnessd')
     .description(
-      'The witness of keepalived pairs: one vote per vrrp_instance, so that never two nodes hold the virtual IP.',
+      'The witness of keepalived pairs. It has one vote per vrrp_instance, so that two nodes never hold the same virtual IP.',
     )
     .version(version)
-    .option('--config <file>', 'witness.yaml; without it: port 7400, a data folder of its own')
+    .option(
+      '--config <file>',
+      'witness.yaml; without it, witnessd listens on port 7400 and uses its default data folder',
+    )
     .allowExcessArguments(false)
     .addHelpText(
       'after',
       `
-Exit codes: ${exitCodes.ok} ended on request, ${exitCodes.unavailable} port, folder or keys not to be had,
-  ${exitCodes.usage} mistake in command line or configuration, ${exitCodes.fault} internal fault.
-The log is JSON lines on stdout.`,
+Exit codes: ${exitCodes.ok} stopped on request, ${exitCodes.unavailable} port, folder or keys not available,
+  ${exitCodes.usage} mistake in the command line or configuration, ${exitCodes.fault} internal fault.
+The log is written to stdout as JSON lines.`,
     )
     .exitOverride()
   try {

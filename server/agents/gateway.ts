@@ -166,7 +166,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     // It may have hung up meanwhile.
     if (!this.#guests.has(connection.id)) return
     if (cluster === null) {
-      this.#refuse(connection, 'unknown-cluster', `this witness knows no cluster "${hello.cluster}"`, {
+      this.#refuse(connection, 'unknown-cluster', `this witness does not know cluster "${hello.cluster}"`, {
         node: hello.node,
       })
       return

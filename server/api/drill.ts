@@ -27,7 +27,7 @@ export function drillApi({ clusters, identityOf }: DrillApiOptions): Router {
       sendProblem(response, {
         status: 403,
         title: 'Forbidden',
-        detail: `Only an admin may order a drill; this is ${identity === null ? 'nobody that is known here' : describeIdentity(identity)}. Use witnessctl on the witness host, or with --identity.`,
+        detail: `Only an admin may order a drill, and this request comes from ${identity === null ? 'somebody unknown' : describeIdentity(identity)}. Use witnessctl on the witness host, or with --identity.`,
       })
       return
     }
@@ -37,7 +37,7 @@ export function drillApi({ clusters, identityOf }: DrillApiOptions): Router {
       sendProblem(response, {
         status: 404,
         title: 'Unknown cluster',
-        detail: `This witness knows no cluster "${name.slice(0, 63)}". /api/v1/clusters lists those it knows.`,
+        detail: `This witness does not know cluster "${name.slice(0, 63)}". /api/v1/clusters lists the clusters that it knows.`,
       })
       return
     }

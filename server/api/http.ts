@@ -67,7 +67,7 @@ export function createApi(options: ApiOptions): Express {
     sendProblem(response, {
       status: 503,
       title: 'Not ready',
-      detail: 'Ledgers are being loaded; ask again in a moment.',
+      detail: 'The ledgers are still being loaded; try again in a moment.',
     })
   })
 
@@ -152,7 +152,9 @@ export function createApi(options: ApiOptions): Express {
       status,
       title: status >= 500 ? 'Internal error' : 'Bad request',
       detail:
-        status >= 500 ? 'The witness failed to answer; its log says why.' : 'The request cannot be read.',
+        status >= 500
+          ? 'The witness could not answer; the reason is in its log.'
+          : 'The request is malformed.',
     })
   })
   return api
@@ -162,14 +164,14 @@ const unauthorized = {
   status: 401,
   title: 'Unauthorized',
   detail:
-    'No certificate of this witness was shown, or one that was replaced or revoked: enrol this node again, or run witnessctl as root on the witness host.',
+    'The request has no certificate of this witness, or one that was replaced or revoked. Enrol this node again, or run witnessctl as root on the witness host.',
 } as const
 
 function forbidden(caller: Identity): Problem {
   return {
     status: 403,
     title: 'Forbidden',
-    detail: `The certificate of ${describeIdentity(caller)} does not reach that far.`,
+    detail: `The certificate of ${describeIdentity(caller)} is not permitted to access this path.`,
   }
 }
 
@@ -192,7 +194,7 @@ function guardRequest(request: Request, response: Response, next: NextFunction):
     return sendProblem(response, {
       status: 405,
       title: 'Method not allowed',
-      detail: `${request.method} changes nothing here: this API is read with GET.`,
+      detail: `${request.method} is not allowed here; use GET.`,
     })
   }
   const length = Number(request.headers['content-length'] ?? 0)
@@ -201,7 +203,7 @@ function guardRequest(request: Request, response: Response, next: NextFunction):
     return sendProblem(response, {
       status: 413,
       title: 'Content too large',
-      detail: 'No request of this API has a body.',
+      detail: 'This request must not have a body.',
     })
   }
   next()
@@ -223,7 +225,7 @@ function sendUnknown(response: Response, cluster: string): void {
   sendProblem(response, {
     status: 404,
     title: 'Unknown cluster',
-    detail: `This witness knows no cluster "${cluster.slice(0, 63)}". /api/v1/clusters lists those it knows.`,
+    detail: `This witness does not know cluster "${cluster.slice(0, 63)}". /api/v1/clusters lists the clusters that it knows.`,
   })
 }
 

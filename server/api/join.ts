@@ -94,7 +94,7 @@ export function nodeThatMayRenew(
     refuseWithoutReading(response, {
       status: identity === null ? 401 : 403,
       title: identity === null ? 'Unauthorized' : 'Forbidden',
-      detail: 'A node renews its own certificate, and shows it to do so.',
+      detail: 'Only a node can renew its certificate, and the request must come with that certificate.',
     })
     return null
   }
@@ -134,7 +134,7 @@ export async function renew(
     event({
       event: 'certificate-renewed',
       node,
-      text: `${node} has a new key and certificate; the one before it ends when this one is in use.`,
+      text: `${node} has a new key and certificate; the previous certificate is refused as soon as the new one is used.`,
       evidence: { generation },
     }),
   )
@@ -169,7 +169,7 @@ export class QuietRefusals {
         node,
         text: `A join as ${node} from ${from} was refused: ${text}.`,
         evidence: { reason, from },
-        decision: 'No certificate was given.',
+        decision: 'No certificate was issued.',
       }),
     )
   }

@@ -28,7 +28,10 @@ export function readQuery<T extends z.ZodRawShape>(
   const known = Object.keys(schema.shape)
   const mistakes = result.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => `${shorten(key)} is no parameter here; ${known.join(', ')} are`)
+      ? issue.keys.map(
+          (key) =>
+            `${shorten(key)} is not a parameter of this request; its parameters are ${known.join(', ')}`,
+        )
       : [describe(String(issue.path[0]), query, issue.message)],
   )
   return { kind: 'wrong', detail: mistakes.join('; ') }

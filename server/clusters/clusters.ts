@@ -127,10 +127,14 @@ export class Clusters {
       cluster,
       now,
       onError: (error) =>
-        log.error('events-not-kept', `events of ${cluster} cannot be written: make room in ${dataDir}`, {
-          cluster,
-          error: String(error),
-        }),
+        log.error(
+          'events-not-kept',
+          `the events of ${cluster} cannot be written; check the free space in ${dataDir}`,
+          {
+            cluster,
+            error: String(error),
+          },
+        ),
     })
     const ledger = await Ledger.open({ dataDir, cluster, seenBefore: events.seenBefore, nowMs })
     const marks = new MarkFile(join(runDir, `witness-${cluster}.marks`), bootId)
@@ -174,7 +178,7 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'cluster-new',
         level: 'info',
-        text: `The witness meets ${cluster} for the first time; its ledger begins.`,
+        text: `The witness has not seen cluster ${cluster} before and starts a new ledger for it.`,
         evidence: {},
         decision: null,
       })
@@ -183,7 +187,7 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'witness-started',
         level: 'info',
-        text: `The witness started and found the ledger of ${cluster} in order.`,
+        text: `The witness started and found the ledger of ${cluster} intact.`,
         evidence: {},
         decision: null,
       })
@@ -192,9 +196,9 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'ledger-lost',
         level: 'critical',
-        text: `The ledger of ${cluster} is lost: ${state.reason}.${state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`} Look at the disk.`,
+        text: `The ledger of ${cluster} is lost: ${state.reason}.${state.keptAs === null ? '' : ` The damaged file is kept as ${state.keptAs}.`} Check the disk.`,
         evidence: { reason: state.reason, keptAs: state.keptAs },
-        decision: 'Nobody gets the vote until every promise that may be in use has ended.',
+        decision: 'Nobody gets the vote until every promise that may still be in use has expired.',
       })
   }
 }
@@ -219,7 +223,7 @@ function makeRunFolder({ config, log }: ClustersOptions): void {
   } catch (error) {
     log.warn(
       'run-folder-missing',
-      `${config.runDir} cannot be made: after a restart everybody waits for the longest promise`,
+      `${config.runDir} cannot be created, so after a restart of the witness everybody waits until the longest promise has expired`,
       {
         error: String(error),
       },

@@ -224,7 +224,7 @@ export class ClusterRuntime {
       level: 'warning',
       instance: null,
       node: null,
-      text: `${dropped} events of this cluster came too fast and are not kept: find out which of its nodes changes all the time.`,
+      text: `${dropped} events of this cluster came too fast and were dropped. Find out which of its nodes keeps changing.`,
       evidence: { dropped },
       decision: null,
     })
@@ -351,7 +351,7 @@ export class ClusterRuntime {
         level: 'warning',
         instance: null,
         node,
-        text: `The drill of ${node} passed but could not be written down; status forgets it with the next restart of the witness.`,
+        text: `The drill of ${node} passed, but that could not be written to disk. "witnessctl status" no longer shows the drill after the next restart of the witness.`,
         evidence: { error: messageOf(error) },
         decision: null,
       })
@@ -370,7 +370,7 @@ export class ClusterRuntime {
       level: 'warning',
       instance,
       node: null,
-      text: `The ledger's disk took ${tookMs} ms for one write: takeovers wait for it. Move dataDir to a faster disk, or find what keeps this one busy.`,
+      text: `The ledger's disk took ${tookMs} ms for one write, and takeovers wait for such writes. Move dataDir to a faster disk, or find out what keeps this one busy.`,
       evidence: { tookMs, slowWriteMs },
       decision: null,
     })
@@ -382,7 +382,7 @@ export class ClusterRuntime {
     if (kept) return
     this.#options.log.warn(
       'marks-not-kept',
-      'the run folder cannot be written: after a restart of the witness everybody waits for the longest promise',
+      'the run folder cannot be written, so after a restart of the witness everybody waits until the longest promise has expired',
       { cluster: this.cluster },
     )
   }

@@ -47,7 +47,10 @@ export class Ledger {
   }): Promise<Ledger> {
     const { dataDir, cluster, seenBefore, nowMs, fileSystem } = options
     const path = ledgerPath(dataDir, cluster)
-    const schema = contentSchema.refine((content) => content.cluster === cluster, 'of another cluster')
+    const schema = contentSchema.refine(
+      (content) => content.cluster === cluster,
+      'it belongs to another cluster',
+    )
     const store = await DurableStore.open<Content>(
       {
         path,
@@ -114,7 +117,7 @@ function stateOf(found: DurableStore<Content>['found'], path: string, seenBefore
       if (!seenBefore) return { kind: 'new' }
       return {
         kind: 'lost',
-        reason: `${path} is missing, though this witness has known the cluster before`,
+        reason: `${path} is missing, although this witness has seen the cluster before`,
         keptAs: null,
       }
   }

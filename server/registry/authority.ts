@@ -141,7 +141,7 @@ export class Authority {
     try {
       parsed = new x509.Pkcs10CertificateRequest(pem)
     } catch (cause) {
-      throw new KeyRequestError('not a certificate request (PKCS #10, PEM)', { cause })
+      throw new KeyRequestError('this is not a certificate request (PKCS #10, PEM)', { cause })
     }
     refuseOtherKeys(parsed.publicKey)
     // Whoever cannot sign with the key must not get a certificate for it.
@@ -202,7 +202,7 @@ function readAuthority(path: string, text: string): KeyAndCertificate {
   const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
   const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
   if (key === undefined || certificate === undefined)
-    throw unusable(path, 'the private key or the certificate is missing in it')
+    throw unusable(path, 'it lacks the private key or the certificate')
   try {
     const own = new X509Certificate(certificate)
     if (!own.checkPrivateKey(createPrivateKey(key)))
@@ -285,17 +285,17 @@ function refuseWhereNodesWereEnrolled(folder: string, path: string): void {
   const trace = names.find((name) => name.startsWith('registry.json'))
   if (trace === undefined) return
   throw new AuthorityError(
-    `${path} is missing, but ${join(folder, trace)} shows that nodes were enrolled: ${remedy(folder)}`,
+    `${path} is missing, but ${join(folder, trace)} shows that nodes were enrolled; ${remedy(folder)}`,
   )
 }
 
 function unusable(path: string, reason: string, options?: ErrorOptions): AuthorityError {
   return new AuthorityError(
-    `${path}: the authority cannot be used (${reason}): ${remedy(join(path, '..'))}`,
+    `${path}: the authority cannot be used (${reason}); ${remedy(join(path, '..'))}`,
     options,
   )
 }
 
 function remedy(folder: string): string {
-  return `restore ${folder} from a backup; without one, move the whole folder away and enrol every node again`
+  return `restore ${folder} from a backup, or, if there is none, move the whole folder away and enrol every node again`
 }

@@ -239,7 +239,11 @@ export class Registry {
     const atMs = this.#options.nowMs()
     const renewedAtMs = this.#renewedAtMs.get(name)
     if (renewedAtMs !== undefined && atMs - renewedAtMs < shortestRenewalPauseMs)
-      return { kind: 'refused', reason: 'too-soon', text: `${name} has just renewed: ask again later` }
+      return {
+        kind: 'refused',
+        reason: 'too-soon',
+        text: `${name} has just renewed its certificate; try again later`,
+      }
     return this.#change(
       (before): Step<RenewResult> => {
         const outcome = renew(before, { identity, at: this.#moment().at })

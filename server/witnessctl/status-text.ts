@@ -85,7 +85,7 @@ function heartbeatCell({ heartbeatAgeMs, connected }: NodeView): Cell {
 }
 
 function icmpCell({ icmp: { roundTripMs, lossPercent } }: NodeView): Cell {
-  if (lossPercent === null) return { text: 'not asked yet' }
+  if (lossPercent === null) return { text: 'not pinged yet' }
   const loss = `${Math.round(lossPercent)} % lost`
   if (roundTripMs === null) return { text: `no answer, ${loss}`, colour: 'red' }
   const text = `${roundTripMs.toFixed(roundTripMs < 10 ? 2 : 0)} ms, ${loss}`
@@ -106,7 +106,7 @@ function nodeNotes(node: NodeView): string[] {
   const failed = node.instances.flatMap(({ instance, fence }) =>
     fence?.result === 'failed'
       ? [
-          `${node.node} could not give ${instance} up (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
+          `${node.node} could not release ${instance} (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
         ]
       : [],
   )
@@ -120,7 +120,7 @@ function drillLines({ nodes }: ClusterView): string[] {
 }
 
 function describeDrill({ node, lastDrill }: NodeView): string {
-  if (lastDrill === null) return `none yet; witnessctl drill --node ${node}`
+  if (lastDrill === null) return `none yet; run "witnessctl drill --node ${node}"`
   const proofs = lastDrill.instances.map(({ instance, role, rungs, backMs }) => {
     const words = rungs.map(({ rung, tookMs }) => `${rung} ${Math.round(tookMs)} ms`).join(', ')
     const back = backMs === null ? '' : `, back after ${duration(backMs)}`

@@ -62,7 +62,7 @@ function connect({ url, identity: folder }: Access): WitnessClient {
   if (identity.kind !== 'admin')
     throw new CredentialsError(
       'unusable',
-      `${folder} is the identity of ${describeIdentity(identity)}, and witnessctl is for an admin: name the admin folder of the witness with --identity`,
+      `${folder} is the identity of ${describeIdentity(identity)}, but witnessctl needs that of an admin; name the admin folder of the witness with --identity`,
     )
   return new WitnessClient({ url, identity: credentials, folder })
 }
@@ -109,7 +109,9 @@ async function showStatus(
   if (json) terminal.out(jsonText({ version: list.version, clusters: views, refused: list.refused }))
   else terminal.out(views.map((view) => renderStatus(view, paint)).join('\n'))
   if (views.length > 0) return worstOf(views)
-  terminal.err('witnessctl: this witness knows no cluster yet: "witnessctl invite" begins one\n')
+  terminal.err(
+    'witnessctl: this witness does not know any cluster yet; create one with "witnessctl invite"\n',
+  )
   return exitCodes.warning
 }
 

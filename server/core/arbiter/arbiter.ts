@@ -140,7 +140,7 @@ function book(turn: Turn, event: ArbiterEvent): void {
         level: 'warning',
         instance: null,
         node: null,
-        text: `${describePause(event)}; it orders nothing until every report is newer than that.`,
+        text: `${describePause(event)}. The witness gives no orders until every node has reported again since then.`,
         evidence: { gapMs: event.gapMs, jumpedMs: event.jumpedMs },
         decision: 'hold',
       })
@@ -151,7 +151,7 @@ function book(turn: Turn, event: ArbiterEvent): void {
 
 function describePause({ gapMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): string {
   if (jumpedMs === 0) return `The witness did not run for ${Math.round(gapMs)} ms`
-  return `The boot clock of the witness jumped ${Math.round(jumpedMs)} ms ahead, or its host slept`
+  return `The boot clock of the witness jumped ahead by ${Math.round(jumpedMs)} ms, or its host was suspended`
 }
 
 function bookTell(turn: Turn, event: ArbiterEvent & { type: 'tell' }): void {

@@ -16,13 +16,19 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const node = turn.nodes.get(name)
   if (node === undefined) return reply(false, `${name} is not a node of cluster ${turn.arbiter.cluster}`)
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
-    return reply(false, `cluster ${turn.arbiter.cluster} has ${maxInstances} instances already`)
+    return reply(
+      false,
+      `cluster ${turn.arbiter.cluster} already has ${maxInstances} instances, which is the limit`,
+    )
 
   const { voter, pendingChecks } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
   const { checkBootId } = instanceOf(turn, instance)
   if (promise?.node === name && event.bootId !== checkBootId && isOfAnotherBoot(node, event.bootId))
-    return reply(false, `${name} booted anew: the promise to it is of its earlier boot and runs out first`)
+    return reply(
+      false,
+      `${name} has rebooted; the vote it held before the reboot must expire before it can get a new one`,
+    )
   if (promise?.node !== name) {
     const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
     if (refusal !== null) return reply(false, refusal)
@@ -75,9 +81,10 @@ function refusalOfCheck(
   const { name, node, instance, holder } = asked
   if (holder !== null) return `${holder} holds the lease`
   if (node.double !== null) return `two live agents call themselves ${name}`
-  if (liveNode(turn, node)) return `the agent of ${name} is alive and has not permitted it`
+  if (liveNode(turn, node))
+    return `the agent of ${name} is running and has not allowed keepalived to be MASTER`
   for (const other of turn.nodes.values())
     if (other.member.name !== name && couldTake(turn, other, instance))
-      return `${name} has no agent, and ${other.member.name}, which has one, can take the VIP`
+      return `the agent of ${name} is down, and ${other.member.name}, whose agent is running, can take the VIP`
   return null
 }

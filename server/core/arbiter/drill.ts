@@ -55,17 +55,23 @@ function planDrill(turn: Turn, name: NodeName, includingHolder: boolean): Plan {
   if (node === undefined)
     return { refusal: `${name} is not a node of ${arbiter.cluster} (${[...nodes.keys()].join(', ')}).` }
   if (arbiter.drill !== null)
-    return { refusal: `A drill of ${arbiter.drill.node} is under way; one at a time.` }
+    return {
+      refusal: `A drill of ${arbiter.drill.node} is still running, and only one drill can run at a time.`,
+    }
   if (!liveNode(turn, node))
-    return { refusal: `The agent of ${name} is not heard: nobody there could drill.` }
+    return {
+      refusal: `The witness gets no heartbeat from the agent of ${name}, so ${name} cannot carry out a drill.`,
+    }
   if (node.session?.hello.mode === 'observe')
-    return { refusal: `${name} is in observe mode: nothing is fenced there, so there is nothing to drill.` }
+    return {
+      refusal: `${name} is in observe mode, in which nothing is fenced, so there is nothing to drill.`,
+    }
   const ofNode = [...node.reports.keys()].filter((instance) => instances.has(instance)).sort()
   if (ofNode.length === 0) return { refusal: `The agent of ${name} reports no vrrp_instance.` }
   const held = ofNode.filter((instance) => holderOf(turn, instance) === name)
   if (held.length > 0 && !includingHolder)
     return {
-      refusal: `${name} holds ${held.join(', ')}: its drill moves the VIP to the other node. Add --including-holder if you want that.`,
+      refusal: `${name} holds ${held.join(', ')}, so its drill moves the VIP to the other node. Add --including-holder if you want that.`,
     }
   // What is held is what is at stake: a node that holds stops no keepalived, and proves the bar alone.
   const steps = (held.length > 0 ? held : ofNode).map((instance) => ({
@@ -93,30 +99,31 @@ function hindranceOf(turn: Turn, of: { name: NodeName; instance: string; role: D
   const { name, instance, role } = of
   const node = nodes.get(name)
   const other = [...nodes.values()].find(({ member }) => member.name !== name)
-  if (node === undefined || other === undefined) return `There is no second node that could have the VIP.`
+  if (node === undefined || other === undefined) return 'There is no second node that could hold the VIP.'
   const [holder, standby] = role === 'standby' ? [other, node] : [node, other]
   const promise = promisedTo(instanceOf(turn, instance).voter, atMs)
   if (promise?.node !== holder.member.name)
-    return `${instance}: ${holder.member.name} does not hold the lease by this witness's promise.`
+    return `${instance}: ${holder.member.name} does not have the vote of this witness, and a drill needs a holder that has it.`
   for (const each of [holder, standby]) {
-    if (!liveNode(turn, each)) return `${instance}: the agent of ${each.member.name} is not heard.`
+    if (!liveNode(turn, each))
+      return `${instance}: the witness gets no heartbeat from the agent of ${each.member.name}.`
     if (each.double !== null) return `${instance}: two live agents call themselves ${each.member.name}.`
     if ((each.session?.echoMs ?? -Infinity) < arbiter.runningSinceMs)
-      return `${instance}: the witness has only just begun to hear ${each.member.name}; try again in a moment.`
+      return `${instance}: the witness has only just started or resumed and has no new report from ${each.member.name} yet; try again in a moment.`
   }
   const leader = holder.reports.get(instance)
   if (leader?.phase !== 'holding' || !showsVip(leader))
-    return `${instance}: ${holder.member.name} is not a MASTER with the lease (${leader?.phase ?? 'no report'}).`
+    return `${instance}: ${holder.member.name} is not MASTER with the lease (${leader?.phase ?? 'no report'}).`
   const spare = standby.reports.get(instance)
-  if (spare === undefined) return `${instance}: ${standby.member.name} does not report it.`
+  if (spare === undefined) return `${instance}: ${standby.member.name} does not report this instance.`
   if (!hearsPeer(turn, leader.peerSilentMs) || !hearsPeer(turn, spare.peerSilentMs))
-    return `${instance}: the nodes do not hear each other; in this state the standby is the only spare.`
-  if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} has lost its gateway.`
+    return `${instance}: the nodes do not hear each other, and until they do the standby must stay ready to take over.`
+  if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} cannot reach its gateway.`
   if (showsVip(spare))
-    return `${instance}: ${standby.member.name} shows the VIP, too (keepalived ${spare.keepalived}).`
+    return `${instance}: ${standby.member.name} has the VIP too (keepalived ${spare.keepalived}).`
   if (!couldTake(turn, standby, instance)) return `${instance}: ${whyNotReady(standby, spare)}`
   if (role === 'holder' && spare.gateway === 'unreachable')
-    return `${instance}: ${standby.member.name}, which would take the VIP, has lost its gateway.`
+    return `${instance}: ${standby.member.name}, which would take the VIP, cannot reach its gateway.`
   return null
 }
 
@@ -125,7 +132,7 @@ function hearsPeer(turn: Turn, peerSilentMs: number | null): boolean {
 }
 
 function whyNotReady({ member }: NodeState, report: Report): string {
-  return `${member.name} is not a standby that could take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
+  return `${member.name} is not ready to take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
 }
 
 /** At each event: the next step where all is normal again, a takeover that was awaited, silence that lasts too long. */
@@ -140,7 +147,8 @@ export function watchDrill(turn: Turn): void {
       const hindrance = hindranceOf(turn, { name: drill.node, ...step })
       const epoch = promisedTo(instanceOf(turn, step.instance).voter, turn.atMs)?.epoch
       if (hindrance === null && epoch !== undefined) return begin(turn, drill, epoch)
-      if (turn.atMs >= under.untilMs) fail(turn, drill, `it was no longer safe to go on: ${hindrance ?? ''}`)
+      if (turn.atMs >= under.untilMs)
+        fail(turn, drill, `it was no longer safe to continue: ${hindrance ?? ''}`)
       return
     }
     case 'order':
@@ -148,7 +156,7 @@ export function watchDrill(turn: Turn): void {
         fail(
           turn,
           drill,
-          `the agent of ${drill.node} said nothing more of its drill of ${step.instance}; look at its log`,
+          `the agent of ${drill.node} has not reported within ${longestDrillMs / 1000} s how its drill of ${step.instance} ended; look at its log`,
         )
       return
     case 'takeover': {
@@ -158,7 +166,7 @@ export function watchDrill(turn: Turn): void {
         return fail(
           turn,
           drill,
-          `${holder} let go of ${step.instance} with proof, and has it again: the other node did not take it`,
+          `${holder} provably released ${step.instance} and now holds it again, because the other node did not take it`,
         )
       if (holds)
         return advance(turn, drill, {
@@ -170,7 +178,7 @@ export function watchDrill(turn: Turn): void {
         fail(
           turn,
           drill,
-          `${drill.node} let go of ${step.instance} with proof, but the other node did not take it`,
+          `${drill.node} provably released ${step.instance}, but the other node did not take it within ${longestTakeoverMs / 1000} s`,
         )
     }
   }
@@ -248,14 +256,14 @@ function fail(turn: Turn, drill: DrillState, why: string, end: DrillEnd | null =
     level: 'warning',
     instance: step?.instance ?? null,
     node: drill.node,
-    text: `The drill of ${drill.node} failed: ${why}.`,
+    text: `The drill of ${drill.node} failed: ${why.replace(/\.$/, '')}.`,
     evidence: { ends: end === null ? drill.done : [...drill.done, end] },
     decision: null,
   })
 }
 
 function describeEnd({ instance, text, takenBy, takeoverMs }: DrillEnd): string {
-  const taken = takenBy === null ? '' : `; ${takenBy} has the lease ${takeoverMs ?? 0} ms after that`
+  const taken = takenBy === null ? '' : `; ${takenBy} had the lease ${takeoverMs ?? 0} ms later`
   return `${instance}: ${text}${taken}`
 }
 

@@ -27,7 +27,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
   const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
   if (greeting.kind === 'superseded') {
     turn.effects.push({ type: 'send', connection, message: { type: 'superseded' } })
-    return refuse('old-incarnation', `a newer start of the agent of ${hello.node} took the place of this one`)
+    return refuse('old-incarnation', `a newer instance of the agent of ${hello.node} has replaced this one`)
   }
   turn.nodes.set(hello.node, greeting.node)
   turn.effects.push({
@@ -43,7 +43,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           level: 'info',
           instance: null,
           node: hello.node,
-          text: `The agent of ${hello.node} comes from another boot or host than before (${remoteAddress}); it speaks for the node as soon as no promise to the old one can be in use.`,
+          text: `A new agent for ${hello.node} connected from a different boot or host (${remoteAddress}). It is ignored until the previous agent's lease can no longer be in use.`,
           evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
           decision: 'wait',
         })
@@ -54,7 +54,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
         level: 'critical',
         instance: null,
         node: hello.node,
-        text: `Two live agents call themselves ${hello.node} (the second from ${remoteAddress}): the second gets no vote, and neither is promoted until one of them is gone. A cloned host?`,
+        text: `Two live agents call themselves ${hello.node} (the second connected from ${remoteAddress}). The second gets no vote, and neither is promoted until one of them is gone. Check whether a host was cloned.`,
         evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
         decision: 'no promotion',
       })
@@ -72,7 +72,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
         level: 'info',
         instance: null,
         node: hello.node,
-        text: `The agent of ${hello.node} reports (${hello.software}, mode ${hello.mode}).`,
+        text: `The agent of ${hello.node} has started to report (${hello.software}, mode ${hello.mode}).`,
         evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
         decision: null,
       })

@@ -34,7 +34,7 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
 
 /** A node that was removed and comes back at once may be another host, while the one before still counts its lease. */
 function disown(turn: Turn, name: NodeName): void {
-  const text = `${name} was enrolled anew`
+  const text = `${name} was enrolled again`
   for (const [instance, { voter }] of turn.instances) {
     const disowned = disownPromise(voter, name)
     if (disowned === voter) continue

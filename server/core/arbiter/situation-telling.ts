@@ -42,7 +42,10 @@ export function noteChange(
   if (isTold || recent.length >= mostLines) return { told: { ...told, untold: changes }, line: null }
   return {
     told: { last, linesAtMs: [...recent, atMs], untold: 0 },
-    line: changes > 1 ? `${text} (It changed ${changes} times since the last line about it.)` : text,
+    line:
+      changes > 1
+        ? `${text} (The situation has changed ${changes} times since the previous line about it.)`
+        : text,
   }
 }
 

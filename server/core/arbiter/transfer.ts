@@ -27,14 +27,14 @@ export function watchForLostGateway(turn: Turn, instance: string): void {
   if (!fresh || atMs - gatewayLostSinceMs < gatewayPatienceMs || atMs - yieldedAtMs < yieldSpacingMs) return
   change(turn, instance, { yieldedAtMs: atMs })
   const seconds = Math.round((atMs - gatewayLostSinceMs) / 1000)
-  const reason = `${promise.node} has not reached its gateway for ${seconds} s, ${heir} does`
+  const reason = `${promise.node} has not reached its gateway for ${seconds} s, but ${heir} reaches it`
   order(turn, promise.node, { instance, what: 'yield', epoch: promise.epoch, reason })
   occurred(turn, {
     event: 'gateway-lost',
     level: 'warning',
     instance,
     node: promise.node,
-    text: `${reason}: the VIP is moved. ${promise.node} lets go first and proves it; then ${heir} may win the votes.`,
+    text: `${reason}, so the VIP is moved. ${promise.node} releases it first and proves that; then ${heir} may win the votes.`,
     evidence: { holder: nodes.get(promise.node)?.reports.get(instance), heir },
     decision: `${promise.node} yields to ${heir}`,
   })

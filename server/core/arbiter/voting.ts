@@ -61,7 +61,7 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
     atMs: turn.atMs,
     reserveMs: timing.reserveMs,
   })
-  const text = 'the ledger proved to be older than its promises: everyone waits'
+  const text = 'the ledger proved to be older than its promises, so everyone waits until they have expired'
   answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
   answerPendingChecks(turn, instance, { permit: false, text })
   change(turn, instance, { voter: distrusted.voter, recordedEpoch: witnessEpoch, contest: null })
@@ -71,7 +71,7 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
     level: 'critical',
     instance,
     node: node.member.name,
-    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only of epoch ${recordedEpoch}: it was lost or rolled back. Everyone waits ${timing.reserveMs} ms; epochs go on above ${distrusted.voter.epoch}.`,
+    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only epoch ${recordedEpoch}, so the ledger was lost or rolled back. Everyone waits ${timing.reserveMs} ms; new epochs start above ${distrusted.voter.epoch}.`,
     evidence: { witnessEpoch, recordedEpoch },
     decision: 'everyone waits',
   })
@@ -101,7 +101,7 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
       return {
         kind: 'refused',
         reason: 'outranked',
-        text: `${decided.ballot.to} claims at the same moment and is preferred`,
+        text: `${decided.ballot.to} claimed at the same moment and is preferred`,
       }
     return { kind: 'pending', epoch: claim.epoch }
   }
@@ -151,7 +151,7 @@ export function closeContest(turn: Turn, instance: string): void {
   // Another ballot may be under way by now, and whoever asked for that one waits for its answer.
   if (result.decision.kind === 'pending') change(turn, instance, { pendingBeat: asked })
   else answerNode(turn, { ...asked, instance }, result.decision)
-  const text = `${winner.node} claims at the same moment and is preferred`
+  const text = `${winner.node} claimed at the same moment and is preferred`
   for (const { node, seq } of losers)
     answerNode(turn, { node, seq, instance }, { kind: 'refused', reason: 'outranked', text })
   if (losers.length > 0)
@@ -160,7 +160,7 @@ export function closeContest(turn: Turn, instance: string): void {
       level: 'warning',
       instance,
       node: winner.node,
-      text: `${[winner, ...losers].map(({ node }) => node).join(' and ')} became MASTER in the same moment and nobody held the lease; ${winner.node} is preferred (gateway, last holder, priority, name).`,
+      text: `${[winner, ...losers].map(({ node }) => node).join(' and ')} became MASTER at the same moment and nobody held the lease; ${winner.node} is preferred (compared by gateway, last holder, priority and name).`,
       evidence: { claims: contest.claims.map(rankOf), lastHolder },
       decision: `vote for ${winner.node}`,
     })
@@ -190,7 +190,7 @@ export function bookRecorded(turn: Turn, instance: string, ballot: Ballot): void
     text:
       lastHolder === null || lastHolder === ballot.to
         ? `The witness votes for ${ballot.to} (epoch ${ballot.epoch}).`
-        : `The witness votes for ${ballot.to} (epoch ${ballot.epoch}); its last vote was for ${lastHolder}, which released it or let it run out.`,
+        : `The witness votes for ${ballot.to} (epoch ${ballot.epoch}); its previous vote was for ${lastHolder}, which released it or let it expire.`,
     evidence: { epoch: ballot.epoch, lastHolder },
     decision: `vote for ${ballot.to}`,
   })
@@ -211,7 +211,7 @@ export function bookRecordFailed(turn: Turn, event: ArbiterEvent & { type: 'reco
     level: 'critical',
     instance,
     node: ballot.to,
-    text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written: ${error}. No new holder gets this vote until that is mended; renewals go on.`,
+    text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written to the ledger: ${error}. No new holder gets this vote until the ledger can be written again; renewals continue.`,
     evidence: { epoch: ballot.epoch, error },
     decision: 'vote withheld',
   })

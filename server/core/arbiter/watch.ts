@@ -41,7 +41,7 @@ function tellOfRollback(turn: Turn, instance: string): void {
     level: 'critical',
     instance,
     node: null,
-    text: `The ledger is older than the promises that this witness gave on this boot: it was rolled back. Everyone waits; epochs go on above ${voter.epoch}.`,
+    text: `The ledger is older than the promises that this witness has given since its host booted, so it was rolled back. Everyone waits until those promises have expired; new epochs start above ${voter.epoch}.`,
     evidence: { epoch: voter.epoch },
     decision: 'everyone waits',
   })
@@ -64,7 +64,7 @@ function watchForDualMaster(turn: Turn, instance: string): void {
     change(turn, instance, { dualSinceMs: null })
     const allHeard = [...nodes.values()].every((node) => isLive(node, atMs, silenceMs(timing)))
     if (holder !== null && allHeard)
-      order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
+      order(turn, holder, { instance, what: 'announce', epoch, reason: 'the other MASTER is gone' })
     return
   }
   if (dualSinceMs === null) return change(turn, instance, { dualSinceMs: atMs })

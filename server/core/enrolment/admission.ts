@@ -23,13 +23,13 @@ export function admit(enrolment: Enrolment, identity: NodeIdentity): Admission {
   const name = `${identity.cluster}/${identity.node}`
   if (entry === null) {
     if (mayAdopt(enrolment, identity)) return { kind: 'ok' }
-    return refuse('unknown', `${name} is not enrolled at this witness: ${makeAnother(identity)}`)
+    return refuse('unknown', `${name} is not enrolled at this witness; ${makeAnother(identity)}`)
   }
-  if (entry.removed) return refuse('removed', `${name} was removed: ${makeAnother(identity)}`)
+  if (entry.removed) return refuse('removed', `${name} was removed; ${makeAnother(identity)}`)
   if (identity.generation < entry.leastGeneration)
     return refuse(
       'superseded',
-      `this certificate of ${name} (generation ${identity.generation}) is no longer good: generation ${entry.leastGeneration} took its place; if this host should have that one and has not: ${makeAnother(identity)}`,
+      `this certificate of ${name} (generation ${identity.generation}) is no longer valid because generation ${entry.leastGeneration} has replaced it; if this host should have the newer one but does not, ${makeAnother(identity)}`,
     )
   return { kind: 'ok' }
 }
@@ -110,7 +110,7 @@ export function rotate(enrolment: Enrolment, { cluster, node }: NodeKey): Change
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
   if (entry.removed)
-    return refuse('removed', `${cluster}/${node} was removed: ${makeAnother({ cluster, node })}`)
+    return refuse('removed', `${cluster}/${node} was removed; ${makeAnother({ cluster, node })}`)
   return { kind: 'done', enrolment: withEntry(enrolment, { ...entry, rotateAbove: entry.generation }) }
 }
 
@@ -132,6 +132,6 @@ function mayAdopt(enrolment: Enrolment, { cluster, node }: NodeKey): boolean {
 function refuseUnknown({ cluster, node }: NodeKey): Refused<'unknown'> {
   return refuse(
     'unknown',
-    `${cluster}/${node} was never enrolled here: "witnessctl nodes" lists those that were`,
+    `${cluster}/${node} was never enrolled here; "witnessctl nodes" lists the nodes that were`,
   )
 }

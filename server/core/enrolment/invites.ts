@@ -29,7 +29,10 @@ export function invite(
   const others = endInvites(enrolment.invites, { cluster, node }, { how: 'replaced', at: moment.at })
   const kept = forgetOldest(others, moment)
   if (kept.length >= mostInvites)
-    return refuse('too-many', `${mostInvites} invites are open: wait until some have ended`)
+    return refuse(
+      'too-many',
+      `${mostInvites} invites are open, which is the limit; wait until some of them have expired`,
+    )
   const added: InviteRecord = {
     secretHash,
     cluster,
@@ -81,22 +84,22 @@ export function whyNotRedeemed(
   { invite, moment, cluster, node }: NodeKey & { invite: InviteRecord | null; moment: Moment },
 ): Refused<RedeemRefusal> | null {
   if (invite === null)
-    return refuse('unknown', `this witness knows no such invite: ${makeAnother({ cluster, node })}`)
+    return refuse('unknown', `this witness does not know this invite; ${makeAnother({ cluster, node })}`)
   if (invite.cluster !== cluster || invite.node !== node)
     return refuse(
       'other-node',
-      `this invite is for ${invite.cluster}/${invite.node}, and not for ${cluster}/${node}: ${makeAnother({ cluster, node })}`,
+      `this invite is for ${invite.cluster}/${invite.node}, not for ${cluster}/${node}; ${makeAnother({ cluster, node })}`,
     )
   if (invite.spent !== null) return refuseSpent(invite.spent, { cluster, node })
   if (invite.bootId !== moment.bootId)
     return refuse(
       'other-boot',
-      `the witness's host was started anew since this invite was made, which ends all invites: ${makeAnother({ cluster, node })}`,
+      `the witness host has rebooted since this invite was created, which ends all invites; ${makeAnother({ cluster, node })}`,
     )
   if (moment.atMs >= invite.endsAtMs)
     return refuse(
       'late',
-      `this invite ended ${Math.max(1, Math.round((moment.atMs - invite.endsAtMs) / 60_000))} min ago (it is good for ${inviteMs / 60_000} min): ${makeAnother({ cluster, node })}`,
+      `this invite expired ${Math.max(1, Math.round((moment.atMs - invite.endsAtMs) / 60_000))} min ago (an invite is valid for ${inviteMs / 60_000} min); ${makeAnother({ cluster, node })}`,
     )
   return whyNoRoom(enrolment, { cluster, node })
 }
@@ -127,14 +130,14 @@ function refuseSpent({ how, at }: NonNullable<InviteRecord['spent']>, key: NodeK
     case 'used':
       return refuse(
         'used',
-        `this invite was used already, at ${at}. If that was not you, somebody else has the line: run "witnessctl remove --cluster ${key.cluster} --node ${key.node}" at once. Otherwise: ${makeAnother(key)}`,
+        `this invite was already used at ${at}. If that was not you, somebody else has the invite, so run "witnessctl remove --cluster ${key.cluster} --node ${key.node}" at once. Otherwise ${makeAnother(key)}`,
       )
     case 'replaced':
-      return refuse('replaced', `a newer invite was made for this node at ${at}: use that line`)
+      return refuse('replaced', `a newer invite was created for this node at ${at}; use that one`)
     case 'withdrawn':
       return refuse(
         'withdrawn',
-        `this node was removed at ${at}, which ended its invite: ${makeAnother(key)}`,
+        `this node was removed at ${at}, which ended its invite; ${makeAnother(key)}`,
       )
   }
 }

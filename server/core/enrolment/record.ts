@@ -144,14 +144,14 @@ export function whyNoRoom(
   if (!isKnown && entries.length >= mostEntries)
     return refuse(
       'too-many',
-      `this witness has had ${mostEntries} nodes, removed ones included: use another witness`,
+      `this witness has reached its limit of ${mostEntries} nodes (removed nodes count too); use another witness`,
     )
   const others = entries.filter((entry) => entry.cluster === cluster && entry.node !== node && !entry.removed)
   if (others.length < maxNodes) return null
   const names = others.map((entry) => entry.node)
   return refuse(
     'cluster-full',
-    `${cluster} has ${names.join(' and ')} already, and a cluster has ${maxNodes} nodes at most: remove one with "witnessctl remove --cluster ${cluster} --node ${names[0] ?? ''}"`,
+    `${cluster} already has ${names.join(' and ')}, and a cluster can have at most ${maxNodes} nodes; remove one with "witnessctl remove --cluster ${cluster} --node ${names[0] ?? ''}"`,
   )
 }
 
@@ -165,7 +165,7 @@ export function withEntry(enrolment: Enrolment, entry: Entry): Enrolment {
 }
 
 export function makeAnother({ cluster, node }: NodeKey): string {
-  return `make an invite with "witnessctl invite --cluster ${cluster} --node ${node}" at the witness`
+  return `create an invite with "witnessctl invite --cluster ${cluster} --node ${node}" on the witness host`
 }
 
 export function refuse<Reason extends string>(reason: Reason, text: string): Refused<Reason> {

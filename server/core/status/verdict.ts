@@ -18,7 +18,7 @@ export function verdictOn(
     .flatMap((node) => node.instances.map((instance) => ({ node: node.node, ...instance })))
     .find(({ fence, phase }) => phase === 'fencing' && fence?.result === 'failed')
   if (failedFence !== undefined)
-    return { level: 'critical', text: `${failedFence.node} cannot give the VIP up: ${failedFence.why}` }
+    return { level: 'critical', text: `${failedFence.node} cannot release the VIP: ${failedFence.why}` }
   const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
   if (warning !== undefined) return { level: 'warning', text: warning.text }
   const held = nodes.find((node) => node.instances.some(({ allowed }) => cannotTake(allowed)))
