@@ -18,7 +18,7 @@ import { ownCredentials } from './registry/own-credentials.ts'
 import { Registry, registryPathIn } from './registry/registry.ts'
 import { startWitness, type Witness } from './witness.ts'
 
-/** What of the events is not on disk by then is lost; nothing else waits. */
+/** Events that are not on disk by then are lost; nothing else has to wait. */
 const longestStopMs = 800
 
 async function main(): Promise<void> {
@@ -108,7 +108,10 @@ function lockDataFolder(dataDir: string): void {
   }
 }
 
-/** What root put back from a backup is not lost: to go on without it would enrol again who was removed. */
+/**
+ * Files that root restored and that this user cannot read are not lost. Going on without them would accept removed
+ * nodes again.
+ */
 function refuseUnreadable(dataDir: string): void {
   const folder = authorityFolderIn(dataDir)
   for (const path of [authorityKeyFileIn(folder), registryPathIn(folder)]) {
@@ -174,7 +177,7 @@ function listenFailure({ listen }: WitnessConfig, error: unknown): string {
   }
 }
 
-/** A state that nobody foresaw must not decide who holds a virtual IP. */
+/** A program in a state that nobody foresaw must not decide who holds a virtual IP. */
 function endOnFault(log: Log): void {
   const end = (error: unknown): never => {
     log.fatal('fault', `internal fault, so the witness exits: ${String(error)}`, {

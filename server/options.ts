@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 export const exitCodes = {
   /** Ended because it was asked to. */
   ok: 0,
-  /** The port or the folders cannot be had. */
+  /** The port or the folders are not available. */
   unavailable: 1,
   /** A mistake in the command line or the configuration, or an authority that is broken. */
   usage: 2,
@@ -14,7 +14,7 @@ export const exitCodes = {
 
 export type Options =
   | { readonly kind: 'run'; readonly config: string | null }
-  /** Help or version is printed, or the mistake is told: end with this code. */
+  /** Help or version has been printed, or the mistake has been reported: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
 export function parseOptions(args: readonly string[], version: string): Options {

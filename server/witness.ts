@@ -1,4 +1,4 @@
-/** The parts of the witness put together: from a configuration to a listening daemon, and back down. */
+/** Puts the parts of the witness together: from a configuration to a listening daemon, and shuts it down again. */
 import type { AddressInfo } from 'node:net'
 import type { Request } from 'express'
 import type { Credentials } from '../shared/identity/credentials.ts'
@@ -41,18 +41,18 @@ export interface WitnessOptions {
 }
 
 export interface Witness {
-  /** Where it listens: the port is the real one where the configuration says 0. */
+  /** Where it listens; if the configured port is 0, this is the real one. */
   readonly address: AddressInfo
-  /** Ends every connection and brings the events to the disk. */
+  /** Ends every connection and writes the events to disk. */
   stop(): Promise<void>
 }
 
 const mostAgents = 2048
 const mostSockets = 4096
-/** Certificates are renewed by the month. */
+/** Certificates are renewed monthly, so there is no hurry. */
 const renewalsMs = 3_600_000
 
-/** @throws the system's error where the address cannot be listened on */
+/** @throws the system's error if it cannot listen on the address */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const {
     config,
@@ -96,7 +96,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     const admission = registry.mayConnect(identity)
     return admission.kind === 'ok' ? null : admission.text
   }
-  /** Budgets of connections are those of nodes: nobody else may hold one. */
+  /** Connections are limited per node, so nobody but a node may hold one. */
   const refusalOfAgent = (identity: Identity): string | null =>
     identity.kind === 'admin' ? 'an admin cannot connect as an agent; use witnessctl' : refusalOf(identity)
   const callerOf = (request: Request): Identity | null => {
@@ -120,7 +120,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         createEnrolmentRouter({
           authority,
           registry,
-          // Also of somebody who was removed: the router says so.
+          // Includes removed nodes, because the router tells them that they were removed.
           identityOf: (request) => identityOfPeer(request.socket),
           ownAddress: () => addressForNodes(config.listen),
           isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
@@ -160,7 +160,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     echo,
     intervalMs: config.icmpIntervalMs,
     log,
-    // A witness without clusters has nothing to decide, and is well all the same.
+    // A witness without clusters has nothing to decide, and is healthy all the same.
     onRound: () => {
       if (clusters.all.length === 0) service.turned({ atMs: nowMs(), everyMs: config.icmpIntervalMs })
     },
@@ -186,7 +186,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   }
 }
 
-/** What an operator should know of a certificate that was not expected. */
+/** What an operator should know about a certificate that was not expected. */
 function newsOf(
   found: ReturnType<Registry['sawInUse']>,
   { node, generation }: NodeIdentity,

@@ -1,6 +1,6 @@
 /**
  * `POST /api/v1/clusters/:cluster/nodes/:node/drill`: the one request that makes a node do something. It has no body;
- * `?including-holder=true` allows that the VIP moves. It answers at once; how the drill ends is in the events.
+ * `?including-holder=true` allows the VIP to move. It answers at once; how the drill ends is in the events.
  */
 import { Router, type Request } from 'express'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import { readQuery } from './query.ts'
 
 export interface DrillApiOptions {
   readonly clusters: { get(name: string): Pick<ClusterRuntime, 'drill'> | null }
-  /** Who asks, as the connection's certificate says; null: nobody that is known. */
+  /** Who asks, according to the connection's certificate; null: nobody that is known. */
   readonly identityOf: (request: Request) => Identity | null
 }
 

@@ -12,7 +12,7 @@ import { KeyRequestError } from '../registry/authority.ts'
 import { sendProblem } from './problem.ts'
 import { DurableFileError } from '../../shared/disk/durable-file.ts'
 
-/** To be mounted before anything that refuses other methods than GET, or bodies. */
+/** Must be mounted before anything that refuses methods other than GET, or bodies. */
 export function createEnrolmentRouter(options: EnrolmentApiOptions): Router {
   const router = express.Router({ caseSensitive: true, strict: true })
   const json = express.json({ limit: longestBody, type: 'application/json' })

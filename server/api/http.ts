@@ -1,7 +1,7 @@
 /**
  * The witness's HTTP API: health, what is going on and why, and the question of a check whose agent is dead.
- * docs/OPERATING.md lists it for people. Everything under /api needs a
- * certificate of this witness: an admin reads all, a node its own cluster, and a check asks for its own node.
+ * docs/operating/api.md describes it for people. Everything under /api needs a certificate of this witness: an admin
+ * reads all, a node its own cluster, and a check asks for its own node.
  */
 import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express'
 import { z } from 'zod'
@@ -13,10 +13,13 @@ import { sendProblem, type Problem } from './problem.ts'
 import { readQuery, wholeNumber } from './query.ts'
 
 export interface ApiOptions {
-  /** Null: no certificate of this witness, or one that is worth nothing any more. */
+  /** Null: no certificate of this witness, or one that is no longer accepted. */
   readonly callerOf: (request: Request) => Identity | null
   readonly version: string
-  /** What changes something, and lets in for that whom it sees fit: it comes before everything that only reads. */
+  /**
+   * Routers for requests that change something. They check permission themselves, and come before everything that only
+   * reads.
+   */
   readonly commands: readonly Router[]
   readonly clusters: {
     readonly ready: boolean
@@ -53,7 +56,7 @@ export function createApi(options: ApiOptions): Express {
   api.disable('etag')
   api.set('query parser', 'simple')
   api.set('strict routing', true)
-  // `mayAsk` decides by the path: whoever writes it otherwise must find nothing behind it.
+  // `mayAsk` decides by the path, so another spelling of a path must lead nowhere.
   api.set('case sensitive routing', true)
 
   for (const router of options.commands) api.use(router)
@@ -176,14 +179,14 @@ function forbidden(caller: Identity): Problem {
 }
 
 function mayAsk(caller: Identity, request: Request): boolean {
-  // An answer to a check is a vote, and an admin has none.
+  // The answer to a check is a vote, and an admin cannot get one.
   if (caller.kind === 'admin') return request.path !== '/v1/check'
   if (caller.kind !== 'node') return false
   const asked = /^\/v1\/(?:(check)|clusters\/([^/]+)(?:\/events)?)$/.exec(request.path)
   if (asked === null) return false
   const [, check, cluster] = asked
   if (check === undefined) return cluster === caller.cluster
-  // The answer is a vote: nobody asks for another.
+  // The answer is a vote, so a node may ask only for itself.
   return request.query.cluster === caller.cluster && request.query.node === caller.node
 }
 
@@ -209,7 +212,7 @@ function guardRequest(request: Request, response: Response, next: NextFunction):
   next()
 }
 
-/** 200 permits, 503 refuses: curl and a person both read it without a parser. */
+/** 200 permits and 503 refuses, so that both curl and a person can read it without a parser. */
 function sendCheck(request: Request, response: Response, { permit, text }: CheckAnswer): void {
   const status = permit ? 200 : 503
   if (request.accepts(['text/plain', 'application/json']) === 'application/json')

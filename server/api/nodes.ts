@@ -144,7 +144,7 @@ export async function changeNode(
 
 interface Change {
   readonly outcome: ChangeResult
-  /** It counts all the same, until the next restart. */
+  /** The change counts all the same, until the next restart. */
   readonly notKept: DurableFileError | null
 }
 

@@ -1,4 +1,4 @@
-/** The query of an HTTP request: what its parameters may be, and in plain words what is wrong with one. */
+/** The query of an HTTP request: which parameters it may have, and what is wrong with one, in plain words. */
 import { z } from 'zod'
 
 /** As a client sent it: a parameter that was given twice is a list. */

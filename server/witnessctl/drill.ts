@@ -20,7 +20,7 @@ export interface DrillRequest {
 }
 
 const pollMs = 250
-/** The witness itself gives up after this long for each instance (server/core/arbiter/drill.ts), and some more. */
+/** Longer than the witness itself waits for one instance (server/core/arbiter/drill.ts). */
 const longestMs = 120_000
 
 const ends: ReadonlySet<string> = new Set(['drill-passed', 'drill-failed'])
@@ -32,7 +32,7 @@ export async function runDrill(
   around: {
     readonly output: Output
     readonly paint: Paint
-    /** False: ended before its time. */
+    /** False: it was interrupted. */
     readonly pause: (ms: number) => Promise<boolean>
   },
 ): Promise<number> {
@@ -93,7 +93,7 @@ function renderEnd(event: EventView, paint: Paint): string {
   return `${[...lines.map(keepColour), `${verdict}  ${printable(event.text)}`].join('\n')}\n`
 }
 
-/** Names come from other hosts; the colours are ours. */
+/** Removes control characters, which can come from other hosts, but keeps our own colours. */
 function keepColour(line: string): string {
   return line
     .split('\u001b')

@@ -5,8 +5,8 @@ import { inviteAddress } from '../../shared/identity/invite-line.ts'
 import { clusterName, nodeName } from '../../shared/protocol/names.ts'
 
 /**
- * Those of monitoring plugins, so that `witnessctl status` is one. Unknown is whatever tells nothing of a cluster: a mistake in
- * the command, a witness that is not reached or refuses, a fault of witnessctl.
+ * Those of monitoring plugins, so that `witnessctl status` can be used as one. Unknown is everything that says nothing
+ * about a cluster: a mistake in the command, a witness that cannot be reached or refuses, a fault of witnessctl.
  */
 export const exitCodes = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const
 
@@ -29,7 +29,7 @@ export type Request =
       readonly kind: 'invite'
       readonly cluster: string
       readonly node: string
-      /** HOST:PORT at which the node reaches the witness; null: the witness knows. */
+      /** HOST:PORT at which the node reaches the witness; null: the witness chooses. */
       readonly address: string | null
       readonly json: boolean
       readonly access: Access
@@ -64,7 +64,7 @@ export type Request =
       readonly json: boolean
       readonly access: Access
     }
-  /** Help or version is printed, or the mistake is told: end with this code. */
+  /** Help or version has been printed, or the mistake has been reported: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
 export interface Access {
@@ -79,7 +79,7 @@ export interface Output {
 }
 
 const usualUrl = 'https://127.0.0.1:7400'
-/** Where witnessd puts it, on its own host. */
+/** Where witnessd puts it on its own host. */
 const usualIdentity = '/var/lib/keepalived-witness/admin'
 
 const helpText = `

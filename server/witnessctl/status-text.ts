@@ -39,7 +39,7 @@ function nodeRow(node: NodeView, instance: NodeInstanceView | null): Cell[] {
   ].map((cell) => ({ ...cell, text: printable(cell.text) }))
 }
 
-/** What a silent agent said last is history, and is marked as such. */
+/** What a silent agent reported last is out of date, and is marked as such. */
 function stateCell(node: NodeView, instance: NodeInstanceView | null): Cell {
   if (instance === null) return { text: '-' }
   if (!node.connected) return { text: `was ${instance.keepalived}`, colour: 'yellow' }
@@ -113,7 +113,7 @@ function nodeNotes(node: NodeView): string[] {
   return [...held, ...failed, ...node.warnings.map((warning) => `${node.node}: ${warning}`)]
 }
 
-/** When each node's fence was proved last; that it never was is worth knowing, too. */
+/** When each node's fence was last proved, or that it never was. */
 function drillLines({ nodes }: ClusterView): string[] {
   if (nodes.length === 0) return []
   return ['', ...nodes.map((node) => printable(`Drill of ${node.node}: ${describeDrill(node)}`))]

@@ -18,7 +18,7 @@ import {
 } from './cluster-schema.ts'
 import { inviteSchema, nodeListSchema, type InviteView, type NodeListView } from './node-schema.ts'
 
-/** `unknown` is the user's mistake; the others are the witness's, or of the way to it. */
+/** `unknown` is the user's mistake; the others are faults of the witness or of the way to it. */
 export class WitnessClientError extends Error {
   readonly code: 'unreachable' | 'refused' | 'unknown' | 'not-understood'
 
@@ -63,7 +63,7 @@ export class WitnessClient {
     return (await this.#get(path, eventsSchema)).events
   }
 
-  /** @throws WitnessClientError, `refused` where a drill is not safe now: the message says why */
+  /** @throws WitnessClientError, `refused` if a drill is not safe now; the message says why */
   async startDrill(asked: { cluster: string; node: string; includingHolder: boolean }): Promise<DrillBegun> {
     const { cluster, node, includingHolder } = asked
     const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/drill`

@@ -1,4 +1,4 @@
-/** The check of a node whose agent is dead asks by itself. Pure. */
+/** Answers keepalived's check, which asks the witness itself when the agent of its node is dead. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import { askVote } from '../../../shared/core/vote/ask.ts'
@@ -7,7 +7,7 @@ import type { ArbiterEvent } from './state.ts'
 import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
-/** A yes is a vote like any other, with the same promise behind it. */
+/** A yes is an ordinary vote, with the same promise behind it. */
 export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
   const { check, node: name, instance, atMs } = event
   const reply = (permit: boolean, text: string): void => {
@@ -52,12 +52,16 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   }
 }
 
-/** The VIP that the promise was for went with the boot; to renew it would only keep the other node from taking over. */
+/**
+ * The reboot removed the VIP that the promise was for, so renewing it would only keep the other node from taking over.
+ */
 function isOfAnotherBoot({ session }: NodeState, bootId: string | null): boolean {
   return bootId !== null && session !== null && session.hello.bootId !== bootId
 }
 
-/** A check speaks for the node's standing promise, or for one that is on its way to the disk; else it asks anew. */
+/**
+ * A check renews the promise that its node has, or one that is being written to disk. Otherwise it asks for a new one.
+ */
 function epochForCheck(voter: Voter, name: NodeName): Epoch {
   const { pledge, record, epoch } = voter
   switch (pledge.phase) {

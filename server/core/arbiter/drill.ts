@@ -1,8 +1,9 @@
 /**
- * Drills: whether one is safe now, its orders to the node, one instance after the other, and how it ended. Pure.
+ * Drills: decides whether one is safe now, orders it for one instance of the node after the other, and reports how it
+ * ended. Pure.
  *
- * A standby in a drill cannot take the VIP for as long as it lasts; so nothing is ordered but where the holder is well,
- * and a stop command takes keepalived away for all instances of its node: it must hold none of them.
+ * A standby cannot take the VIP during its drill, so a drill is ordered only while the holder is healthy. The stop
+ * command ends keepalived for all instances of a node, so a node that is drilled as a standby must hold none of them.
  */
 import type { DrillRole, Drilled, Report } from '../../../shared/protocol/report.ts'
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
@@ -14,14 +15,22 @@ import { leaseHolder } from './lease-holder.ts'
 import { type NodeState, sessionBehind } from './roster.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 
-/** The stop command's whole patience twice over, and a start: a drill that says nothing for so long is over. */
+/**
+ * Twice the longest time that the stop command may take, plus a start. A drill without a report for this long has
+ * failed.
+ */
 const longestDrillMs = 60_000
-/** From the proof of a holder's drill until the other node has the lease: several master-down times. */
+/**
+ * The longest time from a holder's proven release until the other node has the lease: several master-down intervals.
+ */
 const longestTakeoverMs = 20_000
-/** Between two instances of one node keepalived settles; the next one begins when all is normal again. */
+/**
+ * Between two instances of one node keepalived needs to settle. The next step begins when all is normal again; if that
+ * takes longer than this, the drill fails.
+ */
 const longestPauseMs = 30_000
 
-/** The admin asks for a drill. */
+/** Handles an admin's request for a drill. */
 export function bookDrill(turn: Turn, event: ArbiterEvent & { type: 'drill' }): void {
   const { request, node, includingHolder } = event
   const planned = planDrill(turn, node, includingHolder)
@@ -73,7 +82,7 @@ function planDrill(turn: Turn, name: NodeName, includingHolder: boolean): Plan {
     return {
       refusal: `${name} holds ${held.join(', ')}, so its drill moves the VIP to the other node. Add --including-holder if you want that.`,
     }
-  // What is held is what is at stake: a node that holds stops no keepalived, and proves the bar alone.
+  // If the node holds any instance, only those are drilled. A holder does not stop keepalived, but only proves the bar.
   const steps = (held.length > 0 ? held : ofNode).map((instance) => ({
     instance,
     role: held.length > 0 ? ('holder' as const) : ('standby' as const),
@@ -93,7 +102,7 @@ function holderOf(turn: Turn, instance: string): NodeName | null {
   )
 }
 
-/** Why a drill of this node on this instance is not safe now, in plain words; null: it is. */
+/** Why a drill of this node on this instance is not safe now, in plain words; null: it is safe. */
 function hindranceOf(turn: Turn, of: { name: NodeName; instance: string; role: DrillRole }): string | null {
   const { atMs, nodes, arbiter } = turn
   const { name, instance, role } = of
@@ -135,7 +144,10 @@ function whyNotReady({ member }: NodeState, report: Report): string {
   return `${member.name} is not ready to take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
 }
 
-/** At each event: the next step where all is normal again, a takeover that was awaited, silence that lasts too long. */
+/**
+ * Runs at each event. It begins the next step when all is normal again, notices the takeover that it waits for, and
+ * ends a drill that has been silent for too long.
+ */
 export function watchDrill(turn: Turn): void {
   const { drill } = turn.arbiter
   if (drill === null) return
@@ -197,7 +209,7 @@ function begin(turn: Turn, drill: DrillState, epoch: Epoch): void {
   })
 }
 
-/** A node tells how its drill ended. Also one that nobody waits for any more is told to the operator. */
+/** A node reports how its drill ended. A report that nobody waits for is only counted as a refused message. */
 export function bookDrilled(turn: Turn, event: ArbiterEvent & { type: 'drilled' }): void {
   const node = sessionBehind(turn.nodes, event.connection)
   if (node === null) return refuseMessage(turn, 'not-greeted')

@@ -1,4 +1,4 @@
-/** An agent says who it is: welcomed, taken for a second one of its name, or sent away. Pure. */
+/** An agent says who it is. It is welcomed, treated as a second agent of the same name, or sent away. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Hello } from '../../../shared/protocol/messages.ts'
 import { type NodeName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
@@ -47,7 +47,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
           decision: 'wait',
         })
-      // Of one that goes on, or dials again, the situation tells.
+      // If the conflict goes on or the second agent dials again, the situation reports it.
       if (known.double !== null) return
       return occurred(turn, {
         event: 'id-conflict',
@@ -81,7 +81,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
   }
 }
 
-/** An agent says where its peer reaches it, and nobody else can say it: its certificate names the node. */
+/** An agent reports where its peer reaches it. Nobody else can, because the certificate names the node. */
 function followMove(turn: Turn, { member }: NodeState, { node, listener }: Hello): void {
   const told = { address: listener.address ?? member.address, port: listener.port }
   if (told.address === member.address && told.port === member.port) return

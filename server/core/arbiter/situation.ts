@@ -7,7 +7,7 @@ import type { Judgement } from './judgement.ts'
 import { leaseHolder } from './lease-holder.ts'
 import { answersIcmp, isLive, mastersOf, type NodeState } from './roster.ts'
 
-/** A node that never reported counts as missing after this long: it may still be booting. */
+/** A node that has never reported counts as missing only after this long, because it may still be booting. */
 const bootPatienceMs = 10_000
 
 export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgement {

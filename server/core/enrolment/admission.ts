@@ -1,4 +1,7 @@
-/** Which certificate is good: a node is admitted with its generation, renewed, removed, rotated or moved. */
+/**
+ * Which certificates are accepted, and what changes that: a node uses or renews its certificate, is removed, gets a new
+ * key, or moves.
+ */
 import {
   type Admission,
   type ChangeOutcome,
@@ -17,7 +20,7 @@ import {
 import type { NodeIdentity } from '../../../shared/identity/identity.ts'
 import { endInvites } from './invites.ts'
 
-/** Whether a certificate of this authority is good now. */
+/** Whether a certificate of this authority is accepted now. */
 export function admit(enrolment: Enrolment, identity: NodeIdentity): Admission {
   const entry = entryOf(enrolment, identity)
   const name = `${identity.cluster}/${identity.node}`
@@ -35,9 +38,9 @@ export function admit(enrolment: Enrolment, identity: NodeIdentity): Admission {
 }
 
 /**
- * A certificate that is good is in use: what was before it is worth nothing from now on. One that the registry has never
- * signed comes from before the registry was lost, or put back to an older state; it counts from now on.
- * @returns the same state where nothing changes
+ * Records that a valid certificate is in use, which ends those before it. A certificate that the registry does not know
+ * was signed before the registry was lost or restored from an older copy; it counts from now on.
+ * @returns the same state if nothing changes
  */
 export function use(
   enrolment: Enrolment,
@@ -69,13 +72,13 @@ export function use(
   })
 }
 
-/** Whether this certificate shows that the registry was put back to an older state. */
+/** Whether this certificate shows that the registry was restored from an older copy. */
 export function isAheadOf(enrolment: Enrolment, identity: NodeIdentity): boolean {
   const entry = entryOf(enrolment, identity)
   return entry !== null && identity.generation > entry.generation
 }
 
-/** The next certificate of a node that asks with a good one. */
+/** The generation of the next certificate, for a node that asks with a valid one. */
 export function renew(
   enrolment: Enrolment,
   { identity, at }: { identity: NodeIdentity; at: string },
@@ -96,7 +99,7 @@ export function renew(
   }
 }
 
-/** Its open invites end, too. */
+/** Removes a node, which also ends its open invites. */
 export function remove(enrolment: Enrolment, { cluster, node, at }: NodeKey & { at: string }): ChangeOutcome {
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
@@ -105,7 +108,7 @@ export function remove(enrolment: Enrolment, { cluster, node, at }: NodeKey & { 
   return { kind: 'done', enrolment: { ...withEntry(enrolment, removed), invites } }
 }
 
-/** Wishes for a new key: it comes when the node has made one and uses it. */
+/** Records that the admin wants a new key. The wish is fulfilled when the node uses a certificate for one. */
 export function rotate(enrolment: Enrolment, { cluster, node }: NodeKey): ChangeOutcome {
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
@@ -114,7 +117,7 @@ export function rotate(enrolment: Enrolment, { cluster, node }: NodeKey): Change
   return { kind: 'done', enrolment: withEntry(enrolment, { ...entry, rotateAbove: entry.generation }) }
 }
 
-/** A node says where its peer reaches it from now on. */
+/** Records where the node's peer reaches it from now on. */
 export function move(
   enrolment: Enrolment,
   { address, port, ...key }: NodeKey & { address: string; port: number },
@@ -124,7 +127,9 @@ export function move(
   return withEntry(enrolment, { ...entry, address, port })
 }
 
-/** A registry that was lost knows nobody, and must not stop those who have done nothing wrong: while there is room. */
+/**
+ * A registry that was lost knows no node, but must not stop healthy ones. It accepts a node while its cluster has room.
+ */
 function mayAdopt(enrolment: Enrolment, { cluster, node }: NodeKey): boolean {
   return enrolment.lostAt !== null && whyNoRoom(enrolment, { cluster, node }) === null
 }

@@ -1,4 +1,4 @@
-/** Invites: one line that lets one node join once, within its time. */
+/** Invites: each is one line that lets one node join once, before it expires. */
 import {
   type Enrolment,
   type Entry,
@@ -19,7 +19,7 @@ import {
   withEntry,
 } from './record.ts'
 
-/** An earlier invite for the same node ends: one line is good at a time. */
+/** Creates an invite. It ends an earlier one for the same node, so that only one is valid at a time. */
 export function invite(
   enrolment: Enrolment,
   { secretHash, cluster, node, moment }: NodeKey & { secretHash: string; moment: Moment },
@@ -44,7 +44,10 @@ export function invite(
   return { kind: 'done', enrolment: { ...enrolment, invites: [...kept, added] } }
 }
 
-/** @param options.invite the one that has the secret that was brought; null: none has */
+/**
+ * Uses an invite to enrol its node.
+ * @param options.invite the invite with the secret that was presented; null: there is none
+ */
 export function redeem(
   enrolment: Enrolment,
   options: NodeKey & {
@@ -65,7 +68,8 @@ export function redeem(
     address,
     port,
     generation,
-    // What a node had before its removal stays worthless. One that is enrolled again while it runs goes on until then.
+    // Certificates from before a removal stay refused. A node that is enrolled again without a removal can use its old
+    // certificate until it uses the new one.
     leastGeneration: known === null || known.removed ? generation : known.leastGeneration,
     rotateAbove: null,
     enrolledAt: moment.at,
@@ -78,7 +82,7 @@ export function redeem(
   return { kind: 'done', generation, enrolment: { ...withEntry(enrolment, entry), invites } }
 }
 
-/** As `redeem` will answer, for a look before anything costly is done. */
+/** Why `redeem` would refuse, to be asked before anything costly is done; null: it would not. */
 export function whyNotRedeemed(
   enrolment: Enrolment,
   { invite, moment, cluster, node }: NodeKey & { invite: InviteRecord | null; moment: Moment },
@@ -114,7 +118,7 @@ export function endInvites(
   )
 }
 
-/** Makes room for one more; what is open stays. */
+/** Makes room for one more invite by forgetting the oldest that are not open. */
 function forgetOldest(invites: readonly InviteRecord[], moment: Moment): InviteRecord[] {
   let surplus = invites.length - (mostInvites - 1)
   return invites.filter((one) => {

@@ -1,9 +1,10 @@
 /**
- * Who is enrolled, and who may still be: the record of nodes, the generations of their certificates, and invites. State
- * in, state out; server/registry/registry.ts keeps it on disk and brings clocks and secrets.
+ * The record of enrolment: nodes, the generations of their certificates, and invites, with the questions and refusals
+ * that invites.ts and admission.ts share. Pure; server/registry/registry.ts keeps the record on disk and supplies
+ * clocks and secrets.
  *
- * A generation never goes back: a node's entry stays when the node is removed, and no certificate from before its removal
- * is good again when it is enrolled anew.
+ * A generation never decreases. A node's entry stays when the node is removed, so that no certificate from before the
+ * removal is accepted when the node is enrolled again.
  */
 import { z } from 'zod'
 import {
@@ -15,13 +16,13 @@ import {
 } from '../../../shared/protocol/names.ts'
 import { type Member, memberSchema } from '../../../shared/protocol/plan.ts'
 
-/** How long an invite is good, on the witness's boot clock. */
+/** How long an invite is valid, on the witness's boot clock. */
 export const inviteMs = 15 * 60_000
 
-/** Used and ended ones among them, so that the reason can be told. */
+/** Includes used and ended invites, which are kept so that a refusal can give its reason. */
 export const mostInvites = 100
 
-/** Removed ones among them. */
+/** Includes removed nodes. */
 export const mostEntries = 4096
 
 const wallTime = z.string().max(40)
@@ -32,11 +33,11 @@ const entrySchema = z.strictObject({
   /** Where the peer's agent reaches this node's. */
   address: agentAddress,
   port: memberSchema.shape.port,
-  /** Of the newest certificate that was signed; it may not be in use yet, or never come to be. */
+  /** Of the newest certificate that was signed. It may not be in use yet, and may never be. */
   generation: generationSchema,
-  /** Certificates with a lower one are refused. */
+  /** Certificates with a lower generation are refused. */
   leastGeneration: generationSchema,
-  /** The admin wants a certificate above this one in use; null: no wish. */
+  /** The admin wants the node to use a certificate with a higher generation than this; null: no such wish. */
   rotateAbove: generationSchema.nullable(),
   /** Wall clock, for people. */
   enrolledAt: wallTime,
@@ -54,16 +55,16 @@ const inviteSchema = z.strictObject({
   /** The boot of the witness's host that `endsAtMs` counts from. */
   bootId: z.string().max(64),
   endsAtMs: z.number(),
-  /** Why it is good no more; null: open, or ended by time. */
+  /** Why it is no longer valid; null: it is open or has expired. */
   spent: z.strictObject({ how: z.enum(['used', 'replaced', 'withdrawn']), at: wallTime }).nullable(),
 })
 
 export type InviteRecord = z.infer<typeof inviteSchema>
 
 export const enrolmentSchema = z.strictObject({
-  /** Of a node that is not known yet: above any that a lost registry may have given away. */
+  /** The first generation of a node that is not known yet: above any that a lost registry may have issued. */
   firstGeneration: generationSchema,
-  /** The registry before this one was lost at this time: nodes that bring a certificate are taken as they are. */
+  /** When the previous registry was lost; since then, a node with a certificate is accepted as it is. Null: never. */
   lostAt: wallTime.nullable(),
   entries: z.array(entrySchema).max(mostEntries),
   invites: z.array(inviteSchema).max(mostInvites),
@@ -121,7 +122,7 @@ export type RenewOutcome =
 export type ChangeOutcome =
   { readonly kind: 'done'; readonly enrolment: Enrolment } | Refused<'unknown' | 'removed'>
 
-/** In the order in which they were enrolled first. */
+/** The nodes of the cluster, in the order in which they were first enrolled. */
 export function membersOf(enrolment: Enrolment, cluster: string): readonly Member[] {
   return enrolment.entries
     .filter((entry) => entry.cluster === cluster && !entry.removed)

@@ -39,7 +39,7 @@ function cannotTake(allowed: NodeInstanceView['allowed']): boolean {
 function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {
   switch (situation) {
     case 'normal':
-      // MASTER without a lease: `alone: keep`, observe mode, or a claim of this very moment.
+      // MASTER without a lease: `alone: keep`, observe mode, or a claim that is being made right now.
       return holder === null ? 'warning' : 'ok'
     case 'dual-master':
     case 'id-conflict':
