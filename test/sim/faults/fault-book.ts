@@ -1,13 +1,13 @@
 /**
  * What each fault of the catalogue means to an operator: what is expected of the cluster, and which scenarios of the
- * lab show the same with real parts. docs/FAULTS.md is made from it (fault-figures.ts).
+ * lab show the same with real programs. The table of docs/FAULTS.md is made from it (fault-figures.ts).
  */
 import type { FaultKind } from './faults.ts'
 
 export interface FaultEntry {
   readonly happens: string
   readonly expected: string
-  /** Names of `npm run lab -- list`; empty: the simulator alone has it. */
+  /** Names of `npm run lab -- list`; empty: only the simulator has this fault. */
   readonly lab: readonly string[]
 }
 
@@ -15,27 +15,27 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   'vrrp-block': {
     happens: 'protocol 112 is dropped both ways between the nodes',
     expected:
-      'the holder keeps the VIP; the other is fenced within milliseconds of its promotion, later barred beforehand',
+      'the holder keeps the VIP; the other is fenced within milliseconds of its promotion, and later barred before it promotes itself',
     lab: ['vrrp-block', 'vrrp-block-lasting', 'witness-restart/vrrp-block', 'gate-strict/vrrp-block'],
   },
   'vrrp-block-one-way': {
     happens: 'protocol 112 is dropped in one direction',
-    expected: 'as above; a holder of lower priority that hears the other gives way to it',
+    expected: 'as above; a holder of lower priority that hears the other yields to it',
     lab: ['vrrp-block-one-way/standby-deaf', 'vrrp-block-one-way/holder-deaf', 'nopreempt-one-way'],
   },
   'cut-link': {
     happens: 'everything between two hosts is dropped',
     expected:
-      'nodes cut from each other: the witness’s vote keeps the holder, the other is barred, no overlap; cut from the witness: the peer’s vote keeps the holder',
+      'if the nodes are cut from each other, the witness’s vote keeps the holder, the other is barred, no overlap; if one is cut from the witness, the peer’s vote keeps the holder',
     lab: ['cut-ab', 'witness-restart/cut-ab', 'cold-start/cut-ab'],
   },
   'cut-one-way': {
     happens: 'everything from one host to another is dropped',
-    expected: 'as a cut link: a vote needs both directions',
+    expected: 'as a cut link, because a vote needs both directions',
     lab: [],
   },
   isolate: {
-    happens: 'every frame from and to one host is dropped, its carrier stays up',
+    happens: 'every frame from and to one host is dropped; its carrier stays up',
     expected:
       'an isolated holder gives the VIP up before the other takes it; an isolated standby or witness changes nothing',
     lab: [
@@ -79,7 +79,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   },
   'freeze-agent': {
     happens: 'SIGSTOP to an agent',
-    expected: 'as a dead agent; when it goes on it trusts nothing from before',
+    expected: 'as a dead agent; when it continues it trusts nothing from before',
     lab: ['freeze-agent/holder', 'freeze-agent/standby-blocked'],
   },
   'kill-witness': {
@@ -89,18 +89,18 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   },
   'freeze-witness': {
     happens: 'SIGSTOP to the witness',
-    expected: 'as a dead witness; after it goes on it orders nothing on old reports',
+    expected: 'as a dead witness; when it continues it gives no orders on old reports',
     lab: [],
   },
   'kill-keepalived': {
     happens: 'SIGKILL to all of keepalived on a node; its VIP stays in the kernel',
-    expected: 'the agent takes the orphaned VIP off and releases the votes; the other node takes over',
+    expected: 'the agent removes the orphaned VIP and releases the votes; the other node takes over',
     lab: ['kill-keepalived'],
   },
   'freeze-keepalived': {
     happens: 'SIGSTOP to all of keepalived on a node',
     expected:
-      'a frozen holder keeps the VIP in its kernel and its lease; the other, which promotes itself, is fenced',
+      'a frozen holder keeps its lease and the VIP in its kernel; the other, which promotes itself, is fenced',
     lab: ['freeze-keepalived'],
   },
   'stop-keepalived': {
@@ -120,7 +120,7 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   },
   'clock-jump': {
     happens: 'the boot clock jumps 30 s ahead, as after a migration',
-    expected: 'nothing: leases are confirmed anew, promises are kept for as long as before',
+    expected: 'nothing; leases are confirmed again, promises are kept for as long as before',
     lab: [],
   },
   'disk-slow': {
@@ -130,65 +130,69 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   },
   'disk-full': {
     happens: 'writes fail',
-    expected: 'renewals go on; this voter votes for no new holder',
+    expected: 'renewals continue; this voter votes for no new holder',
     lab: [],
   },
   'disk-rollback': {
-    happens: 'a host comes back with the disk of an older snapshot',
-    expected: 'noticed by the agents’ memory where they were granted more; everyone waits, epochs jump ahead',
+    happens: 'a host comes back with a disk from an older snapshot',
+    expected:
+      'noticed if an agent remembers a grant that the disk does not; everyone waits, epochs jump ahead',
     lab: [],
   },
   'stop-fails': {
     happens: 'the stop command fails',
-    expected: 'the bar took the VIP off already; SIGKILL follows',
+    expected: 'the bar has removed the VIP already; SIGKILL follows',
     lab: ['fence-fails/stop-fails', 'fence-fails/no-bar-stop-fails'],
   },
   'stop-hangs': {
     happens: 'the stop command hangs',
-    expected: 'as above, after its part of the time',
+    expected: 'as above, after its share of the time',
     lab: ['fence-fails/stop-hangs', 'fence-fails/no-bar-stop-hangs'],
   },
   'gateway-lost': {
     happens: 'a node no longer reaches its gateway',
-    expected: 'a holder hands the VIP to a node that reaches it: revoked, proved, then granted',
+    expected:
+      'a holder hands the VIP to a node that reaches it: it releases first, proves that, and then the other gets the votes',
     lab: ['gateway-lost'],
   },
   'disk-torn': {
-    happens: 'SIGKILL to the agent or the witness, and what it had on disk cannot be read any more',
+    happens: 'SIGKILL to the agent or the witness, whose state on disk can no longer be read',
     expected:
-      'as a dead daemon; when it is back its voter gives its vote to nobody for T_g, epochs jump ahead',
+      'as a dead daemon; when it is back, its voter gives its vote to nobody for T_g, epochs jump ahead',
     lab: [],
   },
   clone: {
     happens: 'a clone of a node speaks to the voters, from another boot and without the VIP',
-    expected: 'told; it gets no vote and gives none back while the node lives',
+    expected: 'reported; it gets no vote and gives none back while the node lives',
     lab: [],
   },
   replay: {
-    happens: 'what an agent said earlier is said again, in a stream of its own',
-    expected: 'the agent connects anew; nothing else changes',
+    happens: 'what an agent sent earlier is replayed on another connection',
+    expected: 'the agent connects again; nothing else changes',
     lab: [],
   },
   leave: {
     happens:
-      'an admin takes a node away: stops keepalived, then `witness-agent leave`; later both start again',
-    expected: 'its vote is left with the holder, which outlives the witness by it, and handed back on return',
+      'an admin takes a node out of service: stops keepalived, then runs `witness-agent leave`; later both start again',
+    expected:
+      'its vote is left with the holder, which can therefore keep the VIP without the witness, and is handed back on return',
     lab: ['last-one-standing'],
   },
   drill: {
     happens: 'an admin orders a drill of a node',
-    expected: 'a standby proves its fence and comes back, the holder is not touched; refused on a holder',
+    expected:
+      'a standby proves its fence and comes back, the holder is not touched; the drill of a holder is refused',
     lab: ['drill/standby', 'drill/agent-dies'],
   },
   'drill-holder': {
-    happens: 'an admin orders a drill of a node, and allows that the VIP moves',
-    expected: 'a holder lets go with proof, and the other node takes the VIP; on a standby as above',
+    happens: 'an admin orders a drill of a node and allows the VIP to move',
+    expected: 'a holder provably releases the VIP, and the other node takes it; on a standby as above',
     lab: ['drill/holder'],
   },
   'kill-agent-in-fence': {
     happens:
-      'SIGKILL to an agent between any two steps of stopping keepalived, or while that stop goes on without it',
-    expected: 'the next agent starts keepalived again; where nothing is fenced nobody is killed',
+      'SIGKILL to an agent between any two steps of stopping keepalived, or while that stop continues without it',
+    expected: 'the next agent starts keepalived again; if nothing is fenced, nobody is killed',
     lab: ['kill-agent/in-its-fence'],
   },
 }
