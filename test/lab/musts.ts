@@ -1,13 +1,13 @@
-/** What scenarios demand, in words that say what it means for the user. */
+/** What scenarios require, in words that say what it means for the user. */
 import { nodes, type LabNode } from './address-plan.ts'
 import { figureText, ownersText, type Measure } from './figures.ts'
 import { type MeasuredRun, type Snapshot } from './measured-run.ts'
 import { type BenchMust, type Must } from './scenario.ts'
 import { nodeInstance } from './witness-api.ts'
 
-/** S2 of the design: claimMs + releaseMs. */
+/** S2 of docs/safety.md: claimMs + releaseMs. */
 export const overlapBoundMs = 250
-/** S3 of the design: the check's interval and the longest permit. */
+/** S3 of docs/safety.md: the check's interval and the longest permit. */
 export const overlapWithoutAgentMs = 2800
 
 const milliseconds = (value: number): string => `${Math.round(value * 10) / 10} ms`
@@ -28,7 +28,7 @@ export function noOutage(): Must {
   }
 }
 
-/** For bounds with room for a busy machine: those that tell one takeover from a second one. */
+/** For bounds with room for a busy machine, which distinguish one takeover from two. */
 export function outageAtMost(boundMs: number): Must {
   return {
     says: `without an owner for at most ${Math.round(boundMs)} ms in all`,
@@ -61,7 +61,7 @@ export function ownerAfterHeal(node: LabNode): Must {
   }
 }
 
-/** The fault costs nobody anything: the node that holds the VIP keeps it. */
+/** The fault costs nothing: the node that holds the VIP keeps it. */
 export function keepsVip(node: LabNode, { overlapMs }: { overlapMs: number }): readonly Must[] {
   return [
     ownerDuringFault(node),
@@ -112,7 +112,7 @@ export function keepalivedStoppedOn(node: LabNode): Must {
   }
 }
 
-/** Stopped by its admin, and nobody else's to start. */
+/** Its admin stopped it, so nobody else may start it. */
 export function keepalivedLeftStoppedOn(node: LabNode): Must {
   return { ...keepalivedStoppedOn(node), says: `keepalived on ${node} is not started again by the agent` }
 }
@@ -203,7 +203,7 @@ export function benchBound(
   }
 }
 
-/** Not slower than keepalived alone under the same fault, by the ratio of medians. */
+/** Not slower than keepalived alone under the same fault, by the ratio of the medians. */
 export function outageRatioAtMost(ratio: number): BenchMust {
   return {
     says: `outage ≤ ${ratio} × that of keepalived alone (medians)`,
@@ -217,5 +217,5 @@ export function outageRatioAtMost(ratio: number): BenchMust {
   }
 }
 
-/** Holds in every scenario: after the heal clients find the VIP at once. */
+/** Must hold in every scenario: after the heal clients find the VIP at once. */
 export const notDarkAfterHeal = benchBound('longestDarkMs', 'healed', { maxMs: 100 })
