@@ -84,7 +84,7 @@ export const checkTimeoutMs = 600
 /** The boot clock has a resolution of 10 ms, so a shorter timer would only run twice. */
 const shortestTimerMs = 5
 const longestTimerMs = 60_000
-/** After this many longest pauses without a turn, nothing is decided for the cluster any more. */
+/** After this many longest pauses without a turn, the cluster counts as stalled. */
 const pausesToStall = 10
 /**
  * Limits events, because a node that reports something else each time must not fill disk and log. 32 instances may

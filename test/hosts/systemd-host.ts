@@ -224,7 +224,7 @@ function childrenOf(pid: number): number[] {
       .filter(Boolean)
       .map(Number)
   } catch {
-    return [] // It ended meanwhile.
+    return [] // It ended in the meantime.
   }
 }
 

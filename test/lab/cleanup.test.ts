@@ -98,7 +98,7 @@ function namespacesOf(pid: string): string[] {
     try {
       return [readlinkSync(`/proc/${pid}/ns/${kind}`)]
     } catch {
-      return [] // It ended meanwhile.
+      return [] // It ended in the meantime.
     }
   })
 }

@@ -113,7 +113,7 @@ function whileWitnessRestarts(scenario: Scenario): Scenario {
   return {
     ...scenario,
     name: `witness-restart/${scenario.name}`,
-    fault: `${scenario.fault}; meanwhile the witness is killed and started again`,
+    fault: `${scenario.fault}; during that the witness is killed and started again`,
     faults: [...scenario.faults, { kind: 'kill-witness', where: 'witness' }],
     comparable: false,
     begin: async (cluster) => {
