@@ -1,4 +1,4 @@
-/** witness.yaml, and what the witness does without one. */
+/** witness.yaml, and the configuration of a witness that has none. */
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -20,13 +20,13 @@ export interface ClusterConfig {
 
 export interface WitnessConfig {
   readonly listen: { readonly host: string; readonly port: number }
-  /** Ledger and events: survives the boot. */
+  /** Ledger and events: survives a reboot. */
   readonly dataDir: string
-  /** Marks: on tmpfs, does not survive the boot. */
+  /** Marks: on tmpfs, does not survive a reboot. */
   readonly runDir: string
   readonly icmpIntervalMs: number
   readonly logLevel: LogLevel
-  /** Of clusters whose timing or gate is not the default; which clusters there are says enrolment. */
+  /** Clusters whose timing or gate is not the default; which clusters exist is decided by enrolment. */
   readonly clusters: ReadonlyMap<string, ClusterConfig>
 }
 
@@ -43,7 +43,7 @@ const listenSchema = z.string().transform((text, context) => {
   if (match === null || port > 65_535) {
     context.addIssue({
       code: 'custom',
-      message: `"${text}" is not address:port: write for example 0.0.0.0:7400 or "[::]:7400"`,
+      message: `"${text}" is not address:port; write for example 0.0.0.0:7400 or "[::]:7400"`,
     })
     return z.NEVER
   }
@@ -52,7 +52,7 @@ const listenSchema = z.string().transform((text, context) => {
 
 const folder = z.string().regex(/^\//, 'an absolute path is expected')
 
-/** `gate` stands beside the timing that it decides upon. */
+/** `gate` is an option beside `timing`, because defaults of the timing depend on it. */
 const givenTiming = timingSchema.omit({ gate: true }).partial()
 
 const clusterSchema = z
@@ -94,8 +94,7 @@ export function loadWitnessConfig(path: string): WitnessConfig {
 }
 
 /**
- * What the witness does when it is started without a configuration: everything in one folder that this user can
- * write.
+ * The configuration of a witness that is started without one: it keeps everything in folders that this user can write.
  */
 export function embeddedConfig(
   env: Readonly<Record<string, string | undefined>>,
@@ -115,7 +114,7 @@ export function embeddedConfig(
   }
 }
 
-/** Whether this user can write there; makes the folder where its parent allows it. */
+/** Whether this user can write there; creates the folder if its parent allows that. */
 function makeUsable(path: string): boolean {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })

@@ -18,7 +18,7 @@ import { ownCredentials } from './registry/own-credentials.ts'
 import { Registry, registryPathIn } from './registry/registry.ts'
 import { startWitness, type Witness } from './witness.ts'
 
-/** What of the events is not on disk by then is lost; nothing else waits. */
+/** Events that are not on disk by then are lost; nothing else has to wait. */
 const longestStopMs = 800
 
 async function main(): Promise<void> {
@@ -93,7 +93,7 @@ function prepareDataFolder(dataDir: string): void {
   } catch (error) {
     endWith(
       exitCodes.unavailable,
-      `${dataDir}: the ledger must be written there and cannot be (${String(error)}): make it writable for this user, or name another folder with dataDir`,
+      `${dataDir}: witnessd must keep its ledger in this folder but cannot write there (${String(error)}). Make the folder writable for this user, or set dataDir to another one`,
     )
   }
 }
@@ -108,7 +108,10 @@ function lockDataFolder(dataDir: string): void {
   }
 }
 
-/** What root put back from a backup is not lost: to go on without it would enrol again who was removed. */
+/**
+ * Files that root restored and that this user cannot read are not lost. Going on without them would accept removed
+ * nodes again.
+ */
 function refuseUnreadable(dataDir: string): void {
   const folder = authorityFolderIn(dataDir)
   for (const path of [authorityKeyFileIn(folder), registryPathIn(folder)]) {
@@ -118,7 +121,7 @@ function refuseUnreadable(dataDir: string): void {
       if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) continue
       endWith(
         exitCodes.unavailable,
-        `${path}: witnessd may not read it (EACCES): run "chown --reference=${dataDir} ${folder} ${path}" and "chmod u=rw,go= ${path}"`,
+        `${path}: witnessd is not permitted to read this file (EACCES). Run "chown --reference=${dataDir} ${folder} ${path}" and "chmod u=rw,go= ${path}"`,
       )
     }
   }
@@ -135,7 +138,7 @@ async function openAuthority(
   try {
     const authority = await Authority.open(authorityFolderIn(dataDir))
     if (!authority.wasThere)
-      log.info('authority-made', `this witness is the certificate authority of its nodes from now on`, {
+      log.info('authority-made', 'this witness has created the certificate authority for its nodes', {
         fingerprint: authority.fingerprint,
       })
     await ownCredentials(join(dataDir, 'admin'), { kind: 'admin', name: 'local' }, authority)
@@ -145,17 +148,17 @@ async function openAuthority(
     if (error instanceof AuthorityError) endWith(exitCodes.usage, error.message)
     endWith(
       exitCodes.unavailable,
-      `${dataDir}: keys must be written there and cannot be (${messageOf(error)})`,
+      `${dataDir}: witnessd must keep its keys in this folder but cannot write there (${messageOf(error)})`,
     )
   }
 }
 
 function tellLostRegistry({ state }: Registry, log: Log): void {
   if (state.kind !== 'lost') return
-  const kept = state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`
+  const kept = state.keptAs === null ? '' : ` The damaged file is kept as ${state.keptAs}.`
   log.error(
     'registry-lost',
-    `the record of enrolments is lost: ${state.reason}.${kept} Nodes with a certificate of this witness are taken as they come: look at "witnessctl nodes", and remove again whoever was removed and has come back`,
+    `the record of enrolments is lost: ${state.reason}.${kept} Every node with a certificate of this witness is accepted while its cluster has room, even if it was removed before. Look at "witnessctl nodes", and remove such nodes again`,
   )
 }
 
@@ -164,20 +167,20 @@ function listenFailure({ listen }: WitnessConfig, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null
   switch (code) {
     case 'EADDRINUSE':
-      return `${at}: another program listens there already: end it, or choose another address with listen`
+      return `${at}: another program already listens there. Stop it, or set listen to another address`
     case 'EADDRNOTAVAIL':
-      return `${at}: no interface of this host has that address: correct listen`
+      return `${at}: no interface of this host has that address. Correct the listen option`
     case 'EACCES':
-      return `${at}: this user may not listen there: choose a port above 1023 with listen`
+      return `${at}: this user is not permitted to listen there. Set listen to a port above 1023`
     default:
       return `${at}: the witness cannot start: ${String(error)}`
   }
 }
 
-/** A state that nobody foresaw must not decide who holds a virtual IP. */
+/** A program in a state that nobody foresaw must not decide who holds a virtual IP. */
 function endOnFault(log: Log): void {
   const end = (error: unknown): never => {
-    log.fatal('fault', `internal fault, the witness ends: ${String(error)}`, {
+    log.fatal('fault', `internal fault, so the witness exits: ${String(error)}`, {
       stack: error instanceof Error ? error.stack : undefined,
     })
     process.exit(exitCodes.fault)
@@ -191,7 +194,7 @@ function endOnSignal(witness: Witness, log: Log): void {
   const end = (signal: NodeJS.Signals): void => {
     if (ending) process.exit(exitCodes.ok)
     ending = true
-    log.info('ending', `${signal}: the witness ends`, { signal })
+    log.info('ending', `received ${signal}; the witness is shutting down`, { signal })
     const finish = (): never => {
       log.flush()
       process.exit(exitCodes.ok)

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 export const exitCodes = {
   /** Ended because it was asked to. */
   ok: 0,
-  /** The port or the folders cannot be had. */
+  /** The port or the folders are not available. */
   unavailable: 1,
   /** A mistake in the command line or the configuration, or an authority that is broken. */
   usage: 2,
@@ -14,23 +14,26 @@ export const exitCodes = {
 
 export type Options =
   | { readonly kind: 'run'; readonly config: string | null }
-  /** Help or version is printed, or the mistake is told: end with this code. */
+  /** Help or version has been printed, or the mistake has been reported: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
 export function parseOptions(args: readonly string[], version: string): Options {
   const command = new Command('witnessd')
     .description(
-      'The witness of keepalived pairs: one vote per vrrp_instance, so that never two nodes hold the virtual IP.',
+      'The witness of keepalived pairs. It has one vote per vrrp_instance, so that two nodes never hold the same virtual IP.',
     )
     .version(version)
-    .option('--config <file>', 'witness.yaml; without it: port 7400, a data folder of its own')
+    .option(
+      '--config <file>',
+      'witness.yaml; without it, witnessd listens on port 7400 and uses its default data folder',
+    )
     .allowExcessArguments(false)
     .addHelpText(
       'after',
       `
-Exit codes: ${exitCodes.ok} ended on request, ${exitCodes.unavailable} port, folder or keys not to be had,
-  ${exitCodes.usage} mistake in command line or configuration, ${exitCodes.fault} internal fault.
-The log is JSON lines on stdout.`,
+Exit codes: ${exitCodes.ok} stopped on request, ${exitCodes.unavailable} port, folder or keys not available,
+  ${exitCodes.usage} mistake in the command line or configuration, ${exitCodes.fault} internal fault.
+The log is written to stdout as JSON lines.`,
     )
     .exitOverride()
   try {

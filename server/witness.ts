@@ -1,4 +1,4 @@
-/** The parts of the witness put together: from a configuration to a listening daemon, and back down. */
+/** Puts the parts of the witness together: from a configuration to a listening daemon, and shuts it down again. */
 import type { AddressInfo } from 'node:net'
 import type { Request } from 'express'
 import type { Credentials } from '../shared/identity/credentials.ts'
@@ -41,18 +41,18 @@ export interface WitnessOptions {
 }
 
 export interface Witness {
-  /** Where it listens: the port is the real one where the configuration says 0. */
+  /** Where it listens; if the configured port is 0, this is the real one. */
   readonly address: AddressInfo
-  /** Ends every connection and brings the events to the disk. */
+  /** Ends every connection and writes the events to disk. */
   stop(): Promise<void>
 }
 
 const mostAgents = 2048
 const mostSockets = 4096
-/** Certificates are renewed by the month. */
+/** Certificates are renewed monthly, so there is no hurry. */
 const renewalsMs = 3_600_000
 
-/** @throws the system's error where the address cannot be listened on */
+/** @throws the system's error if it cannot listen on the address */
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const {
     config,
@@ -91,13 +91,14 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       }),
   })
   const refusalOf = (identity: Identity): string | null => {
-    if (identity.kind !== 'node') return identity.kind === 'admin' ? null : 'a witness does not ask a witness'
+    if (identity.kind !== 'node')
+      return identity.kind === 'admin' ? null : 'a witness cannot connect to another witness'
     const admission = registry.mayConnect(identity)
     return admission.kind === 'ok' ? null : admission.text
   }
-  /** Budgets of connections are those of nodes: nobody else may hold one. */
+  /** Connections are limited per node, so nobody but a node may hold one. */
   const refusalOfAgent = (identity: Identity): string | null =>
-    identity.kind === 'admin' ? 'an admin is no agent, and asks with witnessctl' : refusalOf(identity)
+    identity.kind === 'admin' ? 'an admin cannot connect as an agent; use witnessctl' : refusalOf(identity)
   const callerOf = (request: Request): Identity | null => {
     const identity = identityOfPeer(request.socket)
     return identity === null || refusalOf(identity) !== null ? null : identity
@@ -119,13 +120,14 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         createEnrolmentRouter({
           authority,
           registry,
-          // Also of somebody who was removed: the router says so.
+          // Includes removed nodes, because the router tells them that they were removed.
           identityOf: (request) => identityOfPeer(request.socket),
           ownAddress: () => addressForNodes(config.listen),
           isConnected: ({ cluster, node }) => clusters.get(cluster)?.hears(node) === true,
           holdsLease: ({ cluster, node }) => clusters.get(cluster)?.holdsLease(node) === true,
           tell: (cluster, occurrence) => void clusters.tell(cluster, occurrence),
-          onUnknownInvite: (from) => refusals.count('unknown-invite', 'a join without an invite', { from }),
+          onUnknownInvite: (from) =>
+            refusals.count('unknown-invite', 'a join without a valid invite', { from }),
           nowMs,
         }),
       ],
@@ -133,10 +135,11 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       refused: () => refusals.counts,
       onError: (error) =>
         log.error('request-failed', 'a request could not be answered', { error: String(error) }),
-      onRefused: (kind, facts) => refusals.count(kind, 'a request to the API', facts),
+      onRefused: (kind, facts) =>
+        refusals.count(kind, 'a request to the API that its sender may not make', facts),
     }),
     onRefused: (kind, from) =>
-      refusals.count(kind, 'a connection or a request above the limits, or no TLS', { from }),
+      refusals.count(kind, 'a connection or request that exceeded a limit or did not use TLS', { from }),
   })
   const agents = acceptAgents(server, {
     refusalOf: refusalOfAgent,
@@ -157,7 +160,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     echo,
     intervalMs: config.icmpIntervalMs,
     log,
-    // A witness without clusters has nothing to decide, and is well all the same.
+    // A witness without clusters has nothing to decide, and is healthy all the same.
     onRound: () => {
       if (clusters.all.length === 0) service.turned({ atMs: nowMs(), everyMs: config.icmpIntervalMs })
     },
@@ -183,7 +186,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   }
 }
 
-/** What an operator should know of a certificate that was not expected. */
+/** What an operator should know about a certificate that was not expected. */
 function newsOf(
   found: ReturnType<Registry['sawInUse']>,
   { node, generation }: NodeIdentity,
@@ -193,7 +196,7 @@ function newsOf(
     instance: null,
     node,
     evidence: { generation },
-    decision: 'taken as it is',
+    decision: 'accepted as it is',
   } as const
   switch (found) {
     case 'known':
@@ -202,13 +205,13 @@ function newsOf(
       return {
         ...facts,
         event: 'node-adopted',
-        text: `${node} has a certificate of this witness, but the record of enrolments was lost: it is taken as it is. If it had been removed, remove it again.`,
+        text: `${node} has a certificate of this witness, but the record of enrolments was lost, so the node is accepted as it is. If it had been removed, remove it again.`,
       }
     case 'ahead':
       return {
         ...facts,
         event: 'certificate-ahead',
-        text: `${node} has a newer certificate (generation ${generation}) than the record of enrolments knows: was the witness's data folder put back to an older state?`,
+        text: `${node} has a newer certificate (generation ${generation}) than the record of enrolments knows. Check whether the witness's data folder was restored from an older copy.`,
       }
     default:
       return assertNever(found)

@@ -1,4 +1,4 @@
-/** debian/changelog made from CHANGELOG.md: one history, told once. */
+/** debian/changelog, made from CHANGELOG.md, so that the history is written once. */
 
 export class ChangelogError extends Error {
   readonly code = 'changelog'
@@ -16,9 +16,9 @@ const mostColumns = 78
 
 /**
  * @param history.markdown in the form of Keep a Changelog
- * @param history.version what is packaged: the newest section is its, whatever it is called
+ * @param history.version what is packaged; the newest section belongs to it, whatever its heading is
  * @param history.atMs wall clock, for a section without a date
- * @throws ChangelogError where there is nothing to tell
+ * @throws ChangelogError if there is nothing to list
  */
 export function debianChangelog(history: {
   readonly markdown: string
@@ -45,7 +45,7 @@ export function debianChangelog(history: {
     .join('\n')
 }
 
-/** A pre-release comes before its release: Debian says that with a tilde (deb-version(7)). */
+/** A pre-release comes before its release, which Debian expresses with a tilde (deb-version(7)). */
 export function debianVersion(version: string): string {
   return version.replace('-', '~')
 }
@@ -62,7 +62,7 @@ function releasesOf(markdown: string): Release[] {
     })
 }
 
-/** Bullets, each as one line; the heading above ("Added") goes before the words. */
+/** The bullets, each as one line; the heading above ("Added") goes before the text. */
 function changesOf(lines: readonly string[]): string[] {
   const changes: string[] = []
   let kind = ''

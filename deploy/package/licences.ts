@@ -1,4 +1,4 @@
-/** debian/copyright: the product's own licence, and those of what its programs carry. */
+/** debian/copyright: the product's own licence, and those of the code that its programs contain. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ const manifestSchema = z.object({ version: z.string(), license: z.string() })
 /**
  * In the machine-readable form of Debian (DEP-5).
  * @param names of the packages whose code is in the bundles
- * @throws LicenceError where one does not say its licence
+ * @throws LicenceError if one does not state its licence
  */
 export function copyrightText(own: {
   readonly licence: string
@@ -64,7 +64,7 @@ function readBundled(modules: string, name: string): Bundled {
     : undefined
   if (!manifest.success || file === undefined)
     throw new LicenceError(
-      `${folder}: no licence in package.json, or no file with its words: it must not be shipped like that`,
+      `${folder}: no licence in package.json, or no file with its text, so it must not be shipped`,
     )
   const { version, license } = manifest.data
   return { name, version, licence: license, text: readFileSync(join(folder, file), 'utf8').trim() }
@@ -77,7 +77,7 @@ function copyrightsIn(text: string): string | null {
   return lines.length === 0 ? null : lines.join('\n ')
 }
 
-/** A blank line is a dot (deb822(5)). */
+/** A blank line is written as a dot (deb822(5)). */
 function indented(text: string): string {
   return text
     .trim()

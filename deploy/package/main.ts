@@ -86,7 +86,7 @@ function makePackages({ debianVersion: givenVersion, out, lint, quick }: Options
   }
 }
 
-/** What goes to the host, in its place. Units, sysusers.d and tmpfiles.d are put there by debhelper. */
+/** What is installed on the host, each file in its place. debhelper installs units, sysusers.d and tmpfiles.d. */
 function stageContent(content: string): void {
   const put = (mode: number, from: string, to: string): void => {
     const target = join(content, to)
@@ -103,7 +103,7 @@ function stageContent(content: string): void {
     chmodSync(starter, 0o755)
   }
   put(0o755, join(root, 'deploy/used-by-keepalived'), `${lib}/used-by-keepalived`)
-  // Where SELinux lets keepalived run it, and where every folder is root's.
+  // Where SELinux lets keepalived run it, and where every folder belongs to root.
   put(0o755, join(root, 'dist/witness-check'), 'usr/libexec/keepalived/witness-check')
   put(0o644, join(root, 'deploy/config/witness.yaml'), `etc/${name}/witness.yaml`)
   put(
@@ -113,7 +113,7 @@ function stageContent(content: string): void {
   )
 }
 
-/** Without its first line: it is started by the runtime beside it, never by a Node.js of the host. */
+/** Without its first line, because it is started by the runtime beside it, never by a Node.js of the host. */
 function putBundle(from: string, to: string): void {
   writeFileSync(to, readFileSync(from, 'utf8').replace(/^#!.*/, ''))
 }
@@ -176,7 +176,7 @@ function makeTarball(made: {
   return tarball
 }
 
-/** When the last change was made, so that the same sources give the same package. */
+/** The time of the last change, so that the same sources give the same package. */
 function sourceDateMs(): number {
   const given = process.env.SOURCE_DATE_EPOCH
   return Number(given ?? tell('git', ['-C', root, 'log', '-1', '--format=%ct'])) * 1000
@@ -202,10 +202,10 @@ const command = new Command('package')
   .description(
     'Makes the Debian package and the tarball for other distributions, with the runtime that runs this.',
   )
-  .option('--debian-version <version>', 'another version than that of package.json, to try upgrades')
-  .option('--out <folder>', 'where they go', join(root, 'dist/packages'))
+  .option('--debian-version <version>', 'a version other than that of package.json, to test upgrades')
+  .option('--out <folder>', 'the folder for the packages', join(root, 'dist/packages'))
   .option('--no-lint', 'without lintian')
-  .option('--quick', 'compressed weakly, for tries: larger files, made sooner', false)
+  .option('--quick', 'compress weakly, for tests: larger files, made faster', false)
   .allowExcessArguments(false)
   .exitOverride()
 try {

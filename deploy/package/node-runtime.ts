@@ -1,4 +1,4 @@
-/** The Node.js that the package brings along: the one that builds it, if it runs on other machines by itself. */
+/** The Node.js that the package contains: the one that builds it, if it can run on other machines by itself. */
 import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -7,28 +7,28 @@ export class NodeRuntimeError extends Error {
   readonly code = 'node-runtime'
 }
 
-/** What every Linux with glibc has; anything else would have to be there in the same version. */
+/** What every Linux with glibc has; any other library would have to be installed there in the same version. */
 const usualLibraries =
   /^(linux-vdso|ld-linux[\w-]*|libc|libm|libdl|libpthread|librt|libstdc\+\+|libgcc_s|libatomic)\.so\./
 
 /**
  * @param program process.execPath
- * @throws NodeRuntimeError: a wrapper, too old, or dependent on libraries that the target may not have
+ * @throws NodeRuntimeError if it is a wrapper, too old, or dependent on libraries that the target may not have
  */
 export function assertCarriable(program: string, version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major < 20 || (major === 20 && minor < 19))
     throw new NodeRuntimeError(
-      `${program} is Node.js ${version}; the programs need 20.19 or newer: build with that`,
+      `${program} is Node.js ${version}; the programs need 20.19 or newer, so build with that`,
     )
   if (!isElf(program))
     throw new NodeRuntimeError(
-      `${program} is no ELF program but a wrapper: run the build with the node that it starts`,
+      `${program} is not an ELF program but a wrapper; run the build with the node that it starts`,
     )
   const unusual = librariesOf(program).filter((name) => !usualLibraries.test(name))
   if (unusual.length > 0)
     throw new NodeRuntimeError(
-      `${program} needs ${unusual.join(', ')}, which the target may have in another version or not at all: ` +
+      `${program} needs ${unusual.join(', ')}, which the target may have in another version or not at all; ` +
         'build with the official binary of Node.js, which brings its libraries',
     )
 }
@@ -39,7 +39,7 @@ export function nodeLicence(program: string): string {
   const found = places.find((place) => existsSync(place))
   if (found === undefined)
     throw new NodeRuntimeError(
-      `no licence of Node.js at ${places.join(' or ')}: it must go with the program; put it there`,
+      `there is no licence of Node.js at ${places.join(' or ')}; it must be shipped with the program, so put it there`,
     )
   return found
 }

@@ -1,23 +1,23 @@
 /**
- * What one node may cost the witness, over all its connections together: whoever has a node's certificate has that node,
- * and must not have the witness's time, memory, disk or log.
+ * Limits what one node may cost the witness, over all its connections together. Whoever has a node's certificate
+ * controls that node, but must not be able to use up the witness's time, memory, disk or log.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import { TokenBucket } from '../../shared/network/token-bucket.ts'
 import type { NodeIdentity } from '../../shared/identity/identity.ts'
 import type { FromAgent } from '../../shared/protocol/messages.ts'
 
-/** A session, four attempts beside it, as many of a cloned host, and those that are dying. */
+/** One session and four dial attempts, the same again for a cloned host, plus connections being torn down. */
 const mostConnections = 16
 /** A heartbeat four times a second and at each change of 32 instances. */
 const messages = { perSecond: 100, burst: 300 } as const
 /** An agent that is refused dials five times a second. */
 const hellos = { perSecond: 10, burst: 40 } as const
-/** Each start is an event and a line in the log. */
+/** Each start of an agent causes an event and a log line. */
 const starts = { perSecond: 0.2, burst: 10 } as const
-/** So are these. 32 instances that all change at once tell three things each. */
+/** Each of these causes an event and a log line too. 32 instances that all change at once report three things each. */
 const tells = { perSecond: 0.5, burst: 100 } as const
-/** Two hosts with one name come by turns. */
+/** Two hosts with one name connect by turns. */
 const startsRemembered = 4
 
 export type BudgetRefusal =
@@ -34,14 +34,14 @@ interface Budget {
 
 export class AgentBudgets {
   readonly #monotonicMs: () => number
-  /** As many as there are nodes that ever were enrolled. */
+  /** At most one for each node that was ever enrolled. */
   readonly #budgets = new Map<string, Budget>()
 
   constructor(monotonicMs: () => number) {
     this.#monotonicMs = monotonicMs
   }
 
-  /** Counts a connection, whether or not it is one too many; `hungUp` follows. */
+  /** Counts a connection, even if it is one too many; `hungUp` must follow. */
   connected(identity: NodeIdentity): BudgetRefusal | null {
     const budget = this.#of(identity)
     budget.connections += 1
@@ -52,7 +52,7 @@ export class AgentBudgets {
     this.#of(identity).connections -= 1
   }
 
-  /** Before anything is read of a message. */
+  /** To be asked before anything of a message is read. */
   refusalOfMessage(identity: NodeIdentity): BudgetRefusal | null {
     return this.#of(identity).messages.take() ? null : 'too-many-messages'
   }

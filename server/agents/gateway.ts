@@ -1,4 +1,6 @@
-/** Between the agents' connections and the clusters: finds the cluster that a hello names, hands on what follows. */
+/**
+ * Connects the agents' connections with the clusters: finds the cluster that a hello names, and hands on what follows.
+ */
 import { assertNever } from '../../shared/assert-never.ts'
 import { type FromAgent, type Hello, ProtocolError, parseFromAgent } from '../../shared/protocol/messages.ts'
 import { describeIdentity, type Identity } from '../../shared/identity/identity.ts'
@@ -8,14 +10,14 @@ import type { ClusterRuntime, Outbound } from '../clusters/runtime.ts'
 import type { Refusals } from './refusals.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** A connection that says nothing for so long is not an agent's. */
+/** A connection that sends no hello for this long does not belong to an agent. */
 export const helloTimeoutMs = 2000
-/** What an agent may say while its cluster is being opened. */
+/** How many messages an agent may send while its cluster is being opened. */
 const mostWaiting = 64
 
 /** What the gateway needs of enrolment (server/registry/registry.ts). */
 export interface Enrolment extends Pick<Registry, 'renewalDue'> {
-  /** A certificate is used; where its agent listens. */
+  /** Records that a certificate is in use, and where its agent listens. */
   sawInUse(...use: Parameters<Registry['sawInUse']>): void
 }
 
@@ -102,7 +104,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     this.#guests.get(id)?.connection.close(reason)
   }
 
-  /** Those that may not connect any more, since a node was removed or its certificate replaced. */
+  /** Closes the connections that are no longer allowed, because a node was removed or its certificate replaced. */
   closeRefused(refusalOf: (identity: Identity) => string | null): void {
     for (const { connection } of this.#guests.values()) {
       const refusal = refusalOf(connection.identity)
@@ -110,7 +112,10 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     }
   }
 
-  /** Those whose certificate is old, or whose admin wants another, make a new key at their leisure. */
+  /**
+   * Asks the nodes whose certificate is old, or for which the admin wants another, to create a new key when they have
+   * time.
+   */
   askForRenewals(): void {
     for (const { connection, state } of this.#guests.values())
       if (state.phase === 'member') this.#askForRenewal(connection)
@@ -163,10 +168,10 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     const waiting: FromAgent[] = []
     guest.state = { phase: 'joining', waiting }
     const cluster = await this.#join(hello.cluster)
-    // It may have hung up meanwhile.
+    // It may have disconnected in the meantime.
     if (!this.#guests.has(connection.id)) return
     if (cluster === null) {
-      this.#refuse(connection, 'unknown-cluster', `this witness knows no cluster "${hello.cluster}"`, {
+      this.#refuse(connection, 'unknown-cluster', `this witness does not know cluster "${hello.cluster}"`, {
         node: hello.node,
       })
       return
@@ -198,7 +203,10 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     }
   }
 
-  /** Of what it tells, an agent that is sound may tell too much: that is dropped, and costs no vote. */
+  /**
+   * A healthy agent may report too many events. The excess is dropped, but the connection stays open so that the agent
+   * keeps its vote.
+   */
   #refuseExcess(connection: AcceptedConnection, kind: BudgetRefusal): void {
     const text = `${describeIdentity(connection.identity)}: ${kind.replaceAll('-', ' ')}`
     this.#refusals.count(kind, text, { from: connection.remoteAddress })

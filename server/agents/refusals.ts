@@ -1,4 +1,4 @@
-/** Counts what was refused before it reached a cluster, and tells the log without letting a stranger fill it. */
+/** Counts what was refused before it reached a cluster, and logs it without letting a stranger fill the log. */
 import type { Log } from '../../shared/host/log.ts'
 
 export type RefusalKind =
@@ -18,7 +18,7 @@ export type RefusalKind =
   | 'no-hello'
   | 'unknown-cluster'
 
-/** Of one kind at most one line in this time. */
+/** At most one line of each kind is logged within this time. */
 const quietMs = 10_000
 
 export class Refusals {
@@ -42,7 +42,7 @@ export class Refusals {
     this.#log.warn('refused', text, { kind, count, ...facts })
   }
 
-  /** How many of each kind since the witness started. */
+  /** How many of each kind were refused since the witness started. */
   get counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts)
   }

@@ -1,6 +1,6 @@
 /**
  * `POST /api/v1/clusters/:cluster/nodes/:node/drill`: the one request that makes a node do something. It has no body;
- * `?including-holder=true` allows that the VIP moves. It answers at once; how the drill ends is in the events.
+ * `?including-holder=true` allows the VIP to move. It answers at once; how the drill ends is in the events.
  */
 import { Router, type Request } from 'express'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import { readQuery } from './query.ts'
 
 export interface DrillApiOptions {
   readonly clusters: { get(name: string): Pick<ClusterRuntime, 'drill'> | null }
-  /** Who asks, as the connection's certificate says; null: nobody that is known. */
+  /** Who asks, according to the connection's certificate; null: nobody that is known. */
   readonly identityOf: (request: Request) => Identity | null
 }
 
@@ -27,7 +27,7 @@ export function drillApi({ clusters, identityOf }: DrillApiOptions): Router {
       sendProblem(response, {
         status: 403,
         title: 'Forbidden',
-        detail: `Only an admin may order a drill; this is ${identity === null ? 'nobody that is known here' : describeIdentity(identity)}. Use witnessctl on the witness host, or with --identity.`,
+        detail: `Only an admin may order a drill, and this request comes from ${identity === null ? 'somebody unknown' : describeIdentity(identity)}. Use witnessctl on the witness host, or with --identity.`,
       })
       return
     }
@@ -37,7 +37,7 @@ export function drillApi({ clusters, identityOf }: DrillApiOptions): Router {
       sendProblem(response, {
         status: 404,
         title: 'Unknown cluster',
-        detail: `This witness knows no cluster "${name.slice(0, 63)}". /api/v1/clusters lists those it knows.`,
+        detail: `This witness does not know cluster "${name.slice(0, 63)}". /api/v1/clusters lists the clusters that it knows.`,
       })
       return
     }

@@ -1,6 +1,6 @@
 /**
- * What all requests of enrolment share: options, the bounded body, how a request is refused, and how it
- * becomes an event.
+ * What all enrolment requests share: the options, the bounded body, how a request is refused, and how it becomes an
+ * event.
  */
 import type { Request, Response } from 'express'
 import type { z } from 'zod'
@@ -20,11 +20,11 @@ export interface EnrolmentApiOptions {
   /** HOST:PORT for invites that name none; null: unknown. */
   readonly ownAddress: () => string | null
   readonly isConnected: (key: NodeKey) => boolean
-  /** Whether the node has the VIP, as far as this witness's vote goes. */
+  /** Whether the node has the VIP, as far as this witness knows. */
   readonly holdsLease: (key: NodeKey) => boolean
   /** An event of a cluster, which need not be open. */
   readonly tell: (cluster: string, occurrence: Occurrence) => void
-  /** A secret that this witness never gave out, or not for this node. */
+  /** Called for a secret that this witness never issued, or not for this node. */
   readonly onUnknownInvite: (remoteAddress: string) => void
   /** Boot clock. */
   readonly nowMs: () => number
@@ -47,7 +47,7 @@ export function readBody<T>(schema: z.ZodType<T>, request: Request, response: Re
   return null
 }
 
-/** A body that nobody has a right to send is not read: the connection ends. */
+/** Refuses a request whose sender has no right to send it: its body is not read, and the connection ends. */
 export function refuseWithoutReading(response: Response, problem: Problem): void {
   response.set('Connection', 'close')
   sendProblem(response, problem)

@@ -12,7 +12,7 @@ import { KeyRequestError } from '../registry/authority.ts'
 import { sendProblem } from './problem.ts'
 import { DurableFileError } from '../../shared/disk/durable-file.ts'
 
-/** To be mounted before anything that refuses other methods than GET, or bodies. */
+/** Must be mounted before anything that refuses methods other than GET, or bodies. */
 export function createEnrolmentRouter(options: EnrolmentApiOptions): Router {
   const router = express.Router({ caseSensitive: true, strict: true })
   const json = express.json({ limit: longestBody, type: 'application/json' })
@@ -50,8 +50,8 @@ function requireAdmin({ identityOf }: EnrolmentApiOptions): RequestHandler {
       title: identity === null ? 'Unauthorized' : 'Forbidden',
       detail:
         identity === null
-          ? 'No certificate of this witness was shown: use witnessctl, with the identity of an admin.'
-          : `This is for an admin, and ${describeIdentity(identity)} is none: use witnessctl, with the identity of an admin.`,
+          ? 'The request has no certificate of this witness. Use witnessctl with the identity of an admin.'
+          : `Only an admin may do this, and ${describeIdentity(identity)} is not an admin. Use witnessctl with the identity of an admin.`,
     })
   }
 }
@@ -66,8 +66,8 @@ function sendKnownFailure(error: unknown, _request: Request, response: Response,
   if (error instanceof DurableFileError)
     return sendProblem(response, {
       status: 503,
-      title: 'Cannot be kept',
-      detail: `The witness cannot write to its disk (${error.errno}), and does nothing that it could not keep: put that right, then try again.`,
+      title: 'Cannot be saved',
+      detail: `The witness cannot write to its disk (${error.errno}), so it has changed nothing. Make the disk writable again, then retry.`,
     })
   next(error)
 }

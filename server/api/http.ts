@@ -1,7 +1,7 @@
 /**
  * The witness's HTTP API: health, what is going on and why, and the question of a check whose agent is dead.
- * docs/operating/api.md lists it for people. Everything under /api needs a
- * certificate of this witness: an admin reads all, a node its own cluster, and a check asks for its own node.
+ * docs/operating/api.md describes it for people. Everything under /api needs a certificate of this witness: an admin
+ * reads all, a node its own cluster, and a check asks for its own node.
  */
 import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express'
 import { z } from 'zod'
@@ -13,10 +13,13 @@ import { sendProblem, type Problem } from './problem.ts'
 import { readQuery, wholeNumber } from './query.ts'
 
 export interface ApiOptions {
-  /** Null: no certificate of this witness, or one that is worth nothing any more. */
+  /** Null: no certificate of this witness, or one that is no longer accepted. */
   readonly callerOf: (request: Request) => Identity | null
   readonly version: string
-  /** What changes something, and lets in for that whom it sees fit: it comes before everything that only reads. */
+  /**
+   * Routers for requests that change something. They check permission themselves, and come before everything that only
+   * reads.
+   */
   readonly commands: readonly Router[]
   readonly clusters: {
     readonly ready: boolean
@@ -53,7 +56,7 @@ export function createApi(options: ApiOptions): Express {
   api.disable('etag')
   api.set('query parser', 'simple')
   api.set('strict routing', true)
-  // `mayAsk` decides by the path: whoever writes it otherwise must find nothing behind it.
+  // `mayAsk` decides by the path, so another spelling of a path must lead nowhere.
   api.set('case sensitive routing', true)
 
   for (const router of options.commands) api.use(router)
@@ -67,7 +70,7 @@ export function createApi(options: ApiOptions): Express {
     sendProblem(response, {
       status: 503,
       title: 'Not ready',
-      detail: 'Ledgers are being loaded; ask again in a moment.',
+      detail: 'The ledgers are still being loaded; try again in a moment.',
     })
   })
 
@@ -152,7 +155,9 @@ export function createApi(options: ApiOptions): Express {
       status,
       title: status >= 500 ? 'Internal error' : 'Bad request',
       detail:
-        status >= 500 ? 'The witness failed to answer; its log says why.' : 'The request cannot be read.',
+        status >= 500
+          ? 'The witness could not answer; the reason is in its log.'
+          : 'The request is malformed.',
     })
   })
   return api
@@ -162,26 +167,26 @@ const unauthorized = {
   status: 401,
   title: 'Unauthorized',
   detail:
-    'No certificate of this witness was shown, or one that was replaced or revoked: enrol this node again, or run witnessctl as root on the witness host.',
+    'The request has no certificate of this witness, or one that was replaced or revoked. Enrol this node again, or run witnessctl as root on the witness host.',
 } as const
 
 function forbidden(caller: Identity): Problem {
   return {
     status: 403,
     title: 'Forbidden',
-    detail: `The certificate of ${describeIdentity(caller)} does not reach that far.`,
+    detail: `The certificate of ${describeIdentity(caller)} is not permitted to access this path.`,
   }
 }
 
 function mayAsk(caller: Identity, request: Request): boolean {
-  // An answer to a check is a vote, and an admin has none.
+  // The answer to a check is a vote, and an admin cannot get one.
   if (caller.kind === 'admin') return request.path !== '/v1/check'
   if (caller.kind !== 'node') return false
   const asked = /^\/v1\/(?:(check)|clusters\/([^/]+)(?:\/events)?)$/.exec(request.path)
   if (asked === null) return false
   const [, check, cluster] = asked
   if (check === undefined) return cluster === caller.cluster
-  // The answer is a vote: nobody asks for another.
+  // The answer is a vote, so a node may ask only for itself.
   return request.query.cluster === caller.cluster && request.query.node === caller.node
 }
 
@@ -192,7 +197,7 @@ function guardRequest(request: Request, response: Response, next: NextFunction):
     return sendProblem(response, {
       status: 405,
       title: 'Method not allowed',
-      detail: `${request.method} changes nothing here: this API is read with GET.`,
+      detail: `${request.method} is not allowed here; use GET.`,
     })
   }
   const length = Number(request.headers['content-length'] ?? 0)
@@ -201,13 +206,13 @@ function guardRequest(request: Request, response: Response, next: NextFunction):
     return sendProblem(response, {
       status: 413,
       title: 'Content too large',
-      detail: 'No request of this API has a body.',
+      detail: 'This request must not have a body.',
     })
   }
   next()
 }
 
-/** 200 permits, 503 refuses: curl and a person both read it without a parser. */
+/** 200 permits and 503 refuses, so that both curl and a person can read it without a parser. */
 function sendCheck(request: Request, response: Response, { permit, text }: CheckAnswer): void {
   const status = permit ? 200 : 503
   if (request.accepts(['text/plain', 'application/json']) === 'application/json')
@@ -223,7 +228,7 @@ function sendUnknown(response: Response, cluster: string): void {
   sendProblem(response, {
     status: 404,
     title: 'Unknown cluster',
-    detail: `This witness knows no cluster "${cluster.slice(0, 63)}". /api/v1/clusters lists those it knows.`,
+    detail: `This witness does not know cluster "${cluster.slice(0, 63)}". /api/v1/clusters lists the clusters that it knows.`,
   })
 }
 

@@ -21,7 +21,7 @@ import { type Problem, sendProblem } from './problem.ts'
 import type { NodeIdentity } from '../../shared/identity/identity.ts'
 import { messageOf } from '../../shared/error-message.ts'
 
-/** The same refusal again and again fills no event log. */
+/** The same refusal is reported once within this time, so that it cannot fill the event log. */
 const refusalQuietMs = 60_000
 
 const csr = z.string().min(1).max(longestRequest)
@@ -49,7 +49,7 @@ export async function join(
     refusals.tell(refused, { cluster, node, from: addressOf(request) })
     sendProblem(response, { status: 403, title: 'Not enrolled', detail: `${refused.text}.` })
   }
-  // A look first: whoever has no secret is not worth the work of a signature.
+  // This comes first, so that a request without a valid secret does not cost the work of a signature.
   const refusal = registry.whyNotRedeemed({ cluster, node, secret })
   if (refusal !== null) {
     refuse(refusal)
@@ -76,7 +76,7 @@ export async function join(
   response.status(201).json({ certificate, generation, peerConnected: hasPeer(options, { cluster, node }) })
 }
 
-/** Whether another node of the cluster is here, whose vote the one that joins can count on. */
+/** Whether another node of the cluster is connected, whose vote the node that joins can count on. */
 function hasPeer({ registry, isConnected }: EnrolmentApiOptions, { cluster, node }: NodeKey): boolean {
   return registry.entries.some(
     (entry) => entry.cluster === cluster && entry.node !== node && !entry.removed && isConnected(entry),
@@ -94,7 +94,7 @@ export function nodeThatMayRenew(
     refuseWithoutReading(response, {
       status: identity === null ? 401 : 403,
       title: identity === null ? 'Unauthorized' : 'Forbidden',
-      detail: 'A node renews its own certificate, and shows it to do so.',
+      detail: 'Only a node can renew its certificate, and the request must come with that certificate.',
     })
     return null
   }
@@ -134,7 +134,7 @@ export async function renew(
     event({
       event: 'certificate-renewed',
       node,
-      text: `${node} has a new key and certificate; the one before it ends when this one is in use.`,
+      text: `${node} has a new key and certificate; the previous certificate is refused as soon as the new one is used.`,
       evidence: { generation },
     }),
   )
@@ -154,7 +154,7 @@ export class QuietRefusals {
   }
 
   tell({ reason, text }: Refused<RedeemRefusal>, { cluster, node, from }: NodeKey & { from: string }): void {
-    // Names that come without a secret of ours are a stranger's choice, and stay out of the events.
+    // Without a valid secret the names are a stranger's choice, so they stay out of the events.
     if (reason === 'unknown' || reason === 'other-node') return this.#options.onUnknownInvite(from)
     const atMs = this.#options.nowMs()
     const name = `${cluster}/${node} ${reason}`
@@ -169,7 +169,7 @@ export class QuietRefusals {
         node,
         text: `A join as ${node} from ${from} was refused: ${text}.`,
         evidence: { reason, from },
-        decision: 'No certificate was given.',
+        decision: 'No certificate was issued.',
       }),
     )
   }

@@ -35,7 +35,7 @@ export async function makeInvite(
       status: 400,
       title: 'Address unknown',
       detail:
-        'This witness cannot tell at which address the node reaches it: name it with --address HOST:PORT.',
+        'This witness cannot tell at which address the node reaches it. Give the address with --address HOST:PORT.',
     })
     return
   }
@@ -51,7 +51,7 @@ export async function makeInvite(
     event({
       event: 'invite-made',
       node,
-      text: `An invite for ${node} was made; it is good for ${minutes} min and for one join.`,
+      text: `An invite for ${node} was created; it is valid for ${minutes} min and for one join.`,
       evidence: { address, by: nameOf(options, request) },
     }),
   )
@@ -87,7 +87,7 @@ export async function changeNode(
     sendProblem(response, {
       status: 404,
       title: 'Unknown node',
-      detail: 'This path names no node. /api/v1/nodes lists those that are enrolled.',
+      detail: 'This path does not name a node. /api/v1/nodes lists the nodes that are enrolled.',
     })
     return
   }
@@ -99,7 +99,7 @@ export async function changeNode(
     sendProblem(response, {
       status: 409,
       title: 'Has the VIP',
-      detail: `${node} has the VIP now, and would lose it. First move it away ("witnessctl drill --cluster ${cluster} --node ${node} --including-holder") or take the agent out of service there; or add --even-holder.`,
+      detail: `${node} has the VIP now and would lose it. First move the VIP away ("witnessctl drill --cluster ${cluster} --node ${node} --including-holder") or take the agent on ${node} out of service. To remove the node all the same, add --even-holder.`,
     })
     return
   }
@@ -123,13 +123,13 @@ export async function changeNode(
           event: 'node-removed',
           level: 'warning',
           node,
-          text: `${node} was removed by ${by}: its certificate is refused from now on.`,
+          text: `${node} was removed by ${by}; its certificate is refused from now on.`,
           evidence: { by },
         })
       : event({
           event: 'rotation-asked',
           node,
-          text: `${by} wants a new key for ${node}; the node makes one when it is connected.`,
+          text: `${by} asked for a new key for ${node}; the node creates one when it is connected.`,
           evidence: { by },
         }),
   )
@@ -137,14 +137,14 @@ export async function changeNode(
   else
     sendProblem(response, {
       status: 503,
-      title: 'Removed, and not kept',
-      detail: `${node} is shut out from now on, but this could not be written down, and a restart of the witness forgets it: put that right, then remove it again. ${notKept.message}.`,
+      title: 'Removed but not saved',
+      detail: `${node} is shut out from now on, but the removal could not be written to disk, so a restart of the witness would undo it. Make the disk writable again, then remove the node once more. ${notKept.message}.`,
     })
 }
 
 interface Change {
   readonly outcome: ChangeResult
-  /** It counts all the same, until the next restart. */
+  /** The change counts all the same, until the next restart. */
   readonly notKept: DurableFileError | null
 }
 

@@ -1,4 +1,4 @@
-/** The query of an HTTP request: what its parameters may be, and in plain words what is wrong with one. */
+/** The query of an HTTP request: which parameters it may have, and what is wrong with one, in plain words. */
 import { z } from 'zod'
 
 /** As a client sent it: a parameter that was given twice is a list. */
@@ -28,7 +28,10 @@ export function readQuery<T extends z.ZodRawShape>(
   const known = Object.keys(schema.shape)
   const mistakes = result.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => `${shorten(key)} is no parameter here; ${known.join(', ')} are`)
+      ? issue.keys.map(
+          (key) =>
+            `${shorten(key)} is not a parameter of this request; its parameters are ${known.join(', ')}`,
+        )
       : [describe(String(issue.path[0]), query, issue.message)],
   )
   return { kind: 'wrong', detail: mistakes.join('; ') }

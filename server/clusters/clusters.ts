@@ -1,4 +1,4 @@
-/** All clusters of this witness: those that have a node that is enrolled. */
+/** All clusters of this witness, which are those with at least one enrolled node. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../shared/host/log.ts'
@@ -13,11 +13,11 @@ import { EventLog } from '../records/event-log.ts'
 import { Ledger } from '../records/ledger.ts'
 import { PacedMoves } from './paced-moves.ts'
 
-/** What enrolment knows of clusters and nodes (server/registry/registry.ts). */
+/** What enrolment knows about clusters and nodes (server/registry/registry.ts). */
 export interface Enrolled {
   readonly clusters: readonly string[]
   members(cluster: string): readonly Member[]
-  /** A node's agent says where its peer reaches it from now on. */
+  /** A node's agent has reported where its peer reaches it from now on. */
   move(cluster: string, to: { readonly node: string; readonly address: string; readonly port: number }): void
 }
 
@@ -34,7 +34,7 @@ export interface ClustersOptions {
   readonly onTurn?: RuntimeOptions['onTurn']
 }
 
-/** A shorter pause cannot be told from a busy moment. */
+/** A shorter pause cannot be distinguished from a busy moment. */
 const shortestPauseMs = 600
 
 export class Clusters {
@@ -50,7 +50,7 @@ export class Clusters {
     makeRunFolder(options)
   }
 
-  /** Opens every cluster that has a node: checks may ask before any agent has said hello. */
+  /** Opens every cluster that has a node, because checks may ask before any agent has said hello. */
   async start(): Promise<void> {
     await Promise.all(this.#options.enrolled.clusters.map((name) => this.#openOnce(name)))
     this.#started = true
@@ -61,19 +61,22 @@ export class Clusters {
     return this.#started
   }
 
-  /** Those that have a node: one whose last node was removed is over, and nothing to worry about. */
+  /** Clusters with at least one node; one whose last node was removed is left out of health checks. */
   get all(): readonly ClusterRuntime[] {
     return [...this.#ready.values()]
       .filter(({ members }) => members.length > 0)
       .sort((a, b) => (a.cluster < b.cluster ? -1 : 1))
   }
 
-  /** Whether a node of any cluster lives there. */
+  /** Whether a node of any cluster has this address. */
   knowsAddress(address: string): boolean {
     return this.all.some(({ members }) => members.some((member) => member.address === address))
   }
 
-  /** Keeps an event of a cluster that need not be open yet. One that has no node has no events, only a line in the log. */
+  /**
+   * Keeps an event of a cluster that need not be open yet. A cluster without nodes has no events, so its event is only
+   * logged.
+   */
   async tell(name: string, occurrence: Occurrence): Promise<void> {
     const runtime = this.get(name) ?? (await this.join(name))
     if (runtime !== null) {
@@ -88,7 +91,7 @@ export class Clusters {
     return this.#ready.get(name) ?? null
   }
 
-  /** The cluster that an agent names; null where no node of it is enrolled. */
+  /** The cluster that an agent names; null if no node of it is enrolled. */
   async join(name: string): Promise<ClusterRuntime | null> {
     if (this.#ended || !this.#options.enrolled.clusters.includes(name)) return null
     return this.#openOnce(name)
@@ -127,10 +130,14 @@ export class Clusters {
       cluster,
       now,
       onError: (error) =>
-        log.error('events-not-kept', `events of ${cluster} cannot be written: make room in ${dataDir}`, {
-          cluster,
-          error: String(error),
-        }),
+        log.error(
+          'events-not-kept',
+          `the events of ${cluster} cannot be written; check the free space in ${dataDir}`,
+          {
+            cluster,
+            error: String(error),
+          },
+        ),
     })
     const ledger = await Ledger.open({ dataDir, cluster, seenBefore: events.seenBefore, nowMs })
     const marks = new MarkFile(join(runDir, `witness-${cluster}.marks`), bootId)
@@ -174,7 +181,7 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'cluster-new',
         level: 'info',
-        text: `The witness meets ${cluster} for the first time; its ledger begins.`,
+        text: `The witness has not seen cluster ${cluster} before and starts a new ledger for it.`,
         evidence: {},
         decision: null,
       })
@@ -183,7 +190,7 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'witness-started',
         level: 'info',
-        text: `The witness started and found the ledger of ${cluster} in order.`,
+        text: `The witness started and found the ledger of ${cluster} intact.`,
         evidence: {},
         decision: null,
       })
@@ -192,14 +199,17 @@ function tellLedger(runtime: ClusterRuntime, ledger: Ledger): void {
         ...base,
         event: 'ledger-lost',
         level: 'critical',
-        text: `The ledger of ${cluster} is lost: ${state.reason}.${state.keptAs === null ? '' : ` It is kept as ${state.keptAs}.`} Look at the disk.`,
+        text: `The ledger of ${cluster} is lost: ${state.reason}.${state.keptAs === null ? '' : ` The damaged file is kept as ${state.keptAs}.`} Check the disk.`,
         evidence: { reason: state.reason, keptAs: state.keptAs },
-        decision: 'Nobody gets the vote until every promise that may be in use has ended.',
+        decision: 'Nobody gets the vote until every promise that may still be in use has expired.',
       })
   }
 }
 
-/** From now on a missing ledger is noticed. Without it a full disk must not keep the witness from starting. */
+/**
+ * Writes a new ledger, so that from now on a missing one is noticed. A full disk must not keep the witness from
+ * starting.
+ */
 async function establishLedger(
   ledger: Ledger,
   { cluster, log }: { cluster: string; log: Log },
@@ -212,14 +222,14 @@ async function establishLedger(
   }
 }
 
-/** Marks are a comfort: where their folder cannot be made, restarts cost a wait. */
+/** Marks only shorten restarts: without their folder, everybody waits after each restart. */
 function makeRunFolder({ config, log }: ClustersOptions): void {
   try {
     mkdirSync(config.runDir, { recursive: true, mode: 0o755 })
   } catch (error) {
     log.warn(
       'run-folder-missing',
-      `${config.runDir} cannot be made: after a restart everybody waits for the longest promise`,
+      `${config.runDir} cannot be created, so after a restart of the witness everybody waits until the longest promise has expired`,
       {
         error: String(error),
       },

@@ -1,6 +1,6 @@
 /**
- * Where a node's peer reaches it, as its agent says. Each change is a write that waits for the disk, and a new plan for the
- * peer: the first counts at once, and of those that follow soon only the newest, later.
+ * Where a node's peer reaches it, as its agent reports. Each change costs a write to disk and a new plan for the peer.
+ * So the first change takes effect at once, and of those that follow soon only the newest does, later.
  */
 export interface Move {
   readonly node: string

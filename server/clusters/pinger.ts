@@ -1,12 +1,13 @@
 /**
- * ICMP echoes to every node, spread over the interval. They tell a dead agent from a dead host, which matters when an
- * agent is silent: a node whose agent speaks is asked less often, since each echo costs a process (about 4 ms of CPU).
+ * Pings every node, spread over the interval. That distinguishes a dead agent from a dead host, which matters when an
+ * agent is silent. A node whose agent is heard is pinged less often, because each ping costs a process (about 4 ms of
+ * CPU).
  */
 import type { Echo } from '../../shared/host/icmp.ts'
 import type { Log } from '../../shared/host/log.ts'
 import type { Member } from '../../shared/protocol/plan.ts'
 
-/** A cluster, as far as its nodes are pinged. */
+/** What the pinger needs of a cluster. */
 export interface Pinged {
   readonly cluster: string
   readonly members: readonly Member[]
@@ -24,7 +25,7 @@ export class Pinger {
   readonly #intervalMs: number
   readonly #log: Log
   readonly #onRound: () => void
-  /** Why a node cannot be pinged, as last told. */
+  /** Why a node cannot be pinged, as last logged. */
   readonly #told = new Map<string, string>()
   #timers = new Set<NodeJS.Timeout>()
   #rounds: NodeJS.Timeout | undefined
@@ -55,7 +56,7 @@ export class Pinger {
     this.#timers.clear()
   }
 
-  /** Each round reads the members anew: nodes join and move. */
+  /** Each round reads the members again, because nodes join and move. */
   #startRound(): void {
     const round = this.#round
     this.#round += 1
@@ -88,13 +89,14 @@ export class Pinger {
           cluster.handle({ type: 'echo', node: name, roundTripMs: result.roundTripMs })
           return
         }
-      // What was told stays told: a host that is gone keeps every other ping hanging.
+      // What was logged is not forgotten here: the ping of a host that is gone still runs in every other round, and
+      // makes the next one impossible.
       case 'silent': {
         cluster.handle({ type: 'echo', node: name, roundTripMs: null })
         return
       }
       case 'impossible':
-        // No echo left this host: to call the node silent would be a lie.
+        // No echo left this host, so the node must not be called silent.
         if (this.#told.get(key) === result.why) return
         this.#told.set(key, result.why)
         {

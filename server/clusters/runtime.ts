@@ -1,6 +1,6 @@
 /**
  * Runs one cluster's arbiter: one event at a time goes in, its effects are carried out in their order. A mark is
- * written before the next effect; a ballot goes to the disk on the side and comes back as an event.
+ * written before the next effect; a ballot is written in the background, and its result comes back as an event.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import { clockJumpMs } from '../../shared/core/clock-jump.ts'
@@ -29,7 +29,7 @@ import type { EventLog } from '../records/event-log.ts'
 import type { Ledger } from '../records/ledger.ts'
 import { holderOf, isHeard } from '../core/arbiter/queries.ts'
 
-/** The pure core; tests put a small one of their own in its place. */
+/** The pure core; tests can replace it with a small one of their own. */
 export interface Core {
   arbitrate: typeof arbitrate
   nextDeadlineMs: typeof nextDeadlineMs
@@ -42,7 +42,7 @@ export interface Outbound {
   close(connection: ConnectionId, reason: string): void
 }
 
-/** What happened, before the runtime adds when. */
+/** An event before the runtime adds its time. */
 export type Happening = ArbiterEvent extends infer Event
   ? Event extends ArbiterEvent
     ? Omit<Event, 'atMs' | 'type'> & { readonly type: Event['type'] }
@@ -57,37 +57,39 @@ export interface CheckAnswer {
 export interface RuntimeOptions {
   readonly cluster: string
   readonly arbiter: Arbiter
-  /** A pause longer than this is told to the arbiter as `resumed`. */
+  /** A pause longer than this is reported to the arbiter as `resumed`. */
   readonly longestPauseMs: number
   readonly ledger: Ledger
   readonly marks: MarkFile
   readonly events: EventLog
   readonly drills: DrillRecords
   readonly outbound: Outbound
-  /** A node's agent says where its peer reaches it from now on. */
+  /** A node's agent has reported where its peer reaches it from now on. */
   readonly onMoved: (to: { readonly node: string; readonly address: string; readonly port: number }) => void
   readonly log: Log
   readonly nowMs: () => number
-  /** A clock that stands still while the host sleeps, to find out that it slept or that its clock jumped. */
+  /**
+   * A clock that stops while the host is suspended, which reveals that it was suspended or that its boot clock jumped.
+   */
   readonly monotonicMs: () => number
   /** A turn has ended, and everything in it was decided. */
   readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
   readonly core?: Core
 }
 
-/** A check that got no answer by then is answered "no": keepalived's own deadline for it is one second. */
+/** A check without an answer by then is answered "no", because keepalived's own deadline for it is one second. */
 export const checkTimeoutMs = 600
-/** The boot clock has a grain of 10 ms; a shorter timer would only run twice. */
+/** The boot clock has a resolution of 10 ms, so a shorter timer would only run twice. */
 const shortestTimerMs = 5
 const longestTimerMs = 60_000
-/** So many of the longest pauses without a turn, and this cluster is decided upon no more. */
+/** After this many longest pauses without a turn, the cluster counts as stalled. */
 const pausesToStall = 10
 /**
- * Of what is told, since a node that says another thing each time must not fill disk and log: 32 instances may change
- * their holder and their situation four times over before anything is lost.
+ * Limits events, because a node that reports something else each time must not fill disk and log. 32 instances may
+ * change their holder and their situation four times over before any event is dropped.
  */
 const eventRate = { perSecond: 1, burst: 300 } as const
-/** Writing a ballot takes part of the time in which a takeover is decided. */
+/** A slower write is reported, because a takeover waits for its ballot to be written. */
 const slowWriteMs = 250
 
 export class ClusterRuntime {
@@ -109,7 +111,7 @@ export class ClusterRuntime {
   #marksFail = false
   #slowWriteTold = false
   readonly #events: TokenBucket
-  /** A budget of their own: what is in danger must not be lost among what is not. */
+  /** They have a budget of their own, so that other events cannot displace them. */
   readonly #criticalEvents: TokenBucket
   #eventsDropped = 0
 
@@ -140,12 +142,15 @@ export class ClusterRuntime {
     return known !== undefined && isHeard(this.#arbiter, known, this.#options.nowMs())
   }
 
-  /** Whether it has not run for so long that its timer must be lost. */
+  /** Whether it has not run for so long that its timer must have been lost. */
   isStalled(atMs: number): boolean {
     return atMs - this.#lastRanAt.bootMs > pausesToStall * this.#options.longestPauseMs
   }
 
-  /** Whether a vote here is promised to the node, or it holds by its peer's: it has the VIP, or is about to. */
+  /**
+   * Whether this witness has promised a vote to the node, or the node holds by its peer's vote. Then it has the VIP or
+   * is about to get it.
+   */
   holdsLease(node: string): boolean {
     const atMs = this.#options.nowMs()
     return [...this.#arbiter.instances.keys()].some(
@@ -165,7 +170,7 @@ export class ClusterRuntime {
     this.#drain(atMs)
   }
 
-  /** The question of a check without an agent; silence for `checkTimeoutMs` is "no". */
+  /** Answers a check whose agent is dead; if nothing is decided within `checkTimeoutMs`, the answer is "no". */
   check(question: { node: string; instance: string; bootId: string | null }): Promise<CheckAnswer> {
     this.#lastCheck += 1
     const check = this.#lastCheck
@@ -184,7 +189,7 @@ export class ClusterRuntime {
   }
 
   /**
-   * An admin asks for a drill of the node; how it ends is told by an event.
+   * An admin asks for a drill of the node; an event reports how it ends.
    * @returns `afterEvent`: the id of the newest event before the drill
    */
   drill(asked: {
@@ -201,7 +206,7 @@ export class ClusterRuntime {
     return answer.kind === 'begun' ? { ...answer, afterEvent } : answer
   }
 
-  /** Keeps an event that the shell itself has to tell. */
+  /** Stores and logs an event, of the arbiter or of the shell. */
   tell(occurrence: Occurrence): void {
     const budget = occurrence.level === 'critical' ? this.#criticalEvents : this.#events
     if (!budget.take()) {
@@ -220,7 +225,7 @@ export class ClusterRuntime {
       level: 'warning',
       instance: null,
       node: null,
-      text: `${dropped} events of this cluster came too fast and are not kept: find out which of its nodes changes all the time.`,
+      text: `${dropped} events of this cluster came too fast and were dropped. Find out which of its nodes keeps changing.`,
       evidence: { dropped },
       decision: null,
     })
@@ -243,7 +248,7 @@ export class ClusterRuntime {
     }
   }
 
-  /** Decides nothing any more; settles when its ledger and its events are on disk. */
+  /** Stops deciding; settles when the ledger and the events are on disk. */
   async close(): Promise<void> {
     this.#ended = true
     clearTimeout(this.#deadline)
@@ -254,8 +259,8 @@ export class ClusterRuntime {
   }
 
   /**
-   * A process that did not run must not decide on what it heard before its pause. The arbiter's deadlines are renewMs
-   * apart at most, so that it runs often enough for a pause to show.
+   * A process that did not run must not decide on what it heard before its pause. The arbiter's deadlines are at most
+   * renewMs apart, so it runs often enough to notice a pause.
    */
   #noteRun(): number {
     const atMs = this.#options.nowMs()
@@ -268,7 +273,7 @@ export class ClusterRuntime {
     return atMs
   }
 
-  /** All that one event brings about happens at the instant that was read when it came. */
+  /** Everything that one event causes happens at the time that was read when it arrived. */
   #drain(atMs: number): void {
     if (this.#running) return
     this.#running = true
@@ -347,7 +352,7 @@ export class ClusterRuntime {
         level: 'warning',
         instance: null,
         node,
-        text: `The drill of ${node} passed but could not be written down; status forgets it with the next restart of the witness.`,
+        text: `The drill of ${node} passed, but that could not be written to disk. "witnessctl status" no longer shows the drill after the next restart of the witness.`,
         evidence: { error: messageOf(error) },
         decision: null,
       })
@@ -366,7 +371,7 @@ export class ClusterRuntime {
       level: 'warning',
       instance,
       node: null,
-      text: `The ledger's disk took ${tookMs} ms for one write: takeovers wait for it. Move dataDir to a faster disk, or find what keeps this one busy.`,
+      text: `The ledger's disk took ${tookMs} ms for one write, and takeovers wait for such writes. Move dataDir to a faster disk, or find out what keeps this one busy.`,
       evidence: { tookMs, slowWriteMs },
       decision: null,
     })
@@ -378,7 +383,7 @@ export class ClusterRuntime {
     if (kept) return
     this.#options.log.warn(
       'marks-not-kept',
-      'the run folder cannot be written: after a restart of the witness everybody waits for the longest promise',
+      'the run folder cannot be written, so after a restart of the witness everybody waits until the longest promise has expired',
       { cluster: this.cluster },
     )
   }

@@ -1,6 +1,7 @@
 /**
- * The last drill of each node that passed, for people: who was drilled when, by which rung, in which time. Nothing is
- * decided on it: a file that is lost or torn only forgets, and a drill that cannot be written down has passed all the same.
+ * The last drill of each node that passed, for people: when it was, which rungs were proved, and how long each took. No
+ * decision depends on it. A file that is lost or damaged only forgets drills, and a drill that cannot be written down
+ * has passed all the same.
  */
 import { join } from 'node:path'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 /**
- * The events of one cluster, for people: JSON lines on disk, bounded, the newest in memory for the API. Nothing is
- * decided on them, so they are not synced; what a crash tears is skipped when they are read again.
+ * The events of one cluster, for people: JSON lines on disk, bounded, the newest in memory for the API. No decision
+ * depends on them, so they are not synced; a line that a crash has cut off is skipped when the file is read.
  */
 import { readFileSync } from 'node:fs'
 import { appendFile, mkdir, rename } from 'node:fs/promises'
@@ -8,11 +8,11 @@ import { dirname, join } from 'node:path'
 import type { Occurrence } from '../core/arbiter/occurrence.ts'
 import { type EventView, eventSchema } from '../../shared/protocol/view.ts'
 
-/** At least this many stay, at most twice as many. */
+/** At least this many events are kept, at most twice as many. */
 export const keptEvents = 1000
 
 export class EventLog {
-  /** Whether there were events on disk: this witness has known the cluster before. */
+  /** Whether there were events on disk, which shows that this witness has seen the cluster before. */
   readonly seenBefore: boolean
   readonly #cluster: string
   readonly #path: string
@@ -28,7 +28,7 @@ export class EventLog {
   /**
    * Reads what is there.
    * @param options.now the wall clock, for people
-   * @param options.onError is told when events cannot be written; they stay in memory
+   * @param options.onError called when events cannot be written; they stay in memory
    */
   constructor(options: {
     dataDir: string
@@ -66,7 +66,7 @@ export class EventLog {
   }
 
   /**
-   * @param range.after only events with a higher id, the oldest first of these kept when there are more than `limit`
+   * @param range.after only events with a higher id; if there are more than `limit`, the oldest of them
    * @returns in the order in which they happened; without `after` the newest
    */
   list(range: { limit: number; after: number | null }): readonly EventView[] {
@@ -75,7 +75,7 @@ export class EventLog {
     return this.#events.filter((event) => event.id > after).slice(0, limit)
   }
 
-  /** Settles when all events so far are handed to the disk, or could not be. */
+  /** Settles when all events so far have been written, or could not be. */
   async flush(): Promise<void> {
     while (this.#writing !== null) await this.#writing
   }
@@ -93,7 +93,7 @@ export class EventLog {
         this.#linesInFile += lines.length
       }
     } catch (error) {
-      // A part of a line may be there: the next one begins afresh.
+      // Part of a line may have been written, so the next event must start on a new line.
       this.#waiting = ['']
       this.#onError(error)
     } finally {

@@ -1,6 +1,6 @@
 /**
- * What the witness must never forget of one cluster: to whom its vote went last, per instance, under which epoch.
- * One durable file for each cluster.
+ * What the witness must never forget about one cluster: for each instance, to whom its vote last went and under which
+ * epoch. There is one durable file for each cluster.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -14,7 +14,7 @@ import type { RecoveredLedger } from '../core/arbiter/arbiter.ts'
 const contentSchema = z.strictObject({
   cluster: clusterName,
   ballots: z.record(instanceName, ballotSchema),
-  /** An earlier ledger of this cluster was lost: an instance without a ballot here may have had one there. */
+  /** An earlier ledger of this cluster was lost, so an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
 })
 type Content = z.infer<typeof contentSchema>
@@ -36,7 +36,7 @@ export class Ledger {
   }
 
   /**
-   * @param options.seenBefore whether this witness has known the cluster: then a missing ledger is a lost one
+   * @param options.seenBefore whether this witness has seen the cluster before; if so, a missing ledger is a lost one
    */
   static async open(options: {
     dataDir: string
@@ -47,7 +47,10 @@ export class Ledger {
   }): Promise<Ledger> {
     const { dataDir, cluster, seenBefore, nowMs, fileSystem } = options
     const path = ledgerPath(dataDir, cluster)
-    const schema = contentSchema.refine((content) => content.cluster === cluster, 'of another cluster')
+    const schema = contentSchema.refine(
+      (content) => content.cluster === cluster,
+      'it belongs to another cluster',
+    )
     const store = await DurableStore.open<Content>(
       {
         path,
@@ -68,7 +71,10 @@ export class Ledger {
     return this.#store.lastWriteMs
   }
 
-  /** What the arbiter starts from. A mark without a ballot is handed on too: it shows a ledger that was rolled back. */
+  /**
+   * What the arbiter starts from. A mark without a ballot is handed on too, because it shows that the ledger was rolled
+   * back.
+   */
   recovered(marks: Readonly<Record<string, Mark>> | null): RecoveredLedger {
     const { ballots, lostBefore } = this.#store.data
     const instances = new Set([...Object.keys(ballots), ...Object.keys(marks ?? {})])
@@ -92,7 +98,7 @@ export class Ledger {
   }
 
   /**
-   * Writes the ledger as it is: from then on a missing one is noticed.
+   * Writes the ledger as it is, so that a missing one is noticed from then on.
    * @throws DurableFileError
    */
   establish(): Promise<void> {
@@ -114,7 +120,7 @@ function stateOf(found: DurableStore<Content>['found'], path: string, seenBefore
       if (!seenBefore) return { kind: 'new' }
       return {
         kind: 'lost',
-        reason: `${path} is missing, though this witness has known the cluster before`,
+        reason: `${path} is missing, although this witness has seen the cluster before`,
         keptAs: null,
       }
   }

@@ -1,8 +1,9 @@
 /**
- * The witness as certificate authority of its clusters: who holds one of these certificates is who it says.
+ * The witness as certificate authority of its clusters: whoever holds one of these certificates is who the certificate
+ * says.
  *
  * Certificates are valid from 1970 to 9999 (RFC 5280, 4.1.2.5: "no well-defined expiration date"), because a host whose
- * clock is wrong by years must not lose its peer. What ends a certificate is the registry, at once, not a date.
+ * clock is wrong by years must not lose its peer. A certificate is ended by the registry, at once, and not by a date.
  */
 import { X509Certificate, createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto'
 import type { webcrypto as WebCrypto } from 'node:crypto'
@@ -29,12 +30,12 @@ import {
 } from '../../shared/identity/key-request.ts'
 import { placeFile } from '../../shared/disk/placed-file.ts'
 
-/** The authority's files are torn or do not fit together. The message names the file and the remedy. */
+/** The authority's files are damaged or do not belong together. The message names the file and the remedy. */
 export class AuthorityError extends Error {
   readonly code = 'authority'
 }
 
-/** What a node sent to be signed is no request of ours. The message is for that node. */
+/** What a node sent to be signed is not a valid request. The message is for that node. */
 export class KeyRequestError extends Error {
   readonly code = 'key-request'
 }
@@ -57,7 +58,7 @@ export function authorityKeyFileIn(folder: string): string {
 
 type X509 = Awaited<ReturnType<typeof loadX509>>
 
-/** What signing takes, and nothing else does: it costs a tenth of a second to load. */
+/** What only signing needs, because it takes a tenth of a second to load. */
 interface Signer {
   readonly x509: X509
   readonly key: WebCrypto.CryptoKey
@@ -69,7 +70,7 @@ export class Authority {
   readonly certificatePem: string
   /** SHA-256 of the certificate (DER), base64url: 43 characters. It is in every invite. */
   readonly fingerprint: string
-  /** False: made by this start. */
+  /** False: it was created by this start. */
   readonly wasThere: boolean
   readonly #key: string
   #signer: Promise<Signer> | null = null
@@ -82,9 +83,9 @@ export class Authority {
   }
 
   /**
-   * Loads the authority of `folder`, or makes it, durably, where nothing was ever enrolled.
-   * @throws AuthorityError where it is torn, or lost: a new one would shut out every enrolled node
-   * @throws the system's error where the folder cannot be written
+   * Loads the authority of `folder`, or creates it durably if nothing was ever enrolled.
+   * @throws AuthorityError if it is damaged or lost, because a new one would shut out every enrolled node
+   * @throws the system's error if the folder cannot be written
    */
   static async open(folder: string): Promise<Authority> {
     const path = authorityKeyFileIn(folder)
@@ -102,7 +103,7 @@ export class Authority {
     return new Authority(await makeAuthority(), { wasThere: false })
   }
 
-  /** For somebody on this host: the witness itself, or its admin. */
+  /** Issues a key and certificate for somebody on this host: the witness itself or its admin. */
   async issue(identity: Identity): Promise<KeyAndCertificate> {
     const { x509 } = await this.#ready()
     const keys = await makeKeyPair()
@@ -111,7 +112,8 @@ export class Authority {
   }
 
   /**
-   * Signs the public key of a node's request. Nothing else in the request counts: who it is for is the caller's word.
+   * Signs the public key of a node's request. Nothing else in the request counts; the caller decides whom the
+   * certificate is for.
    * @returns the certificate, PEM
    * @throws KeyRequestError
    */
@@ -120,14 +122,17 @@ export class Authority {
   }
 
   /**
-   * Whether `signNode` would take the request: to be known before an invite is used up for it.
+   * Checks that `signNode` would accept the request, before an invite is used up for it.
    * @throws KeyRequestError
    */
   async checkRequest(request: string): Promise<void> {
     await this.#readRequest(request)
   }
 
-  /** A witness that is started anew must be in use before a lease runs out, and signs nothing for that. */
+  /**
+   * The signer is loaded only when it is needed: a restarted witness must be ready before a lease expires, and signs
+   * nothing for that.
+   */
   #ready(): Promise<Signer> {
     this.#signer ??= loadSigner(this.#key, this.certificatePem)
     return this.#signer
@@ -141,7 +146,7 @@ export class Authority {
     try {
       parsed = new x509.Pkcs10CertificateRequest(pem)
     } catch (cause) {
-      throw new KeyRequestError('not a certificate request (PKCS #10, PEM)', { cause })
+      throw new KeyRequestError('this is not a certificate request (PKCS #10, PEM)', { cause })
     }
     refuseOtherKeys(parsed.publicKey)
     // Whoever cannot sign with the key must not get a certificate for it.
@@ -200,7 +205,7 @@ async function loadSigner(key: string, certificatePem: string): Promise<Signer> 
 function readAuthority(path: string, text: string): KeyAndCertificate {
   const { key, certificate } = readKeyAndCertificate(text)
   if (key === undefined || certificate === undefined)
-    throw unusable(path, 'the private key or the certificate is missing in it')
+    throw unusable(path, 'it lacks the private key or the certificate')
   try {
     const own = new X509Certificate(certificate)
     if (!own.checkPrivateKey(createPrivateKey(key)))
@@ -283,17 +288,17 @@ function refuseWhereNodesWereEnrolled(folder: string, path: string): void {
   const trace = names.find((name) => name.startsWith('registry.json'))
   if (trace === undefined) return
   throw new AuthorityError(
-    `${path} is missing, but ${join(folder, trace)} shows that nodes were enrolled: ${remedy(folder)}`,
+    `${path} is missing, but ${join(folder, trace)} shows that nodes were enrolled; ${remedy(folder)}`,
   )
 }
 
 function unusable(path: string, reason: string, options?: ErrorOptions): AuthorityError {
   return new AuthorityError(
-    `${path}: the authority cannot be used (${reason}): ${remedy(join(path, '..'))}`,
+    `${path}: the authority cannot be used (${reason}); ${remedy(join(path, '..'))}`,
     options,
   )
 }
 
 function remedy(folder: string): string {
-  return `restore ${folder} from a backup; without one, move the whole folder away and enrol every node again`
+  return `restore ${folder} from a backup, or, if there is none, move the whole folder away and enrol every node again`
 }

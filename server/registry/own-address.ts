@@ -1,4 +1,6 @@
-/** Where nodes reach this witness, as far as it can tell itself: the admin can name another address in the invite. */
+/**
+ * Where nodes reach this witness, as far as it can tell by itself. The admin can put another address into the invite.
+ */
 import { networkInterfaces } from 'node:os'
 
 /** @returns HOST:PORT; null: it listens on loopback only, or has no address */
@@ -19,7 +21,7 @@ function isLoopback(host: string): boolean {
   return host === '::1' || host === 'localhost' || host.startsWith('127.')
 }
 
-/** IPv4 first. Link-local addresses need a zone that is another one on each host. */
+/** IPv4 first. Link-local addresses need a zone, which is different on each host. */
 function firstAddress(interfaces: ReturnType<typeof networkInterfaces>): string | null {
   const candidates = Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])

@@ -1,7 +1,7 @@
 /**
- * Keys and certificates of those who live on the witness host: the witness itself, and the admin by whose identity
- * witnessctl commands (whoever can read that folder is the admin). Made at the first start, and again where they are broken
- * or of an authority that was replaced.
+ * Keys and certificates of the two identities on the witness host: the witness itself, and the admin as whom witnessctl
+ * acts (whoever can read that folder is the admin). They are created at the first start, and again if they are damaged
+ * or belong to an authority that was replaced.
  */
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -13,7 +13,7 @@ import {
 import type { Identity } from '../../shared/identity/identity.ts'
 import type { Authority } from './authority.ts'
 
-/** @throws the system's error where the folder cannot be written */
+/** @throws the system's error if the folder cannot be written */
 export async function ownCredentials(
   folder: string,
   wanted: Identity,

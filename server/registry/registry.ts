@@ -1,10 +1,10 @@
 /**
- * Who is enrolled at this witness, on disk: `authority/registry.json`. A change is durable before anybody is told of it, so
- * that no certificate leaves that a restart would know nothing of.
+ * Who is enrolled at this witness, on disk: `authority/registry.json`. Invites, joins and renewals are durable before
+ * they are answered, so that a restart knows of every certificate that has left the witness. A removal counts at once.
  *
- * A registry that is lost or torn is noticed and told. Nodes with a certificate of this authority are then taken as they
- * come, while there is room in their cluster: losing a file must not take the witness's vote from pairs that did nothing
- * wrong. The price, which is told, is that a node which had been removed can come back where its place is free.
+ * A registry that is lost or damaged is noticed and reported. Nodes with a certificate of this authority are then
+ * accepted while their cluster has room, because losing a file must not take the witness's vote from healthy pairs. The
+ * price, which is reported too, is that a node that had been removed can come back if its place is free.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ import { invite, redeem, whyNotRedeemed } from '../core/enrolment/invites.ts'
 export interface RegistryOptions {
   /** `dataDir/authority` */
   readonly folder: string
-  /** Whether the authority is older than this start: then a registry that is missing is a lost one. */
+  /** Whether the authority is older than this start; if so, a missing registry is a lost one. */
   readonly authorityWasThere: boolean
   readonly bootId: string
   /** Boot clock. */
@@ -50,7 +50,10 @@ export type RegistryState =
   | { readonly kind: 'valid' }
   | { readonly kind: 'lost'; readonly reason: string; readonly keptAs: string | null }
 
-/** The state after a change, and what is said of it once that is kept. The same state: nothing changes. */
+/**
+ * The state after a change, and the result that is returned once that state is durable. If it is the same state,
+ * nothing changes.
+ */
 interface Step<Result> {
   readonly enrolment: Enrolment
   readonly result: Result
@@ -69,12 +72,15 @@ export type RenewResult = Changed<
 >
 export type ChangeResult = Changed<object, 'unknown' | 'removed'>
 
-/** A certificate this old is renewed, at leisure: a key that leaked without anybody's notice is worth this long. */
+/**
+ * A certificate this old is renewed when the node has time, so that a key that leaked unnoticed is of use for about
+ * this long.
+ */
 const renewAfterMs = 30 * 24 * 3_600_000
-/** Of one node: each renewal costs a write and a signature. */
+/** The shortest pause between renewals of one node, because each costs a write and a signature. */
 const shortestRenewalPauseMs = 2000
 const minuteMs = 60_000
-/** Far below the highest, whatever the wall clock says. */
+/** Far below the highest possible generation, whatever the wall clock says. */
 const mostFirstGeneration = 900_000_000
 
 export function registryPathIn(folder: string): string {
@@ -98,7 +104,7 @@ export class Registry {
     this.#enrolment = file.found.kind === 'valid' ? file.found.data : begin(state, options.now())
   }
 
-  /** Where it is new or lost, a disk that refuses is told by `onError` and stops nothing. */
+  /** If it is new or lost and cannot be written, that is reported by `onError` and stops nothing. */
   static async open(options: RegistryOptions): Promise<Registry> {
     const { folder, nowMs, fileSystem } = options
     const file = new DurableFile<Enrolment>({
@@ -143,7 +149,10 @@ export class Registry {
     return membersOf(this.#enrolment, cluster)
   }
 
-  /** Whether a node whose certificate TLS has verified may speak now. To be asked at each connection and after each change. */
+  /**
+   * Whether a node whose certificate TLS has verified may connect now. To be asked at each connection and after each
+   * change.
+   */
   mayConnect(identity: NodeIdentity): Admission {
     return admit(this.#enrolment, identity)
   }
@@ -156,15 +165,15 @@ export class Registry {
     return this.#options.now().getTime() - Date.parse(entry.renewedAt) > renewAfterMs
   }
 
-  /** @param listener is told after each change which cluster's nodes are others now, or have other certificates */
+  /** @param listener called after each change with the cluster whose nodes or certificates have changed */
   onChange(listener: (cluster: string) => void): void {
     this.#listeners.add(listener)
   }
 
   /**
-   * A node speaks with a certificate that is good: from now on those before it are not.
+   * Records that a node uses a valid certificate, which ends those before it.
    * @param at where its agent listens, for a node that a lost registry does not know
-   * @returns what is new about it; the registry itself is told on disk in the background
+   * @returns what is new about it; the registry is written in the background
    */
   sawInUse(identity: NodeIdentity, at: { address: string; port: number }): 'known' | 'adopted' | 'ahead' {
     const before = this.#enrolment
@@ -180,7 +189,7 @@ export class Registry {
     return isAheadOf(before, identity) ? 'ahead' : 'known'
   }
 
-  /** A node says where its peer reaches it from now on; on disk in the background. */
+  /** Records where a node's peer reaches it from now on; written in the background. */
   move(cluster: string, to: { node: string; address: string; port: number }): void {
     void this.#change(
       (enrolment) => ({ enrolment: move(enrolment, { cluster, ...to }), result: null }),
@@ -189,7 +198,7 @@ export class Registry {
     ).catch((error: unknown) => this.#tell(error))
   }
 
-  /** @throws DurableFileError when it cannot be kept: nobody has the secret then */
+  /** @throws DurableFileError if it cannot be written; nobody has the secret then */
   invite(key: NodeKey): Promise<InviteResult> {
     const secret = randomBytes(16).toString('base64url')
     const secretHash = hashOf(secret).toString('hex')
@@ -204,16 +213,14 @@ export class Registry {
     )
   }
 
-  /**
-   * Why an invite would not be taken; null: it would. A look, which promises nothing.
-   */
+  /** Why an invite would not be accepted now; null: it would be. It may be answered differently later. */
   whyNotRedeemed(key: NodeKey & { secret: string }): Refused<RedeemRefusal> | null {
     const invite = this.#findInvite(this.#enrolment, key.secret)
     return whyNotRedeemed(this.#enrolment, { ...key, invite, moment: this.#moment() })
   }
 
   /**
-   * Takes the invite: the node is enrolled, and the invite is used up, before this settles.
+   * Uses the invite: the node is enrolled, and the invite is used up, before this settles.
    * @throws DurableFileError when it cannot be kept: then nothing has changed
    */
   redeem(options: NodeKey & { secret: string; address: string; port: number }): Promise<RedeemResult> {
@@ -239,7 +246,11 @@ export class Registry {
     const atMs = this.#options.nowMs()
     const renewedAtMs = this.#renewedAtMs.get(name)
     if (renewedAtMs !== undefined && atMs - renewedAtMs < shortestRenewalPauseMs)
-      return { kind: 'refused', reason: 'too-soon', text: `${name} has just renewed: ask again later` }
+      return {
+        kind: 'refused',
+        reason: 'too-soon',
+        text: `${name} has just renewed its certificate; try again later`,
+      }
     return this.#change(
       (before): Step<RenewResult> => {
         const outcome = renew(before, { identity, at: this.#moment().at })
@@ -254,7 +265,7 @@ export class Registry {
   }
 
   /**
-   * Its certificate is worth nothing from now on, whatever the disk says.
+   * Removes a node. Its certificate is refused from now on, even if the disk fails.
    * @throws DurableFileError when it cannot be kept: then a restart of the witness would forget the removal
    */
   remove(key: NodeKey): Promise<ChangeResult> {
@@ -293,7 +304,7 @@ export class Registry {
     counts: 'at once' | 'when durable',
   ): Promise<Result> {
     if (counts === 'when durable') return this.#queue(() => this.#changeWhenDurable(step, cluster))
-    // Not even a disk that hangs with an earlier change keeps it waiting.
+    // It takes effect even while the disk hangs with an earlier change.
     const { enrolment, result } = step(this.#enrolment)
     if (enrolment === this.#enrolment) return Promise.resolve(result)
     this.#adopt(enrolment, cluster)
@@ -316,7 +327,7 @@ export class Registry {
         this.#adopt(enrolment, cluster)
         return result
       }
-      // Something counted at once meanwhile: the step is taken anew from there.
+      // Another change took effect in the meantime, so the step is repeated from there.
     }
   }
 
@@ -344,7 +355,7 @@ export class Registry {
     this.#options.onError(error)
   }
 
-  /** Looks at every invite, and at each for the same time. */
+  /** Looks at every invite, and at each for the same time, so that the time reveals nothing. */
   #findInvite({ invites }: Enrolment, secret: string): InviteRecord | null {
     const hash = hashOf(secret)
     let found: InviteRecord | null = null
@@ -375,7 +386,8 @@ function stateOf(
 }
 
 /**
- * After a loss generations begin above all that were given away: minutes since 1970 grow faster than any node renews.
+ * After a loss, generations start above all that were issued, because minutes since 1970 grow faster than any node
+ * renews.
  */
 function begin(state: RegistryState, now: Date): Enrolment {
   if (state.kind !== 'lost') return nobodyEnrolled

@@ -20,7 +20,7 @@ export interface DrillRequest {
 }
 
 const pollMs = 250
-/** The witness itself gives up after this long for each instance (server/core/arbiter/drill.ts), and some more. */
+/** Longer than the witness itself waits for one instance (server/core/arbiter/drill.ts). */
 const longestMs = 120_000
 
 const ends: ReadonlySet<string> = new Set(['drill-passed', 'drill-failed'])
@@ -32,7 +32,7 @@ export async function runDrill(
   around: {
     readonly output: Output
     readonly paint: Paint
-    /** False: ended before its time. */
+    /** False: it was interrupted. */
     readonly pause: (ms: number) => Promise<boolean>
   },
 ): Promise<number> {
@@ -42,7 +42,7 @@ export async function runDrill(
   if (cluster === null) return exitCodes.unknown
   const begun = await client.startDrill({ cluster, node, includingHolder })
   const instances = begun.steps.map(({ instance, role }) => `${instance} as ${role}`).join(', ')
-  output.err(printable(`Drill of ${node} in ${cluster}: ${instances}. Its end is awaited.\n`))
+  output.err(printable(`Drill of ${node} in ${cluster}: ${instances}. Waiting for it to end.\n`))
   for (let waitedMs = 0; waitedMs < longestMs; waitedMs += pollMs) {
     const events = await client.listEvents({ cluster, limit: 1000, after: begun.afterEvent })
     const end = events.find((event) => ends.has(event.event) && event.node === node)
@@ -53,7 +53,7 @@ export async function runDrill(
     if (!(await pause(pollMs))) break
   }
   output.err(
-    `witnessctl: the drill of ${node} has not ended yet; "witnessctl events ${cluster} --follow" tells when it does\n`,
+    `witnessctl: the drill of ${node} has not ended yet; "witnessctl events ${cluster} --follow" shows when it does\n`,
   )
   return exitCodes.warning
 }
@@ -63,8 +63,8 @@ async function onlyCluster(client: DrillClient, output: Output): Promise<string 
   if (names.length === 1 && names[0] !== undefined) return names[0]
   output.err(
     names.length === 0
-      ? 'witnessctl: this witness knows no cluster yet\n'
-      : `witnessctl: this witness knows ${names.length} clusters: name one with --cluster (${names.join(', ')})\n`,
+      ? 'witnessctl: this witness does not know any cluster yet\n'
+      : `witnessctl: this witness knows ${names.length} clusters; name one with --cluster (${names.join(', ')})\n`,
   )
   return null
 }
@@ -80,20 +80,20 @@ function renderEnd(event: EventView, paint: Paint): string {
         `  ${rung.padEnd(12)} ${proved ? 'proved: VIP gone, keepalived in FAULT or gone' : paint('NOT proved', 'red')}  ${Math.round(tookMs)} ms`,
     ),
     backMs === null
-      ? `  ${'back'.padEnd(12)} ${paint('keepalived did not take part again', 'red')}`
-      : `  ${'back'.padEnd(12)} keepalived takes part again  ${Math.round(backMs)} ms`,
+      ? `  ${'back'.padEnd(12)} ${paint('keepalived did not take part in VRRP again', 'red')}`
+      : `  ${'back'.padEnd(12)} keepalived takes part in VRRP again  ${Math.round(backMs)} ms`,
     ...(takenBy === null
       ? []
       : [
           `  ${'takeover'.padEnd(12)} ${takenBy} has the lease and the VIP  ${Math.round(takeoverMs ?? 0)} ms`,
-          '  The VIP is on the other node now, and stays there unless keepalived.conf preempts.',
+          '  The VIP is on the other node now and stays there unless keepalived.conf lets the old holder preempt.',
         ]),
   ])
   const verdict = paint(passed ? 'PASSED' : 'FAILED', passed ? 'green' : 'red')
   return `${[...lines.map(keepColour), `${verdict}  ${printable(event.text)}`].join('\n')}\n`
 }
 
-/** Names come from other hosts; the colours are ours. */
+/** Removes control characters, which can come from other hosts, but keeps our own colours. */
 function keepColour(line: string): string {
   return line
     .split('\u001b')

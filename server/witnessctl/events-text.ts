@@ -1,4 +1,4 @@
-/** `witnessctl events`: one line an event, oldest first. */
+/** `witnessctl events`: one line per event, oldest first. */
 import type { EventView } from '../../shared/protocol/view.ts'
 import { printable, type Colour, type Paint } from './paint.ts'
 

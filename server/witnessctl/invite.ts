@@ -15,7 +15,7 @@ export async function makeInvite(
   terminal.out(`${invite.line}\n`)
   terminal.err(
     `\nOn ${node}, run "witness-agent join" and paste this line there within ${Math.round(invite.goodForMs / 60_000)} min.\n` +
-      `It works once, and holds a secret: whoever joins with it becomes ${node}.\n` +
-      `The node will look for the witness at ${invite.address}; another address is named with --address.\n`,
+      `It works once. Keep it secret, because whoever joins with it becomes ${node}.\n` +
+      `The node will look for the witness at ${invite.address}; use --address to give it another address.\n`,
   )
 }

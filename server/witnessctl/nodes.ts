@@ -15,7 +15,7 @@ export async function listNodes(
   const list = await client.listNodes(cluster)
   terminal.out(json ? `${JSON.stringify(list, null, 2)}\n` : renderNodes(list, paint))
   if (list.nodes.length === 0 && !json)
-    terminal.err('witnessctl: no node is enrolled: "witnessctl invite" begins it\n')
+    terminal.err('witnessctl: no node is enrolled yet; start with "witnessctl invite"\n')
 }
 
 export function renderNodes({ nodes, invites, lostAt }: NodeListView, paint: Paint): string {
@@ -33,13 +33,13 @@ export function renderNodes({ nodes, invites, lostAt }: NodeListView, paint: Pai
     ...(rows.length === 0 ? [] : renderTable(head, rows, paint)),
     ...invites.map(
       ({ cluster, node, endsInMs }) =>
-        `An invite for ${cluster}/${node} is open for ${Math.ceil(endsInMs / 60_000)} min more.`,
+        `An invite for ${cluster}/${node} is valid for another ${Math.ceil(endsInMs / 60_000)} min.`,
     ),
     ...(lostAt === null
       ? []
       : [
           paint(
-            `The registry was lost at ${lostAt}: nodes were taken as they came. Remove those that do not belong here.`,
+            `The record of enrolments was lost at ${lostAt}, so nodes were accepted by their certificates alone. Remove those that do not belong here.`,
             'yellow',
           ),
         ]),
@@ -54,7 +54,7 @@ function stateCell({ removed, connected }: Node): Cell {
 
 function certificateText({ removed, generation, leastGeneration, rotateAbove }: Node): string {
   if (removed) return '-'
-  if (rotateAbove !== null) return `${leastGeneration}, a new key is asked for`
+  if (rotateAbove !== null) return `${leastGeneration}, new key requested`
   return generation > leastGeneration ? `${leastGeneration}, ${generation} not in use yet` : `${generation}`
 }
 

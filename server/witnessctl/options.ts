@@ -5,8 +5,8 @@ import { inviteAddress } from '../../shared/identity/invite-line.ts'
 import { clusterName, nodeName } from '../../shared/protocol/names.ts'
 
 /**
- * Those of monitoring plugins, so that `witnessctl status` is one. Unknown is whatever tells nothing of a cluster: a mistake in
- * the command, a witness that is not reached or refuses, a fault of witnessctl.
+ * Those of monitoring plugins, so that `witnessctl status` can be used as one. Unknown is everything that says nothing
+ * about a cluster: a mistake in the command, a witness that cannot be reached or refuses, a fault of witnessctl.
  */
 export const exitCodes = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const
 
@@ -29,7 +29,7 @@ export type Request =
       readonly kind: 'invite'
       readonly cluster: string
       readonly node: string
-      /** HOST:PORT at which the node reaches the witness; null: the witness knows. */
+      /** HOST:PORT at which the node reaches the witness; null: the witness chooses. */
       readonly address: string | null
       readonly json: boolean
       readonly access: Access
@@ -64,7 +64,7 @@ export type Request =
       readonly json: boolean
       readonly access: Access
     }
-  /** Help or version is printed, or the mistake is told: end with this code. */
+  /** Help or version has been printed, or the mistake has been reported: end with this code. */
   | { readonly kind: 'end'; readonly code: number }
 
 export interface Access {
@@ -79,11 +79,11 @@ export interface Output {
 }
 
 const usualUrl = 'https://127.0.0.1:7400'
-/** Where witnessd puts it, on its own host. */
+/** Where witnessd puts it on its own host. */
 const usualIdentity = '/var/lib/keepalived-witness/admin'
 
 const helpText = `
-Exit codes, those of monitoring plugins: 0 all is well; 1 something needs attention (warning);
+Exit codes, as for monitoring plugins: 0 all is well; 1 something needs attention (warning);
   2 a cluster is in danger now (critical); 3 unknown: a mistake in the command or its identity, a
   witness that cannot be reached or refuses, or a fault of witnessctl itself.
   "drill" ends with 0 (passed), 1 (not ended yet), 2 (failed) or 3; other commands than "status"
@@ -102,11 +102,11 @@ export function parseRequest(
   let request: Request = { kind: 'end', code: exitCodes.unknown }
   const program = new Command('witnessctl')
     .description(
-      'Shows what the witness of your keepalived clusters sees, why it decided as it did, and who takes part.',
+      'Shows what the witness of your keepalived clusters sees and why it decided as it did, and manages its nodes.',
     )
     .version(version)
     .option('--url <url>', 'the witness', parseUrl, env.KEEPALIVED_WITNESS_URL ?? usualUrl)
-    .option('--identity <folder>', 'who you are: identity.pem and authority.pem of an admin of the witness')
+    .option('--identity <folder>', 'folder with identity.pem and authority.pem of an admin of the witness')
     .addHelpText('after', helpText)
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })
@@ -120,33 +120,31 @@ export function parseRequest(
 
   program
     .command('status')
-    .description('a verdict, then each node and instance: what it reports and what it is allowed')
-    .argument('[cluster]', 'this one only')
-    .option('--json', 'as the API gives it', false)
+    .description(
+      'shows a verdict, then what each node reports for each instance and what it is allowed to do',
+    )
+    .argument('[cluster]', 'only this cluster')
+    .option('--json', 'print the JSON of the API', false)
     .action((cluster: string | undefined, { json }: { json: boolean }) => {
       request = { kind: 'status', cluster: cluster ?? null, json, access: access() }
     })
   program
     .command('events')
-    .description('what happened, oldest first')
-    .argument('[cluster]', 'this one only')
-    .option('--limit <n>', 'how many of the newest', parseLimit, 50)
-    .option('--follow', 'go on with each new one, until Ctrl-C', false)
-    .option('--json', 'one JSON object a line', false)
+    .description('shows what happened, oldest first')
+    .argument('[cluster]', 'only this cluster')
+    .option('--limit <n>', 'how many of the newest events to show', parseLimit, 50)
+    .option('--follow', 'keep showing new events until Ctrl-C', false)
+    .option('--json', 'print one JSON object per line', false)
     .action((cluster: string | undefined, options: { json: boolean; limit: number; follow: boolean }) => {
       request = { kind: 'events', cluster: cluster ?? null, ...options, access: access() }
     })
   program
     .command('drill')
-    .description('proves the fence of a node, rung by rung, with the time it took, and brings the node back')
+    .description('tests the fence of a node, shows how long each rung took, and brings the node back')
     .requiredOption('--node <node>', 'a standby; the holder only with --including-holder')
-    .option('--cluster <cluster>', 'needed where the witness knows several')
-    .option(
-      '--including-holder',
-      'where the node holds the VIP: move it to the other node, with proof',
-      false,
-    )
-    .option('--json', 'the event of its end', false)
+    .option('--cluster <cluster>', 'needed if the witness knows several clusters')
+    .option('--including-holder', 'if the node holds the VIP, move it to the other node, with proof', false)
+    .option('--json', 'print the event with which the drill ended', false)
     .action((options: { node: string; cluster?: string; includingHolder: boolean; json: boolean }) => {
       const { cluster = null, ...asked } = options
       request = { kind: 'drill', cluster, ...asked, access: access() }
@@ -154,37 +152,37 @@ export function parseRequest(
 
   program
     .command('invite')
-    .description('prints one line with which one node joins, once, within 15 minutes')
-    .requiredOption('--cluster <name>', 'the cluster; a new name begins a new cluster', parseCluster)
+    .description('prints one line with which one node can join, once and within 15 minutes')
+    .requiredOption('--cluster <name>', 'the cluster; a new name creates a new cluster', parseCluster)
     .requiredOption('--node <name>', 'the name that the node gets', parseNode)
-    .option('--address <host:port>', 'where the node reaches this witness', parseAddress)
-    .option('--json', 'as the API gives it', false)
+    .option('--address <host:port>', 'the address at which the node reaches this witness', parseAddress)
+    .option('--json', 'print the JSON of the API', false)
     .action((options: { cluster: string; node: string; address?: string; json: boolean }) => {
       request = { kind: 'invite', ...options, address: options.address ?? null, access: access() }
     })
   program
     .command('nodes')
-    .description('who is enrolled')
-    .argument('[cluster]', 'of this one only', parseCluster)
-    .option('--json', 'as the API gives it', false)
+    .description('lists the nodes that are enrolled')
+    .argument('[cluster]', 'only this cluster', parseCluster)
+    .option('--json', 'print the JSON of the API', false)
     .action((cluster: string | undefined, { json }: { json: boolean }) => {
       request = { kind: 'nodes', cluster: cluster ?? null, json, access: access() }
     })
   program
     .command('remove')
-    .description('shuts a node out at once: nobody votes for it any more')
+    .description('shuts a node out at once, so that nobody votes for it any more')
     .requiredOption('--cluster <name>', 'its cluster', parseCluster)
     .requiredOption('--node <name>', 'the node', parseNode)
-    .option('--even-holder', 'also where it has the VIP, which it then gives up', false)
+    .option('--even-holder', 'remove the node even if it has the VIP, which it then gives up', false)
     .action((options: { cluster: string; node: string; evenHolder: boolean }) => {
       request = { kind: 'remove', ...options, access: access() }
     })
   const rotate = program
     .command('rotate')
-    .description('asks a node, or all, for a new key and certificate')
+    .description('asks one node, or all nodes, for a new key and certificate')
     .option('--cluster <name>', 'its cluster', parseCluster)
     .option('--node <name>', 'the node', parseNode)
-    .option('--all', 'every node, of the cluster if one is named', false)
+    .option('--all', 'every node, or every node of the cluster if --cluster is given', false)
     .action((options: { cluster?: string; node?: string; all: boolean }) => {
       const { cluster = null, node = null, all } = options
       if (all ? node !== null : cluster === null || node === null)
@@ -209,7 +207,7 @@ function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url?.protocol !== 'https:')
     throw new InvalidArgumentError(
-      `"${text}" is no URL of a witness: write for example https://10.0.0.20:7400`,
+      `"${text}" is not the URL of a witness; write for example https://10.0.0.20:7400`,
     )
   return text
 }

@@ -11,7 +11,7 @@ export function painter(output: { isTty: boolean; noColor: string | undefined })
   return (text, colour) => `\u001b[${codes[colour]}m${text}\u001b[0m`
 }
 
-/** Names and reasons come from other hosts: no control character of theirs reaches the terminal. */
+/** Names and reasons come from other hosts, so their control characters must not reach the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')
 }

@@ -15,14 +15,14 @@ export async function rotateNodes(
     await client.changeNode('rotate', { cluster: one.cluster, node: one.node })
     terminal.err(
       one.connected
-        ? `${one.cluster}/${one.node}: a new key is asked for.\n`
-        : `${one.cluster}/${one.node}: a new key is asked for when it connects; it is not connected now.\n`,
+        ? `${one.cluster}/${one.node}: a new key was requested.\n`
+        : `${one.cluster}/${one.node}: a new key will be requested when the node connects; it is not connected now.\n`,
     )
   }
   terminal.err(
     chosen.length === 0
       ? 'No node is enrolled.\n'
-      : 'The old certificate of each is refused from the first use of the new one on: see "witnessctl nodes".\n',
+      : 'The old certificate of a node is refused as soon as the new one is used; see "witnessctl nodes".\n',
   )
 }
 

@@ -39,7 +39,7 @@ function nodeRow(node: NodeView, instance: NodeInstanceView | null): Cell[] {
   ].map((cell) => ({ ...cell, text: printable(cell.text) }))
 }
 
-/** What a silent agent said last is history, and is marked as such. */
+/** What a silent agent reported last is out of date, and is marked as such. */
 function stateCell(node: NodeView, instance: NodeInstanceView | null): Cell {
   if (instance === null) return { text: '-' }
   if (!node.connected) return { text: `was ${instance.keepalived}`, colour: 'yellow' }
@@ -85,7 +85,7 @@ function heartbeatCell({ heartbeatAgeMs, connected }: NodeView): Cell {
 }
 
 function icmpCell({ icmp: { roundTripMs, lossPercent } }: NodeView): Cell {
-  if (lossPercent === null) return { text: 'not asked yet' }
+  if (lossPercent === null) return { text: 'not pinged yet' }
   const loss = `${Math.round(lossPercent)} % lost`
   if (roundTripMs === null) return { text: `no answer, ${loss}`, colour: 'red' }
   const text = `${roundTripMs.toFixed(roundTripMs < 10 ? 2 : 0)} ms, ${loss}`
@@ -106,21 +106,21 @@ function nodeNotes(node: NodeView): string[] {
   const failed = node.instances.flatMap(({ instance, fence }) =>
     fence?.result === 'failed'
       ? [
-          `${node.node} could not give ${instance} up (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
+          `${node.node} could not release ${instance} (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
         ]
       : [],
   )
   return [...held, ...failed, ...node.warnings.map((warning) => `${node.node}: ${warning}`)]
 }
 
-/** When each node's fence was proved last; that it never was is worth knowing, too. */
+/** When each node's fence was last proved, or that it never was. */
 function drillLines({ nodes }: ClusterView): string[] {
   if (nodes.length === 0) return []
   return ['', ...nodes.map((node) => printable(`Drill of ${node.node}: ${describeDrill(node)}`))]
 }
 
 function describeDrill({ node, lastDrill }: NodeView): string {
-  if (lastDrill === null) return `none yet; witnessctl drill --node ${node}`
+  if (lastDrill === null) return `none yet; run "witnessctl drill --node ${node}"`
   const proofs = lastDrill.instances.map(({ instance, role, rungs, backMs }) => {
     const words = rungs.map(({ rung, tookMs }) => `${rung} ${Math.round(tookMs)} ms`).join(', ')
     const back = backMs === null ? '' : `, back after ${duration(backMs)}`

@@ -22,7 +22,7 @@ import {
   type NodeListView,
 } from '../../shared/protocol/view.ts'
 
-/** `unknown` is the user's mistake; the others are the witness's, or of the way to it. */
+/** `unknown` is the user's mistake; the others are faults of the witness or of the way to it. */
 export class WitnessClientError extends Error {
   readonly code: 'unreachable' | 'refused' | 'unknown' | 'not-understood'
 
@@ -67,7 +67,7 @@ export class WitnessClient {
     return (await this.#get(path, eventsSchema)).events
   }
 
-  /** @throws WitnessClientError, `refused` where a drill is not safe now: the message says why */
+  /** @throws WitnessClientError, `refused` if a drill is not safe now; the message says why */
   async startDrill(asked: { cluster: string; node: string; includingHolder: boolean }): Promise<DrillBegun> {
     const { cluster, node, includingHolder } = asked
     const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/drill`
@@ -116,8 +116,8 @@ export class WitnessClient {
     if (parsed.success) return parsed.data
     throw new WitnessClientError(
       'not-understood',
-      `${new URL(question.path, this.#url).href} answered what this witnessctl does not understand (${parsed.error.issues[0]?.path.join('.') ?? ''}): ` +
-        `is a witness listening there, of the same version?`,
+      `${new URL(question.path, this.#url).href} gave an answer that this witnessctl does not understand (${parsed.error.issues[0]?.path.join('.') ?? ''}). ` +
+        `Check that a witness of the same version listens there.`,
     )
   }
 
@@ -141,13 +141,13 @@ export class WitnessClient {
       case 'unreachable':
         return new WitnessClientError(
           'unreachable',
-          `the witness at ${this.#url} cannot be reached (${cause.message}): is witnessd running there, and is --url right?`,
+          `the witness at ${this.#url} cannot be reached (${cause.message}). Check that witnessd is running there and that --url is right.`,
           { cause },
         )
       case 'not-the-witness':
         return new WitnessClientError(
           'refused',
-          `${this.#url} is not the witness of ${this.#folder} (${cause.message}): is --url right, and is the identity of this witness?`,
+          `${this.#url} is not the witness that ${this.#folder} belongs to (${cause.message}). Check --url, and check that the identity was issued by this witness.`,
           { cause },
         )
     }
@@ -160,18 +160,18 @@ export class WitnessClient {
       case 403:
         return new WitnessClientError(
           'refused',
-          `the witness at ${this.#url} refuses the identity of ${this.#folder}${detail === null ? '' : ` (${detail})`}: name the folder of the witness's admin with --identity`,
+          `the witness at ${this.#url} refuses the identity in ${this.#folder}${detail === null ? '' : ` (${detail})`}. Name the folder of the witness's admin with --identity.`,
         )
       case 404:
         if (detail !== null) return new WitnessClientError('unknown', detail)
         return new WitnessClientError(
           'not-understood',
-          `${this.#url} is no witness: it answers HTTP 404. Is --url right?`,
+          `${this.#url} is not a witness, because it answers HTTP 404. Check --url.`,
         )
       default:
         return new WitnessClientError(
           'refused',
-          `the witness at ${this.#url} refuses: ${detail ?? `HTTP ${status}`}`,
+          `the witness at ${this.#url} refused: ${detail ?? `HTTP ${status}`}`,
         )
     }
   }

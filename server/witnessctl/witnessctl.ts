@@ -62,7 +62,7 @@ function connect({ url, identity: folder }: Access): WitnessClient {
   if (identity.kind !== 'admin')
     throw new CredentialsError(
       'unusable',
-      `${folder} is the identity of ${describeIdentity(identity)}, and witnessctl is for an admin: name the admin folder of the witness with --identity`,
+      `${folder} is the identity of ${describeIdentity(identity)}, but witnessctl needs that of an admin; name the admin folder of the witness with --identity`,
     )
   return new WitnessClient({ url, identity: credentials, folder })
 }
@@ -109,7 +109,9 @@ async function showStatus(
   if (json) terminal.out(jsonText({ version: list.version, clusters: views, refused: list.refused }))
   else terminal.out(views.map((view) => renderStatus(view, paint)).join('\n'))
   if (views.length > 0) return worstOf(views)
-  terminal.err('witnessctl: this witness knows no cluster yet: "witnessctl invite" begins one\n')
+  terminal.err(
+    'witnessctl: this witness does not know any cluster yet; create one with "witnessctl invite"\n',
+  )
   return exitCodes.warning
 }
 
@@ -127,7 +129,7 @@ async function showEvents(
       names.map((cluster) => client.listEvents({ cluster, limit, after: seen.get(cluster) ?? null })),
     )
     const events = lists.flat().sort((a, b) => (a.at === b.at ? a.id - b.id : a.at < b.at ? -1 : 1))
-    // After the first look nothing is left out.
+    // After the first request no event is left out.
     const chosen = seen.size === 0 ? events.slice(-limit) : events
     for (const name of names) seen.set(name, seen.get(name) ?? 0)
     for (const event of events) seen.set(event.cluster, Math.max(event.id, seen.get(event.cluster) ?? 0))
@@ -142,7 +144,7 @@ async function showEvents(
       if (lost) terminal.err('witnessctl: the witness answers again\n')
       lost = false
     } catch (error) {
-      // A witness that restarts is what one follows the events for.
+      // People follow the events to watch things like a restart of the witness, so this must not end it.
       if (!(error instanceof WitnessClientError) || error.code !== 'unreachable') throw error
       if (!lost) terminal.err(`witnessctl: ${error.message} Still trying.\n`)
       lost = true
@@ -155,7 +157,7 @@ async function clusterNames(client: WitnessClient): Promise<readonly string[]> {
   return (await client.listClusters()).clusters.map(({ cluster }) => cluster)
 }
 
-/** @returns false when it was ended before its time */
+/** @returns false if it was interrupted */
 function pause(ms: number, stopped: AbortSignal): Promise<boolean> {
   if (stopped.aborted) return Promise.resolve(false)
   return new Promise((resolve) => {

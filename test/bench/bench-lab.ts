@@ -35,7 +35,7 @@ export async function withQuietPair<T>(
 
 export interface TimedProgram {
   readonly argv: readonly string[]
-  /** Text on its stdout that ends the time; null: its end does. */
+  /** Text on its stdout that ends the measured time; null: the time ends when the program does. */
   readonly until: string | null
 }
 

@@ -1,4 +1,4 @@
-/** Part 2: what keepalived waits for each second. */
+/** Part 2: the check, for which keepalived waits every second. */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeCheckSettings } from '../../agent/check/settings.ts'
@@ -15,12 +15,12 @@ import { type Section } from './markdown.ts'
 import { rangeText, type Statistics, statisticsOf } from './statistics.ts'
 
 export interface CheckCost {
-  /** `#!/bin/sh` and nothing else: what any script costs. */
+  /** `#!/bin/sh` and nothing else, which is what any script costs. */
   readonly emptyMs: Statistics
   readonly commonMs: Statistics
   readonly askingMs: Statistics
   readonly silentMs: Statistics
-  /** Processes that came to be, the script itself included. */
+  /** How many processes were started, the script itself included. */
   readonly processes: { readonly empty: number; readonly common: number; readonly asking: number }
 }
 
@@ -32,7 +32,7 @@ export async function measureCheck(
   { product, runs }: { product: string; runs: number },
 ): Promise<CheckCost> {
   const stateDir = stateFolderOf('lb01')
-  // The same check, as if the agent had never run: its run folder is empty.
+  // The same check as if the agent had never run, because its run folder is empty.
   const orphan = '/tmp/no-agent'
   await cluster.host('lb01').shell(
     `printf '#!/bin/sh\\n' > /run/empty-script
@@ -61,7 +61,10 @@ export async function measureCheck(
   }
 }
 
-/** A figure of another path would be no figure of this one. @throws Error with what the check said. */
+/**
+ * A run that took another path must not be counted for this one.
+ * @throws Error with what the check printed
+ */
 function expect({ codes, said }: Timed, wanted: { code: number | null; says: RegExp }): void {
   const codesFit = wanted.code === null || codes.every((code) => code === wanted.code)
   if (!codesFit || !wanted.says.test(said))
@@ -69,8 +72,8 @@ function expect({ codes, said }: Timed, wanted: { code: number | null; says: Reg
 }
 
 /**
- * In a process namespace of its own every new process gets the next number, and /proc/loadavg says which was the last:
- * the difference over a run is how many came to be.
+ * In a process namespace of its own every new process gets the next number, and /proc/loadavg shows the last one. The
+ * difference over a run is the number of processes that were started.
  */
 async function countProcesses(product: string): Promise<CheckCost['processes']> {
   const folder = new LabFolder('disk')
@@ -90,7 +93,7 @@ async function countProcesses(product: string): Promise<CheckCost['processes']> 
     return {
       empty: await count(0, [empty]),
       common: await count(0, [check, '--state-dir', folder.path, instance]),
-      // Nobody of that name has a permit file, and in a network namespace of its own nobody answers.
+      // There is no permit file of that name, and in a network namespace of its own nobody answers.
       asking: await count(1, [check, '--state-dir', folder.path, `${instance}_unknown`]),
     }
   } finally {

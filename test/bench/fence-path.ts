@@ -11,16 +11,16 @@ import { rangeText, type Statistics, statisticsOf } from './statistics.ts'
 export interface FenceFigures {
   readonly scenario: string
   readonly runs: number
-  /** From the VIP in the loser's kernel to its end. */
+  /** How long the VIP was in the loser's kernel. */
   readonly heldMs: Statistics
-  /** From the agent's decision to its proof, as the agent reports it; null where the witness could not be asked. */
+  /** From the agent's decision to its proof, as the agent reports it; null if the witness could not be asked. */
   readonly proofMs: Statistics | null
-  /** The rung that the proof was found at, and how often. */
+  /** At which rung the proof was found, and how often. */
   readonly rungs: Readonly<Record<string, number>>
 }
 
 const scenarios: readonly Scenario[] = [vrrpBlock, witnessDeadThenBlock]
-/** Only the fence is of interest: no need to watch clients after the heal. */
+/** Only the fence matters here, so clients are not watched after the heal. */
 const healedMs = 5000
 
 export async function measureFence(options: {
@@ -37,7 +37,10 @@ export async function measureFence(options: {
   return results.map(({ runs, figures }) => fenceFigures(figures.scenario, runs))
 }
 
-/** Pure. @throws Error where no run had a loser. */
+/**
+ * Pure.
+ * @throws Error if no run had a loser
+ */
 export function fenceFigures(scenario: string, runs: readonly MeasuredRun[]): FenceFigures {
   const heldMs = runs.flatMap(loserHeldMs)
   if (heldMs.length === 0)

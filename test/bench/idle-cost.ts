@@ -1,4 +1,4 @@
-/** Part 1: what a pair costs in which nothing happens. */
+/** Part 1: what an idle pair costs. */
 import { type ClusterUnderTest } from '../lab/cluster-under-test.ts'
 import { nodes, type LabHost } from '../lab/address-plan.ts'
 import { command } from '../lab/command.ts'
@@ -10,7 +10,7 @@ export interface ProcessCost {
   readonly program: string
   readonly host: LabHost
   readonly cpuPercent: number
-  /** Of programs that it started: `ping` for example. */
+  /** CPU time of programs that it started, for example `ping`. */
   readonly childrenCpuPercent: number
   readonly pssMiB: number
   readonly rssMiB: number
@@ -21,7 +21,7 @@ export interface IdleCost {
   readonly processes: readonly ProcessCost[]
 }
 
-/** After a start there is more to do for a while: compiling, collecting, connecting. */
+/** After a start there is more to do for a while: compiling, garbage collection, connecting. */
 const calmMs = 10_000
 
 export async function measureIdle(cluster: ClusterUnderTest, seconds: number): Promise<IdleCost> {

@@ -40,14 +40,14 @@ function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (!Number.isInteger(value) || value < least)
-      throw new InvalidArgumentError(`a whole number from ${least} is wanted`)
+      throw new InvalidArgumentError(`a whole number from ${least} on is expected`)
     return value
   }
 }
 
 async function bench(options: Options): Promise<void> {
   const scenarios = options.scenarios === undefined ? [] : chosenScenarios(options.scenarios)
-  // The scenarios take hours: asked for alone, they are measured alone.
+  // The scenarios take hours, so if only they are requested, only they are measured.
   const wanted = new Set<Part>(options.only ?? (options.scenarios === undefined ? parts : []))
   assertPrerequisites()
   sweepAbandonedFolders()
@@ -108,7 +108,7 @@ function chosenScenarios(names: true | readonly string[]): readonly Scenario[] {
   }
 }
 
-/** Writes each part when it is measured: what comes later may fail. */
+/** Writes each part as soon as it is measured, because a later one may fail. */
 function write({ write: path }: Options, sections: readonly Section[]): void {
   if (path === undefined) return
   const existing = existsSync(path) ? readFileSync(path, 'utf8') : null
@@ -125,7 +125,7 @@ function publicResult({ figures, broken, notJudged, runs }: ScenarioResult): unk
   return { ...figures, broken, notJudged, perRun }
 }
 
-// Exit handlers of the lab pull every plug and remove the folders.
+// Exit handlers of the lab power every host off and remove the folders.
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -137,7 +137,7 @@ const program = new Command('bench')
   .description(
     'Measures what the product costs and how fast it is, in the lab. Needs root and a quiet machine.',
   )
-  .addOption(new Option('--only <part...>', `some parts: ${parts.join(', ')}`).choices(parts))
+  .addOption(new Option('--only <part...>', `measure only these parts: ${parts.join(', ')}`).choices(parts))
   .option('--scenarios [name...]', 'run the scenarios of the lab (all, or these) instead of the parts')
   .addOption(new Option('--runs <n>', 'runs of each lab scenario').argParser(wholeNumber(1)).default(5))
   .addOption(new Option('--check-runs <n>', 'runs of the check').argParser(wholeNumber(1)).default(500))
@@ -147,14 +147,14 @@ const program = new Command('bench')
       .default(60),
   )
   .addOption(
-    new Option('--jobs <n>', 'labs side by side')
+    new Option('--jobs <n>', 'labs in parallel')
       .argParser(wholeNumber(1))
       .default(Math.max(1, availableParallelism() - 1)),
   )
   .option('--json', 'machine-readable on stdout', false)
   .option(
     '--write <file>',
-    `put the tables into this document (docs/BENCH.md); its sections (${sectionIds.join(', ')}) and rows that are not measured now stay`,
+    `put the tables into this document (docs/BENCH.md); its sections (${sectionIds.join(', ')}) and rows that are not measured now are kept`,
   )
   .addHelpText(
     'after',

@@ -1,6 +1,6 @@
 /**
- * docs/BENCH.md: one marked section per part of the bench, so that a run of some parts replaces these and leaves the
- * others, each with the setting it was measured in. Pure.
+ * docs/BENCH.md: one marked section per part of the bench, so that a run of some parts replaces these and keeps the
+ * others, each with the setting in which it was measured. Pure.
  */
 export interface Table {
   readonly head: readonly string[]
@@ -21,11 +21,11 @@ export interface Section {
   /** Below the table. */
   readonly notes: readonly string[]
   /**
-   * How many first cells name a row: rows of the document that this run did not measure are kept. 0: the table is
-   * replaced as a whole.
+   * How many leading cells identify a row, so that rows of the document that this run did not measure are kept. 0: the
+   * table is replaced as a whole.
    */
   readonly keyCells: number
-  /** Where a row belongs among rows of several runs; without it, where it was or at the end. */
+  /** The position of a row among rows of several runs; without it, a row stays where it was or goes to the end. */
   readonly rank?: (row: readonly string[]) => number
 }
 
@@ -76,7 +76,7 @@ function bodyOf(document: string, id: SectionId): string | null {
   return from < 0 || to < from ? null : document.slice(from + opening(id).length, to).trim()
 }
 
-/** Rows of a table with other columns are of another version: they are not kept. */
+/** Rows of a table with other columns come from another version, so they are not kept. */
 function withKeptRows(section: Section, before: string | null): Section {
   const { keyCells, table, rank } = section
   if (keyCells === 0 || before === null) return section

@@ -1,9 +1,9 @@
-/** What a process used, as proc(5) says it. Pure. */
+/** What a process used, as described in proc(5). Pure. */
 
 /** CPU time in clock ticks. */
 export interface CpuTicks {
   readonly own: number
-  /** Of children that have ended and were waited for. */
+  /** CPU time of children that have ended and were waited for. */
   readonly children: number
 }
 
@@ -11,7 +11,7 @@ export interface CpuTicks {
 export function cpuTicks(stat: string): CpuTicks {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const field = (number: number): number => {
-    // The fields after the name begin with the third.
+    // The fields after the name begin with field 3.
     const value = Number(fields[number - 3])
     if (!Number.isInteger(value)) throw new Error(`field ${number} of /proc/PID/stat is missing: ${stat}`)
     return value

@@ -1,4 +1,4 @@
-/** Part 4: how big the programs are, and how soon they are there. */
+/** Part 4: how big the programs are, and how soon they have started. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ export interface ProgramFigures {
   readonly program: string
   readonly bytes: number
   readonly gzippedBytes: number
-  /** Null: it is no daemon and no client; see the check's own table. */
+  /** Null: it is neither a daemon nor a client; the check has its own table. */
   readonly startMs: Statistics | null
   readonly startedWhen: string
 }
@@ -51,7 +51,7 @@ export async function measurePrograms(
   ]
 }
 
-/** On the client's host nothing of the product runs, so that a second witness and a strange agent disturb nobody. */
+/** The client's host runs nothing of the product, so a second witness and another agent disturb nobody there. */
 async function daemonsOnClient(
   cluster: ClusterUnderTest,
 ): Promise<Readonly<Record<'witnessd' | 'agent' | 'witnessctl', TimedProgram>>> {
@@ -112,7 +112,7 @@ export function programsSection(figures: readonly ProgramFigures[], setting: str
 
 const packages = fileURLToPath(new URL('../../dist/packages', import.meta.url))
 
-/** What `npm run package` made last; nothing where it did not run. */
+/** What `npm run package` made last; nothing if it has not run. */
 function packageNotes(): string[] {
   if (!existsSync(packages)) return []
   const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`

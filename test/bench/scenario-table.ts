@@ -1,4 +1,4 @@
-/** Every scenario of the lab, with the witness and, where it means something, with keepalived alone. */
+/** Every scenario of the lab, with the witness and, if that makes sense, with keepalived alone. */
 import { type Arbiter } from '../lab/arbiter.ts'
 import { figureText, type PhaseSummary, type ScenarioFigures } from '../lab/figures.ts'
 import { type Pool } from '../lab/pool.ts'
@@ -7,12 +7,12 @@ import { type Scenario } from '../lab/scenario.ts'
 import { scenarios } from '../lab/scenarios/index.ts'
 import { type Section } from './markdown.ts'
 
-/** A scenario with one arbiter: what was measured, or why nothing was. */
+/** A scenario with one arbiter: what was measured, or why it was not. */
 export type Outcome =
   | { readonly kind: 'measured'; readonly result: ScenarioResult }
   | { readonly kind: 'failed'; readonly scenario: string; readonly arbiter: Arbiter; readonly reason: string }
 
-/** @param told is called when a scenario is done, so that what is measured is not lost when a later one hangs. */
+/** @param told called when a scenario is done, so that its figures are not lost if a later one hangs. */
 export async function measureScenarios(options: {
   scenarios: readonly Scenario[]
   product: string
@@ -67,7 +67,10 @@ export function brokenMusts(outcomes: readonly Outcome[]): readonly string[] {
   })
 }
 
-/** @param stamp says in each row when and of what it was measured: rows of earlier runs stay in the document. */
+/**
+ * @param stamp goes into each row and says when and of what it was measured, because rows of earlier runs stay in the
+ * document.
+ */
 export function scenariosSection(
   outcomes: readonly Outcome[],
   { setting, stamp }: { setting: string; stamp: string },

@@ -1,4 +1,4 @@
-/** On what and when it was measured. */
+/** On which machine and when it was measured. */
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ export interface Setting {
   readonly cpu: string
   readonly cores: number
   readonly memoryGiB: number
-  /** One minute, at the beginning: a busy machine measures itself. */
+  /** The load average of one minute at the beginning, because a busy machine falsifies the figures. */
   readonly load: number
 }
 
@@ -51,7 +51,7 @@ export function settingText(setting: Setting, command: string): string {
   )
 }
 
-/** keepalived says its version on stderr. */
+/** keepalived prints its version to stderr. */
 async function firstLine(program: string, args: readonly string[]): Promise<string | null> {
   try {
     const { stdout, stderr, code } = await tryCommand(program, args)

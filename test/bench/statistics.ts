@@ -1,4 +1,4 @@
-/** Many values of one kind in few numbers. Pure. */
+/** Summarises many values of one kind. Pure. */
 export interface Statistics {
   readonly count: number
   readonly median: number
@@ -6,7 +6,7 @@ export interface Statistics {
   readonly max: number
 }
 
-/** @throws Error where there is nothing to summarise: a figure of nothing is no figure. */
+/** @throws Error if there is nothing to summarise. */
 export function statisticsOf(values: readonly number[]): Statistics {
   const sorted = [...values].sort((one, other) => one - other)
   const [min] = sorted

@@ -1,4 +1,4 @@
-/** Columns of a terminal: Chinese characters take two, and break anywhere. */
+/** Columns of a terminal: Chinese characters take two, and a line may break between any two of them. */
 
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
@@ -28,7 +28,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line.trimEnd()]
 }
 
-/** What must not be torn apart: a word with the space after it, or a Chinese character with its comma. */
+/** What must not be separated: a word and the space after it, or a Chinese character and its comma. */
 function units(text: string): string[] {
   const found: string[] = []
   let word = ''

@@ -1,4 +1,7 @@
-/** `npm run demo`: keepalived alone runs into split brain; with the witness it ends. Exit 0: so it was measured. */
+/**
+ * `npm run demo`: keepalived alone runs into split brain; with the witness it ends. Exit code 0: this is what was
+ * measured.
+ */
 import { Command, Option } from 'commander'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -52,7 +55,7 @@ async function demo(options: Options): Promise<number> {
       sayWrapped(texts.noSudo('npm run demo'))
       return 1
     }
-    // Built before, so that what root would build does not stay in the folder of somebody else.
+    // Built before sudo, so that root does not leave files in somebody else's folder.
     say(texts.building)
     await buildProduct()
     say(texts.sudo)
@@ -90,7 +93,7 @@ async function show({ keep, lang }: Options): Promise<number> {
   return code
 }
 
-/** Settles when `count` have come. */
+/** Settles when this was called `count` times. */
 function meeting(count: number): () => Promise<void> {
   let come = 0
   let open: () => void = () => undefined
@@ -115,9 +118,9 @@ function standing(cluster: ClusterUnderTest): Parameters<typeof playCommands>[0]
 
 const ending: { onSignal: ((code: number) => void) | null } = { onSignal: null }
 
-/** The first signal ends the wait; another one does not wait for the lab's orderly end. */
+/** The first signal ends the wait; a second one does not wait for the orderly end of the lab. */
 async function ctrlC(code: number): Promise<void> {
-  // npm passes Ctrl-C on to a program that the terminal has told already: a second one that soon is the same one.
+  // npm passes Ctrl-C on to a program that already got it from the terminal, so a second one this soon is the same one.
   const sameMs = 500
   const alive = setInterval(() => undefined, 60_000)
   await new Promise<void>((resolve) => {
@@ -131,7 +134,7 @@ async function ctrlC(code: number): Promise<void> {
   clearInterval(alive)
 }
 
-// Exit handlers of the lab pull every plug and remove the folders.
+// Exit handlers of the lab power every host off and remove the folders.
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -164,6 +167,6 @@ try {
   const { lang } = program.opts<Options>()
   const reason = error instanceof Error ? error.message : String(error)
   process.stderr.write(`${textsIn(lang).failed(reason)}\n`)
-  // One lab may still stand; its exit handler ends it.
+  // One lab may still be up; its exit handler ends it.
   process.exit(1)
 }

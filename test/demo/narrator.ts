@@ -41,7 +41,7 @@ export function narrate(options: {
     },
   }
 
-  /** lb01 has the VIP when the fault begins: whatever lb02 takes, two have. */
+  /** lb01 has the VIP when the fault begins, so if lb02 takes it, two nodes have it. */
   function changeText(arbiter: Arbiter, { node, has, atMs }: OwnershipChange): string {
     const { live } = texts
     if (has) {

@@ -10,17 +10,17 @@ import { startWarm } from '../lab/steady-state.ts'
 import { type OwnershipChange } from '../lab/vip-ownership.ts'
 import { type Attempt } from '../lab/web-client.ts'
 
-/** Long enough for the loser to come back, and to see a client that stays in the dark. */
+/** Long enough for the loser to come back, and to see a client that stays unanswered. */
 const watchAfterHealMs = 12_000
 
 export interface PairResult {
   readonly run: MeasuredRun
   readonly attempts: readonly Attempt[]
-  /** As the run left it; it stands until `release`. */
+  /** The lab as the run left it; it stays up until `release`. */
   readonly cluster: ClusterUnderTest
 }
 
-/** What the narrator is told while the pair runs. */
+/** What the narrator learns while the pair runs. */
 export interface Listener {
   warm(arbiter: Arbiter): void
   blocked(arbiter: Arbiter, atMs: number): void
@@ -36,7 +36,7 @@ export interface Pair {
   readonly ended: Promise<unknown>
 }
 
-/** @param together settles when all pairs are warm, so that their faults come at one time. */
+/** @param together settles when all pairs are warm, so that their faults begin at the same time. */
 export function startPair(options: {
   arbiter: Arbiter
   product: string
@@ -85,7 +85,7 @@ export function startPair(options: {
   return { measured: measured.promise, release: () => released.settle(undefined), ended }
 }
 
-/** Tells of every change that comes from now on, soon after it. */
+/** Reports every change from now on, soon after it happened. */
 function tellChanges(cluster: ClusterUnderTest, tell: (change: OwnershipChange) => void): NodeJS.Timeout {
   let told = cluster.observer.changes().length
   return setInterval(() => {

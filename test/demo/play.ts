@@ -1,4 +1,4 @@
-/** What `--keep` prints: commands to paste, for the lab as it stands. Pure but for the names it is given. */
+/** What `--keep` prints: commands to paste, for the running lab. Pure. */
 import { pagePort, vip, type LabHost } from '../lab/address-plan.ts'
 import { adminFolder } from '../lab/daemon-config.ts'
 import { productMount } from '../lab/namespace-host.ts'
@@ -11,13 +11,13 @@ export interface Standing {
   readonly folder: string
   /** The node that runs the programs. */
   readonly nodePath: string
-  /** Whom a signal ends. */
+  /** The process that a signal ends. */
   readonly demoPid: number
-  /** Before each command, where the reader is not root: `sudo `. */
+  /** Before each command, if the reader is not root: `sudo `. */
   readonly prefix: string
 }
 
-/** The rule of the lab's own fault, so that either can undo it. */
+/** The same rule as the lab's own fault, so that each can undo the other. */
 const block =
   'table ip firewall { chain input { type filter hook input priority 0; ip protocol 112 drop; }; }'
 

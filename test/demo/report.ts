@@ -107,7 +107,7 @@ export function timeline({ run, attempts }: Shown, texts: Texts, paint: Paint): 
   ]
 }
 
-/** Neighbours of one colour are painted at once. */
+/** Neighbouring cells of one colour are painted together. */
 function paintRow<Cell>(
   cells: readonly Cell[],
   glyph: (cell: Cell) => string,
@@ -163,7 +163,7 @@ function colourOf({ fact, actor }: StoryLine): Colour | null {
   }
 }
 
-/** `head` before the first line, as much space before the others. */
+/** `head` goes before the first line, and as much space before the others. */
 export function hanging(head: string, text: string): string[] {
   const indent = displayWidth(head)
   return wrap(text, reportWidth - indent).map((line, at) => (at === 0 ? head : ' '.repeat(indent)) + line)

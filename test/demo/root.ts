@@ -1,4 +1,4 @@
-/** The lab makes namespaces: that needs root. Everything else of the demo is done as whoever runs it. */
+/** The lab creates namespaces, which needs root. Everything else of the demo is done as the user who runs it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tryCommand } from '../lab/command.ts'
@@ -7,7 +7,7 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-/** Whether sudo works without asking, or there is a terminal where it can ask. */
+/** Whether sudo works without asking, or there is a terminal on which it can ask. */
 export async function canUseSudo(): Promise<boolean> {
   try {
     const { code } = await tryCommand('sudo', ['-n', 'true'])
@@ -17,13 +17,16 @@ export async function canUseSudo(): Promise<boolean> {
   }
 }
 
-/** What sudo would drop, and this program reads. */
+/** Environment variables that sudo would drop and this program reads. */
 const keptVariables = ['PATH', 'LANG', 'LC_ALL', 'LC_MESSAGES', 'NO_COLOR', 'TERM'] as const
 
-/** Tells the program that it is the second half, as root, of one that has begun. */
+/** Tells the program that it is the second part, as root, of a program that has already begun. */
 export const goingOn = 'KEEPALIVED_WITNESS_DEMO_GOES_ON'
 
-/** This program again, as root, in place of this one. @returns its exit code. */
+/**
+ * Runs this program again as root, in place of this one.
+ * @returns its exit code
+ */
 export async function runAgainAsRoot(program: string): Promise<number> {
   const kept = keptVariables.flatMap((name) => {
     const value = process.env[name]
@@ -33,7 +36,7 @@ export async function runAgainAsRoot(program: string): Promise<number> {
   const child = spawn('sudo', ['env', `${goingOn}=1`, ...kept, ...command, ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
-  // Ctrl-C goes to everything in the foreground; the one who has a lab to end says when it is over.
+  // Ctrl-C goes to everything in the foreground; the process that has a lab to end decides when it is over.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       if (signal !== 'SIGINT') child.kill(signal)

@@ -1,6 +1,6 @@
 /**
- * What happened in one run, as a list of facts in the order of their instants: from the observer's record of the
- * kernels' addresses and from the events that the witness keeps. Pure; the words are in texts-….ts.
+ * What happened in one run, as a list of facts in the order of time, from the observer's record of the kernels'
+ * addresses and from the events that the witness keeps. Pure; the words are in texts-….ts.
  */
 import type { EventView } from '../../shared/protocol/view.ts'
 import { instance, nodes, peerOf, type LabNode } from '../lab/address-plan.ts'
@@ -8,14 +8,14 @@ import { type MeasuredRun } from '../lab/measured-run.ts'
 import { type OwnershipChange } from '../lab/vip-ownership.ts'
 import { type Attempt } from '../lab/web-client.ts'
 
-/** Who does it. */
+/** Who acts. */
 export type Actor = 'firewall' | 'client' | 'witness' | 'both' | LabNode | `${LabNode} agent`
 
 export type Fact =
   | { readonly kind: 'blocked' | 'admitted' }
   /** `beside`: the other node has the VIP too. */
   | { readonly kind: 'takes-vip'; readonly beside: LabNode | null }
-  /** `heldMs` since it took it; `settled`: because it heard the other one again, over VRRP. */
+  /** `heldMs`: since it took the VIP; `settled`: because it heard the other node again over VRRP. */
   | {
       readonly kind: 'loses-vip'
       readonly heldMs: number | null
@@ -35,7 +35,7 @@ export type Fact =
   | { readonly kind: 'other-answers'; readonly node: LabNode }
   /** `toTheEnd`: nobody had answered when the watch ended. */
   | { readonly kind: 'dark'; readonly forMs: number; readonly toTheEnd: boolean }
-  /** Something else that the witness's operator should know, in its own words. */
+  /** Something else that the operator of the witness should know, in the words of the event. */
   | { readonly kind: 'event'; readonly text: string }
 
 export interface StoryLine {
@@ -83,7 +83,7 @@ function stillSplit({ fault, spans, changes }: MeasuredRun): StoryLine[] {
   if (fault.ownersAtEnd.length < 2) return []
   const taken = changes.filter(({ has, atMs }) => has && atMs <= spans.fault.toMs)
   const splitAtMs = Math.max(...taken.map(({ atMs }) => atMs))
-  // Before the block's own end, so that the reader learns what state it finds.
+  // Comes before the end of the block, so that the reader learns which state the end meets.
   const atMs = spans.fault.toMs - 1
   return [{ atMs, actor: 'both', fact: { kind: 'still-split', forMs: spans.fault.toMs - splitAtMs } }]
 }
@@ -150,7 +150,10 @@ function eventLine(event: EventView, run: MeasuredRun): StoryLine[] {
   return line(node === null ? 'witness' : `${node} agent`, { kind: 'event', text: event.text })
 }
 
-/** The agent's own measure, from its report at the end of the fault; its words where there is none. */
+/**
+ * The agent's own measurement, from its report at the end of the fault; if there is none, the one in the text of its
+ * event.
+ */
 function proof({ faultEnd }: MeasuredRun, node: LabNode, event: EventView): Fact {
   const reported = faultEnd.view?.nodes.find((each) => each.node === node)?.instances
   const fence = reported?.find((each) => each.instance === instance)?.fence

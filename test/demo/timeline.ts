@@ -4,10 +4,10 @@ import { type OwnershipChange, ownershipStretches } from '../lab/vip-ownership.t
 import { type Attempt } from '../lab/web-client.ts'
 import { displayWidth } from './display-width.ts'
 
-/** All instants: wall clock, ms. */
+/** All times are wall-clock times in ms. */
 export interface Grid {
   readonly fromMs: number
-  /** Where the ruler says 0. */
+  /** Where the ruler shows 0. */
   readonly zeroAtMs: number
   readonly columnMs: number
   readonly columns: number
@@ -24,7 +24,7 @@ export function ownerRow(changes: readonly OwnershipChange[], node: LabNode, gri
       .filter(({ owners }) => owners.includes(node))
       .reduce((sum, stretch) => sum + stretch.toMs - stretch.fromMs, 0)
     if (hadMs === 0) return 'none'
-    // Sums of floating-point instants: less than a microsecond missing is nothing missing.
+    // Floating-point times add up inexactly, so less than a microsecond missing does not count.
     return hadMs > toMs - fromMs - 0.001 ? 'whole' : 'part'
   })
 }

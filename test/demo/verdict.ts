@@ -3,7 +3,7 @@ import { instance } from '../lab/address-plan.ts'
 import { type MeasuredRun } from '../lab/measured-run.ts'
 import { fencesOf, overlapBoundMs } from '../lab/musts.ts'
 
-/** What was promised and did not come true, with what was seen instead. */
+/** What was promised but did not happen, with what was seen instead. */
 export type Broken =
   | { readonly promise: 'alone-splits' | 'witness-ends-split'; readonly seenMs: number }
   | { readonly promise: 'split-came' | 'loser-fenced-once'; readonly times: number }
@@ -14,7 +14,7 @@ export type Broken =
   | { readonly promise: 'never-without-owner'; readonly seenMs: number }
   | { readonly promise: 'loser-stopped' }
 
-/** Shorter than this is no split that anybody would notice. */
+/** A split shorter than this is one that nobody would notice. */
 const splitAtLeastMs = 1000
 
 export function brokenPromises(pairs: { alone: MeasuredRun; witness: MeasuredRun }): Broken[] {
@@ -40,7 +40,7 @@ export function brokenPromises(pairs: { alone: MeasuredRun; witness: MeasuredRun
   return broken
 }
 
-/** What keepalived on lb02 is at the end, as the witness knows it. */
+/** The state of keepalived on lb02 at the end, as the witness knows it. */
 export function loserState({ end }: MeasuredRun): string {
   if (!end.keepalivedRuns.lb02) return 'STOP'
   const reported = end.view?.nodes.find(({ node }) => node === 'lb02')?.instances

@@ -1,4 +1,4 @@
-/** Where this machine gets its Debian packages from, as apt itself is configured: the hosts are made from the same. */
+/** Where this machine gets its Debian packages from, as apt is configured; the hosts are made from the same archive. */
 import { readFileSync } from 'node:fs'
 import { command } from '../lab/command.ts'
 import { PrerequisiteError } from '../lab/prerequisites.ts'
@@ -13,7 +13,7 @@ export interface AptSource {
   readonly proxy: string | null
 }
 
-/** @throws PrerequisiteError where apt knows no archive of this machine's own release. */
+/** @throws PrerequisiteError if apt knows no archive of this machine's own release. */
 export async function aptSource(): Promise<AptSource> {
   const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1]
   const targets = await command('apt-get', [
@@ -28,7 +28,7 @@ export async function aptSource(): Promise<AptSource> {
   if (codename === undefined || architecture === undefined || url === undefined)
     throw new PrerequisiteError(
       `apt knows no archive of this machine's release (${codename ?? 'unknown'}, component main): ` +
-        'run apt-get update, or look at /etc/apt/sources.list.d',
+        'run apt-get update, or check /etc/apt/sources.list.d',
     )
   return { url, codename, architecture, proxy: await proxyFor(url) }
 }

@@ -1,6 +1,6 @@
 /**
- * The root file system that every host of the lab begins with: Debian with systemd, keepalived and what an admin has on
- * such a host, and no Node.js. Made once by debootstrap and kept: a host writes to a layer above it.
+ * The root file system with which every host of the lab begins: Debian with systemd, keepalived and what an admin has
+ * on such a host, but no Node.js. It is made once by debootstrap and kept; a host writes to a layer above it.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { aptSource, type AptSource } from './apt-source.ts'
 /** Where images are kept; KEEPALIVED_WITNESS_HOSTS_CACHE puts them elsewhere. */
 export const cacheFolder = process.env.KEEPALIVED_WITNESS_HOSTS_CACHE ?? '/var/cache/keepalived-witness-hosts'
 
-/** The admin's own; also what the .deb depends on, since the hosts reach no archive. */
+/** The admin's own packages, and those that the .deb depends on, because the hosts cannot reach an archive. */
 const packages = [
   ...['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'sudo'],
   ...['keepalived', 'nftables', 'iproute2', 'iputils-ping', 'iputils-arping', 'curl', 'ca-certificates'],
@@ -23,7 +23,7 @@ const packages = [
 /** The user who types the README's commands. */
 export const adminUser = 'admin'
 
-/** Runs in the new root. An empty machine-id is one that the first boot makes. */
+/** Runs in the new root. An empty machine-id is filled by the first boot. */
 const finishScript = `
 set -e
 useradd --create-home --shell /bin/bash ${adminUser}
@@ -47,11 +47,11 @@ rm -f /var/lib/dbus/machine-id /etc/hostname
 rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/* /usr/share/doc/* /usr/share/locale/*
 `
 
-/** @returns the folder of the image; made where it is not there yet. */
+/** @returns the folder of the image, which is made if it does not exist yet. */
 export async function baseImage(tell: (text: string) => void): Promise<string> {
   if (/^\/(tmp|run)(\/|$)/.test(cacheFolder))
     throw new PrerequisiteError(
-      `KEEPALIVED_WITNESS_HOSTS_CACHE=${cacheFolder}: the hosts have a /tmp and a /run of their own; choose another folder`,
+      `KEEPALIVED_WITNESS_HOSTS_CACHE=${cacheFolder}: the hosts have their own /tmp and /run, so choose another folder`,
     )
   const source = await aptSource()
   const recipe = createHash('sha256').update(
@@ -82,7 +82,7 @@ async function make(path: string, source: AptSource, tell: (text: string) => voi
   }
 }
 
-/** In namespaces of its own: what debootstrap mounts and starts goes with it, however it ends. */
+/** Runs in namespaces of its own, so that what debootstrap mounts and starts ends with it, however it ends. */
 async function bootstrap(path: string, { url, codename, architecture, proxy }: AptSource): Promise<void> {
   const args = [
     ...['--variant=minbase', `--arch=${architecture}`, `--include=${packages.join(',')}`],
@@ -105,7 +105,7 @@ async function bootstrap(path: string, { url, codename, architecture, proxy }: A
 
 const keptUnusedMs = 14 * 24 * 3_600_000
 
-/** Images that nobody used for two weeks, and what a debootstrap that was killed left. */
+/** Removes images that nobody has used for two weeks, and what a killed debootstrap has left. */
 function removeOldImages(): void {
   for (const name of readdirSync(cacheFolder)) {
     const path = join(cacheFolder, name)

@@ -1,4 +1,4 @@
-/** Nothing of booted hosts outlives their runner, however that ends. */
+/** Nothing of booted hosts outlives their runner, however the runner ends. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

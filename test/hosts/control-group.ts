@@ -1,6 +1,6 @@
 /**
- * A control group for each host's systemd, which takes the group it is started in for the whole machine's. The
- * kernel removes empty ones for nobody: they are removed here when the host ends, or by a later run.
+ * A control group for each host's systemd, which takes the group in which it is started for the root of the whole
+ * machine. The kernel does not remove empty groups, so they are removed here when the host ends, or by a later run.
  */
 import { existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,10 @@ import { join } from 'node:path'
 const root = '/sys/fs/cgroup'
 const namePrefix = 'keepalived-witness-hosts-'
 
-/** The trees that systemd sorts its services in: one with version 2, by name and perhaps beside it with version 1. */
+/**
+ * The trees in which systemd keeps its services: one with version 2; with version 1 the one named systemd, perhaps with
+ * one of version 2 beside it.
+ */
 function trees(): string[] {
   if (existsSync(join(root, 'cgroup.controllers'))) return [root]
   return ['systemd', 'unified'].map((name) => join(root, name)).filter((path) => existsSync(path))
@@ -18,14 +21,14 @@ export function controlGroupName(hostName: string): string {
   return `${namePrefix}${process.pid}-${hostName}`
 }
 
-/** Shell commands that move the shell itself, and what it becomes, into the group. */
+/** Shell commands that move the shell, and the program that it becomes, into the group. */
 export function enterControlGroup(name: string): string {
   return trees()
     .map((tree) => `mkdir -p ${tree}/${name} && echo 0 > ${tree}/${name}/cgroup.procs`)
     .join('\n')
 }
 
-/** Waits a moment for processes that were killed just now: this is also called when there is no later. */
+/** Waits a moment for processes that were just killed, because this is also called when there is no later chance. */
 export function removeControlGroup(name: string): void {
   const deadlineMs = Date.now() + 2000
   for (const tree of trees())
@@ -51,7 +54,7 @@ export function controlGroups(): string[] {
   )
 }
 
-/** False where a process is in it still. */
+/** False if a process is still in it. */
 function removeTree(path: string): boolean {
   if (!existsSync(path)) return true
   try {

@@ -1,4 +1,4 @@
-/** The Debian packages that the hosts get: the product as it is, and the same as a later version. */
+/** The Debian packages that the hosts get: the product as it is, and the same with a later version number. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ export interface DebPackage {
   readonly version: string
 }
 
-/** Built from the sources as they are, into `folder`; weakly compressed, since nobody downloads them. */
+/** Built from the present sources into `folder`; weakly compressed, because nobody downloads them. */
 export async function buildDebPackages(folder: string): Promise<{ present: DebPackage; later: DebPackage }> {
   const present = await build(join(folder, 'present'), [])
   const later = await build(join(folder, 'later'), ['--debian-version', `${present.version}+later1`])

@@ -1,4 +1,4 @@
-/** What booted hosts need beside what the namespace lab needs. */
+/** What booted hosts need in addition to what the namespace lab needs. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { command } from '../lab/command.ts'
@@ -15,7 +15,7 @@ const installer = fileURLToPath(new URL('../../deploy/debian-packages', import.m
 
 /**
  * Installs what is missing.
- * @throws PrerequisiteError naming what cannot be installed, and the command that does
+ * @throws PrerequisiteError naming what could not be installed, and the command that installs it
  */
 export async function ensureHostPrerequisites(): Promise<void> {
   assertPrerequisites()
@@ -23,7 +23,7 @@ export async function ensureHostPrerequisites(): Promise<void> {
   const missing = missingPrograms()
   if (missing.length > 0)
     throw new PrerequisiteError(
-      `the hosts lab misses ${missing.join(', ')}: apt-get install ${missing.map((path) => programs[path]).join(' ')}`,
+      `the hosts lab needs ${missing.join(', ')}; run: apt-get install ${missing.map((path) => programs[path]).join(' ')}`,
     )
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers') && !existsSync('/sys/fs/cgroup/systemd'))
     throw new PrerequisiteError(

@@ -1,4 +1,6 @@
-/** Three booted hosts and a client on a switch: lb01 and lb02 with a keepalived pair that knows no witness yet. */
+/**
+ * Three booted hosts and a client on a switch: lb01 and lb02 with a keepalived pair that does not use a witness yet.
+ */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, nodes, type LabNode } from '../lab/address-plan.ts'
@@ -86,7 +88,9 @@ export class HostsLab {
     })
   }
 
-  /** Keeps the journals of the hosts that have power in the lab's folder, for whoever has to find out what happened. */
+  /**
+   * Saves the journals of the hosts that have power into the lab's folder, for whoever has to find out what happened.
+   */
   async keepJournals(): Promise<void> {
     for (const [name, host] of this.#hosts) {
       if (!host.hasPower) continue
@@ -95,7 +99,7 @@ export class HostsLab {
     }
   }
 
-  /** Pulls every plug. */
+  /** Powers everything off. */
   async remove(): Promise<void> {
     const hosts = [...this.#hosts.values()]
     this.#hosts.clear()
@@ -111,7 +115,7 @@ export class HostsLab {
   }
 }
 
-/** What the admin has before the witness: keepalived alone. */
+/** What the admin has before installing the witness: keepalived alone. */
 export function configBefore(node: LabNode): string {
   return keepalivedConfig({ node, arbiter: 'none', preempt: false, tracked: false, stateFolder: '' })
 }

@@ -1,6 +1,6 @@
 /**
- * The product as its users get it: the package, the README's commands, systemd, three booted Debian hosts. One lab for all,
- * in this order: what one test leaves, the next begins with. Needs root.
+ * The product as its users get it: the package, the README's commands, systemd, three booted Debian hosts. All tests
+ * share one lab, in this order: each begins with what the one before left. Needs root.
  */
 import assert from 'node:assert/strict'
 import { nodes } from '../lab/address-plan.ts'
@@ -15,7 +15,7 @@ import { type HostsScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 import { sections, walkThrough } from './walk-through.ts'
 
-/** However it ends, hosts are not left behind: what `exit` runs ends them. */
+/** However this process ends, no hosts are left behind, because its `exit` handlers end them. */
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -26,7 +26,7 @@ for (const [signal, code] of [
 describe('hosts', function () {
   this.timeout(4 * 60_000)
   let prepared: PreparedHosts | null = null
-  /** The lab itself failed there: nothing after it says anything about the product. */
+  /** The lab itself failed in this test, so nothing after it says anything about the product. */
   let brokenBy: string | null = null
 
   before(async function () {
@@ -78,9 +78,9 @@ describe('hosts', function () {
     console.log(
       `      ${typed.length} commands, ${(tookMs / 1000).toFixed(1)} s; two VIPs ${ownership.overlapMs.toFixed(1)} ms, none ${ownership.outageMs.toFixed(0)} ms`,
     )
-    assert.equal(ownership.overlapMs, 0, 'two nodes had the VIP meanwhile')
+    assert.equal(ownership.overlapMs, 0, 'two nodes had the VIP during this')
     assert.deepEqual(ownership.ownersAtEnd, ['lb01'])
-    assert.equal(ownership.outageMs, 0, 'the VIP was away meanwhile')
+    assert.equal(ownership.outageMs, 0, 'nobody had the VIP for a while during this')
   })
 
   for (const scenario of scenarios) plays(() => scenario, scenario.name, scenario.fault)

@@ -1,11 +1,14 @@
-/** What the daemons of a host said, as its journal has it, over all its boots. */
+/** What the daemons of a host logged, read from its journal over all its boots. */
 import { z } from 'zod'
 import { saidBy, type KeepalivedLine } from '../lab/keepalived-lines.ts'
 import { parseProductLines, type ProductLine } from '../lab/product-lines.ts'
 import { type SystemdHost } from './systemd-host.ts'
 
 export interface JournalLine {
-  /** When journald got it: the real machine's wall clock, whatever the program that wrote it takes the time to be. */
+  /**
+   * When journald received it, by the real machine's wall clock, whatever time the program that wrote it believes it
+   * is.
+   */
   readonly atMs: number
   readonly text: string
 }
@@ -15,7 +18,7 @@ const entrySchema = z.object({
   MESSAGE: z.string(),
 })
 
-/** Lines that are no text (journald gives bytes then) are none of the daemons'. */
+/** Lines that are not text (journald returns bytes for these) do not come from the daemons. */
 export function parseJournal(text: string): readonly JournalLine[] {
   return text.split('\n').flatMap((line) => {
     if (line === '') return []
@@ -38,10 +41,10 @@ export async function readJournal(host: SystemdHost, unit: string): Promise<read
   )
 }
 
-/** A daemon stamps its line less than this before journald does; one that is further off has a wrong clock. */
+/** A daemon stamps its line less than this before journald does; a daemon that is further off has a wrong clock. */
 const stampTrustMs = 60_000
 
-/** The product's lines, each with its own stamp, which is exact, unless that is of another time altogether. */
+/** The product's lines, each with its own timestamp, which is exact, unless the clock of the daemon is wrong. */
 export function productLinesOf(journal: readonly JournalLine[]): readonly ProductLine[] {
   return journal.flatMap(({ atMs, text }) =>
     parseProductLines(text).map((line) =>

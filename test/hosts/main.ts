@@ -39,13 +39,13 @@ async function up({ bare }: { bare: boolean }): Promise<void> {
 function tellDoors(lab: HostsLab): void {
   tell(`\nThe VIP is ${vip}. In another terminal, as root:`)
   for (const name of hostNames) tell(`  ${name.padEnd(7)}  ${lab.host(name).door}`)
-  tell('Ctrl-C ends them all.')
+  tell('Ctrl-C shuts all hosts down.')
 }
 
 async function run(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !scenarios.some((each) => each.name === name))
   if (unknown.length > 0) {
-    tell(`no scenario is called ${unknown.join(', ')}; "npm run hosts -- list" has them`)
+    tell(`there is no scenario ${unknown.join(', ')}; "npm run hosts -- list" shows the names`)
     process.exitCode = 2
     return
   }
@@ -74,12 +74,12 @@ const program = new Command('hosts').description(
 program
   .command('up')
   .description('boots them, types the README’s commands, and leaves them up until Ctrl-C')
-  .option('--bare', 'without the README’s commands: they are left to you', false)
+  .option('--bare', 'do not type the README’s commands, which are left to you', false)
   .action(up)
 program
   .command('run')
-  .description('boots them, types the README’s commands, and plays scenarios')
-  .argument('[names...]', 'default: all, in their order')
+  .description('boots them, types the README’s commands, and runs scenarios')
+  .argument('[names...]', 'default: all of them, in order')
   .action(run)
 program
   .command('list')

@@ -1,4 +1,4 @@
-/** What the package itself does to a cluster in service. */
+/** What installing the package does to a cluster in service. */
 import assert from 'node:assert/strict'
 import { type DebPackage } from './deb-packages.ts'
 import { hostNames, type HostName, type HostsLab } from './hosts-lab.ts'
@@ -28,11 +28,11 @@ export function upgrade(to: DebPackage): HostsScenario {
   }
 }
 
-/** Back to what was there before, as after an upgrade that was regretted. */
+/** Back to the version before, as after an upgrade that one wants to undo. */
 export function downgrade(to: DebPackage): HostsScenario {
   return {
     name: 'downgrade',
-    fault: `witness and holder go back to ${to.version} in service`,
+    fault: `witness and holder are downgraded to ${to.version} in service`,
     cast: ({ holder }) => ({
       faults: [
         { kind: 'kill-witness', where: 'witness' },
@@ -55,7 +55,7 @@ export function downgrade(to: DebPackage): HostsScenario {
   }
 }
 
-/** dpkg has it, and the daemon that runs was started from it. */
+/** dpkg has installed it, and the daemon that runs was started from it. */
 async function assertRuns(lab: HostsLab, names: readonly HostName[], { version }: DebPackage): Promise<void> {
   for (const name of names) {
     const host = lab.host(name)
@@ -65,6 +65,6 @@ async function assertRuns(lab: HostsLab, names: readonly HostName[], { version }
     )
     const pid = (await host.run('systemctl', 'show', '--property=MainPID', '--value', unitOf[name])).trim()
     const program = await host.run('readlink', `/proc/${pid}/exe`)
-    assert.doesNotMatch(program, /deleted/, `${name} still runs the program of before`)
+    assert.doesNotMatch(program, /deleted/, `${name} still runs the previous program`)
   }
 }

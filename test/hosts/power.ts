@@ -1,9 +1,12 @@
-/** Power, reboots and programs of the hosts, noted for the invariants: what hampers before it is done, what frees after. */
+/**
+ * Power, reboots and programs of the hosts, noted for the invariants: what hampers the product before it is done, what
+ * frees it after.
+ */
 import type { ProgramName } from '../invariants/facts.ts'
 import { nodes } from '../lab/address-plan.ts'
 import { type HostName, type HostsLab } from './hosts-lab.ts'
 
-/** Everything on the host is dead at once, and its port is down. */
+/** Kills everything on the host at once and takes its port down. */
 export async function pullPower(lab: HostsLab, name: HostName): Promise<void> {
   noteEnd(lab, name)
   const node = nodes.find((each) => each === name)
@@ -29,7 +32,7 @@ function noteEnd(lab: HostsLab, host: HostName): void {
   for (const program of programs) lab.notes.note({ type: 'program', host, program, state: 'ended' })
 }
 
-/** That an agent runs its own log tells. */
+/** An agent's own log shows that it runs. */
 export function noteBoot(lab: HostsLab, host: HostName): void {
   const program = host === 'witness' ? 'witness' : 'keepalived'
   lab.notes.note({ type: 'program', host, program, state: 'running' })

@@ -1,4 +1,7 @@
-/** From nothing to hosts that can be used: what the machine needs, image, packages, boot; and what others left behind. */
+/**
+ * Prepares hosts for use: installs what the machine needs, removes what other runs left behind, makes image and
+ * packages, and boots.
+ */
 import { LabFolder, sweepAbandonedFolders } from '../lab/lab-folder.ts'
 import { baseImage } from './base-image.ts'
 import { sweepControlGroups } from './control-group.ts'

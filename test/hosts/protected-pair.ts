@@ -1,4 +1,4 @@
-/** A lab whose pair is protected as the README says, and what that cost. */
+/** A lab whose pair is protected as the README describes, and what that cost. */
 import { adminUser } from './base-image.ts'
 import { type DebPackage } from './deb-packages.ts'
 import { keepalivedConfPath, type HostsLab } from './hosts-lab.ts'
@@ -10,7 +10,7 @@ import { handOutPackage, sections, type Typed, walkThrough } from './walk-throug
 export interface WalkedThrough {
   readonly typed: readonly Typed[]
   readonly tookMs: number
-  /** What happened to the VIP meanwhile. */
+  /** What happened to the VIP during that. */
   readonly ownership: OwnershipFigures
 }
 
@@ -33,7 +33,7 @@ export async function protect(
   }
 }
 
-/** What the package leaves of itself on a host, by its paths, beside the backup that `setup` made; empty where it is gone. */
+/** What the package leaves on a host, as paths, apart from the backup that `setup` made; empty if nothing is left. */
 export async function traces(lab: HostsLab, name: 'lb01' | 'lb02' | 'witness'): Promise<readonly string[]> {
   const { stdout } = await lab
     .host(name)

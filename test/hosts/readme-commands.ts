@@ -1,5 +1,5 @@
 /**
- * The commands that the README tells an admin to type, as they stand there. A block of commands is fenced as `sh`, and the
+ * The commands that the README tells an admin to type, word for word. A block of commands is fenced as `sh`, and the
  * line before it names the hosts, in the order in which they are visited: `**On lb02, then on lb01:**`.
  */
 import { nodes } from '../lab/address-plan.ts'
@@ -24,7 +24,7 @@ const hostWords: Readonly<Record<string, readonly HostName[]>> = {
 
 /**
  * @param heading of the section, without its marks: `Protect a pair in ten minutes`
- * @throws ReadmeError where there is no such section, or a block whose host is not said or not known
+ * @throws ReadmeError if there is no such section, or if a block names no host or an unknown one
  */
 export function readmeSteps(text: string, heading: string): readonly ReadmeStep[] {
   const lines = text.split('\n')

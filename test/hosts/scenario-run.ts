@@ -1,4 +1,4 @@
-/** Puts one scenario to the hosts, and measures and judges it as the namespace lab does (../lab/scenario-run.ts). */
+/** Runs one scenario on the hosts, and measures and judges it as the namespace lab does (../lab/scenario-run.ts). */
 import { defaultTiming } from '../../shared/core/timing.ts'
 import type { Violation } from '../invariants/facts.ts'
 import { nodes, type LabNode } from '../lab/address-plan.ts'
@@ -13,9 +13,9 @@ import { keepalivedLinesOf, productLinesOf, readJournal } from './journal.ts'
 import { type HostsScenario } from './scenario.ts'
 import { clusterEvents, clusterView, settledRoles, type Roles } from './witness-word.ts'
 
-/** Rejoining waits for a hold-down, which is doubled with each fence. */
+/** Rejoining waits for a hold-down, which doubles with each fence. */
 const settleWithinMs = 60_000
-/** Clients are watched for so long after all is settled. */
+/** How long clients are watched after everything is settled. */
 const calmAfterMs = 500
 
 export interface PlayedScenario {
@@ -24,7 +24,7 @@ export interface PlayedScenario {
   readonly broken: readonly string[]
 }
 
-/** @throws Error where the lab itself fails, or what it waits for does not come. */
+/** @throws Error if the lab itself fails, or if what it waits for does not happen. */
 export async function playScenario(lab: HostsLab, scenario: HostsScenario): Promise<PlayedScenario> {
   const roles = await untilSettled(lab, `before ${scenario.name}`)
   const play = scenario.cast(roles)
@@ -59,7 +59,8 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
     const rightful = soleOwner(ownership.ownersAtEnd) ?? roles.holder
     return { ...ownership, ...clientFigures(lab.client.attempts(), span, { changes, rightful }) }
   }
-  // Judged from the first boot on, so that a watch knows what went before; what it said of that was said then.
+  // Judged from the first boot on, so that each watch knows what happened before; violations from before this scenario
+  // were reported then.
   const violations = violationsOf(facts, { timing: defaultTiming, endMs, busy: true }).filter(
     ({ atMs }) => atMs >= faultAtMs,
   )

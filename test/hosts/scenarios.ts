@@ -1,4 +1,4 @@
-/** What real hosts go through, in the order in which they do. */
+/** What happens to real hosts, in this order. */
 import assert from 'node:assert/strict'
 import { instance, nodes, type LabNode } from '../lab/address-plan.ts'
 import {
@@ -23,9 +23,9 @@ import { powerOn, pullPower, reboot } from './power.ts'
 import { type HostsScenario } from './scenario.ts'
 import { clusterView } from './witness-word.ts'
 
-/** What keepalived takes (masterDownMs at priority 100), and time to notice on a busy machine. */
+/** What keepalived takes (masterDownMs at priority 100), plus time to notice on a busy machine. */
 const oneTakeoverMs = 5500
-/** A keepalived that ends says so: its peer waits for its skew time only. */
+/** A keepalived that ends announces it, so its peer waits only for its skew time. */
 const handedOverMs = 2000
 
 export const unitOf: Readonly<Record<HostName, string>> = {
@@ -110,7 +110,7 @@ export const hostDeath: HostsScenario = {
   }),
 }
 
-/** All three are without power; one node alone is back. Two of three votes it does not get. */
+/** All three are without power, and one node alone is back. It does not get two of three votes. */
 export const bootAlone: HostsScenario = {
   name: 'boot-alone',
   fault:
@@ -123,7 +123,7 @@ export const bootAlone: HostsScenario = {
     },
     faultMs: 8000,
     inFault: (lab) => {
-      assert.deepEqual(lab.owners(), [], 'a node that reaches nobody took the VIP')
+      assert.deepEqual(lab.owners(), [], 'a node that reaches nobody has taken the VIP')
       return nothing()
     },
     heal: async (lab) => {
@@ -135,7 +135,7 @@ export const bootAlone: HostsScenario = {
   }),
 }
 
-/** Until it is repaired the check asks the witness for the node. */
+/** Until the agent is repaired, the check asks the witness for the node. */
 export const crashLoop: HostsScenario = {
   name: 'agent-crash-loop',
   fault: 'the holder’s agent is killed, and its agent.yaml is broken: each start of it fails',
@@ -151,7 +151,7 @@ export const crashLoop: HostsScenario = {
     faultMs: 7000,
     inFault: async (lab) => {
       const restarts = Number(await property(lab, holder, 'NRestarts'))
-      assert.ok(restarts >= 3, `systemd started it ${restarts} times again only`)
+      assert.ok(restarts >= 3, `systemd restarted it only ${restarts} times`)
       assert.notEqual(await property(lab, holder, 'SubState'), 'running')
     },
     heal: async (lab) => {
@@ -190,7 +190,7 @@ export const diskFull: HostsScenario = {
   }),
 }
 
-/** No host's kernel clock is touched: all hosts share it with the real machine. */
+/** The kernel clock of the hosts is not changed, because they share it with the real machine. */
 export const wrongClocks: HostsScenario = {
   name: 'wrong-clocks',
   fault:
@@ -252,12 +252,12 @@ Environment=LD_PRELOAD=${preload} FAKETIME=${shift} FAKETIME_DONT_FAKE_MONOTONIC
 END`,
   )
   await lab.host(name).shell(`systemctl daemon-reload; systemctl restart ${unitOf[name]}`)
-  // That an agent runs its own log tells.
+  // An agent's own log shows that it runs.
   if (program === 'witness') lab.notes.note({ type: 'program', host, program, state: 'running' })
   await untilConnected(lab)
 }
 
-/** What the daemon's own log takes the time to be. */
+/** The time according to the daemon's own log. */
 async function hasWrongClock(lab: HostsLab, name: HostName): Promise<boolean> {
   const stamps = (await readJournal(lab.host(name), unitOf[name])).flatMap(({ atMs, text }) => {
     const stamp = /^\{.*"time":"([^"]+)"/.exec(text)?.[1]
@@ -266,7 +266,10 @@ async function hasWrongClock(lab: HostsLab, name: HostName): Promise<boolean> {
   return (stamps.at(-1) ?? 0) > 365 * 24 * 3_600_000
 }
 
-/** What the check says at another time where the agent left no permit: it has to ask the witness, with curl and TLS. */
+/**
+ * What the check answers at another wall-clock time if the agent left no permit, so that it has to ask the witness with
+ * curl and TLS.
+ */
 async function checkWithoutPermit(lab: HostsLab, node: LabNode, shift: string): Promise<string> {
   return lab.host(node).shell(`
     rm -rf /root/probe
@@ -283,7 +286,7 @@ export async function untilConnected(lab: HostsLab): Promise<void> {
     const view = await clusterView(lab.host('witness'))
     return view?.nodes.filter(({ connected }) => connected).length === nodes.length ? true : null
   })
-  // A vote that was asked for just now is on its way.
+  // A vote that was asked for only now may still be on its way.
   await pause(500)
 }
 

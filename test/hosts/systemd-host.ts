@@ -1,7 +1,7 @@
 /**
  * A booted host: systemd with everything it starts, in a systemd-nspawn container. Its case is a host of the lab
- * (../lab/namespace-host.ts): that holds the network card and the disk, which outlive a reboot and a loss of power, and it
- * ends when the runner does, however that ends, with all that ran and was mounted in it.
+ * (../lab/namespace-host.ts), which holds the network card and the disk: these outlive a reboot and a loss of power. It
+ * ends with the runner, however the runner ends, together with everything that ran or was mounted in it.
  */
 import { type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ import { type Switch } from '../lab/switch.ts'
 import { adminUser } from './base-image.ts'
 import { controlGroupName, enterControlGroup, removeControlGroup } from './control-group.ts'
 
-/** The disk is memory: it can be full, and no other test waits for it. */
+/** The disk is in memory, so it can be filled, and no other test waits for it. */
 const diskMiB = 512
 const rootFolder = '/run/root'
 const diskFolder = '/run/disk'
@@ -24,7 +24,7 @@ const rebootCode = 133
 
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** The journal has a disk of its own: a full disk is a fault to be watched, not one that blinds. */
+/** The journal has a disk of its own, because a full disk is a fault that must be observed. */
 const diskScript = (image: string, name: string): string => `
 mkdir -p ${diskFolder} ${rootFolder} /run/journal
 mount -t tmpfs -o mode=755,size=${diskMiB}m tmpfs ${diskFolder}
@@ -66,7 +66,7 @@ process.on('exit', () => {
 
 export class SystemdHost {
   readonly name: string
-  /** The case: network card and disk, but none of the host's processes. */
+  /** The case: it has network card and disk, but runs none of the host's processes. */
   readonly box: NamespaceHost
   readonly #options: SystemdHostOptions
   #power: Power | null = null
@@ -105,7 +105,7 @@ export class SystemdHost {
     await command('sh', ['-c', `cat "$0" > "/proc/${this.box.initPid}/root${rootFolder}$1"`, source, path])
   }
 
-  /** Plugs the cable in and boots; returns when systemd has started everything. */
+  /** Connects the cable and boots; returns when systemd has started everything. */
   async powerOn(): Promise<void> {
     await this.#options.wires.connect(this.box, this.#options.address)
     const nspawn = this.box.stream('sh', '-c', bootScript(this.name))
@@ -116,7 +116,7 @@ export class SystemdHost {
     const initPid = await until(`${this.name} has a systemd`, { withinMs: 20_000, everyMs: 20 }, () =>
       Promise.resolve(nspawn.exitCode === null ? initOf(nspawn) : 0),
     )
-    if (initPid === 0) throw new Error(`systemd-nspawn ended; its words are in ${this.name}/console.log`)
+    if (initPid === 0) throw new Error(`systemd-nspawn ended; its output is in ${this.name}/console.log`)
     this.#power = { nspawn, initPid, gone }
     await until(`${this.name} has booted`, { withinMs: 60_000, everyMs: 50 }, async () => {
       const { stdout } = await this.tryRun('systemctl', 'is-system-running')
@@ -124,17 +124,17 @@ export class SystemdHost {
     })
   }
 
-  /** Pulls the power and the cable at the same moment. The disk stays. */
+  /** Cuts the power and the cable at the same moment. The disk stays. */
   async pullPower(): Promise<void> {
     const { initPid, gone } = this.#assertPower()
-    // First the processes: the loss of carrier is nothing that they could still answer to.
+    // The processes first, so that they cannot react to the loss of the carrier.
     process.kill(initPid, 'SIGKILL')
     this.#power = null
     await Promise.all([this.#options.wires.setPort(this.name, 'down'), gone])
     await this.#removeCard()
   }
 
-  /** `systemctl reboot`, as the admin types it; returns when the host has booted again. */
+  /** `systemctl reboot`, as an admin types it; returns when the host has booted again. */
   async reboot(): Promise<void> {
     const { gone } = this.#assertPower()
     await this.tryRun('systemctl', 'reboot')
@@ -145,7 +145,7 @@ export class SystemdHost {
     await this.powerOn()
   }
 
-  /** Runs a program inside, as root. @throws CommandError when it exits non-zero. */
+  /** Runs a program inside, as root. @throws CommandError if it exits non-zero. */
   async run(program: string, ...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.tryRun(program, ...args)
     if (code !== 0)
@@ -164,7 +164,7 @@ export class SystemdHost {
     return command('nsenter', [...this.#inside(), 'sh', '-e'], { input: script, timeoutMs: 60_000 })
   }
 
-  /** What the admin types at a prompt of this host, and what programs ask the admin meanwhile. */
+  /** What the admin types at a prompt of this host, with the answers to what programs ask. */
   async type(line: string, input: string): Promise<CommandResult> {
     return tryCommand('nsenter', [...this.#inside(), 'runuser', '--login', adminUser, '--command', line], {
       input,
@@ -185,7 +185,7 @@ export class SystemdHost {
     removeControlGroup(controlGroupName(this.name))
   }
 
-  /** What the kernel remembers of the network goes with the power: addresses, and the firewall's rules. */
+  /** A loss of power also removes what the kernel knows of the network: addresses and firewall rules. */
   async #removeCard(): Promise<void> {
     await this.box.shell('ip link del eth0 2>/dev/null || true; nft flush ruleset')
   }
@@ -224,7 +224,7 @@ function childrenOf(pid: number): number[] {
       .filter(Boolean)
       .map(Number)
   } catch {
-    return [] // It ended meanwhile.
+    return [] // It ended in the meantime.
   }
 }
 

@@ -1,4 +1,7 @@
-/** The admin of the README: types its commands on the hosts, in its order, and carries the line of an invitation. */
+/**
+ * The admin of the README: types its commands on the hosts in the order of the README, and carries the invite from the
+ * witness to the node.
+ */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { adminUser } from './base-image.ts'
@@ -23,7 +26,7 @@ export class WalkThroughError extends Error {
   readonly code = 'walk-through'
 }
 
-/** The file that the README tells to copy to each host: in the admin's home, and no other version beside it. */
+/** The file that the README says to copy to each host, in the admin's home and without another version beside it. */
 export async function handOutPackage(lab: HostsLab, { path }: DebPackage): Promise<void> {
   const home = `/home/${adminUser}`
   for (const name of hostNames) {
@@ -51,14 +54,14 @@ export async function walkThrough(
   return done
 }
 
-/** What a person types while the command runs: the line of the invitation, and yes to apt. */
+/** What a person types while the command runs: the invite line, and yes for apt. */
 function inputOf({ host, line }: ReadmeStep, done: readonly Typed[]): string {
   if (!line.includes('witness-agent join')) return 'y\n'
   const invite = done.findLast(
     (typed) => typed.line.includes(`witnessctl invite`) && typed.line.includes(host),
   )
   const words = /^kw1\.\S+$/m.exec(invite?.output ?? '')?.[0]
-  if (words === undefined) throw new WalkThroughError(`${host} joins, but no invitation was printed for it`)
+  if (words === undefined) throw new WalkThroughError(`${host} joins, but no invite was printed for it`)
   return `${words}\n`
 }
 
@@ -72,7 +75,7 @@ async function type(lab: HostsLab, { host, line, lineNumber }: ReadmeStep, input
   return { host, line, output: `${stdout}${stderr}`, tookMs: Date.now() - beganAtMs }
 }
 
-/** `setup` that only shows says by 1 that there are lines to add, `doctor` that there are warnings (2: failures). */
+/** Exit code 1: `setup` without --apply found lines to add, `doctor` found warnings (2: failures). */
 function expectedCodes(line: string): readonly number[] {
   if (/witness-agent setup\s*$/.test(line)) return [1]
   return line.includes('witness-agent doctor') ? [0, 1] : [0]

@@ -1,11 +1,14 @@
-/** What the witness says of the cluster, asked as the admin asks it: with witnessctl on the witness host. */
+/** What the witness reports about the cluster, asked as an admin asks: with witnessctl on the witness host. */
 import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import { cluster, instance, nodes, type LabNode } from '../lab/address-plan.ts'
 import { nodeInstance } from '../lab/witness-api.ts'
 import { type HostsLab } from './hosts-lab.ts'
 import { type SystemdHost } from './systemd-host.ts'
 
-/** Null: the witness does not answer. Its exit code tells the level, so that any may come with an answer. */
+/**
+ * Null: the witness does not answer. The exit code shows the level of the verdict, so any exit code may come with an
+ * answer.
+ */
 export async function clusterView(witness: SystemdHost): Promise<ClusterView | null> {
   const { stdout } = await witness.tryRun('witnessctl', 'status', cluster, '--json')
   return stdout.startsWith('{') ? (JSON.parse(stdout) as ClusterView) : null
@@ -26,7 +29,7 @@ export interface Roles {
 }
 
 /**
- * Who holds and who stands by, where all is settled: one VIP, everybody connected, keepalived ready on both nodes.
+ * Who holds and who stands by, if everything is settled: one VIP, everybody connected, keepalived ready on both nodes.
  * Null: not settled.
  */
 export async function settledRoles(lab: HostsLab): Promise<Roles | null> {

@@ -1,22 +1,22 @@
 /**
  * What is seen of a cluster from outside, with one clock: by the simulator, which knows the truth, and by the lab,
- * which reads kernels, processes and the agents' own lines. The invariants judge by these facts alone.
+ * which reads kernels, processes and the agents' log lines. The invariants judge by these facts alone.
  */
 
-/** How a program is: `frozen` runs no code (SIGSTOP, a starved or paused host), `ended` is not there. */
+/** The state of a program: `frozen` runs no code (SIGSTOP, a starved or paused host), `ended` does not exist. */
 export type ProgramState = 'running' | 'frozen' | 'ended'
 export type ProgramName = 'agent' | 'keepalived' | 'witness'
 
 export type Fact =
-  /** The kernel of the node has the VIP, or no longer. */
+  /** The kernel of the node has the VIP, or no longer has it. */
   | { readonly type: 'vip'; readonly node: string; readonly held: boolean }
-  /** The node has the lease until then (true time), as it reckons itself; an instant that is past: no longer. */
+  /** The node has the lease until then (true time), by its own reckoning; if that time is past, it no longer has it. */
   | { readonly type: 'lease'; readonly node: string; readonly epoch: number; readonly untilMs: number }
   /** A voter's ballot is on disk. */
   | { readonly type: 'ballot'; readonly voter: string; readonly to: string; readonly epoch: number }
   /**
-   * A voter's vote is promised to the node until then (true time): given, renewed, or, where that instant is now, given back.
-   * `onDisk`: whether its ballot is.
+   * A voter's vote is promised to the node until then (true time): given, renewed, or, if that time is now, given back.
+   * `onDisk` says whether its ballot is on disk.
    */
   | {
       readonly type: 'promise'
@@ -26,7 +26,7 @@ export type Fact =
       readonly untilMs: number
       readonly onDisk: boolean
     }
-  /** A node tells the voters that it uses none of their votes, while its kernel has the VIP. */
+  /** A node reports to the voters that it uses none of their votes, while its kernel has the VIP. */
   | { readonly type: 'released-with-vip'; readonly node: string }
   | {
       readonly type: 'program'
@@ -35,16 +35,20 @@ export type Fact =
       readonly state: ProgramState
     }
   | { readonly type: 'fencing'; readonly node: string; readonly reason: string }
-  /** A node says that its fence is proved; what its kernel and its keepalived really are. */
+  /**
+   * A node reports that its fence is proved; the fields say in which state its kernel and its keepalived really are.
+   */
   | {
       readonly type: 'fence-proved'
       readonly node: string
       readonly vipHeld: boolean
       readonly keepalived: 'MASTER' | 'BACKUP' | 'FAULT' | 'INIT' | 'STOP' | 'absent'
     }
-  /** The witness tells a node to stop. */
+  /** The witness orders a node to stop. */
   | { readonly type: 'ordered'; readonly node: string }
-  /** One node holds, the other could take over at once, and everyone votes: what comes now is judged as from there. */
+  /**
+   * One node holds, the other could take over at once, and everyone votes. What follows is judged from this state on.
+   */
   | { readonly type: 'calm' }
   /** A fault begins or ends; `kind` is the catalogue's name. */
   | { readonly type: 'fault'; readonly kind: string; readonly where: string; readonly on: boolean }
@@ -56,9 +60,9 @@ export interface Timed {
   readonly fact: Fact
 }
 
-/** What an invariant has to say. */
+/** A violation that an invariant reports. */
 export interface Violation {
-  /** The name in docs/safety.md: S1 to S5, L1 to L5, E2, `rule` (the one rule). */
+  /** The name in docs/safety.md: S1 to S6, L1 to L5, E2, or `rule` (the one rule). */
   readonly invariant: string
   readonly atMs: number
   readonly text: string

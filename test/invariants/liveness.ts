@@ -5,11 +5,11 @@ import type { Fact, Timed, Violation } from './facts.ts'
 export interface LivenessSetting {
   readonly nodes: readonly { readonly name: string; readonly priority: number }[]
   readonly advertIntMs: number
-  /** What L1 leaves beside its bound for a host whose programs run late; default: a well one. */
+  /** What L1 allows beyond its bound because programs of the host run late; the default is for a healthy host. */
   readonly graceMs?: number
 }
 
-/** What one fault alone may cost; keepalived alone would not lose the VIP at all under the first kinds. */
+/** Faults that may cost no outage when they happen alone. */
 const costsNothing: ReadonlySet<string> = new Set([
   'vrrp-block',
   'vrrp-block-one-way',
@@ -29,7 +29,7 @@ const costsNothing: ReadonlySet<string> = new Set([
   'stop-hangs',
   'drill',
 ])
-/** Nobody is fenced for these alone. */
+/** Faults for which alone nobody may be fenced. */
 const disturbances: ReadonlySet<string> = new Set([
   'loss',
   'jitter',
@@ -43,24 +43,30 @@ const wellGraceMs = 250
 /** With `gate: strict`: from the end of the old promise until the new lease, one failed application included. */
 const applicationMs = 1700
 
-/** A host that comes back without what it had promised waits for its promises' end first. */
+/**
+ * After these faults a host comes back without knowing what it had promised, so it first waits until its promises have
+ * ended.
+ */
 const forgetting: ReadonlySet<string> = new Set(['disk-torn', 'disk-rollback'])
 
-/** What of these alone stops a keepalived starts it again: a drill, also one whose agent dies half way. */
+/**
+ * If only these faults stopped keepalived, the product itself starts it again: a drill, even if its agent dies half
+ * way.
+ */
 const bringsBack: ReadonlySet<string> = new Set([
   'drill',
   'drill-holder',
   'kill-agent',
   'kill-agent-in-fence',
 ])
-/** After these an admin may want keepalived to stay where it is. */
+/** After these faults an admin may want keepalived to stay stopped. */
 const adminsStops: ReadonlySet<string> = new Set(['stop-keepalived', 'leave'])
-/** A hold-down doubles with each fence of the last hour, and with each start that failed. */
+/** A hold-down doubles with each fence in the last hour, and with each start that failed. */
 const holdDownFirstMs = 5000
 const holdDownMostMs = 300_000
 const hourMs = 3_600_000
 
-/** Under these a heartbeat arrives later than it was sent. */
+/** Under these faults a heartbeat may arrive long after it was sent. */
 const holdsNewsBack: ReadonlySet<string> = new Set([
   'cut-link',
   'cut-one-way',
@@ -77,10 +83,10 @@ interface Episode {
   healedAtMs: number | null
   changes: number
   fences: number
-  /** Nodes that fenced themselves: those may be held down for longer. */
+  /** Nodes that fenced themselves, which may be held down for longer. */
   readonly fenced: Set<string>
   judgedL3: boolean
-  /** The cluster was calm when it began: what one fault costs is judged from there. */
+  /** The cluster was calm when the episode began; only then is the cost of a single fault judged. */
   readonly beganCalm: boolean
 }
 
@@ -88,7 +94,7 @@ export class LivenessWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
   readonly #held = new Set<string>()
-  /** Nodes whose keepalived is not there. */
+  /** Nodes whose keepalived does not run. */
   readonly #stopped = new Set<string>()
   readonly #fencedAtMs = new Map<string, readonly number[]>()
   /** Of this episode. */
@@ -129,7 +135,7 @@ export class LivenessWatch {
     else if (fact.type === 'calm') this.#calm = true
   }
 
-  /** Time passes: what had to have happened by now is judged. */
+  /** As time passes, judges what had to have happened by now. */
   pass(atMs: number): void {
     this.#nowMs = atMs
     const { healedAtMs, judgedL3 } = this.#episode
@@ -145,7 +151,7 @@ export class LivenessWatch {
       )
   }
 
-  /** L2: who was stopped on purpose and for a moment can take the VIP again. */
+  /** L2: a node that was stopped on purpose and for a moment can take the VIP again. */
   #judgeReturns(settledMs: number): void {
     const { faults, beganCalm, fenced } = this.#episode
     if (!beganCalm || !faults.every((fault) => bringsBack.has(fault.split(' ')[0] ?? ''))) return
@@ -153,11 +159,11 @@ export class LivenessWatch {
       if (!fenced.has(node))
         this.#violate(
           'L2',
-          `${settledMs.toFixed(0)} ms after ${faults.join(', ')} keepalived on ${node} is still stopped`,
+          `keepalived on ${node} is still stopped ${settledMs.toFixed(0)} ms after ${faults.join(', ')}`,
         )
   }
 
-  /** L3: who was fenced takes part again after its hold-down, whatever became of the agent that fenced it. */
+  /** L3: a node that was fenced takes part again after its hold-down, whatever happened to the agent that fenced it. */
   #judgeRejoins(healedAtMs: number, settledMs: number): void {
     const { faults, fenced } = this.#episode
     for (const node of this.#stopped) {
@@ -171,7 +177,7 @@ export class LivenessWatch {
       this.#missed.add(node)
       this.#violate(
         'L3',
-        `${Math.round(this.#nowMs - sinceMs)} ms after ${faults.join(', ')} and its last fence keepalived on ${node} is still stopped`,
+        `keepalived on ${node} is still stopped ${Math.round(this.#nowMs - sinceMs)} ms after ${faults.join(', ')} and its last fence`,
       )
     }
   }
@@ -200,7 +206,7 @@ export class LivenessWatch {
     const { faults, beganCalm } = this.#episode
     this.#episode.changes += 1
     const { changes } = this.#episode
-    // One where a fault begins, and one where it ends.
+    // One when a fault begins, and one when it ends.
     const mostChanges = 2 * faults.length
     if (beganCalm && changes > mostChanges)
       this.#violate('L4', `${changes} changes of holder for ${faults.length} faults (${faults.join(', ')})`)
@@ -224,7 +230,7 @@ export class LivenessWatch {
     if (lastedMs > mostMs + this.#graceMs)
       this.#violate(
         'L1',
-        `nobody had the VIP for ${Math.round(lastedMs)} ms under ${only} alone; ${Math.round(mostMs)} ms is the bound`,
+        `nobody had the VIP for ${Math.round(lastedMs)} ms under ${only} alone; the bound is ${Math.round(mostMs)} ms`,
       )
   }
 
@@ -244,7 +250,7 @@ export class LivenessWatch {
     }
   }
 
-  /** A host that boots is healed when its daemons are there. */
+  /** A host that boots has healed when its daemons run. */
   #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
     if (program === 'keepalived') {
       if (state === 'ended') this.#stopped.add(host)
@@ -263,16 +269,16 @@ export class LivenessWatch {
     if (!beganCalm) return
     if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
-    // Each fault's beginning and its end may cost one; more is a loop.
+    // The beginning and the end of each fault may cost one fence each; more is a loop.
     const mostFences = 2 * faults.length + 1
     if (this.#episode.fences > mostFences)
       this.#violate('L4', `${this.#episode.fences} fences for ${faults.length} faults (${faults.join(', ')})`)
   }
 
   /**
-   * The witness's news is as old as a heartbeat: whoever let go within that time can take the VIP again at once. What a
-   * mended path delivers at last is older, up to where a voter that is silent is given up; and such an order does no harm,
-   * as a node that has won the lease meanwhile does not obey it.
+   * What the witness knows is as old as a heartbeat, so a node that released the VIP within that time can take it again
+   * at once. What a repaired path delivers late is older, up to the time after which a silent voter is given up. Such
+   * an order does no harm, because a node that has won the lease in the meantime does not obey it.
    */
   #takeOrder({ node }: Fact & { type: 'ordered' }): void {
     if (!this.#held.has(node)) return
@@ -280,7 +286,7 @@ export class LivenessWatch {
     const freshMs = this.#nowMs - (heldBack ? silenceMs(this.#timing) : this.#timing.renewMs)
     const others = [...this.#letGoAtMs].filter(([other, atMs]) => other !== node && atMs >= freshMs)
     if (this.#held.size === 1 && others.length === 0)
-      this.#violate('L2', `${node} was told to stop while no other node had the VIP`)
+      this.#violate('L2', `${node} was ordered to stop while no other node had the VIP`)
   }
 }
 

@@ -1,49 +1,52 @@
 /**
- * What S1 and S4 rest on, judged before two nodes have a lease: each voter promises to one node at a time, over every crash;
- * a lease that is in use has a majority of promises behind it that last at least as long; a ballot is on disk before its
- * promise; what is given back is not in use any more; and a VIP does not outlive its node's lease (E2).
+ * What S1 and S4 rest on, judged before two nodes can have a lease: each voter promises to one node at a time, across
+ * every crash; a lease in use has a majority of promises behind it that last at least as long; a ballot is on disk
+ * before its promise; a vote that is given back is no longer in use; and a VIP does not outlive its node's lease (E2).
  */
 import type { Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
-/** What is left of arithmetic between clocks of different rates. */
+/** The rounding error of arithmetic between clocks of different rates. */
 const epsilonMs = 1
 /** How long a program may take to see what its kernel has. */
 const sightMs = 25
-/** An agent that was started or thawed sees first and decides then; its lease is as good as what it hears. */
+/** An agent that was just started or thawed needs this long to see its surroundings before its decisions are judged. */
 const settledMs = 3000
-/** SIGKILL's rung, with several runs of `ip`, and an agent that has just been started. */
+/** The longest time for the rung of SIGKILL with several runs of `ip`, in an agent that has just been started. */
 const orphanMs = 2000
 const majority = 2
 
 interface Promised {
   readonly to: string
-  /** Infinity: the voter left its vote there when it went. */
+  /** Infinity: the voter left its vote there when it was taken out of service. */
   readonly untilMs: number
 }
 
 interface Holder {
   vipSinceMs: number | null
-  /** Until when it uses its lease; an instant that is past: no longer. */
+  /** Until when it uses its lease; if that time is past, it uses none. */
   leaseUntilMs: number
   leaseEpoch: number
-  /** When the newest lease ends that it had since it got the VIP; null: it had none. */
+  /** When the newest lease ends that it has had since it got the VIP; null: it has had none. */
   lastLeaseEndMs: number | null
-  /** Since when keepalived is not there; null: it is. */
+  /** Since when keepalived does not run; null: it runs. */
   orphanedAtMs: number | null
-  /** Since when the agent and keepalived run; null: one does not. */
+  /** Since when the agent and keepalived have run; null: it does not run. */
   readonly runsSinceMs: { agent: number | null; keepalived: number | null }
 }
 
-/** Faults under which a fence may take longer than E2 leaves it, or instants say nothing. */
+/** Faults under which a fence may take longer than E2 allows, or under which times mean nothing. */
 const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'stop-hangs'])
-/** A disk that is older than its promises: docs/safety.md ("What is assumed") says what is not covered for T_g after. */
+/** A disk that is older than its promises; docs/safety.md says what is not covered for T_g after that. */
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
-/** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
+/**
+ * Faults that may cost a voter the record that it left its vote. It then uses its vote again, unless it hears the
+ * holder.
+ */
 const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
 /**
- * Somebody who has the node's key says what an older start of its agent said: a voter that was restarted since does not know
- * that another took its place (docs/safety.md, "What is left").
+ * Somebody who has the node's key replays messages of an earlier instance of its agent. A voter that was restarted
+ * since then does not know that this instance was replaced (docs/safety.md).
  */
 const impersonating: ReadonlySet<string> = new Set(['replay'])
 
@@ -52,16 +55,16 @@ export class PromiseWatch {
   readonly #violations: Violation[] = []
   readonly #promises = new Map<string, Promised>()
   readonly #holders = new Map<string, Holder>()
-  /** Until when the voter's earlier promises are not held against it. */
+  /** Until when a conflict with the voter's earlier promises is excused. */
   readonly #excusedUntilMs = new Map<string, number>()
   /** Voters whose disk no longer says that they left their vote. */
   readonly #lostStanding = new Set<string>()
-  /** Nodes that have kept a vote which was left with them; on a disk that is put back it is there again. */
+  /** Nodes that once kept a vote that was left with them. A disk that is rolled back may have it again. */
   readonly #keptOnce = new Set<string>()
   readonly #resurrecting = new Set<string>()
   readonly #impersonated = new Set<string>()
   readonly #restarted = new Set<string>()
-  /** Nodes whose agent lost its state file, the plan with it: it does nothing before it has reached the witness. */
+  /** Nodes whose agent lost its state file and the plan in it. It does nothing before it has reached the witness. */
   readonly #withoutPlan = new Set<string>()
   #promisesChanged = false
   readonly #givenBack: { readonly voter: string; readonly to: string; readonly epoch: number }[] = []
@@ -119,7 +122,7 @@ export class PromiseWatch {
 
   #takePromise({ voter, to, epoch, untilMs, onDisk }: Fact & { type: 'promise' }): void {
     this.#withoutPlan.delete(voter)
-    if (!onDisk) this.#violate('S4', `${voter} gave epoch ${epoch} to ${to}, and its disk does not say so`)
+    if (!onDisk) this.#violate('S4', `${voter} gave epoch ${epoch} to ${to} without having that on disk`)
     const before = this.#promises.get(voter)
     if (
       before !== undefined &&
@@ -140,13 +143,16 @@ export class PromiseWatch {
     this.#promisesChanged = true
   }
 
-  /** Who has neither lease nor VIP uses no vote: its own may be given away by an agent that started anew. */
+  /** A node that has neither the lease nor the VIP uses no vote, so its restarted agent may give its own vote away. */
   #hasLetGo(node: string): boolean {
     const { vipSinceMs, leaseUntilMs } = this.#holder(node)
     return vipSinceMs === null && leaseUntilMs <= this.#nowMs
   }
 
-  /** What changed in one instant is judged when it is over: who gives a vote back stops using it in the same turn. */
+  /**
+   * Judges what changed in one instant when that instant is over, because a node that gives a vote back stops using it
+   * in the same turn.
+   */
   #checkLeases(): void {
     if (!this.#promisesChanged) return
     this.#promisesChanged = false
@@ -154,7 +160,10 @@ export class PromiseWatch {
       const { leaseUntilMs, leaseEpoch } = this.#holder(to)
       if (this.#impersonated.has(to) && this.#restarted.has(voter)) continue
       if (leaseUntilMs > this.#nowMs && leaseEpoch === epoch)
-        this.#violate('S1', `${voter} took back its vote for ${to} (epoch ${epoch}), which is in use there`)
+        this.#violate(
+          'S1',
+          `${voter} took back its vote for ${to} (epoch ${epoch}) while ${to} still uses it`,
+        )
     }
     for (const [node, { leaseUntilMs }] of this.#holders)
       if (leaseUntilMs > this.#nowMs) this.#checkSupport(node, leaseUntilMs)
@@ -170,7 +179,7 @@ export class PromiseWatch {
     this.#checkSupport(node, untilMs)
   }
 
-  /** Who uses a lease has the votes, for at least as long. */
+  /** A node that uses a lease has the votes for at least as long. */
   #checkSupport(node: string, leaseUntilMs: number): void {
     if (this.#resurrecting.has(node)) return
     const behind = [...this.#promises].filter(
@@ -180,7 +189,7 @@ export class PromiseWatch {
     if (behind.length < majority)
       this.#violate(
         'S1',
-        `${node} uses a lease for another ${Math.round(leaseUntilMs - this.#nowMs)} ms, promised for so long by ${behind.map(([voter]) => voter).join() || 'nobody'}`,
+        `${node} uses a lease for another ${Math.round(leaseUntilMs - this.#nowMs)} ms, but only ${behind.map(([voter]) => voter).join() || 'nobody'} promised a vote for that long`,
       )
   }
 
@@ -195,7 +204,7 @@ export class PromiseWatch {
     holder.lastLeaseEndMs = held && holder.leaseUntilMs > this.#nowMs ? holder.leaseUntilMs : null
   }
 
-  /** E2: where agent and keepalived run, the VIP is gone when the lease that it was held under ends. */
+  /** E2: if agent and keepalived run, the VIP is gone when the lease ends under which it was held. */
   #checkOutlived(node: string, { vipSinceMs, lastLeaseEndMs, runsSinceMs }: Holder): void {
     if (vipSinceMs === null || lastLeaseEndMs === null || lastLeaseEndMs > this.#nowMs) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, runsSinceMs.keepalived ?? Infinity)
@@ -203,19 +212,19 @@ export class PromiseWatch {
     if (!wasWell || this.#isHampered || lastLeaseEndMs < this.#hamperedUntilMs) return
     this.#violate(
       'E2',
-      `${node} had the VIP for ${(this.#nowMs - lastLeaseEndMs).toFixed(1)} ms more when its lease had ended`,
+      `${node} still had the VIP ${(this.#nowMs - lastLeaseEndMs).toFixed(1)} ms after its lease had ended`,
     )
   }
 
-  /** gate: strict: where agent and keepalived run, keepalived becomes MASTER under a lease or not at all. */
+  /** gate: strict: if agent and keepalived run, keepalived becomes MASTER under a lease or not at all. */
   #checkGate(node: string, { leaseUntilMs, runsSinceMs }: Holder): void {
     if (this.#timing.gate !== 'strict' || leaseUntilMs > this.#nowMs || this.#isHampered) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, runsSinceMs.keepalived ?? Infinity)
     if (wellSinceMs + settledMs <= this.#nowMs)
-      this.#violate('S2', `${node} got the VIP without a lease, in spite of gate: strict`)
+      this.#violate('S2', `${node} got the VIP without a lease, despite gate: strict`)
   }
 
-  /** The one rule: where the agent runs, a VIP that a dead keepalived left behind does not stay. */
+  /** The one rule: if the agent runs, a VIP that a dead keepalived left behind does not stay. */
   #checkOrphan(node: string, { vipSinceMs, orphanedAtMs, runsSinceMs }: Holder): void {
     if (vipSinceMs === null || orphanedAtMs === null || this.#isHampered) return
     if (this.#withoutPlan.has(node)) return
@@ -224,7 +233,7 @@ export class PromiseWatch {
     if (stayedMs > orphanMs)
       this.#violate(
         'rule',
-        `${node} had the VIP for ${Math.round(stayedMs)} ms more when its keepalived was dead`,
+        `${node} still had the VIP ${Math.round(stayedMs)} ms after its keepalived had died`,
       )
   }
 
@@ -244,7 +253,10 @@ export class PromiseWatch {
     if (vipSinceMs === null || runsSinceMs.agent === null) return
     const heldMs = this.#nowMs - vipSinceMs
     if (heldMs < sightMs || this.#nowMs - runsSinceMs.agent < sightMs) return
-    this.#violate('S5', `${node} gave its votes back with the VIP in its kernel for ${heldMs.toFixed(0)} ms`)
+    this.#violate(
+      'S5',
+      `${node} gave its votes back although its kernel had had the VIP for ${heldMs.toFixed(0)} ms`,
+    )
   }
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {

@@ -1,12 +1,12 @@
 /**
- * S1 to S5 of docs/safety.md, judged from facts (facts.ts) as they come. S6 is about bytes of strangers, which have no
- * place among facts: the protocol's and the transport's own tests stand for it.
+ * S1 to S5 of docs/safety.md, judged from facts (facts.ts) as they come. S6 is about bytes that strangers send, which
+ * are not among the facts; the tests of the protocol and of the transport cover it.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import { holderPermitMs, permitMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, ProgramState, Timed, Violation } from './facts.ts'
 
-/** What one clock cannot tell: reading grain of the hosts' clocks, and how late programs run on a host that is well. */
+/** What one clock cannot resolve: the resolution of the hosts' clocks, and how late programs run on a healthy host. */
 const graceMs = 25
 interface NodeSeen {
   vipHeld: boolean
@@ -15,24 +15,24 @@ interface NodeSeen {
   keepalived: { readonly state: ProgramState; readonly sinceMs: number }
 }
 
-/** What was the matter while two nodes had the VIP: which bound there is. */
+/** What was wrong while two nodes had the VIP, which decides the bound that applies. */
 type Hindrance =
-  /** Every agent runs, and did for long enough to have heard the others: S2. */
+  /** Every agent runs, and has run long enough to have heard the others: S2. */
   | 'none'
   /** An agent is dead or frozen, or a host's clock, disk or commands fail: S3. */
   | 'hampered'
-  /** A node without a running agent and without a running keepalived, which would ask the check: only power helps. */
+  /** A node runs neither its agent nor a keepalived that would run the check, so only power fencing helps. */
   | 'helpless'
 const grades: readonly Hindrance[] = ['none', 'hampered', 'helpless']
 
 interface Overlap {
   readonly sinceMs: number
   readonly hindrance: Hindrance
-  /** How long one had the lease already while the link between the nodes was cut. */
+  /** For how long one node had already had the lease while the link between the nodes was cut. */
   readonly foreseenForMs: number
 }
 
-/** Faults that no program's state shows, and under which S2's bound does not hold. */
+/** Faults that do not show in the state of any program, and under which the bound of S2 does not apply. */
 const hampering: ReadonlySet<string> = new Set([
   'clock-jump',
   'stop-fails',
@@ -54,9 +54,9 @@ export class SafetyWatch {
   readonly #ballots = new Map<string, { readonly to: string; readonly epoch: number }>()
   readonly #leases = new Map<number, string>()
   #highestLease = 0
-  /** A disk lost what it had said: epochs go on from what the others know (docs/safety.md, "What is assumed"). */
+  /** A disk lost what was on it, so epochs continue from what the others know (docs/safety.md). */
   #forgot = false
-  /** Voters whose disk has lost what it had said since the newest lease was won. */
+  /** Voters whose disk has lost its content since the newest lease was won. */
   readonly #oblivious = new Set<string>()
   #overlap: Overlap | null = null
   #partedSinceMs: number | null = null
@@ -106,7 +106,7 @@ export class SafetyWatch {
     }
   }
 
-  /** Nobody looks any more: an overlap that still lasts is judged by what was seen of it. */
+  /** Ends the watch: an overlap that still lasts is judged by what was seen of it. */
   end(atMs: number): void {
     this.#nowMs = atMs
     if (this.#overlap !== null) this.#endOverlap(this.#overlap)
@@ -139,7 +139,10 @@ export class SafetyWatch {
       }
   }
 
-  /** A cut link shows to the node without the lease by what the witness says of the other: that takes a holder. */
+  /**
+   * The node without the lease recognises a cut link by what the witness says about the other node, which requires a
+   * holder.
+   */
   #foreseenForMs(): number {
     if (this.#partedSinceMs === null) return 0
     const leasedSinceMs = [...this.#nodes.values()].map(({ lease }) =>
@@ -148,7 +151,7 @@ export class SafetyWatch {
     return Math.max(0, this.#nowMs - Math.max(this.#partedSinceMs, Math.min(...leasedSinceMs)))
   }
 
-  /** What is the matter now; what was mended lately still is. */
+  /** What is wrong now; what was repaired only a moment ago still counts. */
   #hindrance(): Hindrance {
     const settledMs = this.#timing.reserveMs + this.#timing.checkMs
     let worst: Hindrance = 'none'
@@ -173,28 +176,29 @@ export class SafetyWatch {
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
     const { claimMs, handoverMs, releaseMs, renewMs, checkMs } = this.#timing
     const text = `two nodes had the VIP for ${lastedMs.toFixed(1)} ms`
-    // A keepalived that stood still while it was allowed may promote itself before it reads that it no longer is.
+    // A keepalived that was frozen while it was allowed to be MASTER may promote itself before it reads that it no
+    // longer is.
     const strictMostMs = hindrance === 'hampered' ? releaseMs : 0
     if (this.#timing.gate === 'strict' && hindrance !== 'helpless' && lastedMs > strictMostMs)
-      return this.#violate(hindrance === 'none' ? 'S2' : 'S3', `${text}, in spite of gate: strict`)
+      return this.#violate(hindrance === 'none' ? 'S2' : 'S3', `${text}, despite gate: strict`)
     switch (hindrance) {
       case 'helpless':
         return
       case 'hampered': {
-        // C plus the permit's length, and what is left of the way: the check's own question, the ladder.
+        // C plus the length of the permit, plus what follows: the check's own question and the ladder.
         const longestPermitMs = Math.max(permitMs(this.#timing), holderPermitMs(this.#timing))
         const mostMs = checkMs + longestPermitMs + checkMs + releaseMs
-        if (lastedMs > mostMs + graceMs) this.#violate('S3', `${text}; ${mostMs} ms is the bound`)
+        if (lastedMs > mostMs + graceMs) this.#violate('S3', `${text}; the bound is ${mostMs} ms`)
         return
       }
       case 'none': {
         if (foreseenForMs >= 4 * renewMs)
           return this.#violate(
             'S2',
-            `${text}, though their link was cut ${Math.round(foreseenForMs)} ms before`,
+            `${text}, although the link between them had been cut ${Math.round(foreseenForMs)} ms earlier`,
           )
         const mostMs = Math.max(claimMs, handoverMs) + releaseMs
-        if (lastedMs > mostMs + graceMs) this.#violate('S2', `${text}; ${mostMs} ms is the bound`)
+        if (lastedMs > mostMs + graceMs) this.#violate('S2', `${text}; the bound is ${mostMs} ms`)
         return
       }
       default:
@@ -222,15 +226,18 @@ export class SafetyWatch {
   #checkEpochOfLease(node: string, epoch: number): void {
     const earlier = this.#leases.get(epoch)
     if (earlier !== undefined && earlier !== node)
-      this.#violate('S4', `epoch ${epoch} was ${earlier}'s and is now ${node}'s`)
+      this.#violate('S4', `epoch ${epoch} belonged to ${earlier} and now belongs to ${node}`)
     if (earlier === undefined && epoch < this.#highestLease && !this.#forgot)
-      this.#violate('S4', `${node} has the lease under epoch ${epoch}, after epoch ${this.#highestLease}`)
+      this.#violate(
+        'S4',
+        `${node} has the lease under epoch ${epoch}, although there was a lease under epoch ${this.#highestLease}`,
+      )
     this.#oblivious.clear()
     this.#leases.set(epoch, node)
     this.#highestLease = Math.max(this.#highestLease, epoch)
   }
 
-  /** A ballot that was lost with its disk may be written again: the same promise to the same node. */
+  /** A ballot that was lost with its disk may be written again, as the same promise to the same node. */
   #takeBallot({ voter, to, epoch }: Fact & { type: 'ballot' }): void {
     const before = this.#ballots.get(voter)
     this.#ballots.set(voter, { to, epoch })
@@ -253,17 +260,17 @@ export class SafetyWatch {
     if (vipHeld || !isDown)
       this.#violate(
         'S5',
-        `${node} proved its fence with the VIP ${vipHeld ? 'held' : 'gone'} and keepalived ${keepalived}`,
+        `${node} reported its fence as proved with the VIP ${vipHeld ? 'held' : 'gone'} and keepalived ${keepalived}`,
       )
   }
 
   #forget(voter: string): void {
     this.#forgot = true
-    // What a disk forgot its voter may write again; that no lease comes of it is judged by the leases.
+    // A voter may write again what its disk forgot; whether a wrong lease results is judged by the leases.
     this.#ballots.delete(voter)
     this.#oblivious.add(voter)
     if (this.#oblivious.size < voters) return
-    // Nobody is left who could know which epochs there were.
+    // Nobody is left that could know which epochs there were.
     this.#leases.clear()
     this.#highestLease = 0
   }

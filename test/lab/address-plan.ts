@@ -1,4 +1,4 @@
-/** Names and addresses of a lab. Several labs run side by side: each has namespaces of its own. */
+/** Names and addresses of a lab. Several labs can run in parallel, because each has namespaces of its own. */
 export const nodes = ['lb01', 'lb02'] as const
 export type LabNode = (typeof nodes)[number]
 export const hosts = [...nodes, 'witness', 'client'] as const

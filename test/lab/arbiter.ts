@@ -1,3 +1,3 @@
-/** Who settles split brain in a run: the product, or nobody (keepalived alone, for comparison). */
+/** Who resolves split brain in a run: the product, or nobody (keepalived alone, for comparison). */
 export const arbiters = ['witness', 'none'] as const
 export type Arbiter = (typeof arbiters)[number]

@@ -1,4 +1,4 @@
-/** What an attacker of the lab is told to do: bounded in time, and from one address of its own. */
+/** What an attacker of the lab does, for a limited time and from one address of its own. */
 export const attackKinds = [
   'storm',
   'handshakes',
@@ -28,14 +28,14 @@ export interface Attack {
   readonly target: { readonly host: string; readonly port: number }
   /** One of the attacker's own. */
   readonly from: string
-  /** Connections at a time, or in a second for a storm. */
+  /** Connections at the same time; for a storm, connections per second. */
   readonly many: number
   readonly lastsMs: number
   /** A folder with `identity.pem`; null: no certificate. */
   readonly identity: string | null
-  /** Who the attacker is, or says it is. */
+  /** Who the attacker is, or claims to be. */
   readonly as: { readonly cluster: string; readonly node: string }
 }
 
-/** What came of it, by outcome. */
+/** How many attempts had each outcome. */
 export type AttackCount = Readonly<Record<string, number>>

@@ -1,4 +1,4 @@
-/** Nothing of a lab outlives its runner, however that ends. */
+/** Nothing of a lab outlives its runner, however the runner ends. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -98,7 +98,7 @@ function namespacesOf(pid: string): string[] {
     try {
       return [readlinkSync(`/proc/${pid}/ns/${kind}`)]
     } catch {
-      return [] // It ended meanwhile.
+      return [] // It ended in the meantime.
     }
   })
 }

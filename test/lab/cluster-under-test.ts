@@ -35,13 +35,13 @@ export interface ClusterSetup {
   readonly tracked: boolean
   readonly stopCommand: StopCommand
   readonly gate: Timing['gate']
-  /** Whether the agents are told to watch the gateway. */
+  /** Whether the agents are configured to watch the gateway. */
   readonly gateway: boolean
   /** Nodes of other clusters that this witness has enrolled; they are programs on the client's host. */
   readonly guests: readonly { readonly cluster: string; readonly node: string; readonly address: string }[]
 }
 
-/** What a scenario has where it does not say otherwise. */
+/** The defaults for what a scenario does not specify. */
 export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
   preempt: false,
   tracked: true,
@@ -118,7 +118,7 @@ export class ClusterUnderTest {
     return host
   }
 
-  /** @throws Error when a host ended that nobody killed: the lab is broken then, not the product. */
+  /** @throws Error if a host ended that nobody killed, because then the lab is broken, not the product. */
   assertAlive(): void {
     for (const host of this.#hosts.values())
       if (!host.isAlive) throw new Error(`host ${host.name} ended although nobody killed it`)
@@ -173,7 +173,7 @@ export class ClusterUnderTest {
     this.#noteProgram('witness', 'witness', 'running')
   }
 
-  /** That it runs its own log tells: a start takes its time on a busy machine. */
+  /** Its own log shows that it runs, because a start may take long on a busy machine. */
   async startAgent(node: LabNode): Promise<void> {
     if (!this.#hasWitness) return
     await this.host(node).daemon({
@@ -230,7 +230,7 @@ export class ClusterUnderTest {
     await this.host('witness').signal('witnessd', 'KILL')
   }
 
-  /** Witness and agents, in the everyday order: they know each other before keepalived starts. */
+  /** Starts witness and agents in the usual order, so that they know each other before keepalived starts. */
   async startProduct(): Promise<void> {
     if (!this.#hasWitness) return
     await this.startWitness()
@@ -243,7 +243,7 @@ export class ClusterUnderTest {
     )
   }
 
-  /** Pulls every plug and removes the lab's folder, unless that is to be kept. */
+  /** Powers every host off and removes the lab's folder, unless it is to be kept. */
   async remove(): Promise<void> {
     const all = [...this.#hosts.values(), ...(this.#switchHost === null ? [] : [this.#switchHost])]
     this.#hosts.clear()
@@ -252,7 +252,7 @@ export class ClusterUnderTest {
     this.#folder.remove()
   }
 
-  /** What hampers is noted before it can have happened, what frees when it has. */
+  /** Notes an act that hampers the product before it happens, and one that frees it after it has happened. */
   async #around(
     node: LabNode,
     program: ProgramName,

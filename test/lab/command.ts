@@ -37,7 +37,7 @@ export function tryCommand(
   })
 }
 
-/** @throws CommandError with the program's own words when it exits non-zero. */
+/** @throws CommandError with the program's output if it exits non-zero. */
 export async function command(
   program: string,
   args: readonly string[],

@@ -1,4 +1,4 @@
-/** witness.yaml and agent.yaml of a lab, as docs/operating/options.md tells an admin to write them. */
+/** witness.yaml and agent.yaml of a lab, as docs/operating/options.md describes them for an admin. */
 import { type Timing } from '../../shared/core/timing.ts'
 import { cluster, gatewayAddress, witnessUrl, type LabNode } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'
@@ -20,7 +20,7 @@ clusters:
 `
 }
 
-/** @param options.gateway whether the operator named a gateway for the agent to watch */
+/** @param options.gateway whether the agent has a gateway to watch */
 export function agentConfig(node: LabNode, options: { gateway: boolean }): string {
   const service = serviceCommands(node)
   return `cluster: ${cluster}

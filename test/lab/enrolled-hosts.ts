@@ -1,6 +1,6 @@
 /**
- * A witness's authority and registry, and what enrolment leaves on the nodes, written before any host boots: what `invite`
- * and `join` do one after the other (test/hosts plays these) is done at once here.
+ * A witness's authority and registry, and what enrolment leaves on the nodes, written before any host boots. What
+ * `invite` and `join` do step by step (test/hosts runs these) is done here in one go.
  */
 import { join } from 'node:path'
 import { Authority } from '../../server/registry/authority.ts'

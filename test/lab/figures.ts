@@ -1,4 +1,4 @@
-/** Many runs of a scenario in few numbers: median, least, most. */
+/** Summarises many runs of a scenario: median, least, most. */
 import { type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type MeasuredRun, type PhaseFigures } from './measured-run.ts'
@@ -52,7 +52,7 @@ export function figureOf(values: readonly number[]): Figure {
   return { median: grain(median), min: grain(at(0)), max: grain(at(sorted.length - 1)) }
 }
 
-/** A tenth of a millisecond is the most that is meant. */
+/** A tenth of a millisecond is as precise as the figures are. */
 function grain(value: number): number {
   return Math.round(value * 10) / 10
 }

@@ -1,4 +1,7 @@
-/** What attackers on the network do to everybody else, one after the other: these measure time. Needs root. */
+/**
+ * What attackers on the network do to everybody else. The scenarios run one after the other, because they measure time.
+ * Needs root.
+ */
 import assert from 'node:assert/strict'
 import { sweepAbandonedFolders } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
@@ -8,8 +11,9 @@ import type { Scenario } from './scenario.ts'
 import { hostileNetworks, isAboutTime } from './scenarios/hostile-network.ts'
 
 /**
- * A bound of time is missed by chance where a processor is taken away for half a second: one that is missed is said, and
- * looked at again; missed in each of so many runs it is broken. All else is broken at once.
+ * A bound on time can be missed by chance if the machine takes a processor away for half a second. A bound that is
+ * missed is reported and tried again; if it is missed in this many runs, it is broken. Everything else is broken at
+ * once.
  */
 const runsForTime = 3
 

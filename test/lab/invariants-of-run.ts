@@ -1,4 +1,4 @@
-/** The invariants of docs/safety.md over the facts of one run. */
+/** The invariants of docs/safety.md, applied to the facts of one run. */
 import type { Timing } from '../../shared/core/timing.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { LivenessWatch } from '../invariants/liveness.ts'
@@ -7,14 +7,14 @@ import { nodes } from './address-plan.ts'
 import { advertIntervalMs, priorities } from './keepalived-config.ts'
 
 /**
- * On a busy machine a handover may go wrong and cost a fence and the other node's skew time. That is the bench's to
- * judge, as every bound on time.
+ * On a busy machine a handover may go wrong and cost a fence and the other node's skew time. The bench judges that, as
+ * it does every bound on time.
  */
 const busyGraceMs = 1000
 
 /**
- * @param facts in time order, until `endMs`, when nobody looked any more
- * @param options.busy the machine is shared with other tests: programs run late
+ * @param facts in time order, until `endMs`, when the observation ended
+ * @param options.busy the machine is shared with other tests, so programs run late
  */
 export function violationsOf(
   facts: readonly Timed[],

@@ -4,7 +4,7 @@ import { type Arbiter } from './arbiter.ts'
 /** lb01 is the one that keepalived prefers. */
 export const priorities: Readonly<Record<LabNode, number>> = { lb01: 150, lb02: 100 }
 
-/** advert_int: keepalived begins with the first advert when it takes the VIP. */
+/** advert_int; keepalived sends the first advert when it takes the VIP. */
 export const advertIntervalMs = 1000
 
 /** Where the agent and keepalived meet; as on a real host. */

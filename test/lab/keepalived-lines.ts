@@ -1,6 +1,6 @@
 /**
- * keepalived's own log as a witness of its state. Its stamps have whole seconds (v2.2.7, `--log-console`), so of two
- * things in one second only the order is known.
+ * keepalived's own log as a witness of its state. Its timestamps have whole seconds (v2.2.7, `--log-console`), so of
+ * two events in one second only the order is known.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { instance } from './address-plan.ts'
@@ -18,7 +18,7 @@ const secondLong = 1000
 const line = /^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d \d{4}): (.*)$/
 const entering = new RegExp(String.raw`^\(${instance}\) Entering (MASTER|BACKUP|FAULT) STATE`)
 
-/** What a line of its log, without the stamp, says of the instance; null: nothing. */
+/** What a line of its log, without the timestamp, says about the instance; null: nothing. */
 export function saidBy(words: string): KeepalivedLine['says'] | null {
   const state = entering.exec(words)?.[1]
   if (state === 'MASTER' || state === 'BACKUP' || state === 'FAULT') return state
@@ -26,7 +26,7 @@ export function saidBy(words: string): KeepalivedLine['says'] | null {
   return words.startsWith('Stopped') ? 'STOP' : null
 }
 
-/** The stamps are in the time zone of the host that wrote them. */
+/** The timestamps are in the time zone of the host that wrote them. */
 export function parseKeepalivedLines(text: string): readonly KeepalivedLine[] {
   return text.split('\n').flatMap((each): KeepalivedLine[] => {
     const [, stamp = '', words = ''] = line.exec(each) ?? []
@@ -41,7 +41,7 @@ export function readKeepalivedLines(path: string): readonly KeepalivedLine[] {
   return existsSync(path) ? parseKeepalivedLines(readFileSync(path, 'utf8')) : []
 }
 
-/** Every state that the instance may have been in at that instant, the latest first; empty: it was never there. */
+/** Every state that the instance may have been in at that time, the latest first; empty: it did not exist. */
 export function statesAt(
   lines: readonly KeepalivedLine[],
   atMs: number,
@@ -54,9 +54,12 @@ export function statesAt(
     .reverse()
 }
 
-/** Whether a keepalived that was there goes on after that instant: it says something before another one starts. */
+/**
+ * Whether a keepalived that existed at that time continued after it, which shows if it logs something before another
+ * one starts.
+ */
 export function livesOnAfter(lines: readonly KeepalivedLine[], atMs: number): boolean {
-  // After a drill the next one starts in the same second: what speaks later is that one.
+  // After a drill the next one starts in the same second, so later lines come from that one.
   const replaced = lines.some(
     ({ secondMs, says }, index) =>
       says === 'starts' &&

@@ -1,6 +1,6 @@
 /**
- * keepalived as a service of a lab host: two scripts that do what systemd does for Debian's unit. The agent's
- * startCommand and stopCommand are these, and so is the admin of the lab.
+ * keepalived as a service of a lab host: two scripts that do what systemd does for Debian's unit. They are the agent's
+ * startCommand and stopCommand, and the admin of the lab uses them too.
  */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,14 +10,14 @@ export const pidFile = '/run/keepalived.pid'
 export const vrrpPidFile = '/run/keepalived_vrrp.pid'
 
 /**
- * How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns, `kills its agent` does its
- * work when it has killed, the first time, the agent that runs it.
+ * How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns, `kills its agent`
+ * does its work after it has killed the agent that runs it, the first time only.
  */
 export type StopCommand = 'works' | 'fails' | 'hangs' | 'kills its agent'
 
-/** There while a stop is under way. */
+/** Exists while a stop is under way. */
 const stopping = '/run/keepalived.stopping'
-/** There when a stop command has killed its agent. */
+/** Exists once a stop command has killed its agent. */
 export const agentKilled = '/run/agent-killed'
 
 const running = `running() { [ -s ${pidFile} ] && kill -0 "$(cat ${pidFile})" 2>/dev/null; }`
@@ -135,7 +135,7 @@ export async function signalKeepalived(host: NamespaceHost, signal: 'KILL' | 'ST
   await host.run('sh', `${labMount}/${host.name}/${scripts.signal}`, signal)
 }
 
-/** Whether keepalived has a process on the host; stopped ones count. */
+/** Whether keepalived has a process on the host; stopped processes count. */
 export async function keepalivedRuns(host: NamespaceHost): Promise<boolean> {
   const { stdout } = await host.tryRun('sh', '-c', 'cat /proc/[0-9]*/comm | grep -c "^keepalived"')
   return Number(stdout) > 0

@@ -1,4 +1,4 @@
-/** Real keepalived as it is on this machine, against the simulator's model of it: another version is noticed here. */
+/** Compares the keepalived of this machine with the simulator's model of it, so that a different version is noticed. */
 import assert from 'node:assert/strict'
 import { compareWithTrace } from '../sim/watch/trace-comparison.ts'
 import { replay } from '../sim/run/trace-replay.ts'
@@ -6,7 +6,10 @@ import { recordTrace } from './keepalived-trace.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { traceScenario } from './trace-command.ts'
 
-/** A machine that runs the tests may be busy: less than any of keepalived's times, the shortest a skew of 414 ms. */
+/**
+ * A machine that runs tests may be busy. This is less than any of keepalived's times, of which the shortest is a skew
+ * of 414 ms.
+ */
 const toleranceMs = 200
 
 describe('keepalived on this machine', function () {
@@ -14,7 +17,7 @@ describe('keepalived on this machine', function () {
 
   before(() => assertPrerequisites())
 
-  it('does what the simulator believes of it', async () => {
+  it('does what the simulator assumes', async () => {
     const traces = await Promise.all(
       ['bar-master', 'delete-vip'].map((name) => recordTrace(traceScenario(name))),
     )

@@ -1,6 +1,6 @@
 /**
- * Records what two real keepalived do, without any arbiter, when something is done to them. Inputs reach them by the
- * shortest way from this process (signals by process id, files through /proc), so that their times are theirs.
+ * Records what two real keepalived do, without any arbiter, when something is done to them. Inputs reach them in the
+ * shortest way from this process (signals by process id, files through /proc), so that the recorded times are accurate.
  */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -61,7 +61,7 @@ export async function recordTrace(scenario: TraceScenario): Promise<KeepalivedTr
 export async function keepalivedVersion(): Promise<string> {
   const { stdout, stderr } = await tryCommand('keepalived', ['--version'])
   const version = /Keepalived v(\d+\.\d+\.\d+)/.exec(stdout + stderr)?.[1]
-  if (version === undefined) throw new Error('keepalived --version says no version')
+  if (version === undefined) throw new Error('keepalived --version shows no version')
   return version
 }
 
@@ -94,7 +94,7 @@ export class TraceRun {
     await Promise.all(all.map((host) => host.end()))
   }
 
-  /** `systemctl start`; the instant is that of the program's start, as far as its log shows. */
+  /** `systemctl start`; the recorded time is that of the program's start, as its log shows it. */
   async start(...nodes: TraceNode[]): Promise<void> {
     await Promise.all(
       nodes.map(async (node) => {
@@ -132,7 +132,10 @@ export class TraceRun {
     await host.end()
   }
 
-  /** Before keepalived starts this is how the file is found; it is no input of the trace's time then, but of its begin. */
+  /**
+   * Before keepalived starts, this decides how it finds the file; the input then counts from the beginning of the
+   * trace.
+   */
   bar(node: TraceNode): void {
     this.#did(node, 'bar')
     writeFileSync(this.#inside(node, traceBar), '1\n')
@@ -149,7 +152,7 @@ export class TraceRun {
     writeFileSync(this.#inside(node, checkWord), `${words[does]}\n`)
   }
 
-  /** The input is written down when the host's kernel says so. */
+  /** The input is recorded when the host's kernel reports it. */
   async carrier(node: TraceNode, to: 'up' | 'down'): Promise<void> {
     await this.#wires?.setPort(node, to)
     await pause(50)
@@ -159,7 +162,7 @@ export class TraceRun {
     const seenBefore = this.#sights.length
     await this.#host(node).run('ip', 'address', 'del', `${vip}/24`, 'dev', 'eth0')
     const deleted = await until(
-      'the kernel tells of the deletion',
+      'the kernel reports the deletion',
       { withinMs: 2000, everyMs: 10 },
       async () =>
         Promise.resolve(
@@ -189,7 +192,10 @@ export class TraceRun {
     await this.#next(node, `fifo ${word}`)
   }
 
-  /** Waits until so long after the node's next advert: away from the next one, whose order with an input is chance. */
+  /**
+   * Waits until this long after the node's next advert, so that the input is far from the following advert, with which
+   * its order would be chance.
+   */
   async afterAdvert(node: TraceNode, delayMs: number): Promise<void> {
     const advert = await this.#next(node, null)
     await pause(Math.max(0, advert.atMs + delayMs - nowMs()))
@@ -234,7 +240,7 @@ export class TraceRun {
     const processes = this.#processes(node)
     if (processes.length === 0) throw new Error(`no keepalived on ${node}`)
     this.#did(node, input)
-    // The VRRP process first: the main one would start another, or end this one.
+    // The VRRP process comes first, because the main one would start another, or end this one.
     for (const pid of processes.reverse()) process.kill(pid, signal)
   }
 
@@ -292,7 +298,7 @@ export class TraceRun {
     return mac
   }
 
-  /** The kernel tells of one change several times. */
+  /** The kernel reports one change several times. */
   #onCarrier(node: TraceNode, { atMs, up }: { atMs: number; up: boolean }): void {
     const last = this.#inputs.findLast((each) => each.node === node && each.input.startsWith('carrier'))
     const input = up ? 'carrier-up' : 'carrier-down'

@@ -1,4 +1,7 @@
-/** The one folder a lab has on the real machine: configurations, "disks" of its hosts, logs. Gone when the lab ends. */
+/**
+ * The one folder a lab has on the real machine: configurations, "disks" of its hosts, logs. It is removed when the lab
+ * ends.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +10,8 @@ const folderPrefix = 'keepalived-witness-lab-'
 const alive = new Set<LabFolder>()
 
 /**
- * `disk` is what the figures are measured on: a vote waits for it. `memory` keeps the disk of a busy test machine,
- * shared by many labs, out of the question who wins.
+ * `disk` is for measurements, because a vote waits for the disk. `memory` is for tests, so that the disk of a busy
+ * machine, which many labs share, does not decide who wins.
  */
 export type LabMedium = 'disk' | 'memory'
 const memoryFolder = '/dev/shm'
@@ -30,14 +33,14 @@ export class LabFolder {
     alive.add(this)
   }
 
-  /** A folder in it, made when it is not there. */
+  /** A folder in it, created if it does not exist. */
   folder(...names: string[]): string {
     const path = join(this.path, ...names)
     mkdirSync(path, { recursive: true, mode: 0o755 })
     return path
   }
 
-  /** Leaves the folder for a human to read. */
+  /** Leaves the folder for people to read. */
   keep(): void {
     this.#kept = true
   }

@@ -1,12 +1,12 @@
-/** What the lab itself did and saw, noted where it acts, as facts for the invariants (test/invariants). */
+/** What the lab itself did and saw, noted when it acts, as facts for the invariants (test/invariants). */
 import type { Fact, Timed } from '../invariants/facts.ts'
 
 export class LabNotes {
   readonly #notes: Timed[] = []
 
   /**
-   * An act takes a few milliseconds to arrive: note what hampers the product before it, and what frees it after, so that
-   * nothing is held against the product that it could not know yet.
+   * An act takes a few milliseconds to take effect. Note what hampers the product before the act and what frees it
+   * after the act, so that the product is never blamed for what it could not know yet.
    */
   note(fact: Fact, atMs = Date.now()): void {
     this.#notes.push({ atMs, fact })

@@ -8,12 +8,12 @@ import { LabFolder } from './lab-folder.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const distFolder = join(root, 'dist')
-/** Without these there is nothing to test. */
+/** The programs that the lab cannot do without. */
 const products = ['witnessd.cjs', 'witness-agent.cjs', 'witness-check']
 
 /**
- * Builds the product unless what is there is newer than every source.
- * @returns a folder with a copy of it, so that a later build does not pull the programs from under a running lab.
+ * Builds the product, unless the existing build is newer than every source.
+ * @returns a folder with a copy of it, so that a later build does not replace the programs of a running lab.
  */
 export async function buildProduct(): Promise<string> {
   const sources = ['server', 'agent', 'shared', 'build.mjs', 'package.json'].map((name) =>

@@ -1,4 +1,7 @@
-/** Every scenario once on real keepalived, several side by side; bounds on time are the bench's. Needs root. */
+/**
+ * Runs every scenario once on real keepalived, several in parallel; bounds on time are checked by the bench. Needs
+ * root.
+ */
 import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { type Arbiter } from './arbiter.ts'
@@ -12,22 +15,22 @@ import { runStory } from './run-story.ts'
 import { scenarios as all } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
 
-/** Those that measure how late things are run by themselves (hostile-network.test.ts). */
+/** Scenarios that measure how late things are run by themselves (hostile-network.test.ts). */
 const scenarios = all.filter(({ siege }) => siege === undefined)
 
-/** Runs mostly wait for keepalived's timers: two a core disturb nobody, more would. */
+/** Runs mostly wait for keepalived's timers, so two per core do not disturb each other; more would. */
 const width = Math.min(8, Math.max(3, 2 * availableParallelism()))
 
-/** keepalived alone, as proof that the lab breaks what it says it breaks. */
+/** What keepalived alone must suffer, as proof that the lab really causes the faults that it claims to cause. */
 const alone: Readonly<Record<string, (run: MeasuredRun) => void>> = {
   'vrrp-block': ({ fault }) => {
     assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02'])
-    assert.ok(fault.overlapMs > 3000, `two owners for ${fault.overlapMs} ms only`)
-    assert.ok(fault.wrongAnswers > 0, 'the client saw nothing of it')
+    assert.ok(fault.overlapMs > 3000, `only ${fault.overlapMs} ms with two owners`)
+    assert.ok(fault.wrongAnswers > 0, 'the client noticed nothing')
   },
   'isolate-holder': ({ fault }) => {
     assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02'])
-    assert.ok(fault.longestDarkMs > 2000, `the client was in the dark for ${fault.longestDarkMs} ms only`)
+    assert.ok(fault.longestDarkMs > 2000, `the client was unanswered for only ${fault.longestDarkMs} ms`)
   },
   'kill-keepalived': ({ fault }) => assert.deepEqual(fault.ownersAtEnd, ['lb01', 'lb02']),
   'kill-host': ({ fault }) => {

@@ -31,7 +31,7 @@ function tell(text: string): void {
 function positive(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('a whole number above 0 is wanted')
+    throw new InvalidArgumentError('a whole number above 0 is expected')
   return value
 }
 
@@ -72,7 +72,8 @@ async function compare(
   } as const
   const wanted: readonly Arbiter[] = options.arbiter === 'both' ? ['none', 'witness'] : [options.arbiter]
   const arbitersHere = wanted.filter((arbiter) => arbiter === 'witness' || scenario.comparable)
-  if (arbitersHere.length === 0) tell(`${scenario.name}: means nothing without the product, left out`)
+  if (arbitersHere.length === 0)
+    tell(`${scenario.name}: is skipped, because it means nothing without the product`)
   const measured = await Promise.all(
     arbitersHere.map((arbiter) => runScenarioOften(scenario, arbiter, runner)),
   )
@@ -118,7 +119,7 @@ async function untilInterrupted(cluster: ClusterUnderTest): Promise<void> {
   await new Promise(() => setInterval(() => undefined, 60_000))
 }
 
-// Exit handlers pull every plug and remove the folders.
+// Exit handlers power every host off and remove the folders.
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -138,18 +139,18 @@ program
   .argument('<scenario...>')
   .addOption(new Option('--runs <n>', 'runs of each scenario').argParser(positive).default(1))
   .addOption(
-    new Option('--arbiter <who>', 'who settles split brain')
+    new Option('--arbiter <who>', 'who resolves split brain')
       .choices([...arbiters, 'both'])
       .default('witness'),
   )
   .addOption(
-    new Option('--jobs <n>', 'labs side by side; figures of time want few')
+    new Option('--jobs <n>', 'labs in parallel; for exact times use few')
       .argParser(positive)
       .default(Math.max(1, availableParallelism() - 1)),
   )
   .option(
     '--quick',
-    'end each run as soon as all is settled; says who won, not how long clients are in the dark',
+    'end each run as soon as everything is settled; shows who won, but not how long clients are unanswered',
     false,
   )
   .option('--json', 'machine-readable results on stdout', false)
@@ -166,9 +167,9 @@ program
   )
   .argument('[name...]')
   .option('--all', 'every trace', false)
-  .option('--write <folder>', 'a file NAME.json each; otherwise on stdout')
+  .option('--write <folder>', 'write each trace to NAME.json in this folder; otherwise to stdout')
   .addOption(
-    new Option('--jobs <n>', 'traces side by side; a busy machine blurs their times')
+    new Option('--jobs <n>', 'traces in parallel; a busy machine makes their times inexact')
       .argParser(positive)
       .default(availableParallelism()),
   )

@@ -1,4 +1,4 @@
-/** What was seen of one run of a scenario. All instants: wall clock, ms. */
+/** What was seen of one run of a scenario. All times are wall-clock times in ms. */
 import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { type LabNode } from './address-plan.ts'
@@ -11,9 +11,9 @@ export type PhaseFigures = OwnershipFigures & ClientFigures
 
 /** The lab at one moment. */
 export interface Snapshot {
-  /** Whether keepalived has a process there; a host without power has none. */
+  /** Whether keepalived has a process on the node; a host without power has none. */
   readonly keepalivedRuns: Readonly<Record<LabNode, boolean>>
-  /** What the witness says; null: nothing, or there is none. */
+  /** What the witness answers; null: nothing, or there is no witness. */
   readonly view: ClusterView | null
 }
 
@@ -28,12 +28,12 @@ export interface MeasuredRun {
   readonly before: Snapshot
   readonly faultEnd: Snapshot
   readonly end: Snapshot
-  /** Of the witness, those before the fault included. */
+  /** The events of the witness, including those before the fault. */
   readonly events: readonly EventView[]
   /** In time order. */
   readonly facts: readonly Timed[]
   /** Null: nobody attacked. */
   readonly siege: SiegeFigures | null
-  /** What the facts break; keepalived alone is not judged, and breaks nothing here. */
+  /** The invariants that the facts break; keepalived alone is not judged, so it breaks none here. */
   readonly violations: readonly Violation[]
 }

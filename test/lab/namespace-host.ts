@@ -1,7 +1,7 @@
 /**
- * A host of the lab: one anonymous set of namespaces (network, mounts, names, processes) with an init of its own.
- * The init ends when its standard input does, so a runner that dies in whatever way takes its hosts along; whatever
- * ran inside dies with the init, and the namespaces with the last process. Nothing has a name under `ip netns`.
+ * A host of the lab: one anonymous set of namespaces (network, mounts, names, processes) with an init of its own. The
+ * init ends when its standard input ends, so the hosts end with their runner, however it dies. Whatever ran inside dies
+ * with the init, and the namespaces end with the last process. Nothing has a name under `ip netns`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,14 +9,14 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { command, tryCommand, type CommandResult } from './command.ts'
 
-/** Where a host sees the lab's folder, whatever hides /tmp there. */
+/** Where a host sees the lab's folder, even though it has a /tmp of its own. */
 export const labMount = '/run/lab'
 /** Where a host sees the built programs. */
 export const productMount = '/run/product'
 
 /**
- * Private /run and /tmp let two keepalived use the same pid files and the same dump file; a boot id of its own makes
- * the host a host, and a new boot of it a new boot. The init reaps what others leave: `wait` does.
+ * Private /run and /tmp let two keepalived use the same pid files and the same dump file. A boot id of its own makes
+ * each boot of the host distinguishable. The init reaps orphaned processes, which `wait` does.
  */
 const initScript = `
 set -e
@@ -122,7 +122,7 @@ export class NamespaceHost {
     await command('nsenter', this.#inside('nft', ['-f', '-']), { input: rules })
   }
 
-  /** A program inside that the lab listens to; it ends with the host. */
+  /** A program inside whose output the lab reads; it ends with the host. */
   stream(program: string, ...args: string[]): ChildProcess {
     const child = spawn('nsenter', this.#inside(program, args), {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -131,7 +131,7 @@ export class NamespaceHost {
     return child
   }
 
-  /** Starts a program of the host's own: it writes to `log`, and its process id inside to /run/`name`.pid. */
+  /** Starts a daemon of the host: it writes to `log`, and its process id inside the host is in /run/`name`.pid. */
   async daemon(options: { name: string; log: string; command: readonly string[] }): Promise<void> {
     const words = options.command.map((word) => `'${word}'`).join(' ')
     await this.shell(
@@ -139,17 +139,17 @@ export class NamespaceHost {
     )
   }
 
-  /** Sends a signal to a daemon of this host; nothing happens where it is not running. */
+  /** Sends a signal to a daemon of this host; nothing happens if it is not running. */
   async signal(daemon: string, signal: 'TERM' | 'KILL' | 'STOP' | 'CONT'): Promise<void> {
     await this.shell(`kill -${signal} "$(cat /run/${daemon}.pid)" 2>/dev/null || true`)
   }
 
-  /** False when its init ended, asked or unasked. */
+  /** False once its init has ended, for whatever reason. */
   get isAlive(): boolean {
     return this.#parent.exitCode === null && this.#parent.signalCode === null
   }
 
-  /** Pulls the power: every process of the host is gone when this returns to the kernel. */
+  /** Cuts the power: every process of the host is killed at once. */
   kill(): void {
     running.delete(this)
     try {
@@ -159,7 +159,7 @@ export class NamespaceHost {
     }
   }
 
-  /** Pulls the power and waits until the host is gone. */
+  /** Cuts the power and waits until the host is gone. */
   async end(): Promise<void> {
     this.kill()
     await this.#gone

@@ -1,4 +1,6 @@
-/** The hosts' own firewalls. VRRP is IP protocol 112; guides that forget it in firewalld make the classic split brain. */
+/**
+ * The hosts' own firewalls. VRRP is IP protocol 112; guides that forget it in firewalld cause the classic split brain.
+ */
 import { type NamespaceHost } from './namespace-host.ts'
 
 /** The host no longer hears VRRP adverts (it still sends its own). */

@@ -1,4 +1,4 @@
-/** Runs jobs side by side, at most `width` at a time, started in their order. */
+/** Runs jobs in parallel, at most `width` at the same time, started in their order. */
 export class Pool {
   #free: number
   readonly #queue: (() => void)[] = []

@@ -1,4 +1,4 @@
-/** What the lab needs from the machine, and what to install where it is missing. */
+/** What the lab needs from the machine, and what to install if it is missing. */
 import { findProgram } from '../find-program.ts'
 
 /** Program → Debian package. */
@@ -26,11 +26,11 @@ export function assertPrerequisites(): void {
     throw new PrerequisiteError(`the lab needs Linux (namespaces, nftables); this is ${process.platform}`)
   if (process.getuid?.() !== 0)
     throw new PrerequisiteError(
-      'the lab needs root to make network namespaces: run it with sudo, or in a container with --privileged',
+      'the lab needs root to create network namespaces; run it with sudo, or in a container with --privileged',
     )
   const missing = Object.keys(programs).filter((program) => findProgram(program) === null)
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((program) => programs[program]))].join(' ')
-    throw new PrerequisiteError(`the lab misses ${missing.join(', ')}: apt-get install ${packages}`)
+    throw new PrerequisiteError(`the lab needs ${missing.join(', ')}; run: apt-get install ${packages}`)
   }
 }

@@ -2,7 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 
-/** How much later than its stamp a line may have been: the stamp has whole milliseconds, rounded down. */
+/**
+ * How much later than its timestamp a line may have been written, because timestamps have whole milliseconds, rounded
+ * down.
+ */
 export const stampGrainMs = 1
 
 export interface ProductLine {
@@ -18,7 +21,9 @@ const lineSchema = z
 
 const subjectSchema = z.object({ cluster: z.string().optional(), instance: z.string().nullish() })
 
-/** The lines that can be read; what a program that was killed left half-written, or wrote before its log, is no line. */
+/**
+ * The lines that can be parsed; half-written lines of a killed program, and output from before its log, are ignored.
+ */
 export function parseProductLines(text: string): readonly ProductLine[] {
   return text.split('\n').flatMap((line) => {
     if (!line.startsWith('{')) return []
@@ -28,8 +33,8 @@ export function parseProductLines(text: string): readonly ProductLine[] {
 }
 
 /**
- * No file: the daemon was never started. Without the lines about other clusters, and about instances that only attackers
- * speak of.
+ * If there is no file, the daemon was never started. Lines about other clusters are left out, and lines about instances
+ * that only attackers mention.
  */
 export function readProductLines(
   path: string,

@@ -2,11 +2,12 @@
  * What a run recorded, as the facts that the invariants judge (test/invariants/facts.ts), in time order. One clock: the
  * machine's wall clock, which all hosts of a lab share.
  *
- * How exact: the kernel's VIPs as their monitor reads them, which a busy machine delays (`monitorLateMs`); the product's lines have whole milliseconds rounded down
- * (`stampGrainMs`), so a lease begins at the end of its millisecond here and is over at the beginning; keepalived's own
- * states to the second, so its word counts against a proof only where no state of that second agrees; what the lab did,
- * to the milliseconds that it takes (lab-notes.ts). An agent that raises its epoch while it holds says no line: the
- * lease goes on under the epoch that it was won with. Ballots are the witness's, from its log: agents write none.
+ * How exact they are: the kernel's VIPs are known as their monitor reads them, which a busy machine delays
+ * (`monitorLateMs`). The product's lines have whole milliseconds rounded down (`stampGrainMs`), so here a lease begins
+ * at the end of its millisecond and ends at the beginning. keepalived's own states are known to the second, so they
+ * count against a proof only if no state of that second agrees with it. What the lab did is known to the milliseconds
+ * that it took (lab-notes.ts). An agent that raises its epoch while it holds logs no line, so the lease continues under
+ * the epoch with which it was won. Ballots are those of the witness, from its log, because agents log none.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import { fenceAtMs, type Timing } from '../../shared/core/timing.ts'
@@ -16,7 +17,7 @@ import { livesOnAfter, statesAt, type KeepalivedLine } from './keepalived-lines.
 import { stampGrainMs, type ProductLine } from './product-lines.ts'
 import { ownersAt, type OwnershipChange } from './vip-ownership.ts'
 
-/** The most that the kernel's word was seen to come late, three times over: 30 ms at a load of eight a core. */
+/** Three times the longest delay that was seen of the kernel's announcements: 30 ms at a load of eight per core. */
 const monitorLateMs = 100
 
 export interface RunRecord {
@@ -27,7 +28,7 @@ export interface RunRecord {
   readonly agents: Readonly<Record<LabNode, readonly ProductLine[]>>
   readonly keepalived: Readonly<Record<LabNode, readonly KeepalivedLine[]>>
   readonly witness: readonly ProductLine[]
-  /** When nobody looked any more. */
+  /** When the observation ended. */
   readonly endMs: number
 }
 
@@ -45,7 +46,7 @@ export function factsOf(record: RunRecord, timing: Timing): readonly Timed[] {
   return [...freshKernels(seen[0]?.atMs ?? record.endMs), ...seen]
 }
 
-/** Hosts that have just booted have no VIP, and announce nothing of it. */
+/** Hosts that have just booted have no VIP, and their kernels announce nothing about it. */
 function freshKernels(atMs: number): readonly Timed[] {
   return nodes.map((node) => ({ atMs, fact: { type: 'vip', node, held: false } }))
 }
@@ -53,7 +54,7 @@ function freshKernels(atMs: number): readonly Timed[] {
 interface LeaseSpan {
   readonly sinceMs: number
   readonly epoch: number
-  /** Won under `gate: strict` before keepalived is MASTER: it may lapse without a line. */
+  /** Won under `gate: strict` before keepalived is MASTER, so it may expire without a line. */
   readonly unused: boolean
 }
 
@@ -107,7 +108,7 @@ function used(open: LeaseSpan | null): LeaseSpan | null {
   return open === null ? null : { ...open, unused: false }
 }
 
-/** A lease that was never used is known for its first term only. */
+/** A lease that was never used is known only for its first term. */
 function lapseMs(open: LeaseSpan | null, untilMs: number, timing: Timing): number {
   if (open?.unused !== true) return untilMs
   return Math.min(untilMs, fenceAtMs(open.sinceMs + timing.leaseMs, timing))
@@ -126,14 +127,14 @@ function spanFacts(node: LabNode, span: LeaseSpan | null, untilMs: number): read
 function leaseTurnOfLine({ atMs, event, text }: ProductLine): readonly LeaseTurn[] {
   if (event === 'lease-won') {
     const epoch = Number(/\(epoch (\d+)\)/.exec(text)?.[1])
-    if (Number.isNaN(epoch)) throw new Error(`an agent won a lease under no epoch: ${text}`)
+    if (Number.isNaN(epoch)) throw new Error(`an agent won a lease, but the line has no epoch: ${text}`)
     return [{ kind: 'won', atMs, epoch, unused: !text.includes('holds the lease') }]
   }
   if (event === 'holding') return [{ kind: 'used', atMs }]
   return leaseEnds.has(event) ? [{ kind: 'over', atMs }] : []
 }
 
-/** A dead agent uses no lease, and a frozen one says of itself that it has none when it goes on. */
+/** A dead agent uses no lease, and a frozen one reports that it has none when it continues. */
 function stopOfAgent(node: LabNode, { atMs, fact }: Timed): readonly LeaseTurn[] {
   const stops =
     fact.type === 'program' && fact.host === node && fact.program === 'agent' && fact.state !== 'running'
@@ -149,7 +150,7 @@ function agentFacts(node: LabNode, line: ProductLine, record: RunRecord): readon
       return at(atMs + stampGrainMs, { type: 'program', host: node, program: 'agent', state: 'running' })
     case 'fencing': {
       const fencing = { type: 'fencing', node, reason: text } as const
-      // The order itself leaves no line; that it was obeyed does.
+      // The order itself leaves no line, but obeying it does.
       return text.includes('the witness orders it')
         ? at(atMs, { type: 'ordered', node }, fencing)
         : at(atMs, fencing)
@@ -157,7 +158,7 @@ function agentFacts(node: LabNode, line: ProductLine, record: RunRecord): readon
     case 'fenced':
     case 'drill-proved': {
       const provedAtMs = atMs + stampGrainMs
-      // A change that the monitor read so soon after was there before.
+      // A change that the monitor read this soon after the proof happened before it.
       const vipHeld = [provedAtMs, provedAtMs + monitorLateMs].every((instantMs) =>
         ownersAt(record.changes, instantMs).includes(node),
       )
@@ -171,7 +172,10 @@ function agentFacts(node: LabNode, line: ProductLine, record: RunRecord): readon
 
 type ProvedState = (Fact & { type: 'fence-proved' })['keepalived']
 
-/** What the agent says that keepalived is, where keepalived's own log does not speak against it; else what that log says. */
+/**
+ * The state of keepalived according to the agent, unless keepalived's own log contradicts it; then the state in that
+ * log.
+ */
 function stateAtProof({ atMs, text }: ProductLine, lines: readonly KeepalivedLine[]): ProvedState {
   const claimed = /keepalived is (\w+)/.exec(text)?.[1] ?? 'nothing'
   const states = statesAt(lines, atMs)
@@ -190,6 +194,7 @@ function stateAtProof({ atMs, text }: ProductLine, lines: readonly KeepalivedLin
 function ballotFacts({ atMs, event, text }: ProductLine): readonly Timed[] {
   if (event !== 'holder-changed' && event !== 'holder-confirmed') return []
   const [, to, epoch] = /votes for (\S+) \(epoch (\d+)\)/.exec(text) ?? []
-  if (to === undefined || epoch === undefined) throw new Error(`the witness voted for nobody: ${text}`)
+  if (to === undefined || epoch === undefined)
+    throw new Error(`the witness voted, but the line does not say for whom: ${text}`)
   return [{ atMs, fact: { type: 'ballot', voter: 'witness', to, epoch: Number(epoch) } }]
 }

@@ -1,4 +1,4 @@
-/** One run told in lines, for whoever has to find out what happened. */
+/** One run as lines of text, for whoever has to find out what happened. */
 import { type MeasuredRun } from './measured-run.ts'
 
 export function runStory(run: MeasuredRun): string {

@@ -1,4 +1,4 @@
-/** Runs scenarios many times and says what held. */
+/** Runs scenarios many times and reports what held. */
 import { type Arbiter } from './arbiter.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { scenarioFigures, type ScenarioFigures } from './figures.ts'
@@ -28,7 +28,7 @@ export interface ScenarioResult {
 
 export interface RunnerOptions {
   readonly pace: Pace
-  /** The built programs; `arbiter: none` does without. */
+  /** The built programs; not needed with `arbiter: none`. */
   readonly product: string | null
   readonly pool: Pool
   /** Runs per scenario. */
@@ -43,8 +43,8 @@ export interface Judged {
 }
 
 /**
- * One run with its own lab. The musts are the witness's; keepalived alone is measured and not judged.
- * @throws Error where the lab itself fails.
+ * One run with its own lab. The musts apply to runs with the witness; keepalived alone is measured but not judged.
+ * @throws Error if the lab itself fails.
  */
 export async function runOnce(
   scenario: Scenario,
@@ -84,7 +84,7 @@ function brokenIn(run: MeasuredRun, { musts }: Scenario): readonly Pick<Broken, 
 
 /**
  * All runs of a scenario, through the pool. A run that fails is reported beside those that were measured.
- * @throws Error where not one run could be measured.
+ * @throws Error if not a single run could be measured.
  */
 export async function runScenarioOften(
   scenario: Scenario,

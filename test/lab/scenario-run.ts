@@ -1,4 +1,4 @@
-/** Puts one scenario to one fresh lab, and measures. */
+/** Runs one scenario in a fresh lab, and measures. */
 import { join } from 'node:path'
 import { cluster as webCluster, instance, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
@@ -20,9 +20,9 @@ import { attemptTimeoutMs, clientFigures } from './web-client.ts'
 import { clusterEvents, clusterView } from './witness-api.ts'
 
 /**
- * `quick` ends as soon as all is settled after the heal: for tests, which ask who won. `full` waits before the fault
- * until keepalived has sent its second round of gratuitous ARP (5 s after the first, it hides dark time), and watches
- * long enough after the heal to see clients that stay in the dark.
+ * `quick` ends as soon as everything is settled after the heal; it is for tests, which ask only who won. `full` waits
+ * before the fault until keepalived has sent its second round of gratuitous ARP (which comes 5 s after the first and
+ * would hide dark time), and watches long enough after the heal to see clients that stay unanswered.
  */
 export type Pace = 'quick' | 'full'
 
@@ -33,18 +33,18 @@ export interface RunOptions {
   readonly scenario: Scenario
   readonly arbiter: Arbiter
   readonly pace: Pace
-  /** The built programs; `arbiter: none` does without. */
+  /** The built programs; not needed with `arbiter: none`. */
   readonly product: string | null
   readonly folder: LabFolder
-  /** Which run of the scenario this is, counted from one: sets when, between two adverts, the fault strikes. */
+  /** Which run of the scenario this is, counted from one; it decides when, between two adverts, the fault strikes. */
   readonly number: number
-  /** Called with the result while the lab still stands: to keep its folder, for example. */
+  /** Called with the result while the lab is still up, for example to keep its folder. */
   readonly settle?: (measured: MeasuredRun) => void
-  /** Called with the lab as the run leaves it, before its plugs are pulled. */
+  /** Called with the lab as the run leaves it, before it is shut down. */
   readonly linger?: (cluster: ClusterUnderTest) => Promise<void>
 }
 
-/** @throws Error where the lab itself fails; what the product does wrong is in the result. */
+/** @throws Error if the lab itself fails; what the product does wrong is in the result. */
 export async function runScenario(options: RunOptions): Promise<MeasuredRun> {
   const { scenario, arbiter, folder } = options
   const product = arbiter === 'none' ? null : options.product
@@ -153,8 +153,8 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
 }
 
 /**
- * How long a takeover lasts depends on how old the last advert is when the fault strikes. Runs spread over the second
- * between two adverts, in the same way for every arbiter, so that medians compare.
+ * How long a takeover lasts depends on how old the last advert is when the fault strikes. Runs are spread over the
+ * second between two adverts, in the same way for every arbiter, so that medians can be compared.
  */
 function advertPhaseMs(run: number): number {
   const goldenRatio = 0.618_034

@@ -15,14 +15,14 @@ export interface CataloguedFault {
 /** Something that must hold in every single run. */
 export interface Must {
   readonly says: string
-  /** Null where it holds, else what was seen instead. */
+  /** Null if it holds, else what was seen instead. */
   readonly broken: (run: MeasuredRun) => string | null
 }
 
 /** A bound on time over many runs: for the bench, not for tests on a busy machine. */
 export interface BenchMust {
   readonly says: string
-  /** `alone` are the figures of keepalived alone under the same fault, where they were measured. */
+  /** `alone` are the figures of keepalived alone under the same fault, if they were measured. */
   readonly broken: (figures: ScenarioFigures, alone: ScenarioFigures | null) => string | null
   readonly needsAlone: boolean
 }
@@ -32,24 +32,26 @@ export interface Scenario {
   readonly name: string
   /** The fault, in a sentence. */
   readonly fault: string
-  /** What happens from `begin` to `heal`; none where the catalogue has no name for it, as for a cold start. */
+  /** What happens from `begin` to `heal`; absent if the catalogue has no name for it, as for a cold start. */
   readonly faults: readonly CataloguedFault[]
   readonly setup?: Partial<Omit<ClusterSetup, 'arbiter' | 'product'>>
-  /** Attacks from the network while the fault lasts. Runs with it measure time, and want the machine for themselves. */
+  /**
+   * Attacks from the network while the fault lasts. Runs with attacks measure time and need the machine for themselves.
+   */
   readonly siege?: SiegePlan
-  /** Whether the same fault can be put to keepalived alone. */
+  /** Whether the same scenario can be run with keepalived alone. */
   readonly comparable: boolean
   /** Brings the cluster up to the moment before the fault; default: `startWarm`. */
   readonly prepare?: (cluster: ClusterUnderTest) => Promise<void>
-  /** May take its time: the phase is counted from the moment it is called. */
+  /** May take long; the phase is counted from the moment it is called. */
   readonly begin: (cluster: ClusterUnderTest) => Promise<void>
   readonly faultMs: number
   readonly heal: (cluster: ClusterUnderTest) => Promise<void>
-  /** How long to watch after the heal; ends early in a quick run, once all is settled. */
+  /** How long to watch after the heal; a quick run ends early, once everything is settled. */
   readonly healedMs: number
   /**
-   * Whose answers are right while both nodes have the VIP; null: those of the node that alone has it at the end of
-   * the phase, or else at the end of the run.
+   * Whose answers are right while both nodes have the VIP; null: those of the node that is the only one with it at the
+   * end of the phase, or else at the end of the run.
    */
   readonly rightful: LabNode | null
   readonly musts: readonly Must[]

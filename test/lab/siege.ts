@@ -1,6 +1,6 @@
 /**
- * Attacks from the network on a lab, and what they do to those who did nothing: how late heartbeats are, what the witness
- * counts and writes, and what it costs in memory and descriptors.
+ * Attacks from the network on a lab, and their effect on everybody else: how late heartbeats are, what the witness
+ * counts and logs, and what the attacks cost in memory and descriptors.
  */
 import { type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ export interface PlannedAttack extends Omit<Attack, 'identity'> {
   /** Where the attacker's program runs. */
   readonly on: Extract<LabHost, 'client' | 'lb02'>
   readonly identity: 'rogue01' | 'rogue02' | 'lb02' | 'foreign' | null
-  /** How long after the begin of the siege. */
+  /** How long after the beginning of the siege. */
   readonly afterMs: number
 }
 
@@ -44,16 +44,19 @@ export interface ProcessCost {
 }
 
 export interface SiegeFigures {
-  /** From when a bystander's heartbeat was due until the witness's answer was there. */
+  /** From when a bystander's heartbeat was due until the witness's answer arrived. */
   readonly calm: Lateness
   readonly attacked: Lateness
-  /** How long the witness had not heard lb01 and lb02, and these not each other, sampled while the attacks went on. */
+  /**
+   * How long the witness had not heard lb01 and lb02, and how long these had not heard each other, sampled during the
+   * attacks.
+   */
   readonly silence: Readonly<Record<'lb01' | 'lb02' | 'lb01 of lb02' | 'lb02 of lb01', Lateness>>
-  /** What the attackers say, by attack. */
+  /** What the attackers report, by attack. */
   readonly attacks: readonly { readonly attack: string; readonly count: AttackCount }[]
-  /** What the witness refused meanwhile, by kind. */
+  /** What the witness refused during the siege, by kind. */
   readonly refused: Readonly<Record<string, number>>
-  /** Lines in a log that came while the attacks went on, by event (and kind of refusal). */
+  /** Lines that were logged during the attacks, by event (and kind of refusal). */
   readonly lines: Readonly<Record<'witness' | 'lb01' | 'lb02', Readonly<Record<string, number>>>>
   readonly witness: { readonly before: ProcessCost; readonly peak: ProcessCost; readonly after: ProcessCost }
   readonly lastedMs: number
@@ -62,7 +65,7 @@ export interface SiegeFigures {
 export const bystanders = { cluster: 'bystanders', nodes: ['by01', 'by02'] } as const
 const beatEveryMs = 50
 const sampleEveryMs = 100
-/** The witness may take so long to let go of what the last attack has left: its own deadlines, and a collection of garbage. */
+/** How long the witness may take to free what the last attack left: its own deadlines and a garbage collection. */
 const settleMs = 8000
 
 interface Answered {
@@ -124,7 +127,7 @@ export class Siege {
     this.#sampling = this.#sample()
   }
 
-  /** When all attackers have ended, by themselves, and the witness had time to let go. */
+  /** Settles when all attackers have ended by themselves, and the witness has had time to free its resources. */
   async end(): Promise<void> {
     await Promise.all(this.#attackers)
     this.#endedAtMs = Date.now()
@@ -192,7 +195,7 @@ export class Siege {
     const told: Attack = { ...attack, identity: identity === null ? null : identityFolders[identity] }
     const program = this.#cluster
       .host(on)
-      // In the world it has processors of its own: here it takes what the others leave.
+      // In reality an attacker has processors of its own; here it gets what the others leave.
       .stream('nice', '-n', '15', process.execPath, `${labMount}/programs/attacker.cjs`, JSON.stringify(told))
     const { host, port } = attack.target
     eachLine(program, (line) =>

@@ -7,7 +7,7 @@ import { type NamespaceHost } from './namespace-host.ts'
 export class Switch {
   readonly #host: NamespaceHost
   readonly #notes: LabNotes
-  /** The faults that keep the nodes from each other. */
+  /** The faults that separate the nodes from each other. */
   readonly #partings = new Set<string>()
 
   private constructor(host: NamespaceHost, notes: LabNotes) {
@@ -33,7 +33,7 @@ export class Switch {
        ip link set ${host.name} master br0 up`,
     )
     this.#join(`port ${host.name}`)
-    // Only a process outside of both hosts sees them both; the cable's far end goes by process id.
+    // Only a process outside both hosts sees them both, so the far end of the cable is moved by process id.
     await this.#handOver(host)
     await host.shell(
       `ip link set cable-${host.name} name eth0
@@ -42,7 +42,7 @@ export class Switch {
     )
   }
 
-  /** Carrier lost at the host, or back. */
+  /** The host loses its carrier, or gets it back. */
   async setPort(hostName: string, state: 'up' | 'down'): Promise<void> {
     if (state === 'up') this.#join(`port ${hostName}`)
     await this.#host.run('ip', 'link', 'set', hostName, state)
@@ -75,8 +75,9 @@ export class Switch {
   }
 
   /**
-   * Loses this share of the frames, each once, wherever they come from and go. VRRP adverts are lost evenly: three in a
-   * row make keepalived promote itself by its own rule, which would come about by chance in one run of 130.
+   * Loses this share of the frames, decided once for each frame, whatever its path. VRRP adverts are lost evenly,
+   * because three lost adverts in a row make keepalived promote itself by its own rule, which would happen by chance in
+   * one run of 130.
    */
   async loseFrames(percent: number): Promise<void> {
     const evenly = Math.round(100 / percent)
@@ -99,7 +100,7 @@ export class Switch {
     await this.#mend('gateway')
   }
 
-  /** Noted once it is done; a host that is cut off parts the nodes where it is one of them. */
+  /** Noted once it is done; isolating a host parts the nodes if it is one of them. */
   #part(cause: string, ...between: readonly string[]): void {
     if (!between.every((host) => nodes.some((node) => node === host))) return
     this.#partings.add(cause)

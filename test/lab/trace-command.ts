@@ -23,7 +23,7 @@ export function traceScenario(name: string): TraceScenario {
   const scenario = traceScenarios.find((each) => each.name === name)
   if (scenario === undefined)
     throw new UnknownTraceError(
-      `there is no trace "${name}"; there are: ${traceScenarios.map((each) => each.name).join(', ')}`,
+      `there is no trace "${name}"; the traces are: ${traceScenarios.map((each) => each.name).join(', ')}`,
     )
   return scenario
 }

@@ -5,7 +5,7 @@ import { runFolder } from './keepalived-config.ts'
 
 export const traceFifo = `${runFolder}/notify.fifo`
 export const traceBar = `${runFolder}/${instance}.bar`
-/** What the check script is to do: an exit code, or "hang". */
+/** What the check script does: an exit code, or "hang". */
 export const checkWord = `${runFolder}/check-says`
 /** Root-owned in every component, as `enable_script_security` wants it. */
 export const traceCheckPath = '/run/libexec/trace-check'

@@ -46,7 +46,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'start-as-master',
-    says: '"state MASTER" starts as BACKUP all the same, and takes away nopreempt.',
+    says: '"state MASTER" still starts as BACKUP, and disables nopreempt.',
     nodes: { lb01: { ...plain, initial: 'MASTER', nopreempt: true }, lb02: nopreempt.lb02 },
     play: async (run) => {
       await run.start('lb02')
@@ -59,7 +59,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'power-off',
-    says: 'The host of the MASTER dies; the other one takes over when its patience is over.',
+    says: 'The host of the MASTER dies; the other one takes over after its master-down time.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -70,7 +70,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'terminate-and-return',
-    says: 'systemctl stop of the MASTER: the other one takes over after its skew time. It returns and preempts.',
+    says: 'systemctl stop of the MASTER; the other one takes over after its skew time. The first one returns and preempts.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -85,7 +85,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'deaf-both',
-    says: 'A firewall takes VRRP away from both: two MASTERs. When it heals, the lower one yields.',
+    says: 'A firewall drops VRRP for both, so there are two MASTERs. When it heals, the lower one yields.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -98,7 +98,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'deaf-backup',
-    says: 'Only the BACKUP hears nothing: two MASTERs, and the higher one says so with every advert that it hears.',
+    says: 'Only the BACKUP hears nothing: two MASTERs, and the higher one reports that with every advert that it hears.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -111,7 +111,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'deaf-master',
-    says: 'Only the MASTER hears nothing: nothing happens. With the higher priority returning, two MASTERs.',
+    says: 'Only the MASTER hears nothing: nothing happens. When the higher priority returns, there are two MASTERs.',
     nodes: pair,
     play: async (run) => {
       await run.start('lb02')
@@ -127,7 +127,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'bar-master',
-    says: 'The track_file bars the MASTER, and later does not: FAULT, takeover after the skew time, and preemption.',
+    says: 'The track_file bars the MASTER, and later no longer bars it: FAULT, takeover after the skew time, and preemption.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -141,7 +141,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'bar-backup',
-    says: 'The track_file bars the BACKUP, and later does not: no advert, no harm.',
+    says: 'The track_file bars the BACKUP, and later no longer bars it: no advert, no harm.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -157,7 +157,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'bar-at-start',
-    says: 'The track_file bars from the start; later it does not.',
+    says: 'The track_file bars from the start, and later no longer bars.',
     nodes: pair,
     play: async (run) => {
       run.bar('lb01')
@@ -186,7 +186,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'check-hangs',
-    says: 'The check hangs at the MASTER, then ends well again: timeout 1, fall 1, rise 1.',
+    says: 'The check hangs at the MASTER, then succeeds again: timeout 1, fall 1, rise 1.',
     nodes: { lb01: hasty, lb02: { ...hasty, priority: 100 } },
     play: async (run) => {
       await run.start('lb01', 'lb02')
@@ -220,7 +220,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'check-forgotten',
-    says: 'A run that hangs while the next one ends well is forgotten, and counts for nothing.',
+    says: 'A run that hangs while the next one succeeds is forgotten, and does not count.',
     nodes: {
       lb01: { ...plain, check: { intervalMs: 2000, timeoutMs: 3000, fall: 1, rise: 1 } },
       lb02: plain,
@@ -236,7 +236,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'check-fails-at-start',
-    says: 'The first result of the check decides, also together with the track_file.',
+    says: 'The first result of the check decides, even together with the track_file.',
     nodes: { lb01: checked, lb02: { ...checked, priority: 100 } },
     play: async (run) => {
       run.check('lb01', 'check-fails')
@@ -283,7 +283,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'equal-priorities',
-    says: 'Equal priorities: no preemption of a MASTER that is heard, and the higher address wins where two meet.',
+    says: 'Equal priorities: no preemption of a MASTER that is heard, and the higher address wins when two MASTERs meet.',
     nodes: { lb01: plain, lb02: plain },
     play: async (run) => {
       await run.start('lb01')
@@ -328,7 +328,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-master',
-    says: 'The MASTER is stopped for longer than the other one waits, and goes on: two MASTERs, and the lower yields.',
+    says: 'The MASTER is stopped for longer than the other one waits, and continues: two MASTERs, and the lower one yields.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -342,7 +342,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-lower-master',
-    says: 'A MASTER of lower priority is stopped and goes on: it yields at once, for it reads before it sends.',
+    says: 'A MASTER of lower priority is stopped and continues: it yields at once, because it reads before it sends.',
     nodes: pair,
     play: async (run) => {
       await run.start('lb02')
@@ -374,7 +374,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-barred-master',
-    says: 'A stopped MASTER is barred meanwhile: it goes on, hears two adverts, then reads the file.',
+    says: 'A stopped MASTER is barred while it is stopped: it continues, hears two adverts, then reads the file.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -390,7 +390,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-backup',
-    says: 'The BACKUP is stopped and goes on: the adverts that wait for it keep it from taking the VIP.',
+    says: 'The BACKUP is stopped and continues: the adverts that wait for it keep it from taking the VIP.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -403,7 +403,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-backup-kill-master',
-    says: 'The MASTER dies while the BACKUP is stopped: the adverts that wait count from when they are read.',
+    says: 'The MASTER dies while the BACKUP is stopped: the waiting adverts count from when they are read.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -418,7 +418,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'freeze-deaf-backup',
-    says: 'A stopped BACKUP for which no advert waits takes the VIP as soon as it goes on.',
+    says: 'A stopped BACKUP for which no advert waits takes the VIP as soon as it continues.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -431,7 +431,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'terminate-frozen',
-    says: 'SIGTERM to a stopped MASTER is obeyed when it goes on; a stop of one second and half loses nothing.',
+    says: 'SIGTERM to a stopped MASTER is obeyed when it continues; a stop of one and a half seconds loses nothing.',
     nodes: pair,
     play: async (run) => {
       await settle(run)
@@ -473,7 +473,7 @@ export const traceScenarios: readonly TraceScenario[] = [
   },
   {
     name: 'carrier-and-bar',
-    says: 'FAULT for two reasons ends with the second; it starts without carrier.',
+    says: 'FAULT for two reasons ends when the second one ends; it starts without carrier.',
     nodes: pair,
     play: async (run) => {
       await run.carrier('lb01', 'down')

@@ -1,6 +1,6 @@
 /**
- * The eyes of a trace: small programs that wait in a read and stamp what they get with the machine's clock before
- * anything else, so that a busy recorder does not blur the times.
+ * The observers of a trace: small programs that wait in a read and first of all stamp what they get with the machine's
+ * clock, so that a busy recorder does not falsify the times.
  */
 import { createInterface } from 'node:readline'
 import { type ChildProcess } from 'node:child_process'
@@ -17,7 +17,10 @@ export interface StampedSight {
 
 export type Tell = (sight: StampedSight) => void
 
-/** A FIFO's lines, each behind its time. It is open for writing too, so that no writer's end ends it. */
+/**
+ * The lines of a FIFO, each after its time. The FIFO is open for writing too, so that it does not end when a writer
+ * ends.
+ */
 const fifoProgram = `
 use Time::HiRes 'time';
 $| = 1;
@@ -30,7 +33,10 @@ while (sysread $fifo, my $text, 4096) {
   print "$at $1\\n" while $rest =~ s/^([^\\n]*)\\n//;
 }`
 
-/** What passes the bridge: VRRP as "advert FROM PRIORITY", ARP that asks for its sender's own address as "garp ADDRESS MAC". */
+/**
+ * What passes through the bridge: VRRP as "advert FROM PRIORITY", ARP that asks for its sender's own address as "garp
+ * ADDRESS MAC".
+ */
 const wireProgram = `
 use Socket; use Time::HiRes 'time';
 $| = 1;
@@ -50,7 +56,7 @@ while (defined recv $wire, my $frame, 256, 0) {
   }
 }`
 
-/** Returns when the program says that it is in place. */
+/** Returns when the program reports that it is in place. */
 async function readLines(child: ChildProcess, onLine: (line: string) => void): Promise<void> {
   if (child.stdout === null) throw new Error('the watcher has no output')
   const lines = createInterface(child.stdout)
@@ -73,7 +79,7 @@ export async function watchFifo(
   })
 }
 
-/** Gratuitous ARP comes in rounds of five within a millisecond: a round is one sight. */
+/** Gratuitous ARP comes in rounds of five within a millisecond; one round counts as one sight. */
 const sameRoundMs = 300
 
 export async function watchWire(
@@ -99,13 +105,13 @@ export async function watchWire(
 
 const linkLine = /^\[(\S+)\.(\d{6})\] \d+: eth0\S*: <([^>]*)>/
 
-/** The kernel's news of the VIP, and of the carrier. */
+/** What the kernel announces about the VIP and about the carrier. */
 export async function watchKernel(
   host: NamespaceHost,
   options: { node: TraceNode; tell: Tell; onCarrier: (atMs: number, up: boolean) => void },
 ): Promise<void> {
   const monitor = host.stream('ip', '-ts', 'monitor', 'address', 'link')
-  // It says nothing when it is in place: an address on the loopback comes and goes until it is seen.
+  // It does not report when it is in place, so an address on the loopback is added and deleted until it is seen.
   const knocking = setInterval(() => {
     void host.tryRun('sh', '-c', 'ip address add 127.0.0.99/32 dev lo; ip address del 127.0.0.99/32 dev lo')
   }, 50)
@@ -128,6 +134,6 @@ const sightSchema = traceSchema.shape.seen.element.def.items[2]
 
 function parseSight(text: string, line: string): TraceSight {
   const sight = sightSchema.safeParse(text)
-  if (!sight.success) throw new Error(`keepalived said what no trace knows: ${line}`)
+  if (!sight.success) throw new Error(`keepalived wrote a line that traces do not know: ${line}`)
   return sight.data
 }

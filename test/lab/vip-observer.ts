@@ -1,6 +1,6 @@
 /**
  * Watches a node's addresses through the kernel's own announcements (`ip -ts monitor address`). All hosts of a lab
- * share the machine's clock, so instants of different hosts compare.
+ * share the machine's clock, so times of different hosts can be compared.
  */
 import { createInterface } from 'node:readline'
 import { vip, type LabNode } from './address-plan.ts'
@@ -11,7 +11,7 @@ const change = new RegExp(
   String.raw`^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})\] (Deleted )?.* inet ${vip.replaceAll('.', String.raw`\.`)}/`,
 )
 
-/** One line of the monitor; null: not about the VIP. Instants are those at which the monitor read the kernel's event. */
+/** One line of the monitor; null: not about the VIP. Times are those at which the monitor read the kernel's event. */
 export function parseMonitorLine(line: string): { atMs: number; has: boolean } | null {
   const found = change.exec(line)
   if (found === null) return null
@@ -24,7 +24,7 @@ export class VipObserver {
 
   /** Watches from now until the host ends. Returns when the watch is in place. */
   async watch(node: LabNode, host: NamespaceHost): Promise<void> {
-    // It stamps what it reads when it reads it: it must not wait for its turn on a busy machine.
+    // It stamps an event when it reads it, so it must not have to wait for a processor on a busy machine.
     const monitor = host.stream('nice', '-n', '-20', 'ip', '-ts', 'monitor', 'address')
     if (monitor.stdout === null) throw new Error('the monitor has no output')
     const lines = createInterface(monitor.stdout)
@@ -35,13 +35,14 @@ export class VipObserver {
       const seen = parseMonitorLine(line)
       if (seen !== null) this.#changes.push({ node, ...seen })
     })
-    // The monitor says nothing when it is ready: an address on the loopback comes and goes until it is seen.
+    // The monitor does not report when it is ready, so an address on the loopback is added and deleted until it is
+    // seen.
     const knocking = setInterval(() => void knock(host), 50)
     await inPlace
     clearInterval(knocking)
   }
 
-  /** The host lost its power: whatever it owned ends here. */
+  /** The host lost its power, so whatever it owned ends here. */
   powerLost(node: LabNode, atMs: number): void {
     this.#changes.push({ node, has: false, atMs })
   }

@@ -1,4 +1,4 @@
-/** What happened to the VIP: pure arithmetic over what the observers saw. All instants: wall clock, ms. */
+/** What happened to the VIP: pure arithmetic over what the observers saw. All times are wall-clock times in ms. */
 import { nodes, type LabNode } from './address-plan.ts'
 
 /** A node's kernel got the VIP or lost it. */
@@ -23,9 +23,9 @@ export interface OwnershipFigures {
   readonly overlapMs: number
   /** No node had the VIP. */
   readonly outageMs: number
-  /** How often a node came to be the only owner after the other one had been. */
+  /** How often a node became the only owner after the other one had been. */
   readonly holderChanges: number
-  /** How often a node that had not the VIP took it. */
+  /** How often a node that did not have the VIP took it. */
   readonly takeovers: Readonly<Record<LabNode, number>>
   readonly ownersAtEnd: readonly LabNode[]
 }
@@ -50,7 +50,7 @@ export function ownershipStretches(changes: readonly OwnershipChange[], span: Sp
   return stretches
 }
 
-/** Who has the VIP at that instant. */
+/** Who has the VIP at that time. */
 export function ownersAt(changes: readonly OwnershipChange[], atMs: number): readonly LabNode[] {
   return nodes.filter(
     (node) => changes.findLast((change) => change.node === node && change.atMs <= atMs)?.has === true,

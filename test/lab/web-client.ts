@@ -1,4 +1,4 @@
-/** The client of the lab: what a user of the service sees. All instants: wall clock, ms. */
+/** The client of the lab: what a user of the service sees. All times are wall-clock times in ms. */
 import { createInterface } from 'node:readline'
 import { pagePort, vip, type LabNode } from './address-plan.ts'
 import { labMount, type NamespaceHost } from './namespace-host.ts'
@@ -11,7 +11,7 @@ export interface Attempt {
 }
 
 export const attemptIntervalMs = 20
-/** A page takes 2 ms. Much longer, and an attempt that waits for ARP would hide the dark it waits in. */
+/** A page takes 2 ms. If this were much longer, an attempt that waits for ARP would hide the time in which it waits. */
 export const attemptTimeoutMs = 150
 
 export class WebClient {

@@ -1,4 +1,4 @@
-/** What the witness says of itself and its cluster, asked over its HTTP API from its own host. */
+/** What the witness reports about itself and its cluster, asked over its HTTP API from its own host. */
 import type { ClusterView, EventView, NodeInstanceView } from '../../shared/protocol/view.ts'
 import { cluster, instance, type LabNode } from './address-plan.ts'
 import { witnessServerName } from '../../shared/identity/identity.ts'
@@ -24,7 +24,10 @@ export async function clusterEvents(witness: NamespaceHost): Promise<readonly Ev
   return [...events].sort((one, other) => one.id - other.id)
 }
 
-/** As `witnessctl drill` orders it. @throws Error where the witness refuses */
+/**
+ * Orders a drill as `witnessctl drill` does.
+ * @throws Error if the witness refuses
+ */
 export async function orderDrill(
   witness: NamespaceHost,
   { node, includingHolder }: { node: LabNode; includingHolder: boolean },
@@ -35,10 +38,12 @@ export async function orderDrill(
     ...['-s', '--fail-with-body', '-X', 'POST', ...asAdmin],
     `https://${witnessServerName}${path}`,
   )
-  if (code !== 0) throw new Error(`the witness refuses the drill of ${node}: ${stdout}`)
+  if (code !== 0) throw new Error(`the witness refused the drill of ${node}: ${stdout}`)
 }
 
-/** What the witness refused since it started, by kind: before it reached a cluster, and messages. Null: no answer. */
+/**
+ * What the witness has refused since it started, by kind: what did not reach a cluster, and messages. Null: no answer.
+ */
 export async function refusedCounts(
   witness: NamespaceHost,
 ): Promise<Readonly<Record<string, number>> | null> {

@@ -33,7 +33,7 @@ async function carryOut(request: Request): Promise<boolean> {
   }
 }
 
-/** Two works of their own, each with its own options. */
+/** Two modes with options of their own. */
 const works: Readonly<Record<string, () => Promise<unknown>>> = {
   '--mutants': () => import('./mutants/main.ts'),
   '--faults': () => import('./faults/fault-page.ts'),

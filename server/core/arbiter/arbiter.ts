@@ -1,8 +1,9 @@
 /**
  * The witness's decisions for one cluster: state and event in, state and ordered effects out. Pure.
  *
- * It answers beats with its vote (shared/core/vote/voter.ts holds the promises), speaks for nodes whose agent is dead when their
- * check asks, tells a second MASTER to stop, and says in one sentence what is going on (server/core/arbiter/situation.ts).
+ * It answers heartbeats with its vote (shared/core/vote/voter.ts holds the promises), answers the checks of nodes whose
+ * agent is dead, orders a second MASTER to stop, and says in one sentence what is going on
+ * (server/core/arbiter/situation.ts).
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { expireVote } from '../../../shared/core/vote/voter.ts'
@@ -61,7 +62,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
   }
 }
 
-/** One event of the cluster's life. */
+/** Takes one event and returns the new state with the effects, in the order in which they must be carried out. */
 export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   const turn: Turn = {
     arbiter: { ...arbiter, turnedAtMs: event.atMs },
@@ -70,7 +71,7 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
     effects: [],
     atMs: event.atMs,
   }
-  // Before time passes: what a jump of the clock made look expired may still be in use.
+  // Before `passTime`, because a promise that looks expired only since the clock jumped may still be in use.
   if (event.type === 'resumed') keepPromises(turn, event)
   passTime(turn)
   book(turn, event)
@@ -79,7 +80,7 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   return { arbiter: { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances }, effects: turn.effects }
 }
 
-/** When the arbiter wants a `tick` at the latest: silence shows at no other event. */
+/** When the arbiter needs a `tick` at the latest. No other event reveals that a node has fallen silent. */
 export function nextDeadlineMs(arbiter: Arbiter): number {
   const contestsEndAtMs = [...arbiter.instances.values()].flatMap(({ contest }) => contest?.untilMs ?? [])
   return Math.min(arbiter.turnedAtMs + arbiter.timing.renewMs, ...contestsEndAtMs)
@@ -140,7 +141,7 @@ function book(turn: Turn, event: ArbiterEvent): void {
         level: 'warning',
         instance: null,
         node: null,
-        text: `${describePause(event)}; it orders nothing until every report is newer than that.`,
+        text: `${describePause(event)}. The witness gives no orders until every node has reported again since then.`,
         evidence: { gapMs: event.gapMs, jumpedMs: event.jumpedMs },
         decision: 'hold',
       })
@@ -151,7 +152,7 @@ function book(turn: Turn, event: ArbiterEvent): void {
 
 function describePause({ gapMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): string {
   if (jumpedMs === 0) return `The witness did not run for ${Math.round(gapMs)} ms`
-  return `The boot clock of the witness jumped ${Math.round(jumpedMs)} ms ahead, or its host slept`
+  return `The boot clock of the witness jumped ahead by ${Math.round(jumpedMs)} ms, or its host was suspended`
 }
 
 function bookTell(turn: Turn, event: ArbiterEvent & { type: 'tell' }): void {

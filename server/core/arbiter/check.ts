@@ -1,4 +1,4 @@
-/** The check of a node whose agent is dead asks by itself. Pure. */
+/** Answers keepalived's check, which asks the witness itself when the agent of its node is dead. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import { askVote } from '../../../shared/core/vote/ask.ts'
@@ -7,7 +7,7 @@ import type { ArbiterEvent } from './state.ts'
 import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
-/** A yes is a vote like any other, with the same promise behind it. */
+/** A yes is an ordinary vote, with the same promise behind it. */
 export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
   const { check, node: name, instance, atMs } = event
   const reply = (permit: boolean, text: string): void => {
@@ -16,13 +16,19 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const node = turn.nodes.get(name)
   if (node === undefined) return reply(false, `${name} is not a node of cluster ${turn.arbiter.cluster}`)
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
-    return reply(false, `cluster ${turn.arbiter.cluster} has ${maxInstances} instances already`)
+    return reply(
+      false,
+      `cluster ${turn.arbiter.cluster} already has ${maxInstances} instances, which is the limit`,
+    )
 
   const { voter, pendingChecks } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
   const { checkBootId } = instanceOf(turn, instance)
   if (promise?.node === name && event.bootId !== checkBootId && isOfAnotherBoot(node, event.bootId))
-    return reply(false, `${name} booted anew: the promise to it is of its earlier boot and runs out first`)
+    return reply(
+      false,
+      `${name} has rebooted; the vote it held before the reboot must expire before it can get a new one`,
+    )
   if (promise?.node !== name) {
     const refusal = refusalOfCheck(turn, { name, node, instance, holder: promise?.node ?? null })
     if (refusal !== null) return reply(false, refusal)
@@ -46,12 +52,16 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   }
 }
 
-/** The VIP that the promise was for went with the boot; to renew it would only keep the other node from taking over. */
+/**
+ * The reboot removed the VIP that the promise was for, so renewing it would only keep the other node from taking over.
+ */
 function isOfAnotherBoot({ session }: NodeState, bootId: string | null): boolean {
   return bootId !== null && session !== null && session.hello.bootId !== bootId
 }
 
-/** A check speaks for the node's standing promise, or for one that is on its way to the disk; else it asks anew. */
+/**
+ * A check renews the promise that its node has, or one that is being written to disk. Otherwise it asks for a new one.
+ */
 function epochForCheck(voter: Voter, name: NodeName): Epoch {
   const { pledge, record, epoch } = voter
   switch (pledge.phase) {
@@ -75,9 +85,10 @@ function refusalOfCheck(
   const { name, node, instance, holder } = asked
   if (holder !== null) return `${holder} holds the lease`
   if (node.double !== null) return `two live agents call themselves ${name}`
-  if (liveNode(turn, node)) return `the agent of ${name} is alive and has not permitted it`
+  if (liveNode(turn, node))
+    return `the agent of ${name} is running and has not allowed keepalived to be MASTER`
   for (const other of turn.nodes.values())
     if (other.member.name !== name && couldTake(turn, other, instance))
-      return `${name} has no agent, and ${other.member.name}, which has one, can take the VIP`
+      return `the agent of ${name} is down, and ${other.member.name}, whose agent is running, can take the VIP`
   return null
 }

@@ -1,8 +1,9 @@
 /**
- * Drills: whether one is safe now, its orders to the node, one instance after the other, and how it ended. Pure.
+ * Drills: decides whether one is safe now, orders it for one instance of the node after the other, and reports how it
+ * ended. Pure.
  *
- * A standby in a drill cannot take the VIP for as long as it lasts; so nothing is ordered but where the holder is well,
- * and a stop command takes keepalived away for all instances of its node: it must hold none of them.
+ * A standby cannot take the VIP during its drill, so a drill is ordered only while the holder is healthy. The stop
+ * command ends keepalived for all instances of a node, so a node that is drilled as a standby must hold none of them.
  */
 import type { DrillRole, Drilled, Report } from '../../../shared/protocol/report.ts'
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
@@ -14,14 +15,22 @@ import { leaseHolder } from './lease-holder.ts'
 import { type NodeState, sessionBehind } from './roster.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 
-/** The stop command's whole patience twice over, and a start: a drill that says nothing for so long is over. */
+/**
+ * Twice the longest time that the stop command may take, plus a start. A drill without a report for this long has
+ * failed.
+ */
 const longestDrillMs = 60_000
-/** From the proof of a holder's drill until the other node has the lease: several master-down times. */
+/**
+ * The longest time from a holder's proven release until the other node has the lease: several master-down intervals.
+ */
 const longestTakeoverMs = 20_000
-/** Between two instances of one node keepalived settles; the next one begins when all is normal again. */
+/**
+ * Between two instances of one node keepalived needs to settle. The next step begins when all is normal again; if that
+ * takes longer than this, the drill fails.
+ */
 const longestPauseMs = 30_000
 
-/** The admin asks for a drill. */
+/** Handles an admin's request for a drill. */
 export function bookDrill(turn: Turn, event: ArbiterEvent & { type: 'drill' }): void {
   const { request, node, includingHolder } = event
   const planned = planDrill(turn, node, includingHolder)
@@ -55,19 +64,25 @@ function planDrill(turn: Turn, name: NodeName, includingHolder: boolean): Plan {
   if (node === undefined)
     return { refusal: `${name} is not a node of ${arbiter.cluster} (${[...nodes.keys()].join(', ')}).` }
   if (arbiter.drill !== null)
-    return { refusal: `A drill of ${arbiter.drill.node} is under way; one at a time.` }
+    return {
+      refusal: `A drill of ${arbiter.drill.node} is still running, and only one drill can run at a time.`,
+    }
   if (!liveNode(turn, node))
-    return { refusal: `The agent of ${name} is not heard: nobody there could drill.` }
+    return {
+      refusal: `The witness gets no heartbeat from the agent of ${name}, so ${name} cannot carry out a drill.`,
+    }
   if (node.session?.hello.mode === 'observe')
-    return { refusal: `${name} is in observe mode: nothing is fenced there, so there is nothing to drill.` }
+    return {
+      refusal: `${name} is in observe mode, in which nothing is fenced, so there is nothing to drill.`,
+    }
   const ofNode = [...node.reports.keys()].filter((instance) => instances.has(instance)).sort()
   if (ofNode.length === 0) return { refusal: `The agent of ${name} reports no vrrp_instance.` }
   const held = ofNode.filter((instance) => holderOf(turn, instance) === name)
   if (held.length > 0 && !includingHolder)
     return {
-      refusal: `${name} holds ${held.join(', ')}: its drill moves the VIP to the other node. Add --including-holder if you want that.`,
+      refusal: `${name} holds ${held.join(', ')}, so its drill moves the VIP to the other node. Add --including-holder if you want that.`,
     }
-  // What is held is what is at stake: a node that holds stops no keepalived, and proves the bar alone.
+  // If the node holds any instance, only those are drilled. A holder does not stop keepalived, but only proves the bar.
   const steps = (held.length > 0 ? held : ofNode).map((instance) => ({
     instance,
     role: held.length > 0 ? ('holder' as const) : ('standby' as const),
@@ -87,36 +102,37 @@ function holderOf(turn: Turn, instance: string): NodeName | null {
   )
 }
 
-/** Why a drill of this node on this instance is not safe now, in plain words; null: it is. */
+/** Why a drill of this node on this instance is not safe now, in plain words; null: it is safe. */
 function hindranceOf(turn: Turn, of: { name: NodeName; instance: string; role: DrillRole }): string | null {
   const { atMs, nodes, arbiter } = turn
   const { name, instance, role } = of
   const node = nodes.get(name)
   const other = [...nodes.values()].find(({ member }) => member.name !== name)
-  if (node === undefined || other === undefined) return `There is no second node that could have the VIP.`
+  if (node === undefined || other === undefined) return 'There is no second node that could hold the VIP.'
   const [holder, standby] = role === 'standby' ? [other, node] : [node, other]
   const promise = promisedTo(instanceOf(turn, instance).voter, atMs)
   if (promise?.node !== holder.member.name)
-    return `${instance}: ${holder.member.name} does not hold the lease by this witness's promise.`
+    return `${instance}: ${holder.member.name} does not have the vote of this witness, and a drill needs a holder that has it.`
   for (const each of [holder, standby]) {
-    if (!liveNode(turn, each)) return `${instance}: the agent of ${each.member.name} is not heard.`
+    if (!liveNode(turn, each))
+      return `${instance}: the witness gets no heartbeat from the agent of ${each.member.name}.`
     if (each.double !== null) return `${instance}: two live agents call themselves ${each.member.name}.`
     if ((each.session?.echoMs ?? -Infinity) < arbiter.runningSinceMs)
-      return `${instance}: the witness has only just begun to hear ${each.member.name}; try again in a moment.`
+      return `${instance}: the witness has only just started or resumed and has no new report from ${each.member.name} yet; try again in a moment.`
   }
   const leader = holder.reports.get(instance)
   if (leader?.phase !== 'holding' || !showsVip(leader))
-    return `${instance}: ${holder.member.name} is not a MASTER with the lease (${leader?.phase ?? 'no report'}).`
+    return `${instance}: ${holder.member.name} is not MASTER with the lease (${leader?.phase ?? 'no report'}).`
   const spare = standby.reports.get(instance)
-  if (spare === undefined) return `${instance}: ${standby.member.name} does not report it.`
+  if (spare === undefined) return `${instance}: ${standby.member.name} does not report this instance.`
   if (!hearsPeer(turn, leader.peerSilentMs) || !hearsPeer(turn, spare.peerSilentMs))
-    return `${instance}: the nodes do not hear each other; in this state the standby is the only spare.`
-  if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} has lost its gateway.`
+    return `${instance}: the nodes do not hear each other, and until they do the standby must stay ready to take over.`
+  if (leader.gateway === 'unreachable') return `${instance}: ${holder.member.name} cannot reach its gateway.`
   if (showsVip(spare))
-    return `${instance}: ${standby.member.name} shows the VIP, too (keepalived ${spare.keepalived}).`
+    return `${instance}: ${standby.member.name} has the VIP too (keepalived ${spare.keepalived}).`
   if (!couldTake(turn, standby, instance)) return `${instance}: ${whyNotReady(standby, spare)}`
   if (role === 'holder' && spare.gateway === 'unreachable')
-    return `${instance}: ${standby.member.name}, which would take the VIP, has lost its gateway.`
+    return `${instance}: ${standby.member.name}, which would take the VIP, cannot reach its gateway.`
   return null
 }
 
@@ -125,10 +141,13 @@ function hearsPeer(turn: Turn, peerSilentMs: number | null): boolean {
 }
 
 function whyNotReady({ member }: NodeState, report: Report): string {
-  return `${member.name} is not a standby that could take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
+  return `${member.name} is not ready to take the VIP: keepalived ${report.keepalived}, process ${report.process}, ${report.phase} (${report.why}).`
 }
 
-/** At each event: the next step where all is normal again, a takeover that was awaited, silence that lasts too long. */
+/**
+ * Runs at each event. It begins the next step when all is normal again, notices the takeover that it waits for, and
+ * ends a drill that has been silent for too long.
+ */
 export function watchDrill(turn: Turn): void {
   const { drill } = turn.arbiter
   if (drill === null) return
@@ -140,7 +159,8 @@ export function watchDrill(turn: Turn): void {
       const hindrance = hindranceOf(turn, { name: drill.node, ...step })
       const epoch = promisedTo(instanceOf(turn, step.instance).voter, turn.atMs)?.epoch
       if (hindrance === null && epoch !== undefined) return begin(turn, drill, epoch)
-      if (turn.atMs >= under.untilMs) fail(turn, drill, `it was no longer safe to go on: ${hindrance ?? ''}`)
+      if (turn.atMs >= under.untilMs)
+        fail(turn, drill, `it was no longer safe to continue: ${hindrance ?? ''}`)
       return
     }
     case 'order':
@@ -148,7 +168,7 @@ export function watchDrill(turn: Turn): void {
         fail(
           turn,
           drill,
-          `the agent of ${drill.node} said nothing more of its drill of ${step.instance}; look at its log`,
+          `the agent of ${drill.node} has not reported within ${longestDrillMs / 1000} s how its drill of ${step.instance} ended; look at its log`,
         )
       return
     case 'takeover': {
@@ -158,7 +178,7 @@ export function watchDrill(turn: Turn): void {
         return fail(
           turn,
           drill,
-          `${holder} let go of ${step.instance} with proof, and has it again: the other node did not take it`,
+          `${holder} provably released ${step.instance} and now holds it again, because the other node did not take it`,
         )
       if (holds)
         return advance(turn, drill, {
@@ -170,7 +190,7 @@ export function watchDrill(turn: Turn): void {
         fail(
           turn,
           drill,
-          `${drill.node} let go of ${step.instance} with proof, but the other node did not take it`,
+          `${drill.node} provably released ${step.instance}, but the other node did not take it within ${longestTakeoverMs / 1000} s`,
         )
     }
   }
@@ -189,7 +209,7 @@ function begin(turn: Turn, drill: DrillState, epoch: Epoch): void {
   })
 }
 
-/** A node tells how its drill ended. Also one that nobody waits for any more is told to the operator. */
+/** A node reports how its drill ended. A report that nobody waits for is only counted as a refused message. */
 export function bookDrilled(turn: Turn, event: ArbiterEvent & { type: 'drilled' }): void {
   const node = sessionBehind(turn.nodes, event.connection)
   if (node === null) return refuseMessage(turn, 'not-greeted')
@@ -248,14 +268,14 @@ function fail(turn: Turn, drill: DrillState, why: string, end: DrillEnd | null =
     level: 'warning',
     instance: step?.instance ?? null,
     node: drill.node,
-    text: `The drill of ${drill.node} failed: ${why}.`,
+    text: `The drill of ${drill.node} failed: ${why.replace(/\.$/, '')}.`,
     evidence: { ends: end === null ? drill.done : [...drill.done, end] },
     decision: null,
   })
 }
 
 function describeEnd({ instance, text, takenBy, takeoverMs }: DrillEnd): string {
-  const taken = takenBy === null ? '' : `; ${takenBy} has the lease ${takeoverMs ?? 0} ms after that`
+  const taken = takenBy === null ? '' : `; ${takenBy} had the lease ${takeoverMs ?? 0} ms later`
   return `${instance}: ${text}${taken}`
 }
 

@@ -1,4 +1,4 @@
-/** An agent says who it is: welcomed, taken for a second one of its name, or sent away. Pure. */
+/** An agent says who it is. It is welcomed, treated as a second agent of the same name, or sent away. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Hello } from '../../../shared/protocol/messages.ts'
 import { type NodeName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
@@ -27,7 +27,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
   const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
   if (greeting.kind === 'superseded') {
     turn.effects.push({ type: 'send', connection, message: { type: 'superseded' } })
-    return refuse('old-incarnation', `a newer start of the agent of ${hello.node} took the place of this one`)
+    return refuse('old-incarnation', `a newer instance of the agent of ${hello.node} has replaced this one`)
   }
   turn.nodes.set(hello.node, greeting.node)
   turn.effects.push({
@@ -43,18 +43,18 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           level: 'info',
           instance: null,
           node: hello.node,
-          text: `The agent of ${hello.node} comes from another boot or host than before (${remoteAddress}); it speaks for the node as soon as no promise to the old one can be in use.`,
+          text: `A new agent for ${hello.node} connected from a different boot or host (${remoteAddress}). It is ignored until the previous agent's lease can no longer be in use.`,
           evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
           decision: 'wait',
         })
-      // Of one that goes on, or dials again, the situation tells.
+      // If the conflict goes on or the second agent dials again, the situation reports it.
       if (known.double !== null) return
       return occurred(turn, {
         event: 'id-conflict',
         level: 'critical',
         instance: null,
         node: hello.node,
-        text: `Two live agents call themselves ${hello.node} (the second from ${remoteAddress}): the second gets no vote, and neither is promoted until one of them is gone. A cloned host?`,
+        text: `Two live agents call themselves ${hello.node} (the second connected from ${remoteAddress}). The second gets no vote, and neither is promoted until one of them is gone. Check whether a host was cloned.`,
         evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
         decision: 'no promotion',
       })
@@ -72,7 +72,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
         level: 'info',
         instance: null,
         node: hello.node,
-        text: `The agent of ${hello.node} reports (${hello.software}, mode ${hello.mode}).`,
+        text: `The agent of ${hello.node} has started to report (${hello.software}, mode ${hello.mode}).`,
         evidence: { remoteAddress, incarnation: hello.incarnation, bootId: hello.bootId },
         decision: null,
       })
@@ -81,7 +81,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
   }
 }
 
-/** An agent says where its peer reaches it, and nobody else can say it: its certificate names the node. */
+/** An agent reports where its peer reaches it. Nobody else can, because the certificate names the node. */
 function followMove(turn: Turn, { member }: NodeState, { node, listener }: Hello): void {
   const told = { address: listener.address ?? member.address, port: listener.port }
   if (told.address === member.address && told.port === member.port) return

@@ -1,4 +1,4 @@
-/** What can be going on with an instance, and what is said of it. */
+/** What is going on with an instance, in the form in which events and status report it. */
 import type { Situation } from '../../../shared/protocol/view.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 

@@ -4,8 +4,9 @@ import { type Voter, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { isLive, type NodeState } from './roster.ts'
 
 /**
- * By this voter's promise; or, where the peer's vote makes the majority (the witness has just started), by the
- * holder's own word: the one live node that says so. Null: nobody, or two say so, of whom one is out of date.
+ * The node to which this voter has promised its vote. If there is no such promise because the peer's vote makes the
+ * majority (the witness has just started), it is the one live node that reports that it holds. Null: no node does, or
+ * two do, of which one is out of date.
  * @param known.voter the witness's vote on the instance; undefined: it was never mentioned
  */
 export function leaseHolder(

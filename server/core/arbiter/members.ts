@@ -1,11 +1,11 @@
-/** Who belongs to the cluster: what enrolment says, and what the agents are told of it. Pure. */
+/** Who belongs to the cluster according to enrolment, and the plan with which the agents learn it. Pure. */
 import type { Member, Plan } from '../../../shared/protocol/plan.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import { disownPromise } from '../../../shared/core/vote/recovery.ts'
 import { answerPendingChecks, change, type Turn } from './turn.ts'
 import { newNode } from './roster.ts'
 
-/** A node joined, was removed, moved, or its older certificates are worth nothing any more. */
+/** A node joined, was removed or moved, or its older certificates are no longer accepted. */
 export function bookMembers(turn: Turn, members: readonly Member[]): void {
   const before = new Map(turn.nodes)
   turn.nodes.clear()
@@ -32,13 +32,16 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
       })
 }
 
-/** A node that was removed and comes back at once may be another host, while the one before still counts its lease. */
+/**
+ * A node that was removed and enrolled again at once may be a different host, while the previous host still counts on
+ * its lease.
+ */
 function disown(turn: Turn, name: NodeName): void {
-  const text = `${name} was enrolled anew`
+  const text = `${name} was enrolled again`
   for (const [instance, { voter }] of turn.instances) {
     const disowned = disownPromise(voter, name)
     if (disowned === voter) continue
-    // Whoever asked by a beat went with the removal and is answered no more.
+    // A heartbeat that waits for an answer came from before the removal, and gets none.
     change(turn, instance, { voter: disowned, pendingBeat: null })
     answerPendingChecks(turn, instance, { permit: false, text })
   }

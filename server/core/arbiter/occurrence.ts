@@ -1,10 +1,7 @@
-/**
- * What the arbiter tells operators. It is part of the arbiter's face: the event log, and later alerts, read
- * it.
- */
+/** What the arbiter reports to operators. It is part of the arbiter's interface, because the event log reads it. */
 import type { NodeName } from '../../../shared/protocol/names.ts'
 
-/** What operators read: kept by the shell, bounded, across restarts. */
+/** An event for operators. The shell keeps a bounded number of them across restarts. */
 export interface Occurrence {
   readonly event: string
   readonly level: 'info' | 'warning' | 'critical'
@@ -14,6 +11,6 @@ export interface Occurrence {
   readonly text: string
   /** The facts it rests on. */
   readonly evidence: Readonly<Record<string, unknown>>
-  /** What was decided on it; null: nothing. */
+  /** What was decided because of it; null: nothing. */
   readonly decision: string | null
 }

@@ -1,6 +1,6 @@
 /**
- * The nodes of a cluster as the witness knows them: which start of which agent speaks for a node, what it last said,
- * whether the host answers ICMP, and whether two live agents go by one name. Pure.
+ * The nodes of a cluster as the witness knows them: which instance of the agent speaks for a node, what it last
+ * reported, whether the host answers ICMP, and whether two live agents use one name. Pure.
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Beat, Hello } from '../../../shared/protocol/messages.ts'
@@ -19,17 +19,20 @@ import { showsVip } from '../../../shared/core/vip-sighting.ts'
 /** The shell numbers the connections. */
 export type ConnectionId = number
 
-/** One start of an agent, on its present connection. */
+/** One instance (one start) of an agent, on its present connection. */
 export interface Session {
   readonly connection: ConnectionId
   readonly open: boolean
   readonly hello: Hello
   readonly lastSeq: number
-  /** When its newest beat came; null: none yet. */
+  /** When its newest heartbeat arrived; null: none has yet. */
   readonly beatAtMs: number | null
-  /** When its hello or its newest beat came. */
+  /** When its hello or its newest heartbeat arrived. */
   readonly heardAtMs: number
-  /** `atMs` of our newest answer that this agent has read: its newest beat is newer than that. */
+  /**
+   * `atMs` of our newest answer that the agent had read when it sent its newest heartbeat, which is therefore newer
+   * than that.
+   */
   readonly echoMs: number
 }
 
@@ -38,7 +41,7 @@ export interface NodeState {
   readonly session: Session | null
   /** A second live agent with this node's name. */
   readonly double: Session | null
-  /** The starts whose place was taken. */
+  /** The instances that have been replaced. */
   readonly past: Past
   readonly reports: ReadonlyMap<string, Report>
   /** Round trips of the newest ICMP echoes, newest last; null: lost. */
@@ -51,7 +54,7 @@ export function newNode(member: Member): NodeState {
   return { member, session: null, double: null, past: [], reports: new Map(), echoes: [] }
 }
 
-/** The agent is connected and its newest beat is at most `silenceMs` old. */
+/** Whether the agent is connected and its newest heartbeat is less than `silenceMs` old. */
 export function isLive(node: NodeState, atMs: number, silenceMs: number): boolean {
   return node.session !== null && sessionIsLive(node.session, atMs, silenceMs)
 }
@@ -60,12 +63,12 @@ function sessionIsLive(session: Session, atMs: number, silenceMs: number): boole
   return session.open && session.beatAtMs !== null && atMs - session.beatAtMs < silenceMs
 }
 
-/** How long silence is, and how long a promise may be in use after its last renewal. */
+/** After which time an agent counts as silent, and how long a promise may be in use after its last renewal. */
 export interface Patience {
   readonly atMs: number
   readonly silenceMs: number
   readonly reserveMs: number
-  /** Whether a vote of the witness is promised to the node now, by its agent's renewals or by its check's. */
+  /** Whether a vote of the witness is promised to the node now, renewed by its agent or by its check. */
   readonly promised: boolean
 }
 
@@ -83,12 +86,12 @@ export type Greeting =
       readonly replaced: ConnectionId | null
       readonly isNew: boolean
     }
-  /** Another live agent has this name: this one is kept, but gets no vote. */
+  /** Another live agent has this name, so this one is kept but gets no vote. */
   | { readonly kind: 'double'; readonly node: NodeState }
-  /** Another start took the place of this one. */
+  /** Another instance of the agent has replaced this one. */
   | { readonly kind: 'superseded' }
 
-/** An agent says who it is. A newer start replaces an older one that is gone or silent; it never displaces a live one. */
+/** An agent says who it is. A newer instance replaces an older one that is gone or silent, but never a live one. */
 export function greet(
   node: NodeState,
   arrival: Patience & { connection: ConnectionId; hello: Hello },
@@ -106,7 +109,7 @@ export function greet(
     case 'early':
       return { kind: 'double', node: { ...node, double: fresh } }
     case 'same': {
-      // What this start has said and read stays so on another connection.
+      // What this instance has sent and read remains valid on another connection.
       const said = session && { lastSeq: session.lastSeq, beatAtMs: session.beatAtMs, echoMs: session.echoMs }
       return { kind: 'accepted', node: { ...node, session: { ...fresh, ...said } }, replaced, isNew: false }
     }
@@ -126,7 +129,7 @@ function newSession(connection: ConnectionId, hello: Hello, atMs: number): Sessi
   return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, heardAtMs: atMs, echoMs: -Infinity }
 }
 
-/** The node that this connection speaks for; a second agent of its name speaks for nobody. */
+/** The node that this connection speaks for; a second agent of the same name speaks for nobody. */
 export function sessionBehind(
   nodes: ReadonlyMap<NodeName, NodeState>,
   connection: ConnectionId,
@@ -174,14 +177,14 @@ export function noteEcho(node: NodeState, roundTripMs: number | null): NodeState
   return { ...node, echoes: [...node.echoes, roundTripMs].slice(-echoesKept) }
 }
 
-/** Whether the host answered one of its two newest echoes; null: not known yet. */
+/** Whether the host answered one of the two newest pings; null: not known yet. */
 export function answersIcmp(node: NodeState): boolean | null {
   const newest = node.echoes.slice(-2)
   if (newest.length === 0) return null
   return newest.some((roundTripMs) => roundTripMs !== null)
 }
 
-/** Nodes that are live and show a VIP of the instance. */
+/** The nodes that are live and report a VIP of the instance. */
 export function mastersOf(
   nodes: ReadonlyMap<NodeName, NodeState>,
   instance: string,
@@ -196,7 +199,10 @@ export function mastersOf(
     .sort()
 }
 
-/** Time passes: of two agents with one name, the one that has fallen silent is forgotten. */
+/**
+ * As time passes, the second of two agents with one name is forgotten when it falls silent, or takes over when the
+ * first one is gone.
+ */
 export function settleDouble(node: NodeState, patience: Patience): NodeState {
   const { session, double } = node
   if (double === null) return node

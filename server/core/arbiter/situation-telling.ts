@@ -1,29 +1,29 @@
 /**
- * Which changes of an instance's situation are told to operators. One that keeps changing says so in few lines, and the
- * last line is always about what is so now. Pure.
+ * Decides which changes of an instance's situation are reported to operators. A situation that keeps changing is
+ * reported in few lines, and the last line always describes the present. Pure.
  */
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import type { Judgement } from './judgement.ts'
 import type { Situation } from '../../../shared/protocol/view.ts'
 
-/** A takeover with all that belongs to it takes fewer. */
+/** A complete takeover needs fewer. */
 const mostLines = 6
-/** At most `mostLines` in any such time. */
+/** At most `mostLines` are reported within any period of this length. */
 const windowMs = 10_000
 
-/** What was told, and what was not. */
+/** What has been reported, and how much has not. */
 export interface Told {
   /** The situation of the newest line; null: there is none yet. */
   readonly last: { readonly situation: Situation; readonly subject: NodeName | null } | null
-  /** When the newest lines were told, newest last. */
+  /** When the newest lines were reported, newest last. */
   readonly linesAtMs: readonly number[]
-  /** Changes since the newest line that have none of their own. */
+  /** How many changes since the newest line have had no line of their own. */
   readonly untold: number
 }
 
 export const nothingTold: Told = { last: null, linesAtMs: [], untold: 0 }
 
-/** @returns `line`: what is to be told now; null: nothing */
+/** @returns `line`: what to report now; null: nothing */
 export function noteChange(
   told: Told,
   now: { before: Judgement | null; judgement: Judgement; atMs: number },
@@ -31,7 +31,7 @@ export function noteChange(
   const { before, judgement, atMs } = now
   const { situation, subject, text } = judgement
   const last = { situation, subject }
-  // A witness that starts says so itself.
+  // A witness that starts reports that with an event of its own.
   if (before === null && situation === 'starting') return { told: { ...told, last }, line: null }
   const isChange = before === null || !isSame(before, judgement)
   const isTold = told.last !== null && isSame(told.last, judgement)
@@ -42,7 +42,10 @@ export function noteChange(
   if (isTold || recent.length >= mostLines) return { told: { ...told, untold: changes }, line: null }
   return {
     told: { last, linesAtMs: [...recent, atMs], untold: 0 },
-    line: changes > 1 ? `${text} (It changed ${changes} times since the last line about it.)` : text,
+    line:
+      changes > 1
+        ? `${text} (The situation has changed ${changes} times since the previous line about it.)`
+        : text,
   }
 }
 

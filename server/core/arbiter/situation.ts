@@ -7,7 +7,7 @@ import type { Judgement } from './judgement.ts'
 import { leaseHolder } from './lease-holder.ts'
 import { answersIcmp, isLive, mastersOf, type NodeState } from './roster.ts'
 
-/** A node that never reported counts as missing after this long: it may still be booting. */
+/** A node that has never reported counts as missing only after this long, because it may still be booting. */
 const bootPatienceMs = 10_000
 
 export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgement {
@@ -31,7 +31,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
       situation: 'id-conflict',
       level: 'critical',
       subject: name,
-      text: `Two live agents call themselves ${name}: neither is promoted. Give each host its own node name. ${holding}`,
+      text: `Two live agents call themselves ${name}, so neither is promoted. Give each host its own node name. ${holding}`,
       evidence: { incarnations: [doubled.session?.hello.incarnation, doubled.double?.hello.incarnation] },
       decision: 'no promotion',
     }
@@ -44,8 +44,8 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
       subject: null,
       text:
         holder === null
-          ? `${masters.join(' and ')} are both MASTER and nobody has the lease yet: the votes decide now.`
-          : `${masters.join(' and ')} are both MASTER; ${holder} has the lease, ${losers.join(' and ')} must stop.`,
+          ? `${masters.join(' and ')} are both MASTER and nobody has the lease yet; the votes are deciding now.`
+          : `${masters.join(' and ')} are both MASTER; ${holder} has the lease, so ${losers.join(' and ')} must stop.`,
       evidence: { masters, holder, reports: describeReports(live, instance) },
       decision: holder === null ? null : `${losers.join(', ')} must stop`,
     }
@@ -55,7 +55,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
       situation: 'contested',
       level: 'warning',
       subject: null,
-      text: `${state.contest.claims.map(({ node }) => node).join(' and ')} asks for the lease; a rival claim is awaited for a moment.`,
+      text: `${state.contest.claims.map(({ node }) => node).join(' and ')} asked for the lease; the witness waits a moment for a rival claim.`,
       evidence: { claims: state.contest.claims },
       decision: null,
     }
@@ -104,20 +104,20 @@ function judgeMissing(
   const silence =
     beatAtMs === null
       ? 'has not reported yet'
-      : `sent no heartbeat for ${((atMs - beatAtMs) / 1000).toFixed(1)} s`
+      : `has sent no heartbeat for ${((atMs - beatAtMs) / 1000).toFixed(1)} s`
   const answers = answersIcmp(node)
   const evidence = {
     heartbeatAgeMs: beatAtMs === null ? null : atMs - beatAtMs,
     icmp: node.echoes.slice(-3),
     holder,
   }
-  const icmp = answers === null ? 'and its host has not been asked by ICMP yet' : 'but the host answers ICMP'
+  const icmp = answers === null ? 'and its host has not been pinged yet' : 'but the host answers ICMP'
   if (answers !== false)
     return {
       situation: 'agent-down',
       level: 'warning',
       subject: name,
-      text: `The agent of ${name} ${silence}, ${icmp}: agent down, keepalived may still run. ${holding}`,
+      text: `The agent of ${name} ${silence}, ${icmp}. The agent is down; keepalived may still be running. ${holding}`,
       evidence,
       decision: promised && holder === name ? `promise to ${name} kept while its check renews it` : null,
     }
@@ -125,11 +125,11 @@ function judgeMissing(
     situation: 'host-down',
     level: holder === name || holder === null ? 'critical' : 'warning',
     subject: name,
-    text: `${name} ${silence} and does not answer ICMP: host down or cut off. ${holding}`,
+    text: `${name} ${silence} and does not answer ICMP, so the host is down or cut off. ${holding}`,
     evidence,
     decision:
       promised && holder === name
-        ? `promise to ${name} runs out ${arbiter.timing.reserveMs} ms after its last renewal; then the other node may take over`
+        ? `promise to ${name} expires ${arbiter.timing.reserveMs} ms after its last renewal; then the other node may take over`
         : null,
   }
 }

@@ -1,4 +1,4 @@
-/** The words of the witness's arbiter: what it knows of a cluster, what it is told, what it orders. */
+/** The types of the witness's arbiter: its state, the events that it takes, and the effects that it returns. */
 import type { DrillRole, Drilled } from '../../../shared/protocol/report.ts'
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import type { ConnectionId, NodeState } from './roster.ts'
@@ -16,9 +16,9 @@ export type CheckId = number
 /** The shell numbers the requests of admins for a drill. */
 export type DrillRequestId = number
 
-/** How the drill of one instance ended, as its node told it. */
+/** How the drill of one instance ended, as its node reported it. */
 export interface DrillEnd extends Pick<Drilled, 'instance' | 'role' | 'rungs' | 'backMs' | 'text'> {
-  /** Of a holder's drill: who has the lease now, and how long after the agent's word. */
+  /** For the drill of a holder: who has the lease now, and how long after the agent's report it got it. */
   readonly takenBy: NodeName | null
   readonly takeoverMs: number | null
 }
@@ -26,15 +26,15 @@ export interface DrillEnd extends Pick<Drilled, 'instance' | 'role' | 'rungs' | 
 /** A drill that is under way: one node of the cluster, one instance after the other. */
 export interface DrillState {
   readonly node: NodeName
-  /** What is left; the first is under way. */
+  /** The steps that are left; the first one is running. */
   readonly steps: readonly { readonly instance: string; readonly role: DrillRole }[]
   readonly done: readonly DrillEnd[]
   readonly under:
     /** The next step is ordered when all is normal. */
     | { readonly kind: 'pause'; readonly untilMs: number }
-    /** The node was told, and has not said how it ended. */
+    /** The node has its order and has not reported how the step ended. */
     | { readonly kind: 'order'; readonly untilMs: number }
-    /** A holder let go with proof; the other node is to take the VIP. */
+    /** A holder has provably released the VIP; the other node should now take it. */
     | {
         readonly kind: 'takeover'
         readonly end: DrillEnd
@@ -55,7 +55,7 @@ export type ArbiterEvent =
       readonly hello: Hello
       readonly remoteAddress: string
     }
-  /** What enrolment says of who belongs to the cluster. */
+  /** Who belongs to the cluster, according to enrolment. */
   | { readonly type: 'members'; readonly atMs: number; readonly members: readonly Member[] }
   | { readonly type: 'closed'; readonly atMs: number; readonly connection: ConnectionId }
   | { readonly type: 'beat'; readonly atMs: number; readonly connection: ConnectionId; readonly beat: Beat }
@@ -80,7 +80,7 @@ export type ArbiterEvent =
       readonly check: CheckId
       readonly node: NodeName
       readonly instance: string
-      /** Which boot of the host asks; null: it does not say. */
+      /** The boot of the host that asks; null: the check did not say. */
       readonly bootId: string | null
     }
   /** One ICMP echo to a node ended; null: no answer. */
@@ -101,8 +101,8 @@ export type ArbiterEvent =
   /** The deadline of `nextDeadlineMs`, or any other time. */
   | { readonly type: 'tick'; readonly atMs: number }
   /**
-   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
-   * the event that found it.
+   * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. It comes
+   * before the event at which this was noticed.
    */
   | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
 
@@ -121,13 +121,13 @@ export type ArbiterEffect =
   /** A drill passed: kept durably, for people. */
   | { readonly type: 'keep-drill'; readonly node: NodeName; readonly ends: readonly DrillEnd[] }
   | { readonly type: 'occurred'; readonly occurrence: Occurrence }
-  /** An agent moved: where its peer reaches it from now on. */
+  /** An agent has moved: the address at which its peer reaches it from now on. */
   | { readonly type: 'moved'; readonly node: NodeName; readonly address: string; readonly port: number }
 
-/** What the ledger told at start. */
+/** What the ledger contained at start. */
 export interface RecoveredLedger {
   readonly ballots: ReadonlyMap<string, RecoveredBallot>
-  /** Of an instance that is not in it: `lost` where an earlier ledger was lost that may have had it. */
+  /** For an instance that is not in the ledger: `lost` if an earlier ledger, which may have had it, was lost. */
   readonly others: 'new' | 'lost'
 }
 
@@ -149,29 +149,32 @@ export interface Claim {
 
 export interface InstanceState {
   readonly voter: Voter
-  /** The ledger was found to be older than its marks, and no operator has read it yet. */
+  /** The ledger was found to be older than its marks, and this has not been reported yet. */
   readonly rollbackUntold: boolean
-  /** The highest epoch of a ballot that this ledger held, ever: an agent that was granted more shows a rollback. */
+  /**
+   * The highest epoch of any ballot that this ledger ever held. An agent that was granted a higher one proves a
+   * rollback.
+   */
   readonly recordedEpoch: Epoch
   readonly lastHolder: NodeName | null
-  /** The beat that waits for its ballot to be on disk. */
+  /** The heartbeat that is answered when its ballot is on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]
-  /** Which boot the check was of that last got a yes or will get one. */
+  /** The boot of the check that last got a yes or is about to get one. */
   readonly checkBootId: string | null
-  /** The last ballot could not be written, and the operator was told. */
+  /** The last ballot could not be written, and this was reported. */
   readonly ledgerFails: boolean
-  /** When a check last got a yes: a release that left its node before says nothing about what came of that. */
+  /** When a check last got a yes. A release that its node sent before then says nothing about what that yes led to. */
   readonly checkPermittedAtMs: number
   readonly contest: { readonly claims: readonly Claim[]; readonly untilMs: number } | null
-  /** Since when two live nodes show the VIP; null: at most one does. */
+  /** Since when two live nodes have reported the VIP; null: at most one does. */
   readonly dualSinceMs: number | null
   readonly orderedAtMs: number
-  /** Since when the holder has no way out and the other node has; null: not so. */
+  /** Since when the holder has not reached its gateway while the other node has; null: that is not the case. */
   readonly gatewayLostSinceMs: number | null
   readonly yieldedAtMs: number
   readonly judgement: Judgement | null
-  /** What operators were told of it last. */
+  /** What was last reported about it to operators. */
   readonly told: Told
 }
 
@@ -183,11 +186,11 @@ export interface Arbiter {
   readonly nodes: ReadonlyMap<NodeName, NodeState>
   readonly instances: ReadonlyMap<string, InstanceState>
   readonly drill: DrillState | null
-  /** Since when this process runs without interruption: orders wait for reports that are newer. */
+  /** Since when this process has run without interruption. Orders wait for reports that are newer than this. */
   readonly runningSinceMs: number
   /** When the arbiter last had an event. */
   readonly turnedAtMs: number
-  /** Messages that changed nothing, by reason. */
+  /** How many messages were refused, by reason. */
   readonly refusedMessages: Readonly<Record<string, number>>
 }
 

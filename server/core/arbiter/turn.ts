@@ -1,4 +1,4 @@
-/** One turn of an arbiter: the working copy that `arbitrate` hands back, and what every decision does with it. Pure. */
+/** One turn of the arbiter: the working copy of its state, and the operations on it that all decisions share. Pure. */
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import type { OrderedAction, Verdict, Vote } from '../../../shared/protocol/messages.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
@@ -10,7 +10,7 @@ import type { Occurrence } from './occurrence.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
 import { nothingTold } from './situation-telling.ts'
 
-/** One turn of the arbiter: the working copy that `arbitrate` hands back. */
+/** The working copy of one turn, from which `arbitrate` makes the new state and the effects. */
 export interface Turn {
   arbiter: Arbiter
   readonly nodes: Map<NodeName, NodeState>
@@ -45,7 +45,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
   }
 }
 
-/** The instance's state, made at its first mention. */
+/** The instance's state, created when the instance is first mentioned. */
 export function instanceOf(turn: Turn, instance: string): InstanceState {
   const known = turn.instances.get(instance)
   if (known !== undefined) return known
@@ -74,14 +74,14 @@ export function liveNode(turn: Turn, node: NodeState | undefined): boolean {
   return node !== undefined && isLive(node, turn.atMs, silenceMs(turn.arbiter.timing))
 }
 
-/** The node's agent is live, and it has the VIP or may take it at once. */
+/** Whether the node's agent is live, and the node has the VIP or may take it at once. */
 export function couldTake(turn: Turn, node: NodeState, instance: string): boolean {
   const report = node.reports.get(instance)
   if (report === undefined || !liveNode(turn, node) || node.double !== null) return false
   if (showsVip(report)) return true
-  // One that left its vote with the holder, or may have, wins nothing before it has it back.
+  // A node that has left its vote with the holder, or may have, cannot win before it has the vote back.
   if (report.process !== 'running' || report.left !== undefined) return false
-  // With gate: strict keepalived waits in FAULT, and its node asks for the votes as soon as nobody holds.
+  // With `gate: strict`, keepalived waits in FAULT, and its node asks for the votes as soon as nobody holds the lease.
   if (report.phase === 'gated') return true
   const free = report.phase === 'standby' || report.phase === 'probation'
   return free && report.keepalived === 'BACKUP'
@@ -131,7 +131,7 @@ export function answerPendingChecks(
   for (const check of pendingChecks) turn.effects.push({ type: 'answer-check', check, ...reply })
 }
 
-/** Tells a node what to do now; one that is not connected is told nothing. */
+/** Sends an order to a node; a node that is not connected gets none. */
 export function order(
   turn: Turn,
   to: NodeName,

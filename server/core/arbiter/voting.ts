@@ -1,4 +1,7 @@
-/** The witness's vote: what a report gives back and asks for, claims of one moment, ballots that reached the disk. Pure. */
+/**
+ * The witness's vote: what a report releases and asks for, claims that compete at the same moment, and ballots that
+ * have reached the disk. Pure.
+ */
 import { compareCandidates } from '../../../shared/core/preference.ts'
 import type { Beat, Verdict, Vote } from '../../../shared/protocol/messages.ts'
 import { type NodeName, maxInstances, maxNodes } from '../../../shared/protocol/names.ts'
@@ -23,7 +26,7 @@ import {
 } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
-/** What one node says of one instance: facts first, then its request. */
+/** Handles what one node reports for one instance: facts first, then its request. */
 export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Verdict[] {
   const { instance } = report
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances) {
@@ -44,13 +47,13 @@ export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Repo
     seq: beat.seq,
   }
   const vote: Vote = claim === null ? { kind: 'none' } : voteOn(turn, instance, claim)
-  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  // A candidate reports the epoch that it asks for. To learn that epoch here would make its own request stale.
   if (claim === null)
     change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
   return [verdictFor(turn, instance, vote)]
 }
 
-/** An agent remembers a grant that this ledger does not: the ledger is older than its promises. */
+/** If an agent remembers a grant that this ledger does not, the ledger is older than its promises. */
 function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): void {
   const { instance, witnessEpoch } = report
   const { voter, recordedEpoch } = instanceOf(turn, instance)
@@ -61,7 +64,7 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
     atMs: turn.atMs,
     reserveMs: timing.reserveMs,
   })
-  const text = 'the ledger proved to be older than its promises: everyone waits'
+  const text = 'the ledger proved to be older than its promises, so everyone waits until they have expired'
   answerPendingBeat(turn, instance, { kind: 'refused', reason: 'waiting', text })
   answerPendingChecks(turn, instance, { permit: false, text })
   change(turn, instance, { voter: distrusted.voter, recordedEpoch: witnessEpoch, contest: null })
@@ -71,7 +74,7 @@ function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): 
     level: 'critical',
     instance,
     node: node.member.name,
-    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only of epoch ${recordedEpoch}: it was lost or rolled back. Everyone waits ${timing.reserveMs} ms; epochs go on above ${distrusted.voter.epoch}.`,
+    text: `The witness granted epoch ${witnessEpoch} to ${node.member.name}, but its ledger knows only epoch ${recordedEpoch}, so the ledger was lost or rolled back. Everyone waits ${timing.reserveMs} ms; new epochs start above ${distrusted.voter.epoch}.`,
     evidence: { witnessEpoch, recordedEpoch },
     decision: 'everyone waits',
   })
@@ -101,7 +104,7 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
       return {
         kind: 'refused',
         reason: 'outranked',
-        text: `${decided.ballot.to} claims at the same moment and is preferred`,
+        text: `${decided.ballot.to} claimed at the same moment and is preferred`,
       }
     return { kind: 'pending', epoch: claim.epoch }
   }
@@ -119,8 +122,8 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
 }
 
 /**
- * Whether a rival claim may be under way: the candidate does not hear its peer, whose agent is live here and not held
- * back. Where the nodes hear each other the peer's own vote decides and nothing waits.
+ * Whether a rival claim may be on its way: the candidate does not hear its peer, but the peer's agent is live here and
+ * could take the VIP. If the nodes hear each other, the peer's own vote decides and nothing has to wait.
  */
 function isContestable(turn: Turn, instance: string, claim: Claim): boolean {
   const silence = silenceMs(turn.arbiter.timing)
@@ -131,7 +134,7 @@ function isContestable(turn: Turn, instance: string, claim: Claim): boolean {
   )
 }
 
-/** The moment of contest is over: the preferred claim asks for the vote, the others learn that they lost. */
+/** Ends the wait for rival claims: the preferred claim asks for the vote, the others learn that they lost. */
 export function closeContest(turn: Turn, instance: string): void {
   const { contest, lastHolder, voter } = instanceOf(turn, instance)
   if (contest === null) return
@@ -148,10 +151,10 @@ export function closeContest(turn: Turn, instance: string): void {
   const asked = { node: winner.node, seq: winner.seq }
   change(turn, instance, { voter: result.voter })
   pushVoteEffects(turn, instance, result.effects)
-  // Another ballot may be under way by now, and whoever asked for that one waits for its answer.
+  // Another ballot may be under way by now, and the node that asked for that one still waits for its answer.
   if (result.decision.kind === 'pending') change(turn, instance, { pendingBeat: asked })
   else answerNode(turn, { ...asked, instance }, result.decision)
-  const text = `${winner.node} claims at the same moment and is preferred`
+  const text = `${winner.node} claimed at the same moment and is preferred`
   for (const { node, seq } of losers)
     answerNode(turn, { node, seq, instance }, { kind: 'refused', reason: 'outranked', text })
   if (losers.length > 0)
@@ -160,7 +163,7 @@ export function closeContest(turn: Turn, instance: string): void {
       level: 'warning',
       instance,
       node: winner.node,
-      text: `${[winner, ...losers].map(({ node }) => node).join(' and ')} became MASTER in the same moment and nobody held the lease; ${winner.node} is preferred (gateway, last holder, priority, name).`,
+      text: `${[winner, ...losers].map(({ node }) => node).join(' and ')} became MASTER at the same moment and nobody held the lease; ${winner.node} is preferred (compared by gateway, last holder, priority and name).`,
       evidence: { claims: contest.claims.map(rankOf), lastHolder },
       decision: `vote for ${winner.node}`,
     })
@@ -190,7 +193,7 @@ export function bookRecorded(turn: Turn, instance: string, ballot: Ballot): void
     text:
       lastHolder === null || lastHolder === ballot.to
         ? `The witness votes for ${ballot.to} (epoch ${ballot.epoch}).`
-        : `The witness votes for ${ballot.to} (epoch ${ballot.epoch}); its last vote was for ${lastHolder}, which released it or let it run out.`,
+        : `The witness votes for ${ballot.to} (epoch ${ballot.epoch}); its previous vote was for ${lastHolder}, which released it or let it expire.`,
     evidence: { epoch: ballot.epoch, lastHolder },
     decision: `vote for ${ballot.to}`,
   })
@@ -204,14 +207,14 @@ export function bookRecordFailed(turn: Turn, event: ArbiterEvent & { type: 'reco
   answerPendingChecks(turn, instance, { permit: false, text })
   const { ledgerFails } = instanceOf(turn, instance)
   change(turn, instance, { ledgerFails: true })
-  // It is tried again with each heartbeat, and told once.
+  // The write is tried again with each heartbeat, but its failure is reported once.
   if (ledgerFails) return
   occurred(turn, {
     event: 'ledger-not-written',
     level: 'critical',
     instance,
     node: ballot.to,
-    text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written: ${error}. No new holder gets this vote until that is mended; renewals go on.`,
+    text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written to the ledger: ${error}. No new holder gets this vote until the ledger can be written again; renewals continue.`,
     evidence: { epoch: ballot.epoch, error },
     decision: 'vote withheld',
   })

@@ -1,4 +1,7 @@
-/** What the reports show together: the situation, told when it changes, and two nodes with the VIP. Pure. */
+/**
+ * What the reports of all nodes show together. The situation is reported when it changes, and if two nodes have the
+ * VIP, one is ordered to stop. Pure.
+ */
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
 import { watchForLostGateway } from './transfer.ts'
@@ -41,13 +44,15 @@ function tellOfRollback(turn: Turn, instance: string): void {
     level: 'critical',
     instance,
     node: null,
-    text: `The ledger is older than the promises that this witness gave on this boot: it was rolled back. Everyone waits; epochs go on above ${voter.epoch}.`,
+    text: `The ledger is older than the promises that this witness has given since its host booted, so it was rolled back. Everyone waits until those promises have expired; new epochs start above ${voter.epoch}.`,
     evidence: { epoch: voter.epoch },
     decision: 'everyone waits',
   })
 }
 
-/** Two nodes show the VIP: whoever has no lease is told to stop, and once it has, the holder announces the VIP. */
+/**
+ * If two nodes have the VIP, the one without the lease is ordered to stop. Once it has, the holder announces the VIP.
+ */
 function watchForDualMaster(turn: Turn, instance: string): void {
   const { arbiter, nodes, atMs } = turn
   const { timing, runningSinceMs } = arbiter
@@ -58,22 +63,23 @@ function watchForDualMaster(turn: Turn, instance: string): void {
   const epoch = promisedTo(voter, atMs)?.epoch ?? voter.epoch
   if (masters.length < 2) {
     if (dualSinceMs === null) return
-    // After a pause nobody is known to be gone before everybody who is connected has spoken again.
+    // After a pause nobody counts as gone until every connected node has reported again.
     const sessions = [...nodes.values()].map(({ session }) => session)
     if (sessions.some((session) => session?.open === true && session.echoMs < runningSinceMs)) return
     change(turn, instance, { dualSinceMs: null })
     const allHeard = [...nodes.values()].every((node) => isLive(node, atMs, silenceMs(timing)))
     if (holder !== null && allHeard)
-      order(turn, holder, { instance, what: 'announce', epoch, reason: 'its rival is gone' })
+      order(turn, holder, { instance, what: 'announce', epoch, reason: 'the other MASTER is gone' })
     return
   }
   if (dualSinceMs === null) return change(turn, instance, { dualSinceMs: atMs })
-  // Nobody is stopped on old news: each has said so again since, and after a pause of this process newer than that.
+  // Nobody is stopped because of old reports: each node must have reported again since then, and since the last pause
+  // of this process.
   const fresh = masters.every((name) => {
     const session = nodes.get(name)?.session ?? null
     return session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > dualSinceMs
   })
-  // A handover looks like this for a moment, and a node without a lease fences itself faster than any order comes.
+  // A handover looks like this for a moment, and a node without the lease fences itself before any order arrives.
   const lasts = atMs - dualSinceMs >= timing.handoverMs
   if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
   change(turn, instance, { orderedAtMs: atMs })

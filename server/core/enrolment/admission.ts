@@ -1,4 +1,7 @@
-/** Which certificate is good: a node is admitted with its generation, renewed, removed, rotated or moved. */
+/**
+ * Which certificates are accepted, and what changes that: a node uses or renews its certificate, is removed, gets a new
+ * key, or moves.
+ */
 import {
   type Admission,
   type ChangeOutcome,
@@ -17,27 +20,27 @@ import {
 } from './record.ts'
 import { endInvites } from './invites.ts'
 
-/** Whether a certificate of this authority is good now. */
+/** Whether a certificate of this authority is accepted now. */
 export function admit(enrolment: Enrolment, identity: NodeGeneration): Admission {
   const entry = entryOf(enrolment, identity)
   const name = `${identity.cluster}/${identity.node}`
   if (entry === null) {
     if (mayAdopt(enrolment, identity)) return { kind: 'ok' }
-    return refuse('unknown', `${name} is not enrolled at this witness: ${makeAnother(identity)}`)
+    return refuse('unknown', `${name} is not enrolled at this witness; ${makeAnother(identity)}`)
   }
-  if (entry.removed) return refuse('removed', `${name} was removed: ${makeAnother(identity)}`)
+  if (entry.removed) return refuse('removed', `${name} was removed; ${makeAnother(identity)}`)
   if (identity.generation < entry.leastGeneration)
     return refuse(
       'superseded',
-      `this certificate of ${name} (generation ${identity.generation}) is no longer good: generation ${entry.leastGeneration} took its place; if this host should have that one and has not: ${makeAnother(identity)}`,
+      `this certificate of ${name} (generation ${identity.generation}) is no longer valid because generation ${entry.leastGeneration} has replaced it; if this host should have the newer one but does not, ${makeAnother(identity)}`,
     )
   return { kind: 'ok' }
 }
 
 /**
- * A certificate that is good is in use: what was before it is worth nothing from now on. One that the registry has never
- * signed comes from before the registry was lost, or put back to an older state; it counts from now on.
- * @returns the same state where nothing changes
+ * Records that a valid certificate is in use, which ends those before it. A certificate that the registry does not know
+ * was signed before the registry was lost or restored from an older copy; it counts from now on.
+ * @returns the same state if nothing changes
  */
 export function use(
   enrolment: Enrolment,
@@ -69,13 +72,13 @@ export function use(
   })
 }
 
-/** Whether this certificate shows that the registry was put back to an older state. */
+/** Whether this certificate shows that the registry was restored from an older copy. */
 export function isAheadOf(enrolment: Enrolment, identity: NodeGeneration): boolean {
   const entry = entryOf(enrolment, identity)
   return entry !== null && identity.generation > entry.generation
 }
 
-/** The next certificate of a node that asks with a good one. */
+/** The generation of the next certificate, for a node that asks with a valid one. */
 export function renew(
   enrolment: Enrolment,
   { identity, at }: { identity: NodeGeneration; at: string },
@@ -96,7 +99,7 @@ export function renew(
   }
 }
 
-/** Its open invites end, too. */
+/** Removes a node, which also ends its open invites. */
 export function remove(enrolment: Enrolment, { cluster, node, at }: NodeKey & { at: string }): ChangeOutcome {
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
@@ -105,16 +108,16 @@ export function remove(enrolment: Enrolment, { cluster, node, at }: NodeKey & { 
   return { kind: 'done', enrolment: { ...withEntry(enrolment, removed), invites } }
 }
 
-/** Wishes for a new key: it comes when the node has made one and uses it. */
+/** Records that the admin wants a new key. The wish is fulfilled when the node uses a certificate for one. */
 export function rotate(enrolment: Enrolment, { cluster, node }: NodeKey): ChangeOutcome {
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
   if (entry.removed)
-    return refuse('removed', `${cluster}/${node} was removed: ${makeAnother({ cluster, node })}`)
+    return refuse('removed', `${cluster}/${node} was removed; ${makeAnother({ cluster, node })}`)
   return { kind: 'done', enrolment: withEntry(enrolment, { ...entry, rotateAbove: entry.generation }) }
 }
 
-/** A node says where its peer reaches it from now on. */
+/** Records where the node's peer reaches it from now on. */
 export function move(
   enrolment: Enrolment,
   { address, port, ...key }: NodeKey & { address: string; port: number },
@@ -124,7 +127,9 @@ export function move(
   return withEntry(enrolment, { ...entry, address, port })
 }
 
-/** A registry that was lost knows nobody, and must not stop those who have done nothing wrong: while there is room. */
+/**
+ * A registry that was lost knows no node, but must not stop healthy ones. It accepts a node while its cluster has room.
+ */
 function mayAdopt(enrolment: Enrolment, { cluster, node }: NodeKey): boolean {
   return enrolment.lostAt !== null && whyNoRoom(enrolment, { cluster, node }) === null
 }
@@ -132,6 +137,6 @@ function mayAdopt(enrolment: Enrolment, { cluster, node }: NodeKey): boolean {
 function refuseUnknown({ cluster, node }: NodeKey): Refused<'unknown'> {
   return refuse(
     'unknown',
-    `${cluster}/${node} was never enrolled here: "witnessctl nodes" lists those that were`,
+    `${cluster}/${node} was never enrolled here; "witnessctl nodes" lists the nodes that were`,
   )
 }

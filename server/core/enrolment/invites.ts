@@ -1,4 +1,4 @@
-/** Invites: one line that lets one node join once, within its time. */
+/** Invites: each is one line that lets one node join once, before it expires. */
 import {
   type Enrolment,
   type Entry,
@@ -19,7 +19,7 @@ import {
   withEntry,
 } from './record.ts'
 
-/** An earlier invite for the same node ends: one line is good at a time. */
+/** Creates an invite. It ends an earlier one for the same node, so that only one is valid at a time. */
 export function invite(
   enrolment: Enrolment,
   { secretHash, cluster, node, moment }: NodeKey & { secretHash: string; moment: Moment },
@@ -29,7 +29,10 @@ export function invite(
   const others = endInvites(enrolment.invites, { cluster, node }, { how: 'replaced', at: moment.at })
   const kept = forgetOldest(others, moment)
   if (kept.length >= mostInvites)
-    return refuse('too-many', `${mostInvites} invites are open: wait until some have ended`)
+    return refuse(
+      'too-many',
+      `${mostInvites} invites are open, which is the limit; wait until some of them have expired`,
+    )
   const added: InviteRecord = {
     secretHash,
     cluster,
@@ -41,7 +44,10 @@ export function invite(
   return { kind: 'done', enrolment: { ...enrolment, invites: [...kept, added] } }
 }
 
-/** @param options.invite the one that has the secret that was brought; null: none has */
+/**
+ * Uses an invite to enrol its node.
+ * @param options.invite the invite with the secret that was presented; null: there is none
+ */
 export function redeem(
   enrolment: Enrolment,
   options: NodeKey & {
@@ -62,7 +68,8 @@ export function redeem(
     address,
     port,
     generation,
-    // What a node had before its removal stays worthless. One that is enrolled again while it runs goes on until then.
+    // Certificates from before a removal stay refused. A node that is enrolled again without a removal can use its old
+    // certificate until it uses the new one.
     leastGeneration: known === null || known.removed ? generation : known.leastGeneration,
     rotateAbove: null,
     enrolledAt: moment.at,
@@ -75,28 +82,28 @@ export function redeem(
   return { kind: 'done', generation, enrolment: { ...withEntry(enrolment, entry), invites } }
 }
 
-/** As `redeem` will answer, for a look before anything costly is done. */
+/** Why `redeem` would refuse, to be asked before anything costly is done; null: it would not. */
 export function whyNotRedeemed(
   enrolment: Enrolment,
   { invite, moment, cluster, node }: NodeKey & { invite: InviteRecord | null; moment: Moment },
 ): Refused<RedeemRefusal> | null {
   if (invite === null)
-    return refuse('unknown', `this witness knows no such invite: ${makeAnother({ cluster, node })}`)
+    return refuse('unknown', `this witness does not know this invite; ${makeAnother({ cluster, node })}`)
   if (invite.cluster !== cluster || invite.node !== node)
     return refuse(
       'other-node',
-      `this invite is for ${invite.cluster}/${invite.node}, and not for ${cluster}/${node}: ${makeAnother({ cluster, node })}`,
+      `this invite is for ${invite.cluster}/${invite.node}, not for ${cluster}/${node}; ${makeAnother({ cluster, node })}`,
     )
   if (invite.spent !== null) return refuseSpent(invite.spent, { cluster, node })
   if (invite.bootId !== moment.bootId)
     return refuse(
       'other-boot',
-      `the witness's host was started anew since this invite was made, which ends all invites: ${makeAnother({ cluster, node })}`,
+      `the witness host has rebooted since this invite was created, which ends all invites; ${makeAnother({ cluster, node })}`,
     )
   if (moment.atMs >= invite.endsAtMs)
     return refuse(
       'late',
-      `this invite ended ${Math.max(1, Math.round((moment.atMs - invite.endsAtMs) / 60_000))} min ago (it is good for ${inviteMs / 60_000} min): ${makeAnother({ cluster, node })}`,
+      `this invite expired ${Math.max(1, Math.round((moment.atMs - invite.endsAtMs) / 60_000))} min ago (an invite is valid for ${inviteMs / 60_000} min); ${makeAnother({ cluster, node })}`,
     )
   return whyNoRoom(enrolment, { cluster, node })
 }
@@ -111,7 +118,7 @@ export function endInvites(
   )
 }
 
-/** Makes room for one more; what is open stays. */
+/** Makes room for one more invite by forgetting the oldest that are not open. */
 function forgetOldest(invites: readonly InviteRecord[], moment: Moment): InviteRecord[] {
   let surplus = invites.length - (mostInvites - 1)
   return invites.filter((one) => {
@@ -127,14 +134,14 @@ function refuseSpent({ how, at }: NonNullable<InviteRecord['spent']>, key: NodeK
     case 'used':
       return refuse(
         'used',
-        `this invite was used already, at ${at}. If that was not you, somebody else has the line: run "witnessctl remove --cluster ${key.cluster} --node ${key.node}" at once. Otherwise: ${makeAnother(key)}`,
+        `this invite was already used at ${at}. If that was not you, somebody else has the invite, so run "witnessctl remove --cluster ${key.cluster} --node ${key.node}" at once. Otherwise ${makeAnother(key)}`,
       )
     case 'replaced':
-      return refuse('replaced', `a newer invite was made for this node at ${at}: use that line`)
+      return refuse('replaced', `a newer invite was created for this node at ${at}; use that one`)
     case 'withdrawn':
       return refuse(
         'withdrawn',
-        `this node was removed at ${at}, which ended its invite: ${makeAnother(key)}`,
+        `this node was removed at ${at}, which ended its invite; ${makeAnother(key)}`,
       )
   }
 }

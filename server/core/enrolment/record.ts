@@ -1,20 +1,21 @@
 /**
- * Who is enrolled, and who may still be: the record of nodes, the generations of their certificates, and invites. State
- * in, state out; server/registry/registry.ts keeps it on disk and brings clocks and secrets.
+ * The record of enrolment: nodes, the generations of their certificates, and invites, with the questions and refusals
+ * that invites.ts and admission.ts share. Pure; server/registry/registry.ts keeps the record on disk and supplies
+ * clocks and secrets.
  *
- * A generation never goes back: a node's entry stays when the node is removed, and no certificate from before its removal
- * is good again when it is enrolled anew.
+ * A generation never decreases. A node's entry stays when the node is removed, so that no certificate from before the
+ * removal is accepted when the node is enrolled again.
  */
 import { maxNodes } from '../../../shared/protocol/names.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
 
-/** How long an invite is good, on the witness's boot clock. */
+/** How long an invite is valid, on the witness's boot clock. */
 export const inviteMs = 15 * 60_000
 
-/** Used and ended ones among them, so that the reason can be told. */
+/** Includes used and ended invites, which are kept so that a refusal can give its reason. */
 export const mostInvites = 100
 
-/** Removed ones among them. */
+/** Includes removed nodes. */
 export const mostEntries = 4096
 
 export interface NodeKey {
@@ -33,11 +34,11 @@ export interface Entry {
   /** Where the peer's agent reaches this node's. */
   readonly address: string
   readonly port: number
-  /** Of the newest certificate that was signed; it may not be in use yet, or never come to be. */
+  /** Of the newest certificate that was signed. It may not be in use yet, and may never be. */
   readonly generation: number
-  /** Certificates with a lower one are refused. */
+  /** Certificates with a lower generation are refused. */
   readonly leastGeneration: number
-  /** The admin wants a certificate above this one in use; null: no wish. */
+  /** The admin wants the node to use a certificate with a higher generation than this; null: no such wish. */
   readonly rotateAbove: number | null
   /** Wall clock, for people. */
   readonly enrolledAt: string
@@ -45,7 +46,7 @@ export interface Entry {
   readonly removed: boolean
 }
 
-/** Why an invite is no longer good, unless it expired. */
+/** Why an invite is no longer valid, unless it expired. */
 export const waysToSpend = ['used', 'replaced', 'withdrawn'] as const
 
 export interface InviteRecord {
@@ -56,14 +57,14 @@ export interface InviteRecord {
   /** The boot of the witness's host that `endsAtMs` counts from. */
   readonly bootId: string
   readonly endsAtMs: number
-  /** Null: open, or expired. */
+  /** Null: it is open or has expired. */
   readonly spent: { readonly how: (typeof waysToSpend)[number]; readonly at: string } | null
 }
 
 export interface Enrolment {
-  /** Of a node that is not known yet: above any that a lost registry may have given away. */
+  /** The first generation of a node that is not known yet: above any that a lost registry may have issued. */
   readonly firstGeneration: number
-  /** The registry before this one was lost at this time: nodes that bring a certificate are taken as they are. */
+  /** When the previous registry was lost; since then, a node with a certificate is accepted as it is. Null: never. */
   readonly lostAt: string | null
   readonly entries: readonly Entry[]
   readonly invites: readonly InviteRecord[]
@@ -114,7 +115,7 @@ export type RenewOutcome =
 export type ChangeOutcome =
   { readonly kind: 'done'; readonly enrolment: Enrolment } | Refused<'unknown' | 'removed'>
 
-/** In the order in which they were enrolled first. */
+/** The nodes of the cluster, in the order in which they were first enrolled. */
 export function membersOf(enrolment: Enrolment, cluster: string): readonly Member[] {
   return enrolment.entries
     .filter((entry) => entry.cluster === cluster && !entry.removed)
@@ -137,14 +138,14 @@ export function whyNoRoom(
   if (!isKnown && entries.length >= mostEntries)
     return refuse(
       'too-many',
-      `this witness has had ${mostEntries} nodes, removed ones included: use another witness`,
+      `this witness has reached its limit of ${mostEntries} nodes (removed nodes count too); use another witness`,
     )
   const others = entries.filter((entry) => entry.cluster === cluster && entry.node !== node && !entry.removed)
   if (others.length < maxNodes) return null
   const names = others.map((entry) => entry.node)
   return refuse(
     'cluster-full',
-    `${cluster} has ${names.join(' and ')} already, and a cluster has ${maxNodes} nodes at most: remove one with "witnessctl remove --cluster ${cluster} --node ${names[0] ?? ''}"`,
+    `${cluster} already has ${names.join(' and ')}, and a cluster can have at most ${maxNodes} nodes; remove one with "witnessctl remove --cluster ${cluster} --node ${names[0] ?? ''}"`,
   )
 }
 
@@ -158,7 +159,7 @@ export function withEntry(enrolment: Enrolment, entry: Entry): Enrolment {
 }
 
 export function makeAnother({ cluster, node }: NodeKey): string {
-  return `make an invite with "witnessctl invite --cluster ${cluster} --node ${node}" at the witness`
+  return `create an invite with "witnessctl invite --cluster ${cluster} --node ${node}" on the witness host`
 }
 
 export function refuse<Reason extends string>(reason: Reason, text: string): Refused<Reason> {

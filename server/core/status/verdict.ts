@@ -18,7 +18,7 @@ export function verdictOn(
     .flatMap((node) => node.instances.map((instance) => ({ node: node.node, ...instance })))
     .find(({ fence, phase }) => phase === 'fencing' && fence?.result === 'failed')
   if (failedFence !== undefined)
-    return { level: 'critical', text: `${failedFence.node} cannot give the VIP up: ${failedFence.why}` }
+    return { level: 'critical', text: `${failedFence.node} cannot release the VIP: ${failedFence.why}` }
   const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
   if (warning !== undefined) return { level: 'warning', text: warning.text }
   const held = nodes.find((node) => node.instances.some(({ allowed }) => cannotTake(allowed)))
@@ -39,7 +39,7 @@ function cannotTake(allowed: NodeInstanceView['allowed']): boolean {
 function levelOf(situation: Situation, holder: string | null): 'ok' | 'warning' | 'critical' {
   switch (situation) {
     case 'normal':
-      // MASTER without a lease: `alone: keep`, observe mode, or a claim of this very moment.
+      // MASTER without a lease: `alone: keep`, observe mode, or a claim that is being made right now.
       return holder === null ? 'warning' : 'ok'
     case 'dual-master':
     case 'id-conflict':

@@ -1,7 +1,7 @@
 /**
- * Times programs from inside a lab host; a small process of its own, because starting a program takes the longer the
- * bigger the one is that starts it. One argument, JSON: { runs, programs: [{ name, argv, until }] }. Programs take
- * turns. `until` null: the time until it ends, else until its stdout has this text; then it is ended. Result on stdout, JSON:
+ * Times programs from inside a lab host; a small separate process, because starting a program takes longer the bigger
+ * the process is that starts it. One argument, JSON: { runs, programs: [{ name, argv, until }] }. Programs take turns.
+ * `until` null: the time until it ends, else until its stdout has this text; then it is ended. Result on stdout, JSON:
  * { name: { ms: [...], codes: [...], said: last stdout } }.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -50,7 +50,7 @@ async function untilText(
     said += text
     if (said.includes(wanted)) break
   }
-  if (!said.includes(wanted)) throw new Error(`${file} never said ${wanted}: ${said}`)
+  if (!said.includes(wanted)) throw new Error(`${file} never printed ${wanted}: ${said}`)
   result.ms.push(performance.now() - beganAtMs)
   if (child.exitCode === null) {
     child.kill('SIGTERM')

@@ -1,4 +1,4 @@
-/** Boots the hosts, says so, and waits to be ended: for the test of what is left then. */
+/** Boots the hosts, reports that, and waits to be ended, for the test of what is left after that. */
 import { setTimeout as wait } from 'node:timers/promises'
 import { baseImage } from '../base-image.ts'
 import { HostsLab } from '../hosts-lab.ts'

@@ -1,6 +1,6 @@
 /**
- * One attack on one listener, from a process of its own; it ends by itself. Argument: the attack (attack.ts) as JSON. One
- * line of JSON to stdout at its end: what came of it, counted.
+ * One attack on one listener, from a separate process that ends by itself. Argument: the attack (attack.ts) as JSON. At
+ * its end it writes one line of JSON to stdout, with the number of attempts for each outcome.
  */
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
@@ -48,7 +48,7 @@ function tls(over: Socket = tcp()): TLSSocket {
   return socket
 }
 
-/** Keeps so many connections open; one that is cut is replaced, a quarter of a second later. */
+/** Keeps this many connections open; one that is cut is replaced a quarter of a second later. */
 function keepOpen(open: () => Socket): void {
   const one = (): void => {
     if (isOver()) return
@@ -59,17 +59,17 @@ function keepOpen(open: () => Socket): void {
       setTimeout(one, 250)
     })
   }
-  // Not all in one instant: each of them shall get as far as it is let.
+  // Not all at the same moment, so that each gets as far as the other side lets it.
   for (let index = 0; index < attack.many; index++) setTimeout(one, (index * 2000) / attack.many)
 }
 
-/** So many a second, whatever becomes of those before; what is not over within a second is given up. */
+/** Opens this many per second, whatever happens to the earlier ones; what has not ended within a second is given up. */
 function perSecond(open: () => Socket): void {
   const beganAtMs = performance.now()
   let dialled = 0
   setInterval(() => {
     const due = ((performance.now() - beganAtMs) * attack.many) / 1000
-    // Where this process came too late by far, it does not catch up with a heap of its own.
+    // If this process is far behind, it does not catch up with a burst.
     const now = Math.min(due - dialled, mostAtOnce)
     for (let index = 0; index < now; index++) {
       count('dialled')
@@ -81,7 +81,7 @@ function perSecond(open: () => Socket): void {
   }, 5)
 }
 
-/** The first bytes of a handshake, which cost nothing to send again. */
+/** The first bytes of a handshake, which cost nothing to replay. */
 function recordClientHello(then: (clientHello: Buffer) => void): void {
   const recorder = createServer((client) => {
     client.on('error', () => undefined)
@@ -161,7 +161,7 @@ function say(socket: WebSocket, message: object): void {
   socket.send(JSON.stringify(message))
 }
 
-/** Says something so often until it is cut. */
+/** Sends something at this rate until it is cut. */
 function repeat(socket: WebSocket, everyMs: number, next: (index: number) => object): void {
   let index = 0
   const timer = setInterval(() => say(socket, next(++index)), everyMs)
@@ -181,7 +181,7 @@ function frame(opcode: number, isLast: boolean, payload: Buffer, claimed = paylo
   return Buffer.concat([head, payload])
 }
 
-/** Oversized, one byte a frame, endless fragments, nonsense: in turn. */
+/** Oversized frames, frames of one byte, endless fragments and nonsense, in turn. */
 function sendBadFrames(): void {
   const upgrade =
     'GET /agent HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
@@ -217,7 +217,7 @@ function sendBadFrames(): void {
   })
 }
 
-/** Reads answers to requests only where it must, and so leaves the rest to the other side's memory. */
+/** Reads answers only if it must, and so leaves the rest in the memory of the other side. */
 function readSlowly(): void {
   const path = `/api/v1/clusters/${attack.as.cluster}/events?limit=1000`
   keepOpen(() => {
@@ -231,7 +231,7 @@ function readSlowly(): void {
   })
 }
 
-/** Records the ciphertext of a session of its own, which a proxy here carries, and sends it again on new connections. */
+/** Records the ciphertext of its own session through a local proxy, and replays it on new connections. */
 function replayAcross(): void {
   const recorded: Buffer[] = []
   const proxy = createServer((client) => {
@@ -318,7 +318,7 @@ function begin(): void {
         return socket
       })
     case 'idlers':
-      // Asks once in a while, so that its connection counts as one in use.
+      // Asks from time to time, so that its connection counts as one in use.
       return keepOpen(() => {
         const socket = tls()
         socket.resume()

@@ -1,8 +1,8 @@
 /**
- * A node that is enrolled and minds its own business: heartbeats to the witness over the agent's own link. Arguments: the
+ * An enrolled node that does nothing special: heartbeats to the witness over the agent's own link. Arguments: the
  * folder of its credentials, cluster, node, URL of the witness, ms between heartbeats. One line for each heartbeat to
- * stdout: when it was due (wall clock, ms) and how many ms later it was answered; `-`: not within three seconds. It ends
- * with its host.
+ * stdout: when it was due (wall clock, ms) and how many ms later it was answered; `-`: not within three seconds. It
+ * ends with its host.
  */
 import { randomUUID } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
@@ -15,7 +15,7 @@ const [folder = '', cluster = '', node = '', url = '', everyMs = ''] = process.a
 const credentials = readCredentials(folder, 'the lab enrols its bystanders')
 const bootId = randomUUID()
 const waiting = new Map<number, number>()
-/** Wall clock less the clock that heartbeats are counted with. */
+/** The wall clock minus the clock with which heartbeats are timed. */
 const offsetMs = Date.now() - performance.now()
 
 const link = new VoterLink({
@@ -73,7 +73,7 @@ let dueAtMs = performance.now()
 setInterval(() => {
   const atMs = performance.now()
   link.watch(atMs)
-  // Those for which this process came too late are late as well.
+  // Heartbeats for which this process was too late count as late, too.
   for (; dueAtMs <= atMs; dueAtMs += Number(everyMs)) {
     seq += 1
     waiting.set(seq, dueAtMs)

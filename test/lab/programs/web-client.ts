@@ -1,6 +1,6 @@
 /**
  * Fetches the page from the VIP again and again, each time over a new connection, whether or not the last one is
- * answered yet. One line per attempt to stdout: the instant it began (wall clock, ms) and who answered, or `-`.
+ * answered yet. One line per attempt to stdout: the time at which it began (wall clock, ms) and who answered, or `-`.
  * Arguments: address, port, interval ms, timeout ms.
  */
 import { connect } from 'node:net'

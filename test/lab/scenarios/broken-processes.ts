@@ -21,7 +21,7 @@ import { type Scenario } from '../scenario.ts'
 import { startWarm, untilOwner } from '../steady-state.ts'
 import { admitVrrp, dropVrrp } from './vrrp-block.ts'
 
-/** What keepalived itself needs to take over at the priorities of the lab: 3.61 s, and the time to notice. */
+/** What keepalived itself needs to take over with the priorities of the lab: 3.61 s, plus the time to notice. */
 const takeoverMs = 3800
 
 export const killKeepalived: Scenario = {
@@ -99,7 +99,7 @@ function onHolder({ family, what, strike, undo }: AgentFault): Scenario {
   }
 }
 
-/** Both at one moment: the permit is still fresh when keepalived begins to miss its adverts. */
+/** Both happen at the same moment, so the permit is still fresh when keepalived begins to miss adverts. */
 function onStandbyWhileBlocked({ family, what, strike, undo }: AgentFault): Scenario {
   return {
     name: `${family}/standby-blocked`,
@@ -130,7 +130,7 @@ export const agentFaults: readonly Scenario[] = [killedAgent, frozenAgent].flatM
 
 export const cleanStop: Scenario = {
   name: 'clean-stop',
-  fault: 'the admin stops keepalived on the holder, and starts it again when he is done',
+  fault: 'the admin stops keepalived on the holder and starts it again later',
   faults: [{ kind: 'stop-keepalived', where: 'lb01' }],
   comparable: true,
   begin: (cluster) => cluster.stopKeepalived('lb01'),
@@ -149,7 +149,7 @@ export const cleanStop: Scenario = {
 
 export const preempt: Scenario = {
   name: 'preempt',
-  fault: 'without nopreempt, keepalived of the higher priority comes back',
+  fault: 'without nopreempt, the keepalived with the higher priority comes back',
   faults: [],
   setup: { preempt: true },
   comparable: true,

@@ -26,7 +26,7 @@ function start(cluster: ClusterUnderTest, starter: Starter): Promise<void> {
 
 const together: Scenario = {
   name: 'cold-start/together',
-  fault: 'witness and both nodes start at one moment',
+  fault: 'witness and both nodes start at the same moment',
   faults: [],
   comparable: true,
   prepare: () => Promise.resolve(),
@@ -55,7 +55,7 @@ function inOrder(order: readonly Starter[]): Scenario {
 const cut: Scenario = {
   ...together,
   name: 'cold-start/cut-ab',
-  fault: 'witness and both nodes start at one moment; nodes that have never heard each other',
+  fault: 'witness and both nodes start at the same moment, and the nodes have never heard each other',
   prepare: (cluster) => cluster.wires.cut('lb01', 'lb02'),
   heal: (cluster) => cluster.wires.endCut(),
   faultMs: 12_000,

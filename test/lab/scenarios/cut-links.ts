@@ -61,7 +61,7 @@ export const isolateHolder: Scenario = {
 
 export const unplugHolder: Scenario = {
   name: 'unplug-holder',
-  fault: "the holder's port at the switch goes down, its carrier is lost",
+  fault: "the holder's port at the switch goes down, so its carrier is lost",
   faults: [{ kind: 'unplug', where: 'lb01' }],
   comparable: true,
   begin: (cluster) => cluster.wires.setPort('lb01', 'down'),
@@ -97,7 +97,7 @@ export const isolateWitness: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** Shorter than a lease without renewals: nobody has to notice. */
+/** Shorter than a lease without renewals, so nobody has to notice. */
 export const isolateHolderBriefly: Scenario = {
   name: 'isolate-holder-briefly',
   fault: 'every frame from and to the holder is dropped at the switch for one second',
@@ -106,7 +106,8 @@ export const isolateHolderBriefly: Scenario = {
   faultMs: 1000,
   healedMs: 30_000,
   rightful: null,
-  // A fresh connection is dialled beside the silent one, and the lease is renewed in time; on a busy machine it may not be.
+  // A second connection is dialled beside the silent one, and the lease is renewed in time; on a busy machine it may
+  // not be.
   musts: [
     oneOwnerAfterHeal(),
     holderChangesAtMost(1),
@@ -122,7 +123,7 @@ const settledMs =
   masterDownMs({ version: 2, priority: priorities.lb01, advertIntMs: advertIntervalMs }) +
   1000
 
-/** Nobody else could take the VIP: a hold-down would only keep it dark. */
+/** Nobody else could take the VIP, so a hold-down would only make the outage longer. */
 export const loneSurvivorFlap: Scenario = {
   name: 'lone-survivor-flap',
   fault:
@@ -148,7 +149,7 @@ export const loneSurvivorFlap: Scenario = {
 
 /**
  * Each frame is lost with this probability on its way from host to host; the switch decides once for every frame and
- * receiving port. Where three adverts in a row are lost (in one of 130 runs) keepalived itself takes over.
+ * receiving port. If three adverts in a row are lost (in one of 130 runs), keepalived itself takes over.
  */
 const lossPercent = 5
 

@@ -1,4 +1,4 @@
-/** Drills by an admin's word, with real keepalived: what they cost, and that everything is back afterwards. */
+/** Drills that an admin orders, with real keepalived: what they cost, and that everything is back afterwards. */
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import { type LabNode } from '../address-plan.ts'
 import {
@@ -16,7 +16,7 @@ import { orderDrill } from '../witness-api.ts'
 const order = (node: LabNode) => (cluster: ClusterUnderTest) =>
   orderDrill(cluster.host('witness'), { node, includingHolder: true })
 
-/** Passed by the witness's word, which it keeps. */
+/** The witness reports that the drill passed, and keeps that. */
 function drillPassed(node: LabNode, rungs: readonly string[]): Must {
   return {
     says: `the drill of ${node} passed, each rung proved: ${rungs.join(', ')}`,
@@ -27,7 +27,7 @@ function drillPassed(node: LabNode, rungs: readonly string[]): Must {
       const names = proved?.map(({ rung }) => rung).join(', ')
       return names === rungs.join(', ')
         ? null
-        : `${names ?? 'none is kept'}; ${told.join(' ') || 'no word of it'}`
+        : `${names ?? 'none is kept'}; ${told.join(' ') || 'no event about it'}`
     },
   }
 }
@@ -54,21 +54,22 @@ const standby: Scenario = {
 const holder: Scenario = {
   ...standby,
   name: 'drill/holder',
-  fault: 'an admin orders a drill of the holder, and allows that the VIP moves',
+  fault: 'an admin orders a drill of the holder and allows the VIP to move',
   faults: [{ kind: 'drill-holder', where: 'lb01' }],
   begin: order('lb01'),
   rightful: 'lb02',
   musts: [
     drillPassed('lb01', ['bar']),
     ...takesVipOver('lb02', { overlapMs: 0 }),
-    // keepalived says that it lets go: the other waits for its skew time only, not for a master-down time.
+    // keepalived announces that it releases the VIP, so the other waits only for its skew time and not for a
+    // master-down time.
     outageAtMost(2000),
     keepalivedBackOn('lb01'),
     bothKeepalivedRunAtEnd(),
   ],
 }
 
-/** The agent dies while keepalived is stopped: its successor brings keepalived back. */
+/** The agent dies while keepalived is stopped, and the next agent brings keepalived back. */
 const dyingAgent: Scenario = {
   ...standby,
   name: 'drill/agent-dies',

@@ -32,10 +32,12 @@ export const killHost: Scenario = {
   benchMusts: [outageRatioAtMost(1.05), notDarkAfterHeal],
 }
 
-/** What keepalived takes, and time to notice on a busy machine; a takeover that is refused once takes as much again. */
+/**
+ * What keepalived takes, plus time to notice on a busy machine; a takeover that is refused once takes as long again.
+ */
 const oneTakeoverMs = 5500
 
-/** Before the agent is there its check asks the witness: a yes must not bind the vote to a node without the VIP. */
+/** Before the agent runs, its check asks the witness. A yes must not bind the vote to a node without the VIP. */
 export const rebootHolderAtOnce: Scenario = {
   name: 'reboot-holder-at-once',
   fault:
@@ -57,11 +59,11 @@ export const rebootHolderAtOnce: Scenario = {
   benchMusts: [benchBound('outageMs', 'whole', { maxMs: 3800 }), notDarkAfterHeal],
 }
 
-/** Before standing votes the holder gave the VIP up here: nobody was left to vote for it. */
+/** Without a standing vote the holder would give the VIP up here, because nobody would be left to vote for it. */
 export const lastOneStanding: Scenario = {
   name: 'last-one-standing',
   fault:
-    'the admin takes the standby away (witness-agent leave); then the witness is killed, and both come back',
+    'the admin takes the standby out of service (witness-agent leave); then the witness is killed, and both come back',
   faults: [
     { kind: 'leave', where: 'lb02' },
     { kind: 'kill-witness', where: 'witness' },
@@ -83,7 +85,7 @@ export const lastOneStanding: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** systemd's RestartSec, where the unit does not say otherwise. */
+/** The default of systemd's RestartSec. */
 const restartDelayMs = 100
 
 async function restartWitness(cluster: ClusterUnderTest): Promise<void> {
@@ -94,7 +96,7 @@ async function restartWitness(cluster: ClusterUnderTest): Promise<void> {
 
 const quiet: Scenario = {
   name: 'witness-restart/quiet',
-  fault: 'nothing but a witness that is killed and started again',
+  fault: 'the witness is killed and started again, and nothing else happens',
   faults: [{ kind: 'kill-witness', where: 'witness' }],
   comparable: false,
   begin: restartWitness,
@@ -106,12 +108,12 @@ const quiet: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** The witness is away when the cluster needs it most: between the fault and keepalived's own reaction. */
+/** The witness is away when the cluster needs it most, between the fault and keepalived's own reaction. */
 function whileWitnessRestarts(scenario: Scenario): Scenario {
   return {
     ...scenario,
     name: `witness-restart/${scenario.name}`,
-    fault: `${scenario.fault}; meanwhile the witness is killed and started again`,
+    fault: `${scenario.fault}; during that the witness is killed and started again`,
     faults: [...scenario.faults, { kind: 'kill-witness', where: 'witness' }],
     comparable: false,
     begin: async (cluster) => {

@@ -26,7 +26,7 @@ function fenceEndsAt(rungs: readonly Rung[]): Must {
 }
 
 const stopFailureTold: Must = {
-  says: 'an event tells that the stop command of lb02 failed',
+  says: 'an event reports that the stop command of lb02 failed',
   broken: ({ events }) =>
     events.some(({ node, level, text }) => node === 'lb02' && level !== 'info' && text.includes('"stop"'))
       ? null
@@ -75,7 +75,7 @@ export const fenceFailures: readonly Scenario[] = [
     how: 'the stop command hangs',
     stopCommand: 'hangs',
     tracked: true,
-    // The bar does it; on a busy machine its proof comes when the next rung is in use already.
+    // The bar is enough; on a busy machine its proof may come when the next rung is already in use.
     endsAt: ['bar', 'stop', 'kill'],
   }),
   fenceFails({

@@ -1,6 +1,6 @@
 /**
- * Somebody on the network does their worst: a stranger, a node of another cluster that is enrolled, and root of the standby.
- * Nobody else may feel it.
+ * Attackers on the network do their worst: strangers, an enrolled node of another cluster, and root of the standby.
+ * Nobody else may be affected.
  */
 import type { EventView } from '../../../shared/protocol/view.ts'
 import { maxInstances } from '../../../shared/protocol/names.ts'
@@ -16,31 +16,37 @@ import {
 import { type Must, type Scenario } from '../scenario.ts'
 import { bystanders, type Lateness, type PlannedAttack, type SiegeFigures } from '../siege.ts'
 
-/** How late the heartbeats of others may be at the 99th percentile (issue 4). */
+/** How late the heartbeats of others may be at the 99th percentile. */
 const latestMs = 250
 const inTime = `others' heartbeats are less than ${latestMs} ms late at the 99th percentile`
-/** Heartbeats are this far apart, so that an agent's silence comes up to it by itself. */
+/** Heartbeats are this far apart, so an agent's silence reaches this value by itself. */
 const renewMs = 250
-/** Of one kind at most one line in this time. */
+/** At most one line of each kind is logged within this time. */
 const quietMs = 10_000
-/** A changing situation has six lines in ten seconds: of each instance that a flood names, in a window and a half. */
+/**
+ * A changing situation may log six lines in ten seconds, for each instance that a flood names, over one and a half
+ * windows.
+ */
 const mostLinesOfSituations = 2 * 6 * maxInstances
-/** What a node says of itself has a budget of a hundred lines; some for everything else. */
+/** What a node reports about itself has a budget of a hundred lines; the rest is for everything else. */
 const mostOtherLines = 160
-/** What V8 keeps of a heap that was larger for a while. */
+/** The memory that V8 keeps after its heap was larger for a while. */
 const mostGrowthKiB = 128 * 1024
-/** The program that looks, and a connection of an agent that is being replaced. */
+/** The program that takes the sample, and a connection of an agent that is being replaced. */
 const mostNewDescriptors = 8
 
 const lastsMs = 12_000
-/** Strangers share what strangers may have: those who shall be heard, and refused for what they say, come before the crowd. */
+/**
+ * Strangers share the resources that strangers may have. Attackers that must be heard, and refused for what they send,
+ * come before the crowd.
+ */
 const crowdAfterMs = 1000
 const witness = { host: addressOf.witness, port: 7400 }
 const lb01 = { host: addressOf.lb01, port: 7401 }
 const lb02 = { host: addressOf.lb02, port: 7401 }
 
 const rogue = { cluster: 'rogue', node: 'rogue01', address: '10.0.0.40' } as const
-/** Has its own budget, which nobody floods. */
+/** This attacker has its own budget, which nobody floods. */
 const replayer = { cluster: 'replayers', node: 'rogue02', address: '10.0.0.49' } as const
 const guests = [
   rogue,
@@ -150,7 +156,7 @@ function hostile(
     refused,
   }: { fault: string; attacks: readonly PlannedAttack[]; refused: readonly string[] },
 ): Scenario {
-  // Whoever has root of the standby has the standby's own heartbeats.
+  // Whoever has root on the standby controls the standby's own heartbeats.
   const isOwnHarm = variant === 'standby'
   return {
     name: `hostile-network/${variant}`,
@@ -192,7 +198,10 @@ function siegeMust(says: string, broken: (siege: SiegeFigures) => string | null)
   return { says, broken: ({ siege }) => (siege === null ? 'nobody attacked' : broken(siege)) }
 }
 
-/** Whether a must is about time, of which attackers and attacked share two processors with whatever else runs there. */
+/**
+ * Whether a must is about time, which suffers because attackers and attacked share two processors with whatever else
+ * runs there.
+ */
 export function isAboutTime(must: string): boolean {
   return must === inTime || must.endsWith(' in time')
 }
@@ -203,7 +212,7 @@ function heartbeatsInTime(): Must {
   )
 }
 
-/** Sampled, some dozen times in a run: the 99th percentile would be the worst of them. */
+/** Sampled only some dozens of times in a run, so the 99th percentile would be the worst sample. */
 function heard(says: string, of: (siege: SiegeFigures) => Lateness): Must {
   return siegeMust(says, (siege) =>
     of(siege).number >= 20 && of(siege).p95Ms < renewMs + latestMs ? null : latenessText(of(siege)),
@@ -214,10 +223,10 @@ function latenessText({ number, medianMs, p95Ms, p99Ms, maxMs }: Lateness): stri
   return `median ${medianMs} ms, 95th percentile ${p95Ms} ms, 99th percentile ${p99Ms} ms, most ${maxMs} ms (of ${number})`
 }
 
-/** Nothing of what was refused shows as state: the witness has nothing to tell of the pair, and takes no pause. */
+/** What was refused changes no state: the witness has nothing to report about the pair, and does not pause. */
 function noEvents(butOf: readonly string[]): Must {
   return {
-    says: 'the witness has nothing to tell of the pair',
+    says: 'the witness has nothing to report about the pair',
     broken: ({ events, spans }) => {
       const told = events.filter(
         (event) =>
@@ -226,7 +235,7 @@ function noEvents(butOf: readonly string[]): Must {
           event.level !== 'info' &&
           !isOwnComplaint(event) &&
           !butOf.some((node) => event.node === node || event.text.includes(node)) &&
-          // It follows one that is left out.
+          // It follows an event that is left out.
           event.event !== 'events-dropped',
       )
       return told.length === 0 ? null : told.map(({ event, text }) => `${event}: ${text}`).join('; ')
@@ -234,7 +243,7 @@ function noEvents(butOf: readonly string[]): Must {
   }
 }
 
-/** An agent whose listener is attacked says so, as a warning. */
+/** An agent whose listener is attacked logs a warning about it. */
 function isOwnComplaint({ event }: EventView): boolean {
   return event.startsWith('agent.peer-refused-')
 }
@@ -245,7 +254,10 @@ function counted(kind: string): Must {
   )
 }
 
-/** What is refused is told once in ten seconds; what an enrolled node makes of its own cluster has a bound as well. */
+/**
+ * What is refused is logged once in ten seconds; what an enrolled node reports about its own cluster is limited as
+ * well.
+ */
 function fewLines(): Must {
   return siegeMust('the logs stay short', ({ lines, lastedMs }) => {
     const mostOfRefusal = Math.ceil(lastedMs / quietMs) + 1
@@ -265,7 +277,7 @@ function fewLines(): Must {
 }
 
 function nothingKept(): Must {
-  return siegeMust('the witness lets go of memory and descriptors', ({ witness: { before, after } }) =>
+  return siegeMust('the witness frees memory and descriptors', ({ witness: { before, after } }) =>
     after.residentKiB < before.residentKiB + mostGrowthKiB &&
     after.descriptors <= before.descriptors + mostNewDescriptors
       ? null

@@ -1,4 +1,4 @@
-/** Every scenario of the lab, in the order of the table that asked for them; then what the simulator taught. */
+/** Every scenario of the lab: first the basic faults, then those that the simulator found. */
 import { type Scenario } from '../scenario.ts'
 import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
 import { coldStarts } from './cold-start.ts'
@@ -65,7 +65,7 @@ export class UnknownScenarioError extends Error {
   readonly code = 'unknown-scenario'
 }
 
-/** `all`, a family or a variant. @throws UnknownScenarioError for a name that is none of these. */
+/** `all`, a family or a variant. @throws UnknownScenarioError for any other name. */
 export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
   const known = (name: string): readonly Scenario[] =>
     scenarios.filter(
@@ -73,7 +73,7 @@ export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
     )
   for (const name of wanted)
     if (known(name).length === 0)
-      throw new UnknownScenarioError(`unknown scenario "${name}"; npm run lab -- list shows the names`)
+      throw new UnknownScenarioError(`unknown scenario "${name}"; "npm run lab -- list" shows the names`)
   const chosen = new Set(wanted.flatMap(known))
   return scenarios.filter((scenario) => chosen.has(scenario))
 }

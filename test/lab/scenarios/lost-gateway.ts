@@ -8,7 +8,7 @@ export const gatewayLost: Scenario = {
   setup: { gateway: true },
   comparable: false,
   begin: (cluster) => cluster.wires.blockGateway('lb01'),
-  // The agent misses two echoes (4 s), the witness waits for another 5 s before it believes that it will last.
+  // The agent misses two echoes (4 s), and the witness waits for another 5 s before it takes the outage for lasting.
   faultMs: 14_000,
   heal: (cluster) => cluster.wires.endGatewayBlock(),
   healedMs: 30_000,

@@ -27,15 +27,15 @@ const strictBlock: Scenario = {
 }
 
 /**
- * The old promise ends, the standby is given the lease (an application that came too early is repeated a second later),
- * and only then its keepalived begins to wait for adverts.
+ * The old promise expires, the standby gets the lease (an application that came too early is repeated a second later),
+ * and only then does its keepalived begin to wait for adverts.
  */
 const strictTakeoverMs =
   strictReserveMs +
   defaultTiming.renewMs +
   1000 +
   masterDownMs({ version: 2, priority: priorities.lb02, advertIntMs: advertIntervalMs })
-/** Of a busy machine. */
+/** Room for a busy machine. */
 const slackMs = 1000
 
 const strictKillHost: Scenario = {

@@ -49,7 +49,10 @@ export const vrrpBlock: Scenario = {
   benchMusts: [shortOverlap, neverDark, notDarkAfterHeal],
 }
 
-/** The stop goes on without the agent that ordered it; the next one finds keepalived still running, and owes it a start. */
+/**
+ * The stop continues without the agent that ordered it; the next agent finds keepalived still running, and must start
+ * it again.
+ */
 export const agentDiesInFence: Scenario = {
   ...vrrpBlock,
   name: 'kill-agent/in-its-fence',
@@ -71,11 +74,11 @@ export const agentDiesInFence: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** Long enough for a loser that rejoins too early to be fenced again and again; the waits must grow. */
+/** Long enough for a loser that rejoins too early to be fenced repeatedly; the waits must grow. */
 export const lastingBlock: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-lasting',
-  fault: 'protocol 112 is dropped both ways for as long as it takes somebody to notice',
+  fault: 'protocol 112 is dropped both ways for a long time',
   faultMs: 45_000,
   healedMs: 60_000,
   musts: [...holderKeepsVip, keepalivedBackOn('lb02'), fencesAtMost(3, 'lb02')],
@@ -91,7 +94,7 @@ export const standbyDeaf: Scenario = {
   heal: (cluster) => admitVrrp(cluster, ['lb02']),
 }
 
-/** A standby says nothing over VRRP, so a holder that cannot hear it loses nothing. */
+/** A standby sends nothing over VRRP, so a holder that cannot hear it loses nothing. */
 export const holderDeaf: Scenario = {
   ...vrrpBlock,
   name: 'vrrp-block-one-way/holder-deaf',
@@ -102,7 +105,7 @@ export const holderDeaf: Scenario = {
   musts: [...holderKeepsVip, keepalivedBackOn('lb02')],
 }
 
-/** keepalived gives way to a higher priority that it hears, whatever `nopreempt` says. */
+/** keepalived yields to a higher priority that it hears, whatever `nopreempt` says. */
 export const nopreemptOneWay: Scenario = {
   ...standbyDeaf,
   name: 'nopreempt-one-way',
@@ -119,7 +122,8 @@ export const nopreemptOneWay: Scenario = {
   faultMs: 6000,
   heal: (cluster) => admitVrrp(cluster, ['lb01']),
   rightful: null,
-  // On a busy machine the holder's proof of release may come later than the claim waits; then it goes back to the holder.
+  // On a busy machine the holder's proof of release may come after the claim has stopped waiting; then the VIP goes
+  // back to the holder.
   musts: [
     ...oneOwnerThroughout(),
     holderChangesAtMost(2),

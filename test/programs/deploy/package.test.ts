@@ -53,7 +53,7 @@ describe('assertCarriable', () => {
 
   it('takes the runtime of this machine, and no wrapper and no old one', () => {
     writeFileSync(folder('node'), '#!/bin/sh\nexec node "$@"\n', { mode: 0o755 })
-    assert.throws(() => assertCarriable(folder('node'), '20.19.0'), /is no ELF program but a wrapper/)
+    assert.throws(() => assertCarriable(folder('node'), '20.19.0'), /is not an ELF program but a wrapper/)
     assert.throws(() => assertCarriable(process.execPath, '20.18.3'), /the programs need 20\.19 or newer/)
   })
 

@@ -142,7 +142,7 @@ describe('witnessd', function () {
     writeFileSync(join(folder, 'data/authority/ca.pem'), 'torn', { mode: 0o600 })
     const { code, stderr } = await run('--config', path).ended()
     assert.equal(code, 2)
-    assert.match(stderr, /ca\.pem: the authority cannot be used .*: restore .*authority from a backup/)
+    assert.match(stderr, /ca\.pem: the authority cannot be used .*; restore .*authority from a backup/)
     assert.equal(readFileSync(join(folder, 'data/authority/ca.pem'), 'utf8'), 'torn')
   })
 
@@ -153,7 +153,10 @@ describe('witnessd', function () {
     writeFileSync(registry, 'nobody can read this', { mode: 0o000 })
     const { code, stderr } = await runUnprivileged('--config', path).ended()
     assert.equal(code, 1)
-    assert.match(stderr, /registry\.json: witnessd may not read it .*: run "chown --reference=.*\/data /)
+    assert.match(
+      stderr,
+      /registry\.json: witnessd is not permitted to read this file .*\. Run "chown --reference=.*\/data /,
+    )
     assert.ok(existsSync(registry))
   })
 
@@ -173,7 +176,7 @@ describe('witnessd', function () {
     assert.equal((await run('--confg', 'x').ended()).code, 2)
     const help = await run('--help').ended()
     assert.equal(help.code, 0)
-    assert.match(help.stdout, /Exit codes: 0 ended on request/)
+    assert.match(help.stdout, /Exit codes: 0 stopped on request/)
   })
 
   it('ends with 1 and says so when its port is taken', async () => {
@@ -185,14 +188,14 @@ describe('witnessd', function () {
     const { code, stderr } = await run('--config', path).ended()
     other.close()
     assert.equal(code, 1)
-    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1 port ${port}: another program listens there already`))
+    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1 port ${port}: another program already listens there`))
   })
 
   it('ends with 1 when its data folder cannot be written', async () => {
     writeFileSync(join(folder, 'data'), 'a file')
     const { code, stderr } = await run('--config', configFile(usual())).ended()
     assert.equal(code, 1)
-    assert.match(stderr, /data: the ledger must be written there and cannot be/)
+    assert.match(stderr, /data: witnessd must keep its ledger in this folder but cannot write there/)
   })
 
   it('ends with 1 where another witnessd works in its data folder, which goes on', async () => {

@@ -292,7 +292,7 @@ describe('witness', () => {
     assert.ok(existsSync(`${path}.torn-1`))
     const lost = (await events()).find(({ event }) => event === 'ledger-lost')
     assert.equal(lost?.level, 'critical')
-    assert.match(lost.text, /cannot be trusted: not JSON.*It is kept as .*\.torn-1/)
+    assert.match(lost.text, /cannot be trusted: not JSON.*kept as .*\.torn-1/)
     const again = agent()
     await again.say(hello('lb01'))
     await again.say(beat(1, { epoch: 5 }))
@@ -309,7 +309,7 @@ describe('witness', () => {
     witness = await start()
     assert.match(
       JSON.stringify(await events()),
-      /is missing, though this witness has known the cluster before/,
+      /is missing, although this witness has seen the cluster before/,
     )
   })
 
@@ -346,7 +346,7 @@ describe('witness', () => {
         /mail\/mx01 is not enrolled at this witness/,
       ],
       [await credentialsOf(nodeIdentity('lb03')), /web\/lb03 is not enrolled at this witness/],
-      [await credentialsOf({ kind: 'witness' }), /a witness does not ask a witness/],
+      [await credentialsOf({ kind: 'witness' }), /a witness cannot connect to another witness/],
     ]
     for (const [credentials, reason] of strangers) {
       const stranger = agent(credentials)
@@ -442,8 +442,8 @@ describe('witness', () => {
 
   it('lets nobody but nodes connect as an agent, and says so at the upgrade', async () => {
     for (const [credentials, why] of [
-      [adminCredentials, /403.*an admin is no agent, and asks with witnessctl/],
-      [own, /403.*a witness does not ask a witness/],
+      [adminCredentials, /403.*an admin cannot connect as an agent; use witnessctl/],
+      [own, /403.*a witness cannot connect to another witness/],
     ] as const) {
       const other = agent(credentials)
       await other.until(() => other.closed !== null)
@@ -471,7 +471,7 @@ describe('witness', () => {
     await lb01.until(() => lb01.closed !== null)
     const old = agent()
     await old.until(() => old.closed !== null)
-    assert.match(old.closed ?? '', /generation 1\) is no longer good: generation 2 took its place/)
+    assert.match(old.closed ?? '', /generation 1\) is no longer valid because generation 2 has replaced it/)
     assert.equal(next.closed, null)
   })
 })

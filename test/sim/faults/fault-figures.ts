@@ -8,7 +8,7 @@ import { runSchedule } from '../run/run.ts'
 import type { Schedule } from './schedule.ts'
 import type { Listener } from '../watch/witnessing.ts'
 
-/** What one run showed from the fault's beginning on. */
+/** What one run showed after the fault began. */
 interface Cost {
   readonly overlapMs: number
   readonly longestOutageMs: number
@@ -29,7 +29,7 @@ export interface FaultFigures {
 
 const beginsAtMs = 20_000
 const lastsMs = 8000
-/** The cluster has time to come back. */
+/** Long enough for the cluster to recover. */
 const hours = 50_000 / 3_600_000
 const [first] = nodeNames
 
@@ -46,7 +46,7 @@ function scheduleOf(seed: number, kind: FaultKind, where: string): Schedule {
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
     },
-    // Faults meet every phase of heartbeats and adverts.
+    // The fault begins in a different phase of heartbeats and adverts in each run.
     episodes: [{ atMs: beginsAtMs + ((seed * 137) % 1000), faults: [{ kind, where, afterMs: 0, lastsMs }] }],
   }
 }

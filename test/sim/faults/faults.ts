@@ -1,6 +1,6 @@
 /**
- * The fault catalogue of the simulator; docs/FAULTS.md says of each what is expected and where it is tested. A fault
- * begins and ends; one that ends always leaves the world as an operator would want it (programs run, links are up).
+ * The fault catalogue of the simulator; docs/FAULTS.md says what is expected under each fault and where it is tested. A
+ * fault begins and ends. Its end always leaves the world as an operator would want it (programs run, links are up).
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Cluster } from '../run/cluster.ts'
@@ -190,7 +190,7 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       cluster.machine(where).disk.mood = on ? 'full' : 'well'
       return
     case 'disk-rollback':
-      // A virtual machine goes back to its snapshot: it comes up with an older disk.
+      // A virtual machine is restored from a snapshot, so it comes up with an older disk.
       if (on) {
         cluster.machine(where).powerOff()
         return cluster.machine(where).disk.rollBack()
@@ -208,7 +208,7 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
     case 'stop-hangs':
       cluster.node(where).commandMood = on ? kind : 'well'
       return
-    // An admin's wish: the witness refuses it where it is not safe.
+    // The admin only asks; the witness refuses if a drill is not safe.
     case 'drill':
     case 'drill-holder':
       return on

@@ -1,6 +1,6 @@
 /**
  * SIGKILL to an agent that is about to stop keepalived: between any two steps of that turn, or while the stop that it
- * ordered goes on without it. The service manager starts the next agent soon after.
+ * ordered continues without it. The service manager starts the next agent soon after.
  */
 import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
 import type { Chance } from '../world/chance.ts'
@@ -8,12 +8,12 @@ import type { Chance } from '../world/chance.ts'
 type Moment =
   /** Nothing is remembered yet. */
   | { readonly before: 'memory' }
-  /** It is remembered, and the stop command does not run. */
+  /** The stop is remembered, but the stop command does not run yet. */
   | { readonly before: 'stop' }
-  /** The stop command runs since then. */
+  /** The stop command has been running for this long. */
   | { readonly afterMs: number }
 
-/** `now`: it dies, and this effect does not happen any more. */
+/** `now`: the agent dies before it carries out this effect. */
 export type Blow = { readonly kind: 'now' } | { readonly kind: 'later'; readonly afterMs: number }
 
 /** keepalived needs about one second to end. */

@@ -1,4 +1,7 @@
-/** What goes wrong in a run, and when: drawn from the seed, plain data, so that it can be kept, replayed and shrunk. */
+/**
+ * What goes wrong in a run, and when. It is drawn from the seed and is plain data, so that it can be kept, replayed and
+ * shrunk.
+ */
 import { z } from 'zod'
 import type { Chance } from '../world/chance.ts'
 import { faultKinds, placesOf, type FaultKind } from './faults.ts'
@@ -17,9 +20,9 @@ const setup = z.strictObject({
   priorities: z.tuple([z.number().int(), z.number().int()]),
   nopreempt: z.boolean(),
   fence: z.enum(['stop', 'fault']),
-  /** Properties that came later have a default: what was kept before stays valid. */
+  /** Properties that were added later have a default, so that scenarios kept before that stay valid. */
   gate: z.enum(['open', 'strict']).default('open'),
-  /** Clock rates of lb01, lb02 and the witness against true time. */
+  /** The clock rates of lb01, lb02 and the witness relative to true time. */
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */
   startsAtMs: z.tuple([z.number(), z.number(), z.number()]),
@@ -32,7 +35,7 @@ export const scheduleSchema = z.strictObject({
   setup,
   episodes: z.array(
     z.strictObject({
-      /** Of the calendar: quiet stretches in between are leapt over. */
+      /** Time of the calendar; quiet stretches in between are skipped. */
       atMs: z.number().min(0),
       faults: z.array(plannedFault),
     }),
@@ -42,14 +45,14 @@ export type Schedule = z.infer<typeof scheduleSchema>
 export type Episode = Schedule['episodes'][number]
 
 const hourMs = 3_600_000
-/** Share of the episodes. */
+/** Share of the episodes that are ambushes. */
 const ambushes = 0.3
-/** On average; each with one to three faults. */
+/** The average number; each episode has one to three faults. */
 const episodesPerHour = 4
 /** The clocks of two hosts differ in rate by at most driftPpm (10 000) in all. */
 const mostRatePpm = 4900
 
-/** @param focus kinds of which every second fault is; empty: all alike */
+/** @param focus every second fault is of one of these kinds; empty: all kinds are equally likely */
 export function drawSchedule(
   seed: number,
   chance: Chance,
@@ -97,7 +100,7 @@ const rivalries = [
   'kill-keepalived',
 ] as const
 
-/** Two nodes are made rivals, and while one is about to claim, short blows fall upon those who are to vote. */
+/** Makes the two nodes rivals, and while one is about to claim, lets short faults hit those that have to vote. */
 function drawAmbush(chance: Chance, focus: readonly FaultKind[]): PlannedFault[] {
   const kind = chance.pick<FaultKind>(rivalries)
   const lastsMs = Math.round(chance.between(4000, 12_000))

@@ -1,6 +1,6 @@
 /**
- * Somebody who has the node's certificate and is not the node that it says it is: a clone of a host without the VIP, or one that says again
- * what an agent said before. It speaks to the voters from a host of its own.
+ * Somebody who has a node's certificate but is not that node: a clone of the host without the VIP, or somebody who
+ * replays what an agent sent before. It speaks to the voters from a host of its own.
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Beat, FromAgent, Hello } from '../../../shared/protocol/messages.ts'
@@ -20,7 +20,7 @@ export class Tape {
     if (this.#beats.length > kept) this.#beats.shift()
   }
 
-  /** A piece of it: a hello and some beats of the same start. */
+  /** A piece of the tape: a hello and some heartbeats of the same agent instance. */
   piece(chance: Chance): FromAgent[] {
     const first = chance.integer(0, this.#beats.length - 1)
     const { hello } = this.#beats[first] ?? {}
@@ -58,8 +58,8 @@ export class Stranger {
     const host = new Host('stranger', network.timeline, { ratePpm: 0, uptimeMs: 50_000 })
     this.#program = new Program(host, chance)
     this.#dial('witness')
-    // Not a clone: one that reaches the peer where the node itself does not, or first after a restart of the peer's agent, is
-    // the node for that agent (docs/safety.md, "What is left").
+    // A clone does not dial the peer: if it reached the peer when the node itself does not, or first after a restart of
+    // the peer's agent, it would be the node for that agent (docs/safety.md).
     if (setting.how === 'replay') this.#dial('peer')
   }
 
@@ -114,7 +114,7 @@ export class Stranger {
     }
   }
 
-  /** As the agent of a clone does, on which keepalived does not run. */
+  /** Speaks as the agent of a clone on which keepalived does not run. */
   #speak(stream: StreamEnd, echoMs: () => number | null): void {
     const { agent } = this.#setting.as
     const hello = agent?.hello()

@@ -1,4 +1,7 @@
-/** A `vrrp_script` of keepalived 2.2.7 with weight 0: when it runs, when it is given up, and what its results add up to. */
+/**
+ * A `vrrp_script` of keepalived 2.2.7 with weight 0: when it runs, when a run is given up, and what its results amount
+ * to.
+ */
 import { type EventLoop, type LoopTimer } from '../world/event-loop.ts'
 import { type KeepalivedDescriptor } from './keepalived-descriptors.ts'
 
@@ -13,18 +16,18 @@ export interface CheckConf {
 export type CheckEnd = number | 'killed'
 
 export interface CheckOutlets {
-  /** From SIGTERM until a run has died of it, ms; drawn anew for each. */
+  /** The time in ms from SIGTERM until a run has died of it; drawn again for each run. */
   dyingMs(): number
   run(done: (end: CheckEnd) => void): void
-  /** The very first result, which takes the instance out of its waiting. */
+  /** The very first result, which ends the instance's initial wait. */
   first(isGood: boolean): void
   /** Later: `fall` failures in a row, or `rise` successes. */
   changed(isGood: boolean): void
 }
 
 /**
- * keepalived reads its clock again after it has forked. Seen every time: where the patience with one run ends together
- * with the interval, the next run starts first.
+ * keepalived reads its clock again after it has forked. In every trace, if the timeout of one run ends together with
+ * the interval, the next run starts first.
  */
 const forkMs = 1
 
@@ -40,7 +43,7 @@ export class KeepalivedCheck {
   /** `vscript->result`: below `rise` it is bad; the top is rise + fall - 1. */
   #result: number
   #hasEnded = false
-  /** `vscript->state`: one for all runs, also where a run begins before the last one ended. */
+  /** `vscript->state`: there is one for all runs, even if a run begins before the previous one has ended. */
   #isIdle = true
 
   constructor(loop: EventLoop<KeepalivedDescriptor>, conf: CheckConf, outlets: CheckOutlets) {
@@ -61,7 +64,7 @@ export class KeepalivedCheck {
 
   /** SIGTERM to the run's process group, which ends it. */
   #giveUp(run: Run): void {
-    // Another run has ended in the meantime: then keepalived takes this one for ended too, and forgets it.
+    // If another run has ended in the meantime, keepalived takes this one for ended too, and forgets it.
     if (this.#isIdle) run.watched = false
     else this.#loop.timer(this.#outlets.dyingMs(), () => this.#ended(run, false))
   }

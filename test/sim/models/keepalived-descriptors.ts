@@ -6,8 +6,8 @@ export type KeepalivedDescriptor = 'adverts' | 'files' | 'kernel' | 'signals'
 const all = { readAtOnce: Infinity, capacity: Infinity }
 
 export const keepalivedLimits: Readonly<Record<KeepalivedDescriptor, DescriptorLimits>> = {
-  // vrrp_dispatcher_read() stops after the second advert of an instance. The kernel's default buffer of 208 KiB has
-  // 832 bytes for each: measured with 400 adverts to a stopped keepalived, of which it read 256.
+  // vrrp_dispatcher_read() stops after the second advert of an instance. The kernel's default buffer of 208 KiB uses
+  // 832 bytes for each: of 400 adverts sent to a stopped keepalived, it read 256.
   adverts: { readAtOnce: 2, capacity: 256 },
   files: all,
   kernel: all,

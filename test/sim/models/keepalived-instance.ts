@@ -1,6 +1,7 @@
 /**
- * One `vrrp_instance` of keepalived 2.2.7, VRRP version 2 with its defaults: the states, and what each event makes of
- * them. Follows vrrp.c, vrrp_scheduler.c and vrrp_track.c; the C names are given where the way is not obvious.
+ * One `vrrp_instance` of keepalived 2.2.7, VRRP version 2 with its defaults: its states, and how each event changes
+ * them. It follows vrrp.c, vrrp_scheduler.c and vrrp_track.c; the names in C are given where the correspondence is not
+ * obvious.
  */
 import { type Timeline } from '../world/timeline.ts'
 import { type EventLoop, type LoopTimer } from '../world/event-loop.ts'
@@ -14,7 +15,9 @@ export interface Advert {
 export type KeepalivedState = 'INIT' | 'BACKUP' | 'MASTER' | 'FAULT' | 'STOP'
 /** The third word of a FIFO line. */
 export type KeepalivedLine = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP' | 'MASTER_RX_LOWER_PRI'
-/** Why an instance is in FAULT: each is there once or not at all, and all must go (`num_script_if_fault`). */
+/**
+ * Why an instance is in FAULT. Each reason is there once or not at all, and all must be gone (`num_script_if_fault`).
+ */
 export type Fault = 'track_file' | 'check' | 'carrier'
 
 export interface InstanceConf {
@@ -45,11 +48,11 @@ export class KeepalivedInstance {
   readonly #faults = new Set<Fault>()
   #state: KeepalivedState = 'INIT'
   #awaitsCheck = false
-  /** `vipset`: it thinks that it has the VIP. */
+  /** `vipset`: keepalived believes that it has the VIP. */
   #vipSet = false
   /** `ms_down_timer`: how long a BACKUP waits from the last advert. */
   #masterDownMs: number
-  /** `sands`: the next advert of a MASTER, the patience of a BACKUP. */
+  /** `sands`: when a MASTER sends its next advert, or when a BACKUP stops waiting for one. */
   #deadline: LoopTimer | null = null
   #advertsReceived = 0
 
@@ -76,13 +79,18 @@ export class KeepalivedInstance {
     return this.#advertsReceived
   }
 
-  /** vrrp_complete_init(): what is wrong already makes it FAULT, and it says so before it has touched the kernel. */
+  /**
+   * vrrp_complete_init(): a fault that exists already makes it FAULT, and it writes that line before it has touched the
+   * kernel.
+   */
   readFaults(faults: readonly Fault[]): void {
     for (const fault of faults) this.#faults.add(fault)
     if (faults.length > 0) this.#enter('FAULT')
   }
 
-  /** vrrp_init_state(): the event loop begins. With a check it is in FAULT, untold, until the first result. */
+  /**
+   * vrrp_init_state(): the event loop begins. With a check it is in FAULT until the first result, without a FIFO line.
+   */
   begin(options: { awaitsCheck: boolean }): void {
     this.#awaitsCheck = options.awaitsCheck
     if (this.#faults.size > 0) return
@@ -117,11 +125,11 @@ export class KeepalivedInstance {
     else if (this.#state === 'BACKUP') this.#hearAsBackup(advert)
     else return
     this.#advertsReceived += 1
-    // Also a MASTER's: an advert that it answers puts off its next one of its own accord.
+    // This holds for a MASTER too: an advert that it answers puts off its next regular one.
     this.#restartDeadline()
   }
 
-  /** Somebody else deleted the VIP: set_vrrp_backup(). It wants it back soon, after its skew time. */
+  /** Somebody else deleted the VIP: set_vrrp_backup(). It takes the VIP back soon, after its skew time. */
   vipDeleted(): void {
     if (this.#state !== 'MASTER') return
     this.#leaveMaster({ to: 'BACKUP', farewells: 1 })
@@ -129,7 +137,7 @@ export class KeepalivedInstance {
     this.#restartDeadline()
   }
 
-  /** vrrp_terminate_phase1(): the VIP goes first; the STOP line waits until the sockets are closed. */
+  /** vrrp_terminate_phase1(): the VIP is removed first; the STOP line waits until the sockets are closed. */
   resign(): void {
     if (this.#state === 'MASTER') {
       this.#farewell()
@@ -180,7 +188,7 @@ export class KeepalivedInstance {
     this.#outlets.fifo('MASTER_RX_LOWER_PRI')
   }
 
-  /** vrrp_state_leave_master(); one that falls into FAULT says farewell twice. */
+  /** vrrp_state_leave_master(); a MASTER that goes to FAULT sends its farewell twice. */
   #leaveMaster(options: { to: 'BACKUP' | 'FAULT'; farewells: 0 | 1 | 2 }): void {
     for (let sent = 0; sent < options.farewells; sent++) this.#farewell()
     this.#dropVip()
@@ -214,7 +222,7 @@ export class KeepalivedInstance {
     this.#restartDeadline()
   }
 
-  /** vrrp_state_become_master(): the first advert is out already. */
+  /** vrrp_state_become_master(): the first advert has been sent already. */
   #becomeMaster(): void {
     this.#vipSet = true
     this.#outlets.addVip()

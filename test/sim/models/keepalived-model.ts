@@ -1,9 +1,9 @@
 /**
- * A model of one keepalived 2.2.7 daemon with one `vrrp_instance` (VRRP version 2, defaults, one VIP, a `track_file`
- * of weight 0, and a `vrrp_script` of weight 0 where one is configured). Written after its source; that it is true is
- * shown by test/unit/sim/keepalived-model.test.ts, which replays traces of the real one.
+ * A model of one keepalived 2.2.7 daemon with one `vrrp_instance` (VRRP version 2, defaults, one VIP, a `track_file` of
+ * weight 0, and a `vrrp_script` of weight 0 if one is configured). It is written after the source of keepalived;
+ * test/unit/sim/keepalived-model.test.ts shows that it is true by replaying traces of the real one.
  *
- * What the daemon does at one wake-up happens here at one instant, in the daemon's order.
+ * What the daemon does at one wake-up happens here at one time, in the order of the daemon.
  *
  * Left out: priority 255, reload, sync groups, weights, the deaths of single processes of the daemon.
  */
@@ -29,14 +29,14 @@ export interface KeepalivedConf extends InstanceConf {
   readonly advertIntMs: number
   readonly nopreempt: boolean
   readonly initial: 'MASTER' | 'BACKUP'
-  /** Orders the nodes where priorities are equal, as the primary IP does: the higher one wins. */
+  /** Decides between nodes of equal priority, as the primary IP does: the higher one wins. */
   readonly address: number
   /** The check script: how often, and its `fall` and `rise`; null: no check configured. */
   readonly check: CheckConf | null
 }
 
 export interface KeepalivedOutlets {
-  /** Multicast of an advert; priority 0: "I leave". It goes out also where the carrier is lost. */
+  /** Multicast of an advert; priority 0: "I leave". It is sent even if the carrier is lost. */
   advert(advert: Advert): void
   /** The kernel's VIP was added or removed. This happens before the FIFO line, but see `start`. */
   vip(held: boolean): void
@@ -44,15 +44,17 @@ export interface KeepalivedOutlets {
   garp(): void
   /** keepalived writes a FIFO line. */
   fifo(line: KeepalivedLine): void
-  /** Runs the check script; `done` is called with its end. What it says after the daemon gave it up does not matter. */
+  /**
+   * Runs the check script; `done` is called with its result. A result after the daemon gave up the run does not matter.
+   */
   runCheck(done: (end: CheckEnd) => void): void
-  /** The last of its processes is gone, killed or by its own end. */
+  /** The last of its processes is gone, killed or ended by itself. */
   exited?(): void
-  /** Reads the track_file now: true where it bars. Only at start; later changes come by `trackFile`. */
+  /** Reads the track_file now; true: it bars. Called only at start; later changes come by `trackFile`. */
   readTrackFile(): boolean
 }
 
-/** How long the daemon takes for what takes it time; each is asked anew every time. */
+/** How long the daemon takes for what takes time; each is asked again every time. */
 export interface KeepalivedTiming {
   /** From `systemctl start` until it has its sockets. */
   startUpMs(): number
@@ -66,12 +68,12 @@ export interface KeepalivedTiming {
   leavingMs(): number
 }
 
-/** As measured on a machine with two busy cores: the traces hold it to account. */
+/** As measured on a machine with two busy cores; the traces check it. */
 export function measuredTiming(chance: Chance): KeepalivedTiming {
   return {
     startUpMs: () => (chance.happens(0.1) ? chance.between(60, 120) : chance.between(16, 60)),
     latencyMs: () => (chance.happens(0.15) ? chance.between(0.4, 4) : chance.between(0.05, 0.4)),
-    // At once, but a machine may have others to run first.
+    // At once, unless the machine has other programs to run first.
     checkDyingMs: () => (chance.happens(0.1) ? chance.between(1, 8) : chance.between(0.2, 1)),
     closingMs: () => chance.between(3, 25),
     // A second, so that the kernel can say goodbye to the multicast group.
@@ -104,8 +106,9 @@ export class KeepalivedModel {
   }
 
   /**
-   * `systemctl start`: nothing where it runs. A VIP that a killed predecessor left in the kernel is removed before
-   * anything else, with no advert; where the track_file bars from the start, the FAULT line comes before the removal.
+   * `systemctl start`, which does nothing if it runs. A VIP that a killed predecessor left in the kernel is removed
+   * before anything else, without an advert; if the track_file bars from the start, the FAULT line comes before the
+   * removal.
    */
   start(kernelHasVip: boolean): void {
     if (this.#daemon !== null) return
@@ -125,14 +128,15 @@ export class KeepalivedModel {
     this.#starts += 1
   }
 
-  /** How many times it was started: tells one daemon from the next. */
+  /** How many times it was started, which distinguishes one daemon from the next. */
   get starts(): number {
     return this.#starts
   }
 
   /**
-   * SIGTERM: farewell and removal of the VIP where it is MASTER, the STOP line some milliseconds later, and a second
-   * later it is gone. While it still starts it may go with no line and nothing done.
+   * SIGTERM: if it is MASTER it sends its farewell and removes the VIP; the STOP line comes some milliseconds later,
+   * and a second later the process is gone. While it still starts, it may end without a line and without doing
+   * anything.
    */
   terminate(): void {
     this.#daemon?.terminate()
@@ -143,17 +147,17 @@ export class KeepalivedModel {
     this.#daemon?.kill()
   }
 
-  /** SIGSTOP to all of its processes: what comes in waits, timers become overdue. */
+  /** SIGSTOP to all of its processes: input waits, timers become overdue. */
   freeze(): void {
     this.#daemon?.freeze()
   }
 
-  /** SIGCONT: at each wake-up two adverts at most, then what else came in, then what is overdue. */
+  /** SIGCONT: each wake-up serves at most two adverts, then the other input, then what is overdue. */
   thaw(): void {
     this.#daemon?.thaw()
   }
 
-  /** inotify: the track_file was written, and bars or not. */
+  /** inotify: the track_file was written, and now bars or does not. */
   trackFile(barred: boolean): void {
     this.#daemon?.trackFile(barred)
   }
@@ -180,18 +184,21 @@ export class KeepalivedModel {
     return this.#daemon.isFrozen ? 'frozen' : 'running'
   }
 
-  /** INIT where there is no process. With a check configured, FAULT also until its first result. */
+  /** INIT if there is no process. With a check configured, it is FAULT until the first result, too. */
   get state(): KeepalivedState {
     return this.#daemon?.state ?? 'INIT'
   }
 
-  /** Since the start of the process; in FAULT adverts do not count. */
+  /** Counted since the start of the process; adverts in FAULT do not count. */
   get advertsReceived(): number {
     return this.#daemon?.advertsReceived ?? 0
   }
 }
 
-/** Of the start-up: SIGTERM in it ends the daemon with nothing done; measured, 2 of 9 between 0 and 20 ms. */
+/**
+ * The share of the start-up in which SIGTERM ends the daemon without anything done; measured, 2 of 9 between 0 and 20
+ * ms.
+ */
 const loadingShare = 0.7
 
 /** One life of the process. */
@@ -204,7 +211,7 @@ class Daemon {
   readonly #onExit: () => void
   readonly #timing: KeepalivedTiming
   #kernelHasVip: boolean
-  /** `loading`: there is only the main process yet, or the VRRP process knows no signals. */
+  /** `loading`: only the main process exists yet, or the VRRP process does not handle signals yet. */
   #phase: 'loading' | 'opening' | 'serving' | 'ending' = 'loading'
   #isAskedToEnd = false
 
@@ -272,7 +279,7 @@ class Daemon {
     this.#loop.stop()
   }
 
-  /** A stopped main process passes the signal on when it goes on: what is overdue comes first. */
+  /** A stopped main process passes the signal on when it continues; what is overdue comes first. */
   thaw(): void {
     if (!this.isFrozen) return
     this.#loop.resume()
@@ -359,7 +366,7 @@ class Daemon {
     })
   }
 
-  /** Tells only what changes the kernel. */
+  /** Reports only what changes the kernel. */
   #setVip(held: boolean): void {
     if (held === this.#kernelHasVip) return
     this.#kernelHasVip = held

@@ -6,7 +6,8 @@ export type TraceNode = (typeof traceNodes)[number]
 
 /**
  * `power-off` is the death of the whole host, and of its carrier; `delete-vip` is `ip addr del` by somebody else;
- * `deafen` makes the node's firewall drop the adverts that come in; the checks' words take effect with the next run.
+ * `deafen` makes the node's firewall drop the adverts that come in; the inputs for checks take effect with the next
+ * run.
  */
 export const traceInputs = [
   'start',
@@ -56,17 +57,17 @@ export const traceSchema = z.strictObject({
   command: z.string(),
   nodes: z.strictObject({ lb01: traceConfSchema, lb02: traceConfSchema }),
   durationMs: z.number(),
-  /** When (ms from the begin of the trace), at which node, what was done. */
+  /** When (ms since the beginning of the trace), at which node, what was done. */
   inputs: z.array(z.tuple([z.number(), nodeSchema, z.enum(traceInputs)])),
   /**
-   * When, at which node, what was seen: FIFO lines as a reader gets them, the kernel's VIP as `ip monitor` tells it,
+   * When, at which node, what was seen: FIFO lines as a reader gets them, the kernel's VIP as `ip monitor` reports it,
    * adverts and the first gratuitous ARP of each round as they pass the switch, the end of the process.
    */
   seen: z.array(z.tuple([z.number(), nodeSchema, seenSchema])),
 })
 export type KeepalivedTrace = z.infer<typeof traceSchema>
 
-/** One line an event, so that a change of a trace can be read; formatted as prettier does. */
+/** One line per event, so that a change of a trace can be read; formatted as prettier does. */
 export function traceText(trace: KeepalivedTrace): string {
   const { inputs, seen, ...head } = trace
   const lines = (events: readonly (readonly (string | number)[])[]): string =>

@@ -1,6 +1,6 @@
 /**
- * Planted mistakes: each breaks one rule that docs/safety.md rests on, by one replacement in a production file.
- * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
+ * Planted mistakes: each breaks one rule of docs/safety.md or docs/architecture.md by one replacement in a production
+ * file. hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
  */
 import type { FaultKind } from '../faults/faults.ts'
 import type { SourceMutation } from '../../mutants/mutate-source.ts'
@@ -9,7 +9,10 @@ export interface Mutant extends SourceMutation {
   readonly name: string
   /** The rule that it breaks. */
   readonly rule: string
-  /** Faults that bring it to light: every second fault of its runs is one of these. Absent: all alike. */
+  /**
+   * Faults that bring it to light: every second fault of its runs is one of these. If absent, all faults are equally
+   * likely.
+   */
   readonly focus?: readonly FaultKind[]
 }
 
@@ -30,7 +33,7 @@ const votes: readonly Mutant[] = [
   },
   {
     name: 'promise-never-ends',
-    rule: 'A promise ends by itself after T_g.',
+    rule: 'A promise expires by itself after T_g.',
     focus: ['crash-host'],
     file: 'shared/core/vote/voter.ts',
     from: 'return pledge.untilMs <= atMs ? {',
@@ -38,7 +41,7 @@ const votes: readonly Mutant[] = [
   },
   {
     name: 'promise-before-the-disk',
-    rule: 'A new epoch is on disk before the grant leaves.',
+    rule: 'A new epoch is on disk before the grant is sent.',
     file: 'shared/core/vote/ask.ts',
     from: "    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'pending', epoch: ballot.epoch },",
     to: "    effects: [{ type: 'record', ballot }],\n    decision: { kind: 'granted', epoch: ballot.epoch },",
@@ -60,7 +63,7 @@ const votes: readonly Mutant[] = [
   },
   {
     name: 'no-wait-after-restart',
-    rule: 'After a restart only the recorded holder may renew until the mark ends.',
+    rule: 'After a restart only the recorded holder may renew until the time in the mark.',
     focus: ['kill-agent', 'kill-witness'],
     file: 'shared/core/vote/recovery.ts',
     from: "return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }",
@@ -68,7 +71,7 @@ const votes: readonly Mutant[] = [
   },
   {
     name: 'promise-forgotten',
-    rule: 'What a voter promised survives its restart.',
+    rule: 'The promise of a voter survives its restart.',
     focus: ['kill-agent', 'kill-witness'],
     file: 'shared/core/vote/recovery.ts',
     from: '  if (ballot === null) return { pledge: waiting, record: null, ...spent(0) }\n',
@@ -130,7 +133,7 @@ const votes: readonly Mutant[] = [
   },
   {
     name: 'strangers-release',
-    rule: 'A node gives back its own vote only.',
+    rule: 'A node can give back only a vote that it has.',
     file: 'shared/core/vote/ask.ts',
     from: "if (pledge.phase !== 'promised' || pledge.to !== from) return",
     to: "if (pledge.phase !== 'promised') return",
@@ -140,21 +143,21 @@ const votes: readonly Mutant[] = [
 const leases: readonly Mutant[] = [
   {
     name: 'lease-from-receipt',
-    rule: 'A vote is worth T_h from when its request left, not from when the answer came.',
+    rule: 'A vote is valid for T_h from when its request was sent, not from when the answer arrived.',
     file: 'agent/core/guard/events/answers.ts',
     from: 'set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
     to: 'set(turn, { candidacy: withGrant(candidacy, from, atMs) })',
   },
   {
     name: 'pending-counted',
-    rule: 'A vote counts when it is granted, not while it waits for the disk.',
+    rule: 'A vote counts once it is granted, not while it waits for the disk.',
     file: 'agent/core/guard/events/answers.ts',
     from: 'set(turn, { candidacy: withPending(candidacy, from) })',
     to: 'set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
   },
   {
     name: 'refusal-counted',
-    rule: 'A refusal is no vote.',
+    rule: 'A refusal is not a vote.',
     file: 'agent/core/guard/events/answers.ts',
     from: 'return set(turn, { candidacy: withRefusal(candidacy, from, { ...vote, sentAtMs }) })',
     to: 'return set(turn, { candidacy: withGrant(candidacy, from, sentAtMs) })',
@@ -175,7 +178,7 @@ const leases: readonly Mutant[] = [
   },
   {
     name: 'lease-carried-forever',
-    rule: 'A lease under an earlier epoch is good for as long as it was, no longer.',
+    rule: 'A lease under an earlier epoch remains valid for as long as it was, and no longer.',
     file: 'agent/core/guard/candidate.ts',
     from: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs }),',
     to: 'candidacy: newCandidacy({ epoch: voter.epoch + 1, askedAtMs: turn.atMs, carriedUntilMs: carriedUntilMs + 60_000 }),',
@@ -189,14 +192,14 @@ const leases: readonly Mutant[] = [
   },
   {
     name: 'lease-end-not-seen',
-    rule: "The one rule: at E2's instant without renewal a MASTER fences.",
+    rule: "The one rule: a MASTER without a renewal fences itself at E2's instant.",
     file: 'agent/core/guard/phases/holding.ts',
     from: 'if (atMs < leaseEndsAtMs(guard)) return',
     to: 'if (atMs < leaseEndsAtMs(guard) + 60_000) return',
   },
   {
     name: 'suspend-not-seen',
-    rule: 'The boot clock counts a suspend; a clock that stands still meanwhile does not.',
+    rule: 'The boot clock counts the time of a suspend; a clock that stops during a suspend does not.',
     file: 'test/sim/world/host.ts',
     from: '  standStill(): void {\n',
     to: `  standStill(): void {
@@ -221,7 +224,7 @@ const claims: readonly Mutant[] = [
   },
   {
     name: 'one-refusal-fences',
-    rule: 'A claim ends when no majority can come any more, not at the first refusal.',
+    rule: 'A claim ends when a majority is no longer possible, not at the first refusal.',
     focus: ['crash-host'],
     file: 'agent/core/guard/lease.ts',
     from: 'return possible.length < majorityOf(voters.length)',
@@ -229,14 +232,14 @@ const claims: readonly Mutant[] = [
   },
   {
     name: 'resumed-lease-trusted',
-    rule: 'An agent that stood still treats its lease as void until a fresh answer.',
+    rule: 'An agent that did not run for a while treats its lease as void until it gets a fresh answer.',
     file: 'agent/core/guard/guard.ts',
     from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
     to: "if (phase.name === 'holding' && turn.guard.candidacy !== null) set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
   },
   {
     name: 'orders-on-old-news',
-    rule: 'Orders come after handoverMs and to fresh reports only.',
+    rule: 'Orders are given only after handoverMs and only on fresh reports.',
     file: 'server/core/arbiter/watch.ts',
     from: 'if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return',
     to: 'if (holder === null || atMs - orderedAtMs < timing.renewMs) return',
@@ -253,7 +256,7 @@ const fences: readonly Mutant[] = [
   },
   {
     name: 'proof-without-keepalived',
-    rule: 'S5: a proof means keepalived in FAULT or gone, not only a VIP that is away for the moment.',
+    rule: 'S5: a proof requires keepalived in FAULT or gone, not only a VIP that is gone for the moment.',
     focus: ['freeze-keepalived', 'stop-keepalived'],
     file: 'agent/core/guard/fence-ladder.ts',
     from: "    (scene.process === 'absent' || scene.keepalived === 'FAULT' || scene.keepalived === 'STOP')\n",
@@ -261,7 +264,7 @@ const fences: readonly Mutant[] = [
   },
   {
     name: 'ladder-stops-at-stop',
-    rule: 'Where the stop command did not help, SIGKILL follows.',
+    rule: 'If the stop command did not help, SIGKILL follows.',
     focus: ['freeze-keepalived', 'isolate'],
     file: 'agent/core/guard/fence-ladder.ts',
     from: "return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }\n      return go('kill')",
@@ -276,14 +279,14 @@ const fences: readonly Mutant[] = [
   },
   {
     name: 'release-unseen',
-    rule: 'An agent that has not looked yet gives nothing back.',
+    rule: 'An agent that has not looked at its kernel yet gives no vote back.',
     file: 'agent/core/guard/report.ts',
     from: 'release: guard.observed && candidacy === null && !holdsVip(guard),',
     to: 'release: candidacy === null && !holdsVip(guard),',
   },
   {
     name: 'orphan-not-seen',
-    rule: 'A VIP that a dead keepalived left in the kernel is taken off.',
+    rule: 'A VIP that a dead keepalived left in the kernel is removed.',
     focus: ['kill-keepalived'],
     file: 'agent/core/guard/own-lease.ts',
     from: "return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
@@ -294,7 +297,7 @@ const fences: readonly Mutant[] = [
 const fenceMemories: readonly Mutant[] = [
   {
     name: 'stop-not-remembered',
-    rule: 'What an agent stopped it starts again.',
+    rule: 'An agent starts again what it stopped.',
     focus: ['vrrp-block', 'cut-link'],
     file: 'agent/core/guard/phases/fencing.ts',
     from: "      if (guard.seen.process !== 'absent') rememberStopped(turn, true)\n",
@@ -302,7 +305,7 @@ const fenceMemories: readonly Mutant[] = [
   },
   {
     name: 'memory-waits-for-the-disk',
-    rule: 'A successor knows of a stop before the stop command runs.',
+    rule: 'The next agent knows of a stop even if this one dies before the stop command runs.',
     focus: ['kill-agent-in-fence'],
     file: 'test/sim/programs/agent-daemon.ts',
     from: '    this.node.remember({ fences: memory })\n',
@@ -310,7 +313,7 @@ const fenceMemories: readonly Mutant[] = [
   },
   {
     name: 'stop-under-way-forgotten',
-    rule: 'A keepalived that still runs may be on its way out by the stop of an agent that is dead.',
+    rule: 'A keepalived that still runs may be about to end because of a stop that a dead agent ordered.',
     focus: ['kill-agent-in-fence'],
     file: 'agent/core/guard/phases/rejoining.ts',
     from: 'if (startedSince || !memory.stopped) {',
@@ -329,7 +332,7 @@ const drills: readonly Mutant[] = [
   },
   {
     name: 'drill-not-remembered',
-    rule: 'An agent that dies in a drill leaves on disk that its successor owes a start.',
+    rule: 'An agent that dies in a drill leaves on disk that the next agent must start keepalived.',
     focus: ['drill', 'kill-agent-in-fence'],
     file: 'agent/core/guard/events/drill-order.ts',
     from: "const waits = role === 'standby' && turn.guard.policy.fence === 'stop'",
@@ -340,7 +343,7 @@ const drills: readonly Mutant[] = [
 const bars: readonly Mutant[] = [
   {
     name: 'alone-not-barred',
-    rule: 'A node that reaches nobody cannot win, so it is barred.',
+    rule: 'A node that reaches nobody cannot win the votes, so it is barred.',
     focus: ['isolate'],
     file: 'agent/core/guard/bar-evidence.ts',
     from: "if (policy.alone === 'keep') return null\n",
@@ -348,14 +351,14 @@ const bars: readonly Mutant[] = [
   },
   {
     name: 'cut-not-seen',
-    rule: 'Barred where the peer is not heard and the witness reports its newer renewal.',
+    rule: 'A node is barred if it does not hear the peer and the witness reports a newer renewal by it.',
     file: 'agent/core/guard/bar-evidence.ts',
     from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
     to: 'if (newerByMs < 0)',
   },
   {
     name: 'bar-forgotten',
-    rule: 'A node for which there is cause is barred: track_file and permit.',
+    rule: 'A node is barred by track_file and by permit if there is cause.',
     file: 'agent/core/guard/transitions.ts',
     from: "  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
     to: "  if (turn.atMs >= 0) return\n  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
@@ -370,14 +373,14 @@ const bars: readonly Mutant[] = [
   },
   {
     name: 'bar-flickers',
-    rule: 'Once barred, a node stays so until the holder is heard again or its lease is over.',
+    rule: 'Once barred, a node stays barred until the holder is heard again or its lease has expired.',
     file: 'agent/core/guard/bar-evidence.ts',
     from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
     to: 'if (standing === null && newerByMs >= 2 * timing.renewMs)',
   },
   {
     name: 'barred-on-silence',
-    rule: 'Barred on evidence, not on silence: a takeover is as fast as keepalived alone.',
+    rule: 'A node is barred on evidence, not on silence, so that a takeover is as fast as with keepalived alone.',
     focus: ['crash-host'],
     file: 'agent/core/guard/bar-evidence.ts',
     from: '  if (alone(guard, atMs) && !couldWinAlone) {\n',
@@ -385,7 +388,7 @@ const bars: readonly Mutant[] = [
   },
   {
     name: 'permit-never-expires',
-    rule: 'The permit ends by itself at a deadline.',
+    rule: 'The permit expires by itself at a deadline.',
     focus: ['kill-agent', 'vrrp-block'],
     file: 'agent/core/guard/permit.ts',
     from: 'untilMs: Math.floor(untilMs), why })',
@@ -393,7 +396,7 @@ const bars: readonly Mutant[] = [
   },
   {
     name: 'permit-tenfold',
-    rule: "E5: a holder's permit is so short that its check asks while the witness's promise stands.",
+    rule: "E5: a holder's permit is so short that its check asks while the witness's promise is still valid.",
     focus: ['kill-agent'],
     file: 'shared/core/timing.ts',
     from: 'return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)',
@@ -430,7 +433,7 @@ const gates: readonly Mutant[] = [
 const standingVotes: readonly Mutant[] = [
   {
     name: 'left-vote-not-on-disk',
-    rule: 'A vote that is left is on disk before the holder is told.',
+    rule: 'A vote that a node leaves is recorded on disk before the holder is told.',
     focus: ['leave'],
     file: 'shared/core/vote/standing.ts',
     from: 'return recordNext(voter, { to: pledge.to, epoch: pledge.epoch, standing: true }, leave.atMs)',
@@ -438,7 +441,7 @@ const standingVotes: readonly Mutant[] = [
   },
   {
     name: 'left-vote-forgotten',
-    rule: 'A vote that was left is left over every restart of the node.',
+    rule: 'A vote that was left stays left across every restart of the node.',
     focus: ['leave', 'crash-host', 'isolate'],
     file: 'shared/core/vote/recovery.ts',
     from: '  if (ballot?.standing === true)\n    return {',
@@ -446,7 +449,7 @@ const standingVotes: readonly Mutant[] = [
   },
   {
     name: 'left-vote-taken-by-time',
-    rule: 'A vote that was left comes back by the consent of the holder, not by time.',
+    rule: 'A vote that was left comes back with the consent of the holder, not by time.',
     focus: ['leave', 'crash-host', 'isolate'],
     file: 'agent/core/guard/guard.ts',
     from: '  endDoubtInTime(turn)\n',
@@ -454,7 +457,7 @@ const standingVotes: readonly Mutant[] = [
   },
   {
     name: 'handed-back-not-forgotten',
-    rule: 'A vote that is handed back is off the disk before.',
+    rule: 'A vote is removed from disk before it is handed back.',
     focus: ['leave', 'crash-host', 'isolate'],
     file: 'agent/core/guard/events/standing.ts',
     from: "  set(turn, { kept: { phase: 'forgetting', ballot, sinceMs, counts } })\n  turn.effects.push({ type: 'keep-vote', kept: null })",
@@ -462,7 +465,7 @@ const standingVotes: readonly Mutant[] = [
   },
   {
     name: 'kept-vote-not-denied',
-    rule: 'A kept vote counts no more once its owner shows that it has its vote itself.',
+    rule: 'A kept vote no longer counts once its owner shows that it uses its vote itself.',
     focus: ['leave', 'disk-rollback', 'isolate'],
     file: 'agent/core/guard/events/standing.ts',
     from: '  if (left?.to !== node) return voidKept(',
@@ -473,7 +476,7 @@ const standingVotes: readonly Mutant[] = [
 const witnesses: readonly Mutant[] = [
   {
     name: 'check-without-vote',
-    rule: "The witness's yes to a check is a vote like any other.",
+    rule: "The witness's yes to a check is an ordinary vote.",
     focus: ['kill-agent', 'vrrp-block'],
     file: 'server/core/arbiter/check.ts',
     from: '    if (refusal !== null) return reply(false, refusal)\n',
@@ -488,7 +491,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'check-of-another-boot',
-    rule: 'A promise to a node of an earlier boot is not renewed by its check.',
+    rule: 'A promise from before a reboot of the node is not renewed by its check.',
     focus: ['crash-host'],
     file: 'server/core/arbiter/check.ts',
     from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
@@ -496,7 +499,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'check-beats-the-living',
-    rule: 'No check without an agent wins while a node with one can take the VIP.',
+    rule: 'The check of a node without an agent cannot win while a node with an agent can take the VIP.',
     focus: ['crash-host'],
     file: 'server/core/arbiter/check.ts',
     from: 'if (other.member.name !== name && couldTake(turn, other, instance))',
@@ -504,7 +507,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'old-beat-accepted',
-    rule: 'S6: a replayed beat changes nothing.',
+    rule: 'S6: a replayed heartbeat changes nothing.',
     focus: ['replay'],
     file: 'server/core/arbiter/roster.ts',
     from: 'if (session?.connection !== connection || beat.seq <= session.lastSeq)',
@@ -512,7 +515,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'old-incarnation-accepted',
-    rule: 'S6: another start of an agent never displaces a live one.',
+    rule: 'S6: another instance of an agent never displaces a live one.',
     focus: ['clone', 'replay'],
     file: 'server/core/arbiter/roster.ts',
     from: 'const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })',
@@ -520,7 +523,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'clone-taken-for-restart',
-    rule: 'An agent of another boot speaks for a node only when no promise to the old one can be in use.',
+    rule: 'An agent of another boot speaks for a node only when no promise to the old agent can be in use.',
     focus: ['clone', 'freeze-agent', 'cut-link'],
     file: 'shared/core/succession.ts',
     from: 'return successor.bootId === bootId || (!promised && successor.atMs - heardAtMs >= successor.reserveMs)',
@@ -528,7 +531,7 @@ const witnesses: readonly Mutant[] = [
   },
   {
     name: 'double-believed',
-    rule: 'The second live agent of one name is answered and changes nothing.',
+    rule: 'A second live agent of the same name is answered but changes nothing.',
     focus: ['clone'],
     file: 'server/core/arbiter/arbiter.ts',
     from: 'beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),',

@@ -9,11 +9,11 @@ import type { Mutant } from './catalogue.ts'
 import { sightingSchema, type Sighting } from './sighting.ts'
 
 export interface Limits {
-  /** Each mutant gets the seeds 1 to this at most. */
+  /** Each mutant gets at most the seeds 1 to this. */
   readonly seeds: number
-  /** Each mutant gets so long at most. */
+  /** Each mutant gets at most this much time. */
   readonly seconds: number
-  /** So many are hunted at a time. */
+  /** How many are hunted at the same time. */
   readonly atATime: number
 }
 
@@ -23,12 +23,12 @@ export interface Catch {
 }
 
 const entry = 'test/sim/mutants/seek.ts'
-/** After its own time limit a seeker has so long to finish its last seed. */
+/** After its own time limit a seeker has this long to finish its last seed. */
 const graceSeconds = 60
 
 /**
- * Hunts all, tells each as soon as it is found or given up.
- * @throws MutationError where a mutation no longer matches its file
+ * Hunts all mutants and reports each as soon as it is found or given up.
+ * @throws MutationError if a mutation no longer matches its file
  */
 export async function hunt(
   mutants: readonly Mutant[],
@@ -50,7 +50,7 @@ export async function hunt(
   })
 }
 
-/** What the intact code did where mutants were hunted. */
+/** What the intact code did in the runs in which mutants were hunted. */
 export interface Acquittal {
   readonly focus: readonly FaultKind[]
   readonly seeds: number
@@ -87,10 +87,10 @@ async function seek(
   const args = [outfile, ...range, ...focus.map((kind) => `--focus=${kind}`)]
   const startedAtMs = performance.now()
   const output = await run(args, seconds + graceSeconds)
-  // One that hangs within a seed is found out, too: the intact code comes to its end.
+  // A mutant that hangs within a seed counts as found too, because the intact code comes to an end.
   if (output === 'hangs')
     return {
-      broken: { seed: 0, invariant: 'hang', atMs: 0, text: 'a seed came to no end' },
+      broken: { seed: 0, invariant: 'hang', atMs: 0, text: 'a seed did not end' },
       seeds: 0,
       clusterHours: 0,
       tookMs: performance.now() - startedAtMs,

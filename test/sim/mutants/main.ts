@@ -18,7 +18,7 @@ const { only } = values
 const wanted = only === undefined ? catalogue : catalogue.filter(({ name }) => only.includes(name))
 if (wanted.length < (only?.length ?? 1)) {
   const known = catalogue.map(({ name }) => name).join(', ')
-  console.error(`--only: no such mutant; there are ${known}`)
+  console.error(`--only: there is no such mutant; the mutants are ${known}`)
   process.exit(2)
 }
 

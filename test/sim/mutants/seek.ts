@@ -19,7 +19,7 @@ const focus = z.array(z.enum(faultKinds)).parse(values.focus)
 const startedAtMs = performance.now()
 const endsAtMs = startedAtMs + Number(values.seconds) * 1000
 
-/** What a seed shows; a program that throws is found out, too. */
+/** What a seed shows; a program that throws counts as found too. */
 function look(seed: number): { broken: Sighting['broken']; calendarMs: number } {
   try {
     const { violations, calendarMs } = runSchedule(scheduleOf(seed, 1, focus))

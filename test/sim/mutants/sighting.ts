@@ -1,4 +1,4 @@
-/** What a seeker (seek.ts) tells its hunter (hunt.ts) on its only line. */
+/** What a seeker (seek.ts) reports to its hunter (hunt.ts), on its only line. */
 import { z } from 'zod'
 
 export const sightingSchema = z.strictObject({
@@ -6,9 +6,9 @@ export const sightingSchema = z.strictObject({
   broken: z
     .strictObject({
       seed: z.number(),
-      /** A name of docs/safety.md, like S1; `crash`: the program threw. */
+      /** An invariant of docs/safety.md; `crash`: the program threw. */
       invariant: z.string(),
-      /** Of the simulated cluster. */
+      /** Time of the simulated cluster. */
       atMs: z.number(),
       text: z.string(),
     })

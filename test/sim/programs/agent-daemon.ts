@@ -1,6 +1,6 @@
 /**
  * An agent of a simulation: the production guard, fed as agent/runtime/runtime.ts feeds it, with what
- * agent/keepalived/observer.ts would see of the model, and with links like agent/voters/link.ts has.
+ * agent/keepalived/observer.ts would see of the model, and with links as in agent/voters/link.ts.
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type VoterName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
@@ -54,7 +54,7 @@ export interface AgentMemory {
   readonly mark: Mark | null
   readonly permit: { readonly word: 'permit' | 'bar'; readonly untilMs: number } | null
   readonly bar: boolean
-  /** keepalived ran the check since the agent last looked. */
+  /** keepalived has run the check since the agent last looked. */
   readonly checkStamped: boolean
   /** What an agent of this boot did to keepalived; never older than the disk. */
   readonly fences: FenceMemory | null
@@ -62,7 +62,7 @@ export interface AgentMemory {
 
 const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
 
-/** A new node's: its state file is there, as an earlier start of the agent left it. */
+/** The state of a new node: its state file exists, as an earlier start of the agent left it. */
 export function firstState(boot: number): AgentState {
   return { boot, ballot: null, memory: noMemory, plan: null, lostBefore: false, kept: null }
 }
@@ -70,7 +70,7 @@ export function firstState(boot: number): AgentState {
 const startMs = { least: 100, most: 300 }
 const fifoMs = { least: 0.2, most: 1.2 }
 const looksPerGlance = 5
-/** As agent/agent.ts has it. */
+/** The same as in agent/agent.ts. */
 const leavePatienceMs = 3000
 
 export class AgentDaemon {
@@ -112,7 +112,7 @@ export class AgentDaemon {
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
     const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
-    // Instants of another boot's clock mean nothing.
+    // Times of another boot's clock mean nothing.
     const onDisk = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
     const memory = node.memory.fences ?? onDisk
     this.#state = { ...found, boot: host.boot, memory }
@@ -195,7 +195,7 @@ export class AgentDaemon {
     this.feedTogether([happening])
   }
 
-  /** Several events as one turn: one heartbeat at its end at most. */
+  /** Handles several events as one turn, with at most one heartbeat at its end. */
   feedTogether(happenings: readonly Happening[]): void {
     if (this.program.state === 'ended') return
     this.#noteGap()
@@ -203,7 +203,7 @@ export class AgentDaemon {
     this.#drain()
   }
 
-  /** Renews and sends a heartbeat now, as each renewMs. */
+  /** Renews and sends a heartbeat now, as it does every renewMs. */
   renew(): void {
     this.#look()
     if (this.#guard === null) return
@@ -360,7 +360,7 @@ export class AgentDaemon {
     }
   }
 
-  /** `witness-agent leave`: `done` when the peer has the vote; where it does not in time, this node stays. */
+  /** `witness-agent leave`: calls `done` when the peer has the vote; if that takes too long, this node stays. */
   leave(done: () => void): void {
     if (this.#guard === null || leaveHindrance(this.#guard, this.nowMs()) !== null) return
     this.#onLeft = done
@@ -397,7 +397,7 @@ export class AgentDaemon {
     })
   }
 
-  /** One write after the other, each with all that is known by then. */
+  /** One write after the other, each with everything that is known by then. */
   #write(done: (error: Error | null) => void): void {
     this.#unwritten.push({ state: this.#state, done })
     this.#writeNext()

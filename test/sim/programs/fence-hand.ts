@@ -1,6 +1,7 @@
 /**
- * What the agent's commands do on a simulated node: stop, kill, start, the question for adverts. As agent/fence/rungs.ts.
- * A stop and a start that were ordered go on where their agent dies (KillMode=process of its unit; systemd).
+ * What the agent's commands do on a simulated node: stop, kill, start, the question for adverts; as
+ * agent/fence/rungs.ts does. A stop or start that was ordered continues if its agent dies (KillMode=process of its
+ * unit; systemd).
  */
 import type { Rung } from '../../../agent/core/guard/guard.ts'
 import type { Program } from '../world/host.ts'
@@ -90,7 +91,7 @@ export class FenceHand {
     })
   }
 
-  /** A process of its own. */
+  /** Runs a command as a separate process. */
   #command(tookMs: { least: number; most: number }, run: () => void): void {
     const { commands, around } = this.#node
     commands.after(around.chance.between(tookMs.least, tookMs.most), run)

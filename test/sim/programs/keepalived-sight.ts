@@ -1,4 +1,4 @@
-/** What an agent sees of its keepalived, and when. As agent/keepalived/observer.ts does: "gone" is always proved. */
+/** What an agent sees of its keepalived, and when, as in agent/keepalived/observer.ts: "gone" is always proved. */
 import type { KeepalivedState, ProcessState, VipState } from '../../../shared/protocol/report.ts'
 import type { Program } from '../world/host.ts'
 import type { KeepalivedLine } from '../models/keepalived-model.ts'
@@ -48,7 +48,7 @@ export class KeepalivedSight {
     this.#prove(true)
   }
 
-  /** Looks and tells, changed or not. */
+  /** Looks and reports, changed or not. */
   observe(): void {
     this.#prove(true)
   }
@@ -117,7 +117,7 @@ export class KeepalivedSight {
     const forced = this.#force
     this.#force = false
     const { least, most } = proofMs
-    // The kernel's list is as of some instant between the question and the answer.
+    // The kernel's list shows some moment between the question and the answer.
     const listed = { vips: 'held' as VipState }
     this.#node.host.timeline.after(least / 2, () => (listed.vips = this.#node.vipHeld ? 'held' : 'gone'))
     this.#program.after(this.#node.around.chance.between(least, most), () => {

@@ -17,10 +17,10 @@ import type { Witnessing } from '../watch/witnessing.ts'
 
 /** From a write to the track_file until keepalived has read it. */
 const inotifyMs = { least: 0.1, most: 1 }
-/** keepalived takes a second to go; the operator's command comes after it. */
+/** keepalived takes a second to end; the operator's command comes after that. */
 const leaveAfterMs = 1200
 const curl = { least: 6, most: 14 }
-/** The check gives up asking after so long. */
+/** The check gives up asking after this time. */
 const askingMs = 600
 /** `RestartSec` of the agent's unit. */
 const restartMs = 500
@@ -48,29 +48,29 @@ export class NodeHost {
   readonly around: NodeSurroundings
   readonly keepalived: KeepalivedModel
   commandMood: CommandMood = 'well'
-  /** Whether the node's way out to its clients works, as its agent's gateway ping sees it. */
+  /** Whether the node reaches its gateway, as its agent's gateway ping sees it. */
   gateway: Report['gateway'] = 'reachable'
   readonly state: DiskFile<AgentState>
-  /** What its agents said, to be said again by a stranger. */
+  /** What its agents sent, to be replayed by a stranger. */
   readonly tapes: Tapes = { witness: new Tape(), peer: new Tape() }
-  /** What the check finds on disk: this node's vote was left with its peer. */
+  /** What the check finds on disk: whether this node's vote was left with its peer. */
   voteLeft = false
   #leaving: Due | null = null
   #vipHeld = false
   #toldVip = false
-  /** SIGTERM was sent and the process is still there. */
+  /** SIGTERM was sent and the process still exists. */
   #terminating = false
   #startAfterEnd = false
   #agent: AgentDaemon | null = null
   #ambush: FenceAmbush | null = null
-  /** What the agent's commands run in: they outlive it, not the boot. */
+  /** Where the agent's commands run: they outlive the agent, but not the boot. */
   #commands: Program
   #incarnations = 0
-  /** On tmpfs: of one boot. */
+  /** On tmpfs, so it belongs to one boot. */
   #memory: AgentMemory
   #fifo: ((line: KeepalivedLine) => void) | null = null
   #leaseUntilMs = 0
-  /** What of keepalived is told, to tell changes only. */
+  /** What was last reported of keepalived, so that only changes are reported. */
   #toldKeepalived: 'running' | 'frozen' | 'ended' = 'ended'
 
   constructor(around: NodeSurroundings) {
@@ -247,13 +247,16 @@ export class NodeHost {
     this.keepalived.terminate()
   }
 
-  /** The operator takes the node away for long: stops keepalived, then `witness-agent leave`, which ends the agent. */
+  /**
+   * The operator takes the node out of service for long: stops keepalived, then runs `witness-agent leave`, which ends
+   * the agent.
+   */
   leave(): void {
     this.terminateKeepalived()
     this.#leaving = this.host.timeline.after(leaveAfterMs, () => {
       const agent = this.#agent
       agent?.program.take(() => {
-        // A frozen agent may learn of it when the host is back already.
+        // A frozen agent may learn of it only when the node is back in service.
         if (this.#leaving === null) return
         agent.leave(() => {
           if (this.#agent === agent && this.#leaving !== null) this.killAgent()
@@ -262,7 +265,9 @@ export class NodeHost {
     })
   }
 
-  /** Both start again, as at a boot. An agent that is there still hears of keepalived's start that it stays. */
+  /**
+   * Both start again, as at a boot. An agent that still runs learns from the start of keepalived that the node stays.
+   */
   comeBack(): void {
     if (this.#leaving !== null) this.#leaving.cancelled = true
     this.#leaving = null
@@ -292,7 +297,7 @@ export class NodeHost {
 
   /** The host boots: memory is empty, keepalived and agent start as their units say. */
   powerOn(): void {
-    // Two faults may have switched it off; the first to end switches it on.
+    // Two faults may have switched it off; the first one to end switches it on.
     if (this.host.up) return
     const { host, chance } = this.around
     host.powerOn()
@@ -302,7 +307,9 @@ export class NodeHost {
     host.timeline.after(chance.between(800, 4000), () => this.startAgent())
   }
 
-  /** The whole host stands still while its clock runs on, as a starved virtual machine; its kernel answers nobody. */
+  /**
+   * The whole host stands still while its clock runs on, as in a starved virtual machine; its kernel answers nobody.
+   */
   freeze(): void {
     this.host.standStill()
     this.#commands.freeze()
@@ -344,7 +351,7 @@ export class NodeHost {
     witnessing.fact({ type: 'lease', node: host.name, epoch: guard?.candidacy?.epoch ?? 0, untilMs })
   }
 
-  /** What the agent says of its fence, beside what is true. */
+  /** What the agent reports about its fence, together with the truth. */
   noteTell(event: string, reason: string): void {
     const { host, witnessing } = this.around
     if (event === 'fencing') witnessing.fact({ type: 'fencing', node: host.name, reason })
@@ -379,7 +386,7 @@ export class NodeHost {
     timeline.after(askingMs, () => end(1))
     const forth = network.path(host.name, witness.host.name)
     const back = network.path(witness.host.name, host.name)
-    // A lost frame costs a second of waiting, which the check does not have.
+    // A lost frame would cost a second of waiting, which the check does not have.
     const fails = (): boolean =>
       forth.cut || back.cut || !witness.host.up || network.loses(forth) || network.loses(back)
     if (fails()) return

@@ -1,4 +1,6 @@
-/** An agent as a voter for its peer: accepts the peer's stream and nobody else's. As agent/voters/peer-listener.ts does. */
+/**
+ * An agent as a voter for its peer: accepts the peer's stream and nobody else's, as agent/voters/peer-listener.ts does.
+ */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { protocolVersion } from '../../../shared/protocol/names.ts'
 import type { Beat, Hello, Verdict } from '../../../shared/protocol/messages.ts'
@@ -43,7 +45,7 @@ export class PeerEar {
     this.#streams.clear()
   }
 
-  /** The answer of one beat; a pending vote is answered a second time, later. */
+  /** The answer to one heartbeat; a pending vote is answered a second time, later. */
   answer(beat: number, verdict: Verdict): void {
     if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
     else this.#send(beat, [verdict])

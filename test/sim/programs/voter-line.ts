@@ -1,4 +1,4 @@
-/** An agent's connection to one voter: dials, greets, sends beats, dials again. As agent/voters/link.ts does. */
+/** An agent's connection to one voter: dials, greets, sends heartbeats, dials again, as agent/voters/link.ts does. */
 import {
   attemptsAtMost,
   beatsRemembered,
@@ -33,7 +33,7 @@ interface Attempt {
 export class VoterLine {
   readonly #agent: AgentDaemon
   readonly #voter: VoterName
-  /** How often this voter took another start for this one's successor. */
+  /** How often this voter took another agent instance for the successor of this one. */
   #anew = 0
   #session: Session | null = null
   readonly #attempts = new Set<Attempt>()
@@ -70,12 +70,12 @@ export class VoterLine {
     session.stream.send(beat)
   }
 
-  /** A message of which nothing depends that anybody would decide on: said where there is somebody to hear it. */
+  /** A message on which no decision depends; it is sent only if there is a session. */
   tell(message: Drilled): void {
     this.#session?.stream.send(message)
   }
 
-  /** The look at the stream, each renewMs. */
+  /** Checks the stream, every renewMs. */
   watch(): void {
     const agent = this.#agent
     const atMs = agent.nowMs()
@@ -224,7 +224,7 @@ export class VoterLine {
 
   #arm(delayMs: number): void {
     const due = this.#agent.program.after(delayMs, () => {
-      // A timer that ran out while the program stood still may have been replaced since.
+      // A timer that fired while the program stood still may have been replaced since.
       if (this.#dialTimer !== due) return
       this.#dialTimer = null
       this.#dialWhereDue()

@@ -1,4 +1,6 @@
-/** The third host of a simulation: the production arbiter, with its ledger on a simulated disk and its marks in memory. */
+/**
+ * The third host of a simulation: the production arbiter, with its ledger on a simulated disk and its marks in memory.
+ */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { FromAgent } from '../../../shared/protocol/messages.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
@@ -50,7 +52,7 @@ export interface WitnessSurroundings {
 export class WitnessHost {
   readonly #around: WitnessSurroundings
   readonly #ledger: DiskFile<Ledger>
-  /** On tmpfs: of one boot. */
+  /** On tmpfs, so it belongs to one boot. */
   #mark: { readonly boot: number; readonly mark: Mark } | null = null
   #daemon: WitnessDaemon | null = null
 
@@ -118,7 +120,7 @@ export class WitnessHost {
   }
 
   powerOn(): void {
-    // Two faults may have switched it off; the first to end switches it on.
+    // Two faults may have switched it off; the first one to end switches it on.
     if (this.host.up) return
     const { chance } = this.#around
     this.host.powerOn()
@@ -358,7 +360,7 @@ export class WitnessDaemon {
     this.#deadline = { due, atMs }
   }
 
-  /** ICMP to each node: answered by its kernel, whatever its programs do. */
+  /** Pings each node, which its kernel answers, whatever its programs do. */
   #ping(): void {
     const { network, host, nodes } = this.#around
     for (const node of nodes) {

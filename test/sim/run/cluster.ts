@@ -1,4 +1,4 @@
-/** Two keepalived nodes and a witness, put together from one seed. */
+/** Two keepalived nodes and a witness, built from one seed. */
 import { defaultTiming, strictReserveMs, type Timing } from '../../../shared/core/timing.ts'
 import type { Chance } from '../world/chance.ts'
 import { Disk } from '../world/disk.ts'
@@ -92,7 +92,7 @@ export class Cluster {
     this.#startPrograms(setup.startsAtMs)
   }
 
-  /** Every path between two hosts, made at its first mention. */
+  /** Every path between two hosts, created when it is first mentioned. */
   get allPaths(): PathMood[] {
     const names = [...nodeNames, witnessHostName]
     return names.flatMap((from) => names.filter((to) => to !== from).map((to) => this.network.path(from, to)))
@@ -100,7 +100,7 @@ export class Cluster {
 
   node(name: string): NodeHost {
     const found = this.nodes.find(({ host }) => host.name === name)
-    if (found === undefined) throw new Error(`"${name}" is no node`)
+    if (found === undefined) throw new Error(`"${name}" is not a node`)
     return found
   }
 
@@ -108,7 +108,7 @@ export class Cluster {
     return name === witnessHostName ? this.witness : this.node(name)
   }
 
-  /** Somebody else speaks as the node. */
+  /** From now on somebody else speaks as the node, too. */
   admitStranger(node: string, how: 'clone' | 'replay'): void {
     const stranger = new Stranger({
       as: this.node(node),
@@ -135,7 +135,10 @@ export class Cluster {
     this.#witnessing.fact({ type: 'nodes-parted', on: parted })
   }
 
-  /** One node holds, the other stands by, everyone votes: nothing is under way that only time would end. */
+  /**
+   * Whether one node holds, the other stands by and everyone votes, so that nothing is under way that only time would
+   * end.
+   */
   get calm(): boolean {
     const phases = this.nodes.map(({ agent }) => agent?.guard?.phase.name ?? 'none')
     const holder = this.nodes[phases.indexOf('holding')]

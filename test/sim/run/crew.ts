@@ -1,4 +1,4 @@
-/** Runs schedules side by side, one worker thread a core, each with the simulator bundled into one text. */
+/** Runs schedules in parallel, with one worker thread per core, each with the simulator bundled into one text. */
 import { build } from 'esbuild'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -12,7 +12,9 @@ interface Job {
   readonly reject: (error: Error) => void
 }
 
-/** Nearly all that a run allocates is dead at once: a large nursery spares the collector copying it. */
+/**
+ * Nearly everything that a run allocates is garbage at once, so a large nursery saves the collector from copying it.
+ */
 const nurseryMb = 96
 
 export class Crew {
@@ -32,7 +34,7 @@ export class Crew {
     }
   }
 
-  /** @param jobs how many work side by side */
+  /** @param jobs how many work in parallel */
   static async gather(jobs: number): Promise<Crew> {
     const program = await bundle()
     const workers = Array.from(
@@ -40,7 +42,7 @@ export class Crew {
       () =>
         new Worker(program, {
           eval: true,
-          // Not those of this process: the bundle needs no loader.
+          // Not the options of this process, because the bundle needs no loader.
           execArgv: [],
           resourceLimits: { maxYoungGenerationSizeMb: nurseryMb },
         }),
@@ -48,7 +50,7 @@ export class Crew {
     return new Crew(workers)
   }
 
-  /** Waits for a worker that is free. What comes out does not depend on which one it is. */
+  /** Waits for a worker that is free. The outcome does not depend on which worker it is. */
   run(schedule: Schedule, { onTheWire = false }: { onTheWire?: boolean } = {}): Promise<RunOutcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task: { schedule, onTheWire }, resolve, reject })
@@ -80,7 +82,9 @@ export class Crew {
     job?.resolve(outcome)
   }
 
-  /** A run never ends its worker: what a core throws is an outcome. So this is a mistake of the simulator. */
+  /**
+   * A run never ends its worker, because an exception of a core is an outcome. So this is a mistake in the simulator.
+   */
   #lose(worker: Worker, error: unknown): void {
     if (this.#over) return
     const cause = error instanceof Error ? error : new Error(String(error))
@@ -101,6 +105,6 @@ async function bundle(): Promise<string> {
     logLevel: 'warning',
   })
   const [file] = outputFiles
-  if (file === undefined) throw new Error('esbuild made nothing of worker.ts')
+  if (file === undefined) throw new Error('esbuild produced no output for worker.ts')
   return file.text
 }

@@ -1,4 +1,4 @@
-/** One schedule again, here and now, with a trace where one is wanted; and the kept scenarios. */
+/** Runs one schedule again in this process, with a trace if one is wanted; and runs the kept scenarios. */
 import type { Crew } from './crew.ts'
 import { runSchedule, scheduleOf, type RunOutcome } from './run.ts'
 import { readScenario, scenarioNames, type Scenario } from './scenarios.ts'
@@ -14,7 +14,7 @@ export function replay(
   return replaySchedule(scheduleOf(seed, hours), trace, outlets)
 }
 
-/** With `--json` the trace is one object a line as well. */
+/** With `--json` the trace has one object per line as well. */
 function replaySchedule(schedule: Schedule, trace: boolean, { print, json }: Outlets): boolean {
   if (!json) for (const line of scheduleLines(schedule)) print(line)
   const outcome = runSchedule(schedule, { listeners: trace ? [traceTo(print, json)] : [] })
@@ -62,10 +62,10 @@ function traceTo(print: (text: string) => void, json: boolean): Listener {
   }
 }
 
-/** A kept schedule's chance changes with the code: it is run with its own seed and with the seeds 1 to this. */
+/** The chance of a kept schedule changes with the code, so it is run with its own seed and with the seeds 1 to this. */
 export const otherSeeds = 24
 
-/** The schedule with each seed it is to be run with, its own first. */
+/** The schedule with each seed with which it is run, its own first. */
 export function variantsOf({ schedule }: Scenario): readonly Schedule[] {
   const others = Array.from({ length: otherSeeds }, (_, index) => index + 1)
   const seeds = new Set([schedule.seed, ...others])

@@ -1,16 +1,16 @@
-/** What is asked of the simulator on its command line. */
+/** The command line of the simulator. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { availableParallelism } from 'node:os'
 
 export interface SeedRange {
   readonly from: number
-  /** How many; null: until the time is up. */
+  /** How many seeds; null: until the time is up. */
   readonly seeds: number | null
   /** When to stop; null: after the last seed. */
   readonly minutes: number | null
   /** Cluster-hours that each seed makes. */
   readonly hours: number
-  /** The last seed has to be reached: it is a failure when the time is up before. */
+  /** Whether the last seed has to be reached; if so, it is a failure when the time is up before. */
   readonly whole: boolean
 }
 
@@ -30,7 +30,7 @@ export type Request = { readonly jobs: number; readonly json: boolean } & (
 )
 export type RequestKind = Request['kind']
 
-/** The command line is wrong, or asks for help: `exitCode` is 2 or 0; what is to be said was not said yet. */
+/** The command line is wrong or asks for help (`exitCode` 2 or 0). The message has not been printed yet. */
 export class UsageError extends Error {
   readonly exitCode: 0 | 2
 
@@ -40,7 +40,7 @@ export class UsageError extends Error {
   }
 }
 
-/** The same seeds each time, so that what fails in CI fails at home; fresh ones are the nightly run's. */
+/** The same seeds each time, so that what fails in CI fails at home; the nightly run uses fresh ones. */
 export const ciRange: SeedRange = { from: 1, seeds: 20_000, minutes: 10, hours: 1, whole: true }
 
 const defaultSeeds = 100
@@ -63,7 +63,7 @@ interface Given {
 }
 type Name = keyof Given
 
-/** What each way to ask goes with, `--jobs` and `--json` aside. */
+/** Which options each option may be combined with, apart from `--jobs` and `--json`. */
 const companions: Readonly<Record<Name, readonly Name[]>> = {
   seed: ['hours', 'trace', 'shrink', 'keep', 'story'],
   scenario: ['trace'],
@@ -81,7 +81,7 @@ const companions: Readonly<Record<Name, readonly Name[]>> = {
   json: [],
 }
 const always: ReadonlySet<string> = new Set<Name>(['jobs', 'json'])
-/** Means nothing without one of these. */
+/** Options that mean nothing without one of these. */
 const needed: Readonly<Partial<Record<Name, readonly [Name, ...Name[]]>>> = {
   trace: ['seed', 'scenario'],
   shrink: ['seed'],
@@ -130,7 +130,7 @@ function findConflict(given: Given): string | null {
     if (missing !== undefined && !missing.some((other) => names.includes(other)))
       return `--${name} needs ${missing.map((other) => `--${other}`).join(' or ')}`
     const stranger = names.find((other) => other !== name && !companions[name].includes(other))
-    if (stranger !== undefined) return `--${name} does not go with --${stranger}`
+    if (stranger !== undefined) return `--${name} cannot be combined with --${stranger}`
   }
   return null
 }
@@ -141,30 +141,31 @@ function commandLine(): Command {
       'The production cores against a model of keepalived, a network, disks, clocks and faults. One seed makes one run.',
     )
     .addOption(
-      new Option('--seeds <n>', `so many seeds (default ${defaultSeeds}; with --minutes: no end)`).argParser(
-        wholeNumber(1),
-      ),
+      new Option(
+        '--seeds <n>',
+        `how many seeds (default ${defaultSeeds}; with --minutes: no limit)`,
+      ).argParser(wholeNumber(1)),
     )
     .addOption(new Option('--from <n>', 'the first seed (default 1)').argParser(wholeNumber(0)))
     .addOption(new Option('--minutes <n>', 'stop when the time is up').argParser(aboveZero))
     .addOption(new Option('--hours <n>', 'cluster-hours of each seed (default 1)').argParser(aboveZero))
-    .addOption(new Option('--jobs <n>', 'runs side by side (default: one a core)').argParser(wholeNumber(1)))
+    .addOption(new Option('--jobs <n>', 'runs in parallel (default: one per core)').argParser(wholeNumber(1)))
     .addOption(new Option('--seed <n>', 'run this seed alone').argParser(wholeNumber(0)))
-    .option('--trace', 'print everything that is seen in the run')
+    .option('--trace', 'print everything that happens in the run')
     .option('--shrink', 'look for the smallest schedule that breaks the same invariant as the seed')
-    .addOption(new Option('--keep <name>', 'keep what was shrunk as a scenario').argParser(scenarioName))
-    .option('--story <text>', 'what the kept scenario tells, in a line')
+    .addOption(new Option('--keep <name>', 'keep the shrunk schedule as a scenario').argParser(scenarioName))
+    .option('--story <text>', 'what happens in the kept scenario, in one line')
     .addOption(new Option('--scenario <name>', 'run a kept scenario').argParser(scenarioName))
     .option('--scenarios', 'run every kept scenario')
     .option(
       '--ci',
-      `seeds ${ciRange.from} to ${ciRange.seeds ?? 0}, an hour each, within ${ciRange.minutes ?? 0} minutes`,
+      `seeds ${ciRange.from} to ${ciRange.seeds ?? 0}, one hour each, within ${ciRange.minutes ?? 0} minutes`,
     )
     .option('--json', 'machine-readable on stdout')
     .allowExcessArguments(false)
     .addHelpText(
       'after',
-      '\nFirst of all options: --mutants [--only NAME], --faults [--runs N] [--write]: works of their own.\n\nExit code: 0 nothing broken, 1 an invariant is broken, or --ci was too slow, 2 wrong usage.',
+      '\n--mutants [--only NAME] and --faults [--runs N] [--write] are modes of their own and must be the first option.\n\nExit code: 0 nothing broken, 1 an invariant is broken, or --ci was too slow, 2 wrong usage.',
     )
     .exitOverride()
 }
@@ -173,7 +174,7 @@ function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
-      throw new InvalidArgumentError(`A whole number from ${least} is wanted.`)
+      throw new InvalidArgumentError(`A whole number from ${least} on is expected.`)
     return value
   }
 }
@@ -181,12 +182,12 @@ function wholeNumber(least: number): (text: string) => number {
 function aboveZero(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
-    throw new InvalidArgumentError('A number above 0 is wanted.')
+    throw new InvalidArgumentError('A number above 0 is expected.')
   return value
 }
 
 function scenarioName(text: string): string {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(text))
-    throw new InvalidArgumentError('Lower-case words joined by "-" are wanted.')
+    throw new InvalidArgumentError('Lower-case words joined by "-" are expected.')
   return text
 }

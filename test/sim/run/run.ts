@@ -1,4 +1,4 @@
-/** One run of the simulator: a schedule in, what was seen and what was broken out. */
+/** One run of the simulator: takes a schedule and returns what was seen and which invariants were broken. */
 import { LivenessWatch } from '../../invariants/liveness.ts'
 import type { Timed, Violation } from '../../invariants/facts.ts'
 import { PromiseWatch } from '../../invariants/promises.ts'
@@ -17,7 +17,7 @@ export interface RunOutcome {
   readonly violations: readonly Violation[]
   /** Cluster time that the schedule covers, quiet stretches included. */
   readonly calendarMs: number
-  /** Cluster time of which every event was run. */
+  /** Cluster time in which every event was run. */
   readonly simulatedMs: number
   readonly events: number
   readonly faults: number
@@ -33,26 +33,26 @@ export interface RunOptions {
   readonly stopAtFirst?: boolean
 }
 
-/** After the last fault of an episode everything is run for at least so long, and until the cluster is calm. */
+/** After the last fault of an episode every event is run for at least this long, and until the cluster is calm. */
 const settleMs = 12_000
 /** How long before the next episode a leap ends, so that faults meet every phase of the heartbeats. */
 const leadMs = 1500
-/** What never becomes calm is simulated whole. */
+/** A cluster that never becomes calm is simulated without leaps. */
 const coldStartMs = 15_000
 
-/** @param focus kinds of which every second fault is; none: all alike */
+/** @param focus every second fault is of one of these kinds; none: all kinds are equally likely */
 export function scheduleOf(seed: number, hours: number, focus: readonly FaultKind[] = []): Schedule {
   return drawSchedule(seed, new Chance(seed), { hours, focus })
 }
 
-/** What a production core throws is a violation as well: `crash`. */
+/** An exception of a production core is a violation as well, named `crash`. */
 export function runSchedule(schedule: Schedule, options: RunOptions = {}): RunOutcome {
   const run = new Run(schedule, options)
   run.go()
   return run.outcome()
 }
 
-/** The first frames say where. */
+/** The first stack frames say where it happened. */
 function crashText(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return (error.stack ?? error.message).split('\n').slice(0, 3).join(' ').replace(/\s+/g, ' ')
@@ -80,7 +80,7 @@ class Run {
   constructor(schedule: Schedule, { listeners = [], onTheWire = false, stopAtFirst = true }: RunOptions) {
     this.#schedule = schedule
     this.#stopAtFirst = stopAtFirst
-    // Another stream of chance than the one that drew the schedule, so that a shrunk schedule keeps its chance.
+    // A different stream of chance from the one that drew the schedule, so that a shrunk schedule keeps its chance.
     this.#chance = new Chance(schedule.seed ^ 0x5bd1e995)
     const watches: Listener = { fact: (timed) => this.#watch(timed) }
     this.#witnessing = new Witnessing(this.#timeline, {
@@ -158,7 +158,10 @@ class Run {
     return calendarMs - this.#leaptMs
   }
 
-  /** Nothing can happen in a quiet stretch that did not happen in its beginning: decisions know no absolute time. */
+  /**
+   * Nothing can happen in a quiet stretch that did not happen at its beginning, because decisions do not depend on
+   * absolute time.
+   */
   #leapTo(calendarMs: number): void {
     const awayMs = this.#toTimeline(calendarMs) - this.#timeline.nowMs
     if (awayMs <= 0 || this.#active > 0 || !this.#cluster.calm) return

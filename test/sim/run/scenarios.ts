@@ -8,7 +8,7 @@ import { scheduleSchema } from '../faults/schedule.ts'
 const scenarioSchema = z.strictObject({
   /** What happens, in a line. */
   story: z.string().min(1),
-  /** What it once broke; `text` is what the invariant said then. */
+  /** What it once broke; `text` is the violation as it was reported then. */
   broke: z.strictObject({ invariant: z.string(), text: z.string() }),
   schedule: scheduleSchema,
 })
@@ -31,27 +31,27 @@ export function scenarioNames(): readonly string[] {
     .sort()
 }
 
-/** @throws ScenarioError when there is none of this name, or it is not what it should be */
+/** @throws ScenarioError if there is none of this name, or its file is not valid */
 export function readScenario(name: string): Scenario {
   const path = pathOf(name)
   if (!existsSync(path))
     throw new ScenarioError(
-      `no scenario "${name}" is kept; there are: ${scenarioNames().join(', ') || 'none'}`,
+      `there is no scenario "${name}"; the kept scenarios are: ${scenarioNames().join(', ') || 'none'}`,
     )
   try {
     return scenarioSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
-    throw new ScenarioError(`${path} is no scenario: ${String(error)}`, { cause: error })
+    throw new ScenarioError(`${path} is not a valid scenario: ${String(error)}`, { cause: error })
   }
 }
 
 /**
  * @returns the file
- * @throws ScenarioError when the name is taken
+ * @throws ScenarioError if the name is taken
  */
 export async function keepScenario(name: string, scenario: Scenario): Promise<string> {
   const path = pathOf(name)
-  if (existsSync(path)) throw new ScenarioError(`${path} is there already; give another name to --keep`)
+  if (existsSync(path)) throw new ScenarioError(`${path} exists already; give another name to --keep`)
   const text = JSON.stringify(scenarioSchema.parse(scenario))
   writeFileSync(path, await format(text, { ...(await resolveConfig(path)), parser: 'json' }))
   return path

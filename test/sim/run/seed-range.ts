@@ -1,4 +1,4 @@
-/** Runs seed after seed, all cores at it, until the range or the time is at its end. */
+/** Runs seed after seed on all cores until the range is done or the time is up. */
 import type { Crew } from './crew.ts'
 import type { SeedRange } from './request.ts'
 import { scheduleOf } from './run.ts'
@@ -12,13 +12,13 @@ import {
 } from '../watch/summary.ts'
 import { Tally } from '../watch/tally.ts'
 
-/** What of a crew is needed here. */
+/** The part of a crew that is needed here. */
 export type Runner = Pick<Crew, 'run'>
 
 const minuteMs = 60_000
 const progressEveryMs = 10_000
 
-/** @returns whether nothing is broken, and a range that had to be run whole was */
+/** @returns whether nothing is broken, and a range that had to be complete is complete */
 export async function runSeeds(
   range: SeedRange,
   { crew, jobs, tell, print, json }: Outlets & { crew: Runner; jobs: number },

@@ -8,7 +8,7 @@ import type { Outlets } from '../watch/summary.ts'
 
 const triesPerCandidate = 16
 
-/** @returns false as soon as the seed breaks something, which is what it is called for */
+/** @returns false if the seed breaks something, which is what this is meant for */
 export async function shrinkSeed(
   { seed, hours, keep, story }: { seed: number; hours: number; keep: string | null; story: string | null },
   { crew, tell, print, json }: Outlets & { crew: Crew },
@@ -16,7 +16,7 @@ export async function shrinkSeed(
   const whole = scheduleOf(seed, hours)
   const [found] = (await crew.run(whole)).violations
   if (found === undefined) {
-    tell(`seed ${seed} breaks nothing: there is nothing to shrink`)
+    tell(`seed ${seed} breaks nothing, so there is nothing to shrink`)
     return true
   }
   const { schedule, share } = await shrink(whole, {

@@ -1,25 +1,25 @@
-/** Makes a schedule that breaks something as small and as plain as it can be and still breaks it. */
+/** Makes a schedule that breaks something as small and as plain as possible, as long as it still breaks it. */
 import type { Schedule, Setup } from '../faults/schedule.ts'
 
 export interface Shrinking {
   /** Whether the schedule still breaks what it broke. */
   readonly breaks: (schedule: Schedule) => Promise<boolean>
   /**
-   * A shorter schedule draws its chance differently: each candidate is tried with its own seed and with others, so
+   * A shorter schedule draws its chance differently, so each candidate is tried with its own seed and with others, this
    * many in all.
    */
   readonly tries: number
   readonly tell?: (schedule: Schedule, share: Share) => void
 }
 
-/** In how many of the seeds that were tried it breaks. */
+/** In how many of the seeds that were tried the schedule breaks it. */
 export interface Share {
   readonly broken: number
   readonly tried: number
 }
 
 export interface Shrunk {
-  /** With a seed that breaks it; the very schedule that came in where its seed breaks nothing. */
+  /** The schedule with a seed that breaks it; if the given seed breaks nothing, the schedule as it was given. */
   readonly schedule: Schedule
   readonly share: Share
 }
@@ -50,15 +50,18 @@ async function exhaust(simplification: Simplification, from: Shrunk, shrinking: 
   return best
 }
 
-/** What breaks often must not become rare, or what is kept would soon show nothing. */
+/** What breaks often must not become rare, or the kept scenario would soon show nothing. */
 function leastShare({ broken }: Share, { tries }: Shrinking): number {
   return Math.max(1, Math.min(broken, Math.floor(tries / 4)))
 }
 
-/** So many seeds are tried side by side. */
+/** How many seeds are tried in parallel. */
 const atOnce = 4
 
-/** Tries no more seeds than it takes to tell whether enough break, or a quarter of all where more are wanted later. */
+/**
+ * Tries only as many seeds as it takes to know whether enough of them break, or a quarter of all if more are wanted
+ * later.
+ */
 async function judge(schedule: Schedule, { breaks, tries }: Shrinking, wanted: number): Promise<Shrunk> {
   const others = Array.from({ length: tries }, (_, index) => index + 1).filter(
     (seed) => seed !== schedule.seed,
@@ -140,7 +143,7 @@ const rounderTimes: Simplification = (schedule) =>
     ),
   )
 
-/** An episode may begin before the cluster has ever been calm: that is another story, and a shorter one. */
+/** An episode may begin before the cluster has ever been calm; that is a different case, and a shorter one. */
 const earliestEpisodeMs = 5000
 const hourMs = 3_600_000
 /** What a schedule's hours are rounded up to. */
@@ -172,7 +175,7 @@ const simplifications: readonly Simplification[] = [
 
 const unitsMs = [10_000, 5000, 1000, 500, 100, 10, 1] as const
 
-/** Which unit it is a multiple of: the smaller, the rounder. */
+/** The index of the largest unit that divides it: the smaller, the rounder. */
 function roughness(valueMs: number): number {
   if (valueMs === 0) return -1
   const found = unitsMs.findIndex((unitMs) => valueMs % unitMs === 0)

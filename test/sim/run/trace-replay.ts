@@ -175,8 +175,8 @@ class ReplayHost {
 }
 
 /**
- * How long each start took the real one, as far as its first FIFO line tells, which comes with the first result where
- * there is a check: chance that the replay takes over.
+ * How long each start of the real keepalived took, judged by its first FIFO line, which comes with the first result if
+ * there is a check. The replay uses these times instead of chance.
  */
 export function measuredStartUps(trace: KeepalivedTrace, node: TraceNode): number[] {
   const checkMs = trace.nodes[node].check === null ? 0 : checkRunMs

@@ -1,4 +1,4 @@
-/** Tells of one voter's promises as they are given, renewed and given back; for invariants only. */
+/** Reports one voter's promises as facts when they are given, renewed and given back; for the invariants only. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Ballot, Mark, Pledge } from '../../../shared/core/vote/voter.ts'
 import type { Host } from '../world/host.ts'
@@ -17,7 +17,7 @@ interface Promised {
   readonly standing?: true
 }
 
-/** What a pledge promises now; null: nothing, or nothing new yet. */
+/** What a pledge promises now; null: nothing, or nothing new. */
 function promiseOf(pledge: Pledge): Promised | null {
   switch (pledge.phase) {
     case 'promised':
@@ -47,8 +47,9 @@ export class PromiseTeller {
   }
 
   /**
-   * After each event of the voter.
-   * @param released whether it wrote a mark that ends its promise: given back, and maybe given anew in the same moment
+   * Must be called after each event of the voter.
+   * @param released whether the voter wrote a mark that ends its promise, so that it was given back, and perhaps given
+   * again in the same moment
    */
   look(pledge: Pledge | undefined, released: boolean): void {
     if (released) this.#giveBack()
@@ -65,19 +66,19 @@ export class PromiseTeller {
     const told = this.#told
     this.#told = null
     const { nowMs } = this.#voter.timeline
-    // One that ran out is nothing to tell: everybody knew when it would.
-    // What the disk says by now does not matter: a next ballot may be on it already.
+    // A promise that expired is not reported, because everybody knew when it would. What is on the disk now does not
+    // matter, because the next ballot may be there already.
     if (told !== null && this.#voter.trueMsOf(told.untilMs) > nowMs) this.#fact(told, nowMs, true)
   }
 
-  /** A check got its yes: whatever stands behind it. */
+  /** A check got a yes, whatever that yes is based on. */
   answered(pledge: Pledge | undefined): void {
     if (pledge?.phase === 'recording') this.#tell(pledge.ballot, this.#voter.timeline.nowMs)
   }
 
   #tell({ to, epoch, standing }: Ballot, untilMs: number): void {
     const written = this.#onDisk()
-    // A voter that lost its disk has it from the holder that its vote stands there.
+    // A voter that lost its disk has learnt from the holder that it left its vote there.
     const recalled = standing === true && written === null
     const onDisk = written?.to === to && written.epoch === epoch && written.standing === standing
     this.#fact({ to, epoch }, untilMs, onDisk || recalled)

@@ -1,4 +1,4 @@
-/** What the simulator says of its runs. */
+/** What the simulator prints about its runs. */
 import type { Violation } from '../../invariants/facts.ts'
 import type { RunOutcome } from '../run/run.ts'
 import type { Totals } from './tally.ts'
@@ -28,12 +28,14 @@ export function violationText({ invariant, atMs, text }: Violation): string {
   return `${invariant} broken at ${(atMs / 1000).toFixed(1)} s: ${text}`
 }
 
-/** What one violation needs to be looked at. */
+/** A violation with the command that replays it. */
 export function brokenRunText(outcome: RunOutcome, command: string): string {
   return [`seed ${outcome.seed}`, ...outcome.violations.map(violationText), command].join('\n  ')
 }
 
-/** Cluster-hours per minute: of the wall clock and core, and of CPU time, which a busy machine does not slow. */
+/**
+ * Cluster-hours per minute, once of wall-clock time and core, once of CPU time, which is the same on a busy machine.
+ */
 export function pace({ clusterHours }: Totals, effort: Effort): { perCore: number; perCpu: number } {
   return {
     perCore: (clusterHours / effort.wallMs / effort.jobs) * minuteMs,
@@ -46,7 +48,7 @@ export function summaryText(totals: Totals, effort: Effort): string {
   const { runs, broken, clusterHours, hoursRun, faults, events, longestOverlapMs } = totals
   return [
     `${broken} of ${runs} runs broke an invariant`,
-    `${clusterHours.toFixed(clusterHours < 10 ? 2 : 0)} cluster-hours, ${hoursRun.toFixed(hoursRun < 10 ? 2 : 1)} of them run event by event (the rest is quiet and leapt over)`,
+    `${clusterHours.toFixed(clusterHours < 10 ? 2 : 0)} cluster-hours, ${hoursRun.toFixed(hoursRun < 10 ? 2 : 1)} of them run event by event (quiet stretches are skipped)`,
     `${faults} faults, ${events} events; longest overlap ${longestOverlapMs.toFixed(0)} ms`,
     `${(effort.wallMs / 1000).toFixed(1)} s with ${effort.jobs} jobs: ${perCore.toFixed(0)} cluster-hours per minute and core (${perCpu.toFixed(0)} per minute of CPU time)`,
   ].join('\n')

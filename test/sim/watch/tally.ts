@@ -1,4 +1,4 @@
-/** What many runs come to, whatever the order in which they ended. */
+/** The totals of many runs, whatever the order in which they ended. */
 import { createHash } from 'node:crypto'
 import type { RunOutcome } from '../run/run.ts'
 
@@ -8,7 +8,7 @@ export interface Totals {
   readonly broken: number
   /** Cluster time that the schedules cover, quiet stretches included. */
   readonly clusterHours: number
-  /** Cluster time of which every event was run. */
+  /** Cluster time in which every event was run. */
   readonly hoursRun: number
   readonly faults: number
   readonly events: number
@@ -28,7 +28,7 @@ export class Tally {
     longestOverlapMs: 0,
   }
 
-  /** @param first the number of the first outcome; no later number is left out */
+  /** @param first the number of the first outcome; every later number must follow */
   constructor(first: number, each: (outcome: RunOutcome) => void) {
     this.#next = first
     this.#each = each
@@ -47,7 +47,7 @@ export class Tally {
     return this.#totals
   }
 
-  /** Over all trace hashes in order: the same for any number of workers, on every machine. */
+  /** The hash of all trace hashes in order, which is the same for any number of workers and on every machine. */
   get hash(): string {
     return this.#hash.copy().digest('hex').slice(0, 16)
   }

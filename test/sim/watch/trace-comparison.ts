@@ -1,4 +1,4 @@
-/** Whether a model did what a trace shows: the same, in the same order, at nearly the same times. */
+/** Compares a model with a trace: it must do the same, in the same order, at nearly the same times. */
 import {
   type KeepalivedTrace,
   type TraceNode,
@@ -8,8 +8,8 @@ import {
 import { type Sight } from '../run/trace-replay.ts'
 
 /**
- * Each is an observer of its own in a recording, so that only the order within one of them is beyond doubt.
- * `adverts` has those of the node's own priority, in rounds; `farewells` each of priority 0.
+ * Each channel has an observer of its own in a recording, so only the order within one channel is certain. `adverts`
+ * has those of the node's own priority, in rounds; `farewells` each of priority 0.
  */
 const channels = {
   fifo: (sight: TraceSight) => sight.startsWith('fifo'),
@@ -22,8 +22,8 @@ const channels = {
 type Channel = keyof typeof channels
 
 /**
- * What comes together counts once. Adverts: of a MASTER that hears a lower one when its own advert is due it is chance
- * whether it sends one or two. GARP: as the recorder does it.
+ * What comes together counts once. Adverts: if a MASTER hears a lower one when its own advert is due, it is chance
+ * whether it sends one or two. GARP: as the recorder counts them.
  */
 const roundMs: Readonly<Record<Channel, number>> = {
   fifo: 0,
@@ -34,13 +34,13 @@ const roundMs: Readonly<Record<Channel, number>> = {
   end: 0,
 }
 
-/** A recording stops somewhere; what comes so near to its end may be in one and not in the other. */
+/** What happens this close to the end of a recording may be in one of the two and not in the other. */
 const endMs = 150
 
 export interface Comparison {
-  /** The first difference of each channel, said for humans; empty: none. */
+  /** The first difference of each channel, for people; empty: none. */
   readonly differences: readonly string[]
-  /** How much later the model did what both did. */
+  /** By how much the model was later, for everything that both did. */
   readonly offsetsMs: readonly number[]
 }
 

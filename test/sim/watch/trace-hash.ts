@@ -1,10 +1,11 @@
-/** A hash over everything that was seen, in order and with its instants: the same run has the same hash. */
+/** A hash over everything that was seen, in order and with its times, so that the same run has the same hash. */
 import type { Timed } from '../../invariants/facts.ts'
 import type { Listener } from './witnessing.ts'
 
 /**
- * Two lanes of 32 bits, each mixed as MurmurHash3 mixes. Numbers go in by the bits of their doubles: writing them as
- * text costs more than all the rest. The order of a double's halves is the same on every machine, see `DataView`.
+ * Two lanes of 32 bits, each mixed as in MurmurHash3. Numbers are hashed by the bits of their doubles, because writing
+ * them as text would cost more than all the rest. The order of a double's halves is the same on every machine, see
+ * `DataView`.
  */
 export class TraceHash implements Listener {
   #low = 0x811c9dc5 | 0
@@ -36,7 +37,7 @@ export class TraceHash implements Listener {
     this.#addWord(this.#double.getInt32(4))
   }
 
-  /** Its length first, so that two texts in a row are not one. */
+  /** The length comes first, so that two texts in a row cannot be confused with one. */
   #addText(text: string): void {
     this.#addWord(text.length)
     for (let index = 0; index < text.length; index++) this.#addWord(text.charCodeAt(index))

@@ -1,4 +1,4 @@
-/** What happens in a simulation, told to whoever judges, hashes or prints it. */
+/** Hands what happens in a simulation to everything that judges, hashes or prints it. */
 import type { Occurrence } from '../../../server/core/arbiter/arbiter.ts'
 import {
   type FromAgent,
@@ -11,7 +11,7 @@ import type { Timeline } from '../world/timeline.ts'
 
 export interface Listener {
   fact(timed: Timed): void
-  /** A line for people: an agent's tell, an event of the witness. */
+  /** A line for people: a message of an agent or an event of the witness. */
   line?(atMs: number, who: string, text: string): void
 }
 

@@ -51,7 +51,7 @@ export class Chance {
     return choices[this.integer(0, choices.length - 1)] ?? choices[0]
   }
 
-  /** A generator of its own, so that one part's draws do not move another's. */
+  /** A separate generator, so that the draws of one part do not change those of another. */
   fork(): Chance {
     return new Chance(this.#next())
   }

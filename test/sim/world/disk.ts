@@ -1,4 +1,7 @@
-/** A simulated disk: each file is written whole, takes its time, and after a crash is as old as the disk made it. */
+/**
+ * A simulated disk: each file is written as a whole, which takes time, and a crash may leave the old or the new
+ * content.
+ */
 import type { Chance } from './chance.ts'
 import type { Program } from './host.ts'
 
@@ -18,7 +21,7 @@ const wellMs = { least: 0.4, most: 4 }
 const slowMs = { least: 30, most: 1500 }
 /** The rename comes after this share of a write's time; the rest is the fsync of the folder. */
 const renameShare = 0.8
-/** So many older contents are kept for a snapshot to go back to. */
+/** How many older contents are kept for a snapshot to return to. */
 const contentsKept = 4
 
 export class Disk {
@@ -36,7 +39,7 @@ export class Disk {
     return file
   }
 
-  /** The host lost power: a write that was under way is on the disk, or not, or has torn the file. */
+  /** The host lost power: a write that was under way has reached the disk, or has not, or has torn the file. */
   losePower(): void {
     for (const file of this.#files) file.losePower(this.#chance)
   }
@@ -46,7 +49,7 @@ export class Disk {
     for (const file of this.#files) file.rollBack()
   }
 
-  /** What lies on it cannot be read any more. */
+  /** Nothing on it can be read any more. */
   tear(): void {
     for (const file of this.#files) file.tear()
   }
@@ -75,8 +78,8 @@ export class DiskFile<T> {
   }
 
   /**
-   * Writes durably; `done` is called in the program that wrote, unless it ended before. Of a program that is killed
-   * before its rename nothing is left.
+   * Writes durably; `done` is called in the program that wrote, unless it ended before. If the program is killed before
+   * the rename, nothing of the write remains.
    */
   write(program: Program, value: T, done: (error: Error | null) => void): void {
     const { timeline } = program.host
@@ -88,7 +91,7 @@ export class DiskFile<T> {
     const underWay = { value, renamed: false }
     this.#underWay = underWay
     const tookMs = this.#disk.writeMs()
-    // Without power the write ended with the host, one way or another.
+    // When the host lost power, the write ended with it, one way or the other.
     const isOver = (): boolean => !program.host.up || program.host.boot !== boot
     timeline.after(tookMs * renameShare, () => {
       if (isOver()) return
@@ -97,7 +100,7 @@ export class DiskFile<T> {
     })
     timeline.after(tookMs, () => {
       if (isOver() || !underWay.renamed) return
-      // One that was under way when the next process started came to the disk then, and not later.
+      // A write that was under way when the next process started reached the disk then, and not later.
       if (program.state === 'ended' && this.#underWay !== underWay) return
       this.#set(value)
       program.take(() => done(null))
@@ -119,7 +122,7 @@ export class DiskFile<T> {
     this.#older = []
   }
 
-  /** A process starts: nothing that the one before wrote comes to the disk after this. */
+  /** A process starts: nothing that the previous one wrote reaches the disk after this. */
   settle(): void {
     if (this.#underWay?.renamed === true) this.#set(this.#underWay.value)
     this.#underWay = null
@@ -130,7 +133,7 @@ export class DiskFile<T> {
     this.#underWay = null
   }
 
-  /** A start that found the file torn put it aside and begins anew. */
+  /** A process that found the file torn has put it aside and starts a new one. */
   beginAnew(value: T): void {
     this.#content = { kind: 'whole', value }
   }

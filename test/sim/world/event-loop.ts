@@ -1,7 +1,8 @@
 /**
- * The one thread of a daemon that waits for its descriptors and its timers, as lib/scheduler.c of keepalived 2.2.7
- * does. Each wake-up serves every descriptor that has input, in the order in which input came; then the timers that
- * are due. While it is stopped (SIGSTOP) input piles up and timers become overdue; nothing is lost that has a place.
+ * The single thread of a daemon, which waits for its descriptors and its timers as lib/scheduler.c of keepalived 2.2.7
+ * does. Each wake-up serves every descriptor that has input, in the order in which the input arrived, and then the
+ * timers that are due. While it is stopped (SIGSTOP), input piles up and timers become overdue; input is lost only when
+ * its buffer is full.
  */
 import { type Due, type Timeline } from './timeline.ts'
 
@@ -12,7 +13,7 @@ export interface LoopTimer {
 
 interface Timer extends LoopTimer {
   readonly run: () => void
-  /** Of those that are due at one wake-up, the lower rank runs first. */
+  /** Of the timers that are due at one wake-up, the lower rank runs first. */
   readonly rank: number
 }
 
@@ -24,13 +25,13 @@ const ranks = { read: 0, timer: 1, child: 2 } as const
 export interface DescriptorLimits {
   /** How many pieces are read at one wake-up. */
   readonly readAtOnce: number
-  /** How many pieces have a place; what comes after that is lost. */
+  /** How many pieces fit into the buffer; what comes after that is lost. */
   readonly capacity: number
 }
 
 export class EventLoop<Descriptor extends string> {
   readonly #timeline: Timeline
-  /** From an event until the thread runs, ms; drawn anew for each wake-up. */
+  /** The time in ms from an event until the thread runs; drawn again for each wake-up. */
   readonly #latency: () => number
   readonly #limits: Readonly<Record<Descriptor, DescriptorLimits>>
   /** In the order in which the descriptors became readable. */
@@ -53,7 +54,7 @@ export class EventLoop<Descriptor extends string> {
     return this.#phase === 'stopped'
   }
 
-  /** Something to read came; `handle` runs when the thread reads it. */
+  /** Something to read has arrived; `handle` runs when the thread reads it. */
   input(descriptor: Descriptor, handle: () => void): void {
     if (this.#phase === 'over') return
     const waiting = this.#inputs.get(descriptor) ?? []
@@ -67,12 +68,14 @@ export class EventLoop<Descriptor extends string> {
     return this.#addTimer({ delayMs, run, rank: ranks.timer })
   }
 
-  /** The patience with a child process. */
+  /** The deadline of a child process. */
   childDeadline(delayMs: number, run: () => void): LoopTimer {
     return this.#addTimer({ delayMs, run, rank: ranks.child })
   }
 
-  /** The patience with a descriptor. What is there when the loop looks is read first, and may put it off. */
+  /**
+   * The deadline of a descriptor. Input that is there when the loop looks is read first and may put the deadline off.
+   */
   readDeadline(delayMs: number, run: () => void): LoopTimer {
     return this.#addTimer({ delayMs, run, rank: ranks.read })
   }
@@ -84,7 +87,7 @@ export class EventLoop<Descriptor extends string> {
     this.#forgetWake()
   }
 
-  /** SIGCONT: serves what waits, then what is overdue. */
+  /** SIGCONT: serves the input that waits, then the timers that are overdue. */
   resume(): void {
     if (this.#phase !== 'stopped') return
     this.#phase = 'running'

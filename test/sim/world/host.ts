@@ -8,13 +8,13 @@ const clockGrainMs = 10
 export class Host {
   readonly name: string
   readonly timeline: Timeline
-  /** Its clock against true time. */
+  /** The rate of its clock relative to true time. */
   readonly rate: number
   #up = true
   #standsStill = false
   /** By how much the boot clock ran ahead of the monotonic clock on this boot. */
   #jumpedMs = 0
-  /** Which boot this is: what lies in memory is of one boot. */
+  /** Which boot this is; what is in memory belongs to one boot. */
   #boot = 1
   #origin: { readonly trueMs: number; readonly bootMs: number }
 
@@ -29,7 +29,7 @@ export class Host {
     return this.#up
   }
 
-  /** Whether its kernel runs: a machine that stands still answers nothing, though its clock goes on. */
+  /** Whether its kernel runs. A machine that stands still answers nothing, although its clock goes on. */
   get runs(): boolean {
     return this.#up && !this.#standsStill
   }
@@ -51,7 +51,7 @@ export class Host {
     return this.#jumpedMs
   }
 
-  /** The true instant at which the boot clock shows `bootMs`. */
+  /** The true time at which the boot clock shows `bootMs`. */
   trueMsOf(bootMs: number): number {
     return this.#origin.trueMs + (bootMs - this.#origin.bootMs) / this.rate
   }
@@ -87,10 +87,10 @@ export class Host {
   }
 }
 
-/** How late a program runs after what woke it, on a host that is not starved. */
+/** How late a program runs after it was woken, on a host that is not starved. */
 const wakeLatencyMs = { least: 0.05, most: 1.2 }
 
-/** A program on a host. While it is frozen everything that comes to it waits. */
+/** A program on a host. While it is frozen, everything that arrives for it waits. */
 export class Program {
   readonly host: Host
   readonly #chance: Chance
@@ -106,13 +106,13 @@ export class Program {
     return this.#state
   }
 
-  /** Something comes to the program; an ended one takes nothing any more. */
+  /** Something arrives for the program; an ended program takes nothing any more. */
   take(run: () => void): void {
     if (this.#state === 'running') run()
     else if (this.#state === 'frozen') this.#waiting.push(run)
   }
 
-  /** A timer of the program, with the lateness of every timer. */
+  /** A timer of the program, which is late as every timer is. */
   after(delayMs: number, run: () => void): Due {
     const latenessMs = this.#chance.between(wakeLatencyMs.least, wakeLatencyMs.most)
     return this.host.timeline.after(delayMs / this.host.rate + latenessMs, () => this.take(run))

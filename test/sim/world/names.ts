@@ -1,4 +1,4 @@
-/** What the hosts of a simulation are called. */
+/** The names in a simulation. */
 export const cluster = 'sim'
 export const instance = 'VI_1'
 export const vip = '192.0.2.100'

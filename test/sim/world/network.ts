@@ -1,6 +1,7 @@
 /**
- * A simulated switch: between each two hosts and per direction a path that delays, loses or cuts. Datagrams come once,
- * late, twice or never; streams (TCP) come whole and in order, or stand still while their path is cut.
+ * A simulated switch. Between each two hosts there is one path per direction, which delays or loses frames or is cut.
+ * Datagrams arrive once, late, twice or never; streams (TCP) arrive complete and in order, or stall while their path is
+ * cut.
  */
 import type { Chance } from './chance.ts'
 import type { Host, Program } from './host.ts'
@@ -10,11 +11,11 @@ export interface PathMood {
   cut: boolean
   /** Protocol 112 is dropped. */
   vrrpBlocked: boolean
-  /** Share of the frames that is lost. */
+  /** The share of frames that is lost. */
   loss: number
-  /** A frame takes at least and at most so long. */
+  /** The shortest and the longest time that a frame takes. */
   delayMs: { least: number; most: number }
-  /** Share of the datagrams that comes twice. */
+  /** The share of datagrams that arrive twice. */
   duplicates: number
 }
 
@@ -63,7 +64,8 @@ export class Network {
     const path = this.path(from.name, to.name)
     const copies = path.duplicates > 0 && this.#chance.happens(path.duplicates) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
-      // VRRP is lost by faults of its own: three lost adverts in a row are a promotion, not a disturbance.
+      // VRRP has loss faults of its own, because three lost adverts in a row cause a promotion and are not a mere
+      // disturbance.
       if (path.cut || (kind === 'vrrp' ? path.vrrpBlocked : this.loses(path))) return
       this.timeline.after(this.delayMs(path), () => {
         if (to.runs) arrive()
@@ -72,11 +74,11 @@ export class Network {
   }
 }
 
-/** What the kernel does with a stream's first frame that got no answer, and with later ones. */
+/** When the kernel retransmits the first frame of a stream, and later ones, if they get no answer. */
 const synRetryMs = 1000
 const firstRetransmitMs = 200
 const longestRetransmitMs = 1600
-/** Messages that may be on the way without an acknowledgement (the first congestion window). */
+/** How many messages may be on the way without an acknowledgement (the first congestion window). */
 const unacknowledgedAtMost = 10
 
 export interface StreamEvents {
@@ -97,9 +99,9 @@ export class StreamEnd {
   #events: StreamEvents | null = null
   #state: 'open' | 'closing' | 'closed' = 'open'
   readonly #queue: (object | 'end')[] = []
-  /** The first of the queue was lost, or found its path cut. */
+  /** The first message in the queue was lost, or found its path cut. */
   #waiting = false
-  /** When the newest that is on its way arrives: nothing overtakes it. */
+  /** When the newest message on its way arrives; nothing overtakes it. */
   #arrivesAtMs = 0
   #retransmitMs = firstRetransmitMs
   #unacknowledged = 0
@@ -125,7 +127,7 @@ export class StreamEnd {
     this.#pump()
   }
 
-  /** The other side learns of it when the path lets it. */
+  /** The other side learns of it when the path allows. */
   close(): void {
     if (this.#state !== 'open') return
     this.#state = 'closing'
@@ -133,7 +135,9 @@ export class StreamEnd {
     this.#pump()
   }
 
-  /** Gives the stream up with a reset: what waits to be sent is dropped, and no longer arrives when the path is mended. */
+  /**
+   * Gives the stream up with a reset. What waits to be sent is dropped and does not arrive when the path is repaired.
+   */
   abort(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
@@ -141,14 +145,14 @@ export class StreamEnd {
     this.peer.#reset()
   }
 
-  /** The program died: its kernel closes what it had open; without power nothing says so. */
+  /** The program died, so its kernel closes its streams; if the host has lost power, nobody is told. */
   abandon(): void {
     if (this.#state === 'closed') return
     if (this.program.host.up) this.close()
     this.#state = 'closed'
   }
 
-  /** Sends what waits; where the path fails, the first that waits holds up the rest until it is tried again. */
+  /** Sends what waits. If the path fails, the first message holds up the rest until it is retransmitted. */
   #pump(): void {
     while (!this.#waiting && this.#queue.length > 0 && this.program.host.up) this.#sendFirst()
   }
@@ -181,7 +185,7 @@ export class StreamEnd {
 
   #arrive(data: object | 'end'): void {
     if (!this.program.host.runs) return
-    // Whoever had this end is gone (another start, another boot): the kernel answers with a reset.
+    // The program at this end is gone (restart or reboot), so the kernel answers with a reset.
     if (this.program.state === 'ended') return this.peer.#reset()
     this.program.take(() => {
       if (this.#state !== 'open') return
@@ -215,7 +219,7 @@ export interface Dialling {
   failed(reason: string): void
 }
 
-/** One attempt to open a stream; ends in `opened` or `failed`, or in neither where it is given up by `abort`. */
+/** One attempt to open a stream. It ends in `opened` or `failed`, or in neither if it is given up by `abort`. */
 export function dial(network: Network, dialling: Dialling): { abort(): void } {
   const { from, to, acceptor, timeoutMs } = dialling
   const { timeline } = network
@@ -240,7 +244,7 @@ export function dial(network: Network, dialling: Dialling): { abort(): void } {
       timeline.after(synRetryMs, knock)
       return
     }
-    // SYN and its answer, then the upgrade request: the program takes part only then.
+    // SYN, its answer, then the upgrade request; the program takes part only from then on.
     timeline.after(network.delayMs(forth) + network.delayMs(back) + network.delayMs(forth), () => {
       const there = acceptor()
       if (there === null) {

@@ -1,4 +1,7 @@
-/** The one clock of a simulation: true time in milliseconds, and what is due when. Nothing runs but from here. */
+/**
+ * The only clock of a simulation: true time in milliseconds, and what is due when. Everything that runs is started from
+ * here.
+ */
 
 /** Something that will happen, unless it is cancelled. */
 export interface Due {
@@ -7,7 +10,7 @@ export interface Due {
 }
 
 interface Entry extends Due {
-  /** Of two that are due at one instant, the one that was planned first runs first. */
+  /** If two are due at the same time, the one that was planned first runs first. */
   readonly order: number
   readonly run: () => void
 }
@@ -18,7 +21,7 @@ export class Timeline {
   /** A binary heap, the earliest at the root. */
   readonly #heap: Entry[] = []
 
-  /** True time. No part of a simulated host may use it for a decision: hosts have clocks of their own. */
+  /** True time. No part of a simulated host may use it for a decision, because hosts have clocks of their own. */
   get nowMs(): number {
     return this.#nowMs
   }
@@ -33,7 +36,7 @@ export class Timeline {
     return this.at(this.#nowMs + delayMs, run)
   }
 
-  /** Runs the next that is due until `untilMs`; false: nothing is left until then, and it is `untilMs` now. */
+  /** Runs the next entry that is due before or at `untilMs`; false: there is none, and the time is now `untilMs`. */
   step(untilMs: number): boolean {
     for (;;) {
       const next = this.#heap[0]
@@ -63,7 +66,10 @@ export class Timeline {
     heap[at] = entry
   }
 
-  /** Removes the root. The gap goes down to a leaf, and the last of the heap, which is rarely early, up from there. */
+  /**
+   * Removes the root. The gap moves down to a leaf, and the last entry of the heap, which is rarely early, moves up
+   * from there.
+   */
   #pop(): void {
     const heap = this.#heap
     const last = heap.pop()

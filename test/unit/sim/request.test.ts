@@ -84,13 +84,13 @@ describe('the request to the simulator', () => {
 
   it('is refused where options contradict each other or miss one another', () => {
     for (const [args, said] of [
-      [['--seed', '1', '--seeds', '2'], '--seed does not go with --seeds'],
-      [['--ci', '--minutes', '5'], '--ci does not go with --minutes'],
-      [['--scenarios', '--seed', '1'], '--scenarios does not go with --seed'],
+      [['--seed', '1', '--seeds', '2'], '--seed cannot be combined with --seeds'],
+      [['--ci', '--minutes', '5'], '--ci cannot be combined with --minutes'],
+      [['--scenarios', '--seed', '1'], '--scenarios cannot be combined with --seed'],
       [['--trace'], '--trace needs --seed or --scenario'],
       [['--shrink'], '--shrink needs --seed'],
       [['--seed', '1', '--keep', 'x'], '--keep needs --shrink'],
-      [['--seed', '1', '--shrink', '--trace'], 'does not go with'],
+      [['--seed', '1', '--shrink', '--trace'], 'cannot be combined with'],
     ] as const) {
       const { message, exitCode } = refusal(...args)
       assert.equal(exitCode, 2)

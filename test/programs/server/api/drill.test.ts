@@ -69,10 +69,10 @@ describe('the request for a drill', () => {
   })
 
   it('is refused with the witness’s reason where it is not safe', async () => {
-    answer = { kind: 'refused', text: 'VI_1: the agent of lb01 is not heard.' }
+    answer = { kind: 'refused', text: 'VI_1: the witness gets no heartbeat from the agent of lb01.' }
     const refused = await order()
     assert.equal(refused.status, 409)
-    assert.equal(detailOf(refused), 'VI_1: the agent of lb01 is not heard.')
+    assert.equal(detailOf(refused), 'VI_1: the witness gets no heartbeat from the agent of lb01.')
   })
 
   it('says what is wrong with its cluster or its query', async () => {

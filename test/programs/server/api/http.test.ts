@@ -148,7 +148,7 @@ describe('http-api', () => {
     for (const path of ['/api/v1/clusters', '/api/v1/clusters/web', check, '/api/nowhere']) {
       const answer = await ask(path, { by: null })
       assert.equal(answer.status, 401)
-      assert.match(problem(answer).detail, /enrol this node again, or run witnessctl as root/)
+      assert.match(problem(answer).detail, /Enrol this node again, or run witnessctl as root/)
     }
     assert.deepEqual(turnedAway[0], { kind: 'unauthenticated', from: '127.0.0.1', by: null })
     assert.equal(turnedAway.length, 4)
@@ -170,7 +170,10 @@ describe('http-api', () => {
     ]) {
       const answer = await ask(path, { by: 'lb01' })
       assert.equal(answer.status, 403, path)
-      assert.match(problem(answer).detail, /^The certificate of node web\/lb01 does not reach that far/)
+      assert.match(
+        problem(answer).detail,
+        /^The certificate of node web\/lb01 is not permitted to access this path/,
+      )
     }
     assert.equal((await ask(check, { by: 'admin' })).status, 403)
     assert.equal((await ask(check.replace('check', 'Check'), { by: 'admin' })).status, 404)

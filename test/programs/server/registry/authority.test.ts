@@ -241,7 +241,7 @@ describe('authority', () => {
         writeFileSync(file(`${trace}/${trace}`), '{}')
         await assert.rejects(Authority.open(file(trace)), (error) => {
           assert.ok(error instanceof AuthorityError)
-          assert.match(error.message, /ca\.pem is missing, but .* shows that nodes were enrolled: restore/)
+          assert.match(error.message, /ca\.pem is missing, but .* shows that nodes were enrolled; restore/)
           return true
         })
         assert.deepEqual(readdirSync(file(trace)), [trace])
@@ -256,9 +256,9 @@ describe('authority', () => {
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const otherKey = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
       for (const [text, says] of [
-        ['', /private key or the certificate is missing/],
-        [good.slice(0, good.length / 2), /is missing in it/],
-        [own, /is missing in it/],
+        ['', /lacks the private key or the certificate/],
+        [good.slice(0, good.length / 2), /lacks the private key/],
+        [own, /lacks the private key/],
         [otherKey + own, /do not belong together/],
         [lb01Credentials.key + lb01Credentials.certificate, /not that of an authority/],
         [good.replace(/(BEGIN PRIVATE KEY-----\n).{20}/, `$1${'A'.repeat(20)}`), /cannot be used/],

@@ -182,7 +182,7 @@ describe('witnessctl', () => {
     const { code, out, err } = await run(['status'])
     assert.equal(code, 1)
     assert.equal(out, '')
-    assert.match(err, /knows no cluster yet/)
+    assert.match(err, /does not know any cluster yet/)
   })
 
   it('lists events, oldest first, over all clusters', async () => {
@@ -227,7 +227,10 @@ describe('witnessctl', () => {
   it('ends with 3 when the witness cannot be reached', async () => {
     const gone = await run(['status', '--url', 'https://127.0.0.1:9'])
     assert.equal(gone.code, 3)
-    assert.match(gone.err, /cannot be reached \(.+\): is witnessd running there, and is --url right\?/)
+    assert.match(
+      gone.err,
+      /cannot be reached \(.+\)\. Check that witnessd is running there and that --url is right\./,
+    )
     assert.equal(gone.out, '')
   })
 
@@ -236,7 +239,7 @@ describe('witnessctl', () => {
     writeCredentials(stranger, await credentialsOf({ kind: 'admin', name: 'local' }, foreignAuthority))
     const foreign = await run(['--identity', stranger, 'invite', '--cluster', 'web', '--node', 'lb01'])
     assert.equal(foreign.code, 3)
-    assert.match(foreign.err, /is not the witness of .*stranger.*is --url right, and is the identity/)
+    assert.match(foreign.err, /is not the witness that .*stranger belongs to.*Check --url/)
     assert.deepEqual(registry.openInvites, [])
     server.setSecureContext({
       key: lb01Credentials.key,
@@ -253,7 +256,7 @@ describe('witnessctl', () => {
     writeCredentials(node, lb01Credentials)
     const { code, err } = await run(['--identity', node, 'nodes'])
     assert.equal(code, 3)
-    assert.match(err, /is the identity of node web\/lb01, and witnessctl is for an admin/)
+    assert.match(err, /is the identity of node web\/lb01, but witnessctl needs that of an admin/)
   })
 
   it('ends with 3 when what listens there does not speak as a witness', async () => {
@@ -268,7 +271,7 @@ describe('witnessctl', () => {
     other.closeAllConnections()
     other.close()
     assert.equal(code, 3)
-    assert.match(err, /is a witness listening there, of the same version\?/)
+    assert.match(err, /Check that a witness of the same version listens there/)
   })
 
   it('prints an invite alone on stdout, and what to do with it on stderr', async () => {
@@ -309,7 +312,7 @@ describe('witnessctl', () => {
       'cluster  node  state          address         certificate  enrolled    renewed',
       'web      lb01  connected      10.0.0.11:7401  1            2026-01-02  2026-01-02',
       'web      lb02  not connected  10.0.0.11:7401  1            2026-01-02  2026-01-02',
-      'An invite for mail/mx01 is open for 15 min more.',
+      'An invite for mail/mx01 is valid for another 15 min.',
       '',
     ])
     const one = await run(['rotate', '--cluster', 'web', '--node', 'lb01'])
@@ -321,7 +324,7 @@ describe('witnessctl', () => {
     assert.match(removed.err, /web\/lb02 is removed: its connections are closed/)
     assert.equal(registry.mayConnect(nodeIdentity('lb02')).kind, 'refused')
     const list = await run(['nodes', 'web'])
-    assert.match(list.out, /lb01 .* 1, a new key is asked for/)
+    assert.match(list.out, /lb01 .* 1, new key requested/)
     assert.match(list.out, /lb02 {2}removed/)
     const json = JSON.parse((await run(['nodes', '--json'])).out) as { nodes: { node: string }[] }
     assert.deepEqual(
@@ -360,7 +363,7 @@ describe('witnessctl', () => {
     }
     const { code, err } = await run(['status'], { env: { KEEPALIVED_WITNESS_URL: 'nowhere' } })
     assert.equal(code, 3)
-    assert.match(err, /KEEPALIVED_WITNESS_URL: "nowhere" is no URL of a witness/)
+    assert.match(err, /KEEPALIVED_WITNESS_URL: "nowhere" is not the URL of a witness/)
   })
 
   it('documents its exit codes', async () => {

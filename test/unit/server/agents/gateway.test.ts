@@ -151,7 +151,7 @@ describe('agent-gateway', () => {
     connection.identity = { kind: 'node', cluster: 'mail', node: 'lb01', generation: 1 }
     say({ ...hello, cluster: 'mail' })
     await settle()
-    assert.equal(connection.closed, 'this witness knows no cluster "mail"')
+    assert.equal(connection.closed, 'this witness does not know cluster "mail"')
     assert.deepEqual(refusals.counts, { 'unknown-cluster': 1 })
   })
 

@@ -40,7 +40,10 @@ describe('the query of a request', () => {
     const named = readQuery(z.strictObject({ node: nodeName }), {})
     assert.deepEqual(named, { kind: 'wrong', detail: 'node is missing' })
     assert.equal(wrong({ limit: ['5', '6'] }), 'limit is given more than once')
-    assert.equal(wrong({ limt: '5' }), 'limt is no parameter here; limit, after are')
+    assert.equal(
+      wrong({ limt: '5' }),
+      'limt is not a parameter of this request; its parameters are limit, after',
+    )
   })
 
   it('repeats only the beginning of what is long', () => {

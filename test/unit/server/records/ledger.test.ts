@@ -36,7 +36,7 @@ describe('ledger', () => {
     const ledger = await open(true)
     assert.match(
       JSON.stringify(ledger.state),
-      /lost.*is missing, though this witness has known the cluster before/,
+      /lost.*is missing, although this witness has seen the cluster before/,
     )
     assert.deepEqual(ledger.recovered({ VI_1: { epoch: 7, untilMs: 500 } }), {
       ballots: new Map([['VI_1', { kind: 'lost' }]]),

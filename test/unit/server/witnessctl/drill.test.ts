@@ -89,7 +89,7 @@ describe('witnessctl drill', () => {
     ])
     assert.match(out, /bar +proved: VIP gone, keepalived in FAULT or gone +4 ms/)
     assert.match(out, /stop +proved.* 1012 ms/)
-    assert.match(out, /back +keepalived takes part again +2300 ms/)
+    assert.match(out, /back +keepalived takes part in VRRP again +2300 ms/)
     assert.match(out, /^PASSED {2}The drill of lb02 passed\.$/m)
   })
 
@@ -124,7 +124,7 @@ describe('witnessctl drill', () => {
     const { code, out } = await play([[failed]])
     assert.equal(code, 2)
     assert.match(out, /bar +NOT proved +50 ms/)
-    assert.match(out, /keepalived did not take part again/)
+    assert.match(out, /keepalived did not take part in VRRP again/)
     assert.match(out, /^FAILED /m)
   })
 

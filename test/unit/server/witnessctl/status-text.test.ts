@@ -15,8 +15,8 @@ describe('status-text', () => {
       'lb01  VI_1      MASTER  holds the lease    held  0.2 s ago  0.31 ms, 0 % lost  7',
       'lb02  VI_1      BACKUP  may become MASTER  -     0.2 s ago  0.31 ms, 0 % lost  7',
       '',
-      'Drill of lb01: none yet; witnessctl drill --node lb01',
-      'Drill of lb02: none yet; witnessctl drill --node lb02',
+      'Drill of lb01: none yet; run "witnessctl drill --node lb01"',
+      'Drill of lb02: none yet; run "witnessctl drill --node lb02"',
       '',
     ])
   })
@@ -66,11 +66,11 @@ describe('status-text', () => {
     assert.deepEqual(lines.slice(5), [
       '',
       '! lb01 is fenced for VI_1: lb02 has the lease',
-      '! lb01 could not give VI_1 up (stop, after 0.2 s): systemctl hangs',
+      '! lb01 could not release VI_1 (stop, after 0.2 s): systemctl hangs',
       '! lb02: keepalived on lb02 never runs the check',
       '',
-      'Drill of lb01: none yet; witnessctl drill --node lb01',
-      'Drill of lb02: none yet; witnessctl drill --node lb02',
+      'Drill of lb01: none yet; run "witnessctl drill --node lb01"',
+      'Drill of lb02: none yet; run "witnessctl drill --node lb02"',
       '',
       'Refused messages: replayed 2',
       '',
@@ -112,7 +112,7 @@ describe('status-text', () => {
       }),
       plain,
     )
-    assert.match(text, /lb01 {2}- {9}- {6}unknown {2}- {4}never {6}not asked yet {2}-/)
+    assert.match(text, /lb01 {2}- {9}- {6}unknown {2}- {4}never {6}not pinged yet {2}-/)
   })
 
   it('tells frozen processes and nodes that are only observed', () => {

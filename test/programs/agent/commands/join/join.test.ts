@@ -228,10 +228,10 @@ describe('witness-agent join', () => {
     assert.equal((await run(line)).code, joinExits.ok)
     const again = await run(line)
     assert.equal(again.code, joinExits.refused)
-    assert.match(again.said, /this invite was used already/)
+    assert.match(again.said, /this invite was already used/)
     const late = await invite()
     atMs += 16 * 60_000
-    assert.match((await run(late)).said, /this invite ended 1 min ago/)
+    assert.match((await run(late)).said, /this invite expired 1 min ago/)
   })
 
   it('says what to do where nobody answers', async () => {

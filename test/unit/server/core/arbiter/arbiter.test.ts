@@ -125,7 +125,7 @@ describe('arbiter', () => {
       witness.written()
       const [changed] = witness.occurred().filter(({ event }) => event === 'holder-changed')
       assert.equal(changed?.node, 'lb02')
-      assert.match(changed.text, /epoch 2.*last vote was for lb01/)
+      assert.match(changed.text, /epoch 2.*previous vote was for lb01/)
     })
   })
 
@@ -748,7 +748,7 @@ describe('arbiter', () => {
         const { pledge } = witness.state().voter
         witness.pass(reserveMs - 1, lb02)
         assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, false)
-        assert.match(witness.checkAnswer()?.text ?? '', /lb01 booted anew/)
+        assert.match(witness.checkAnswer()?.text ?? '', /lb01 has rebooted/)
         assert.deepEqual(witness.state().voter.pledge, pledge)
         witness.pass(1, lb02)
         assert.equal(refusal(lb02.beat(claiming(2))), 'pending')
@@ -826,7 +826,7 @@ describe('arbiter', () => {
       const [, lb02] = witness.agents()
       lb02.close()
       assert.equal(witness.check('lb01')?.permit, false)
-      assert.match(witness.checkAnswer()?.text ?? '', /agent of lb01 is alive/)
+      assert.match(witness.checkAnswer()?.text ?? '', /agent of lb01 is running/)
     })
 
     it('gets a yes when the other node cannot take the VIP, and only once the vote is on disk', () => {
@@ -973,9 +973,12 @@ describe('arbiter', () => {
       assert.deepEqual([jump?.event, jump?.evidence], ['paused', { gapMs: sleptMs, jumpedMs: 9990 }])
       assert.match(
         jump?.text ?? '',
-        /^The boot clock of the witness jumped 9990 ms ahead, or its host slept;/,
+        /^The boot clock of the witness jumped ahead by 9990 ms, or its host was suspended\./,
       )
-      assert.match(standstill?.text ?? '', /^The witness did not run for 10000 ms; it orders nothing until/)
+      assert.match(
+        standstill?.text ?? '',
+        /^The witness did not run for 10000 ms\. The witness gives no orders until/,
+      )
     })
   })
 

@@ -167,7 +167,7 @@ describe('a drill of the standby', () => {
     all.witness.pass(59_000, all.lb01, all.lb02)
     assert.deepEqual(toldOf(all, 'drill-failed'), [])
     all.witness.pass(1000, all.lb01, all.lb02)
-    assert.match(toldOf(all, 'drill-failed')[0] ?? '', /said nothing more/)
+    assert.match(toldOf(all, 'drill-failed')[0] ?? '', /has not reported within 60 s/)
     assert.deepEqual(endsIn(all, 'drill-failed'), [], 'nothing was shown')
     assert.equal(ask(all, 'lb02').kind, 'begun')
   })
@@ -204,7 +204,7 @@ describe('a drill of the standby', () => {
       witness.pass(29_999)
       assert.deepEqual(toldOf(all, 'drill-failed'), [])
       witness.pass(1)
-      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /no longer safe to go on: VI_2: \w/)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /no longer safe to continue: VI_2: \w/)
       assert.equal(occurrencesOf(all, 'drill-failed')[0]?.instance, 'VI_2')
       assert.deepEqual(endsIn(all, 'drill-failed'), [['VI_1', 50]])
       assert.deepEqual(kept(all), [])
@@ -214,7 +214,7 @@ describe('a drill of the standby', () => {
       const all = between(({ lb01 }) => lb01.say(onBoth(released)))
       all.witness.pass(30_000)
       assert.equal(drillsTo(all.lb02).length, 1)
-      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /VI_2: lb01 does not hold the lease/)
+      assert.match(toldOf(all, 'drill-failed')[0] ?? '', /VI_2: lb01 does not have the vote/)
     })
 
     it('is not begun where the node is taken out of the cluster meanwhile', () => {
@@ -257,7 +257,7 @@ describe('a drill of the standby', () => {
       const [first, second] = onBoth({})
       assert.ok(first !== undefined && second !== undefined)
       all.lb02.say([first, { ...second, phase: 'barred' }])
-      assert.match(refusalOf(all, 'lb02'), /^VI_2: lb02 is not a standby/)
+      assert.match(refusalOf(all, 'lb02'), /^VI_2: lb02 is not ready/)
     })
 
     it('of a node that reports no instance', () => {
@@ -269,10 +269,10 @@ describe('a drill of the standby', () => {
     it('where the holder or the other node does not report the instance', () => {
       const silent = pair()
       silent.lb01.say([])
-      assert.match(refusalOf(silent, 'lb02'), /lb01 is not a MASTER with the lease \(no report\)/)
+      assert.match(refusalOf(silent, 'lb02'), /lb01 is not MASTER with the lease \(no report\)/)
       const without = pair()
       without.lb02.say([])
-      assert.match(refusalOf(without, 'lb01', true), /VI_1: lb02 does not report it/)
+      assert.match(refusalOf(without, 'lb01', true), /VI_1: lb02 does not report this instance/)
     })
 
     it('where the cluster has no other node', () => {
@@ -298,8 +298,8 @@ describe('a drill of the standby', () => {
         const all = pair()
         all.witness.pass(silentAfterMs, silent === 'lb01' ? all.lb02 : all.lb01)
         const refusal = refusalOf(all, 'lb02')
-        assert.match(refusal, new RegExp(`agent of ${silent} is not heard`))
-        assert.equal(refusal.includes('nobody there could drill'), silent === 'lb02')
+        assert.match(refusal, new RegExp(`no heartbeat from the agent of ${silent}`))
+        assert.equal(refusal.includes('cannot carry out a drill'), silent === 'lb02')
       }
     })
 
@@ -308,20 +308,20 @@ describe('a drill of the standby', () => {
       ask(all, 'lb02')
       for (const node of ['lb01', 'lb02']) {
         const answer = ask(all, node, true)
-        assert.ok(answer.kind === 'refused' && answer.text.includes('A drill of lb02 is under way'))
+        assert.ok(answer.kind === 'refused' && answer.text.includes('A drill of lb02 is still running'))
       }
     })
 
     it('where nobody holds', () => {
       const all = pair()
       all.lb01.beat(released)
-      assert.match(refusalOf(all, 'lb02'), /lb01 does not hold the lease/)
+      assert.match(refusalOf(all, 'lb02'), /lb01 does not have the vote/)
     })
 
     it('while the holder only claims', () => {
       const all = pair()
       all.lb01.beat(claiming(1))
-      assert.match(refusalOf(all, 'lb02'), /lb01 is not a MASTER with the lease/)
+      assert.match(refusalOf(all, 'lb02'), /lb01 is not MASTER with the lease/)
     })
 
     it('where the standby could not take the VIP: it has other worries', () => {
@@ -335,14 +335,14 @@ describe('a drill of the standby', () => {
       for (const change of unable) {
         const all = pair()
         all.lb02.beat(change)
-        assert.match(refusalOf(all, 'lb02'), /lb02 is not a standby that could take the VIP/)
+        assert.match(refusalOf(all, 'lb02'), /lb02 is not ready to take the VIP/)
       }
     })
 
     it('while the standby shows the VIP, too', () => {
       const all = pair()
       all.lb02.beat({ ...claiming(1), ask: null })
-      assert.match(refusalOf(all, 'lb02'), /lb02 shows the VIP, too/)
+      assert.match(refusalOf(all, 'lb02'), /lb02 has the VIP too/)
     })
 
     it('while the nodes do not hear each other', () => {
@@ -363,7 +363,7 @@ describe('a drill of the standby', () => {
     it('while the holder has no gateway', () => {
       const all = pair()
       all.lb01.beat({ ...holding(1), gateway: 'unreachable' })
-      assert.match(refusalOf(all, 'lb02'), /lb01 has lost its gateway/)
+      assert.match(refusalOf(all, 'lb02'), /lb01 cannot reach its gateway/)
     })
 
     it('after a pause of the witness, until both have been heard since', () => {
@@ -373,7 +373,7 @@ describe('a drill of the standby', () => {
       witness.feed({ type: 'resumed', atMs: witness.atMs, gapMs: 900, jumpedMs: 0 })
       lb01.again()
       lb02.again()
-      assert.match(refusalOf(all, 'lb02'), /only just begun to hear/)
+      assert.match(refusalOf(all, 'lb02'), /has no new report from/)
       lb01.again()
       lb02.again()
       assert.equal(ask(all, 'lb02').kind, 'begun')
@@ -459,7 +459,7 @@ describe('a drill of the holder', () => {
     assert.deepEqual(kept(all), [], 'it does not say that it holds yet')
     lb02.beat(holding(2))
     assert.deepEqual(kept(all), [{ node: 'lb01', instances: [instance] }])
-    assert.match(toldOf(all, 'drill-passed')[0] ?? '', /lb02 has the lease 600 ms after that/)
+    assert.match(toldOf(all, 'drill-passed')[0] ?? '', /lb02 had the lease 600 ms later/)
   })
 
   it('fails where the holder has the VIP again, or nobody takes it', () => {
@@ -473,7 +473,7 @@ describe('a drill of the holder', () => {
         lb01.beat(claiming(2))
         witness.written()
         lb01.beat(holding(2))
-        assert.match(toldOf(all, 'drill-failed')[0] ?? '', /has it again/)
+        assert.match(toldOf(all, 'drill-failed')[0] ?? '', /holds it again/)
       } else {
         witness.pass(20_000, lb01, lb02)
         assert.match(toldOf(all, 'drill-failed')[0] ?? '', /the other node did not take it/)
@@ -485,9 +485,9 @@ describe('a drill of the holder', () => {
   it('is refused where the other node could not take the VIP at once, or lost its gateway', () => {
     const all = pair()
     all.lb02.beat({ phase: 'barred' })
-    assert.match(refusalOf(all, 'lb01', true), /lb02 is not a standby/)
+    assert.match(refusalOf(all, 'lb01', true), /lb02 is not ready/)
     all.lb02.beat({ gateway: 'unreachable' })
-    assert.match(refusalOf(all, 'lb01', true), /lb02, which would take the VIP, has lost its gateway/)
+    assert.match(refusalOf(all, 'lb01', true), /lb02, which would take the VIP, cannot reach its gateway/)
   })
 })
 

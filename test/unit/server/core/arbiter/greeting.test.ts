@@ -19,7 +19,7 @@ describe('an agent that says who it is', () => {
         level: 'info',
         instance: null,
         node: 'lb01',
-        text: 'The agent of lb01 reports (witness-agent 0.1.0, mode enforce).',
+        text: 'The agent of lb01 has started to report (witness-agent 0.1.0, mode enforce).',
         evidence: { remoteAddress: '10.0.0.99', incarnation: 'lb01-start-1', bootId: 'lb01-boot-1' },
         decision: null,
       },

@@ -118,7 +118,7 @@ describe('the members of a cluster', () => {
       assert.equal(witness.check('lb01'), undefined)
       witness.members([second])
       witness.members([again, second])
-      assert.deepEqual(witness.checkAnswer(), { permit: false, text: 'lb01 was enrolled anew' })
+      assert.deepEqual(witness.checkAnswer(), { permit: false, text: 'lb01 was enrolled again' })
     })
 
     it('answer the other the vote that was on its way to the disk', () => {

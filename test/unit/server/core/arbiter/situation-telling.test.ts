@@ -77,7 +77,7 @@ describe('telling of a situation', () => {
     assert.equal(instance.lines.length, mostLines + 1)
     assert.equal(
       instance.texts().at(-1),
-      'It is id-conflict. (It changed 9 times since the last line about it.)',
+      'It is id-conflict. (The situation has changed 9 times since the previous line about it.)',
     )
     assert.equal(instance.lines.at(-1)?.atMs, windowMs)
   })

@@ -150,7 +150,10 @@ describe('situation', () => {
         assert.equal(witness.check('lb01')?.permit, true)
       }
       const { text, decision } = judge(witness.arbiter, instance, witness.atMs)
-      assert.match(text, /The agent of lb01 sent no heartbeat for 3\.0 s.*answers ICMP.*lb01 holds the lease/)
+      assert.match(
+        text,
+        /The agent of lb01 has sent no heartbeat for 3\.0 s.*answers ICMP.*lb01 holds the lease/,
+      )
       assert.match(decision ?? '', /promise to lb01 kept/)
       const told = eventsOf(witness, 'agent-down')
       assert.deepEqual(
@@ -168,7 +171,7 @@ describe('situation', () => {
         { situation: 'agent-down', level: 'warning', subject: 'lb02' },
         lb01,
       )
-      assert.match(text, /agent of lb02.*keepalived may still run.*lb01 holds the lease \(epoch 1\)/)
+      assert.match(text, /agent of lb02.*keepalived may still be running.*lb01 holds the lease \(epoch 1\)/)
       assert.equal(decision, null)
     })
 
@@ -196,8 +199,11 @@ describe('situation', () => {
       const { text, decision } = witness.situation()
       assert.equal(witness.situation().situation, 'host-down')
       assert.equal(witness.situation().level, 'critical')
-      assert.match(text, /^lb01 sent no heartbeat for 0\.0 s and does not answer ICMP: host down or cut off/)
-      assert.match(decision ?? '', new RegExp(`runs out ${reserveMs} ms after its last renewal`))
+      assert.match(
+        text,
+        /^lb01 has sent no heartbeat for 0\.0 s and does not answer ICMP, so the host is down or cut off/,
+      )
+      assert.match(decision ?? '', new RegExp(`expires ${reserveMs} ms after its last renewal`))
       witness.pass(reserveMs, lb02)
       const after = judge(witness.arbiter, instance, witness.atMs)
       assert.equal(after.level, 'critical')
@@ -214,7 +220,7 @@ describe('situation', () => {
         { situation: 'host-down', level: 'warning', subject: 'lb02' },
         lb01,
       )
-      assert.match(text, /lb02.*host down or cut off\. lb01 holds the lease \(epoch 1\)/)
+      assert.match(text, /lb02.*host is down or cut off\. lb01 holds the lease \(epoch 1\)/)
       assert.equal(decision, null)
     })
 
@@ -254,7 +260,7 @@ describe('situation', () => {
         lb01,
         lb02,
       )
-      assert.equal(text, 'lb01 and lb02 are both MASTER; lb01 has the lease, lb02 must stop.')
+      assert.equal(text, 'lb01 and lb02 are both MASTER; lb01 has the lease, so lb02 must stop.')
       assert.equal(decision, 'lb02 must stop')
     })
 
@@ -269,7 +275,7 @@ describe('situation', () => {
         lb01,
         lb02,
       )
-      assert.match(text, /both MASTER and nobody has the lease yet: the votes decide/)
+      assert.match(text, /both MASTER and nobody has the lease yet; the votes are deciding/)
       assert.equal(decision, null)
     })
 
@@ -291,7 +297,7 @@ describe('situation', () => {
       lb01.beat({ ...claiming(1), ...peerUnheard })
       const { situation, level, subject, text } = judge(witness.arbiter, instance, witness.atMs)
       assert.deepEqual([situation, level, subject], ['contested', 'warning', null])
-      assert.match(text, /^lb01 asks for the lease; a rival claim is awaited for a moment\.$/)
+      assert.match(text, /^lb01 asked for the lease; the witness waits a moment for a rival claim\.$/)
       assert.equal(eventsOf(witness, 'contested').length, 1)
       lb01.again()
       assert.equal(eventsOf(witness, 'contested').length, 1)
@@ -310,7 +316,7 @@ describe('situation', () => {
         lb02,
         second,
       )
-      assert.match(text, /Two live agents call themselves lb01: neither is promoted.*own node name/)
+      assert.match(text, /Two live agents call themselves lb01, so neither is promoted.*own node name/)
       assert.equal(decision, 'no promotion')
     })
 

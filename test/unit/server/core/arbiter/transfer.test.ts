@@ -49,7 +49,7 @@ describe('a holder that lost its gateway', () => {
         instance,
         what: 'yield',
         epoch: 1,
-        reason: 'lb01 has not reached its gateway for 5 s, lb02 does',
+        reason: 'lb01 has not reached its gateway for 5 s, but lb02 reaches it',
       },
     ])
     witness.pass(patienceMs, lb01, lb02)
@@ -70,7 +70,7 @@ describe('a holder that lost its gateway', () => {
     )
     assert.match(
       told[0]?.text ?? '',
-      /lb01 has not reached its gateway for 5 s, lb02 does: the VIP is moved\. lb01 lets go/,
+      /lb01 has not reached its gateway for 5 s, but lb02 reaches it, so the VIP is moved\. lb01 releases it/,
     )
     assert.equal(told[0]?.evidence.heir, 'lb02')
   })

@@ -42,7 +42,7 @@ describe('the vote of the witness', () => {
     witness.written()
     assert.deepEqual(told(3), [
       'holder-changed',
-      'The witness votes for lb02 (epoch 3); its last vote was for lb01, which released it or let it run out.',
+      'The witness votes for lb02 (epoch 3); its previous vote was for lb01, which released it or let it expire.',
       'lb01',
     ])
   })
@@ -117,7 +117,7 @@ describe('the vote of the witness', () => {
     assert.equal(witness.check('lb01'), undefined)
     const back = witness.agent('lb02', { incarnation: 'lb02-start-2' })
     back.beat({ witnessEpoch: 40, epoch: 40 })
-    const text = 'the ledger proved to be older than its promises: everyone waits'
+    const text = 'the ledger proved to be older than its promises, so everyone waits until they have expired'
     assert.deepEqual(witness.checkAnswer(), { permit: false, text })
     const [rolledBack] = witness.occurred().filter(({ event }) => event === 'ledger-rolled-back')
     assert.deepEqual(rolledBack?.evidence, { witnessEpoch: 40, recordedEpoch: 0 })
@@ -137,7 +137,7 @@ describe('claims of one moment that do not hear each other', () => {
     assert.equal(refusal(lb02.beat(alone(1))), 'pending')
     assert.equal(refusal(lb01.beat({ ...alone(1), priority: 150 })), 'pending', 'it wins')
     const [contested] = witness.occurred().filter(({ event }) => event === 'contested')
-    assert.match(contested?.text ?? '', /^lb01 and lb02 became MASTER in the same moment/)
+    assert.match(contested?.text ?? '', /^lb01 and lb02 became MASTER at the same moment/)
     assert.deepEqual(contested?.evidence, {
       claims: [
         { node: 'lb02', priority: 100, gateway: 'reachable' },

@@ -195,7 +195,7 @@ describe('two nodes with the VIP', () => {
       lb02.beat()
       assert.deepEqual(
         lb01.orders(witness.happened).map(({ what, reason }) => [what, reason]),
-        [['announce', 'its rival is gone']],
+        [['announce', 'the other MASTER is gone']],
       )
     })
 

@@ -83,7 +83,7 @@ describe('enrolment', () => {
       moment,
       ...listener,
     })
-    refusal(again, 'used', /used already, at 2026.*If that was not you.*witnessctl remove/)
+    refusal(again, 'used', /already used at 2026.*If that was not you.*witnessctl remove/)
   })
 
   it('takes no invite that is late, from before a reboot, replaced, withdrawn, unknown, or of another node', () => {
@@ -96,14 +96,14 @@ describe('enrolment', () => {
     const justInTime = { ...moment, atMs: moment.atMs + inviteMs - 1 }
     assert.equal(tryWith(open, { moment: justInTime }).kind, 'done')
     const late = { ...moment, atMs: moment.atMs + inviteMs }
-    refusal(tryWith(open, { moment: late }), 'late', /ended 1 min ago \(it is good for 15 min\)/)
+    refusal(tryWith(open, { moment: late }), 'late', /expired 1 min ago \(an invite is valid for 15 min\)/)
     refusal(
       tryWith(open, { moment: { ...moment, bootId: 'boot-0002', atMs: 0 } }),
       'other-boot',
-      /started anew/,
+      /has rebooted/,
     )
-    refusal(tryWith(open, { invite: null }), 'unknown', /no such invite.*witnessctl invite/)
-    refusal(tryWith(open, { node: 'lb02' }), 'other-node', /is for web\/lb01, and not for web\/lb02/)
+    refusal(tryWith(open, { invite: null }), 'unknown', /does not know this invite.*witnessctl invite/)
+    refusal(tryWith(open, { node: 'lb02' }), 'other-node', /is for web\/lb01, not for web\/lb02/)
     const newer = invited(open, 'lb01')
     refusal(tryWith(newer, { invite: newer.invites[0] ?? null }), 'replaced', /newer invite/)
     const removed = done(remove(invited(joined(nobodyEnrolled, 'lb01'), 'lb01'), { ...lb01, at })).enrolment
@@ -116,7 +116,7 @@ describe('enrolment', () => {
     refusal(
       third,
       'cluster-full',
-      /web has lb01 and lb02 already.*witnessctl remove --cluster web --node lb01/,
+      /web already has lb01 and lb02.*witnessctl remove --cluster web --node lb01/,
     )
     assert.equal(invite(pair, { ...lb01, secretHash: 'f'.repeat(64), moment }).kind, 'done')
     const without = done(remove(pair, { ...lb01, at })).enrolment
@@ -133,7 +133,7 @@ describe('enrolment', () => {
     refusal(
       redeem(pair, { cluster: 'web', node: 'lb03', invite: third, moment, ...listener }),
       'cluster-full',
-      /2 nodes at most/,
+      /at most 2 nodes/,
     )
   })
 
@@ -142,7 +142,7 @@ describe('enrolment', () => {
     assert.equal(entryOf(again, lb01)?.generation, 2)
     assert.equal(admit(again, certificate('lb01', 1)).kind, 'ok')
     const used = inUse(again, certificate('lb01', 2))
-    refusal(admit(used, certificate('lb01', 1)), 'superseded', /generation 1.*generation 2 took its place/)
+    refusal(admit(used, certificate('lb01', 1)), 'superseded', /generation 1.*generation 2 has replaced it/)
     assert.equal(membersOf(used, 'web')[0]?.leastGeneration, 2)
   })
 
@@ -159,7 +159,7 @@ describe('enrolment', () => {
     const back = joined(removed, 'lb01')
     assert.equal(admit(back, certificate('lb01', 3)).kind, 'ok')
     for (const generation of [1, 2])
-      refusal(admit(back, certificate('lb01', generation)), 'superseded', /no longer good/)
+      refusal(admit(back, certificate('lb01', generation)), 'superseded', /no longer valid/)
   })
 
   it('gives a new generation for each renewal, and ends the old one when the new one is in use', () => {
@@ -171,7 +171,7 @@ describe('enrolment', () => {
     const used = inUse(renewed.enrolment, certificate('lb01', 3))
     for (const generation of [1, 2])
       assert.equal(admit(used, certificate('lb01', generation)).kind, 'refused')
-    refusal(renew(used, { identity: certificate('lb01', 1), at }), 'superseded', /no longer good/)
+    refusal(renew(used, { identity: certificate('lb01', 1), at }), 'superseded', /no longer valid/)
   })
 
   it('wishes for a new key until one that was made after the wish is in use', () => {

@@ -238,7 +238,7 @@ describe('cluster view', () => {
     it('is critical where a fence failed and the node has not given the VIP up', () => {
       const { level, text } = verdictAfter(({ lb02 }) => lb02.beat(fencing('failed')))
       assert.equal(level, 'critical')
-      assert.equal(text, 'lb02 cannot give the VIP up: the VIP does not go')
+      assert.equal(text, 'lb02 cannot release the VIP: the VIP does not go')
     })
 
     it('is a warning where the standby could not take over, with its own reason', () => {
