@@ -2,69 +2,33 @@ import js from '@eslint/js'
 import prettier from 'eslint-config-prettier'
 import tseslint from 'typescript-eslint'
 
-/** What each room of the code may not import; docs/ARCHITECTURE.md says why. */
-function imports(files, ...groups) {
-  return {
-    files,
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        { patterns: groups.map(([group, message]) => ({ group, message })) },
-      ],
-    },
-  }
-}
+// Who may import whom is held by test/house/walls.test.ts. Here: which names a file may use.
 
-const noTest = [['**/test/**'], 'Nothing imports test.']
-const ioModules = [
-  ['node:*', 'fs', 'net', 'ws', 'express', 'lowdb', 'ping', 'pino', 'yaml', 'commander'],
-  'This file is pure: state and event in, state and effects out.',
-]
 const clocks = [
   { object: 'Date', property: 'now', message: 'Time is handed in; only main.ts reads clocks.' },
   { object: 'Math', property: 'random', message: 'Chance is handed in.' },
-  { object: 'performance', property: 'now', message: 'Time is handed in.' },
 ]
-const pureFiles = [
-  'server/core/arbiter/arbiter.ts',
-  'server/core/arbiter/state.ts',
-  'server/core/arbiter/turn.ts',
-  'server/core/arbiter/greeting.ts',
-  'server/core/arbiter/members.ts',
-  'server/core/arbiter/voting.ts',
-  'server/core/arbiter/check.ts',
-  'server/core/arbiter/watch.ts',
-  'server/core/arbiter/transfer.ts',
-  'server/core/arbiter/drill.ts',
-  'server/core/arbiter/judgement.ts',
-  'server/core/arbiter/situation.ts',
-  'server/core/arbiter/situation-telling.ts',
-  'server/core/arbiter/roster.ts',
-  'server/core/arbiter/lease-holder.ts',
-  'server/core/status/cluster-view.ts',
-  'server/core/enrolment/record.ts',
-  'agent/core/guard/guard.ts',
-  'agent/core/guard/state.ts',
-  'agent/core/guard/turn.ts',
-  'agent/core/guard/phases/claim.ts',
-  'agent/core/guard/phases/holding.ts',
-  'agent/core/guard/phases/standby.ts',
-  'agent/core/guard/phases/gate.ts',
-  'agent/core/guard/events/standing.ts',
-  'agent/core/guard/phases/fencing.ts',
-  'agent/core/guard/phases/drilling.ts',
-  'agent/core/guard/events/voting.ts',
-  'agent/core/guard/report.ts',
-  'agent/core/guard/bar-evidence.ts',
-  'agent/core/guard/lease.ts',
-  'agent/core/guard/fence-ladder.ts',
-  'agent/core/dial-pace.ts',
-  'shared/core/vote/voter.ts',
-  'shared/core/clock-jump.ts',
-  'shared/core/preference.ts',
-  'shared/core/timing.ts',
-  'shared/core/succession.ts',
-  'shared/core/vip-sighting.ts',
+
+/** The folders that decide. */
+const cores = ['agent/core/**/*.ts', 'server/core/**/*.ts', 'shared/core/**/*.ts']
+
+/** What tells the time, draws chance, waits, speaks or reaches out. */
+const impureGlobals = [
+  'Date',
+  'performance',
+  'process',
+  'crypto',
+  'fetch',
+  'console',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'Promise',
+  'WebSocket',
+  'globalThis',
+  'global',
+  'require',
 ]
 
 export default tseslint.config(
@@ -90,7 +54,7 @@ export default tseslint.config(
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
       '@typescript-eslint/consistent-type-definitions': 'off',
-      'no-restricted-properties': ['error', ...clocks.slice(0, 2)],
+      'no-restricted-properties': ['error', ...clocks],
     },
   },
   {
@@ -111,25 +75,22 @@ export default tseslint.config(
       ],
     },
   },
-  imports(['shared/**/*.ts'], noTest, [
-    ['**/server/**', '**/agent/**'],
-    'shared imports nothing from outside itself.',
-  ]),
-  imports(['server/**/*.ts'], noTest, [['**/agent/**'], 'server and agent never import each other.']),
-  imports(['agent/**/*.ts'], noTest, [['**/server/**'], 'server and agent never import each other.']),
-  ...pureFiles.map((file) =>
-    imports([file], noTest, ioModules, [
-      file.startsWith('shared')
-        ? ['**/server/**', '**/agent/**']
-        : [file.startsWith('agent') ? '**/server/**' : '**/agent/**'],
-      'The rooms stay apart.',
-    ]),
-  ),
   {
-    files: pureFiles,
+    files: cores,
     rules: {
-      'no-restricted-properties': ['error', ...clocks],
-      'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'process'],
+      'no-restricted-globals': [
+        'error',
+        ...impureGlobals.map((name) => ({
+          name,
+          message: 'This file decides: state and event in, effects out.',
+        })),
+      ],
+      'no-restricted-syntax': [
+        'error',
+        { selector: ':function[async=true]', message: 'A decision waits for nothing.' },
+        { selector: 'AwaitExpression', message: 'A decision waits for nothing.' },
+        { selector: 'ForOfStatement[await=true]', message: 'A decision waits for nothing.' },
+      ],
     },
   },
   { files: ['**/main.ts'], rules: { 'no-restricted-properties': 'off' } },

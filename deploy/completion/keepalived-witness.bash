@@ -1,5 +1,5 @@
 # bash completion for witnessd, witness-agent, witness-check and witnessctl. Words only: no program is started at a key
-# press. Checked against the programs' --help by test/unit/deploy/completion.test.ts.
+# press. Checked against the programs' --help by test/programs/deploy/completion.test.ts.
 
 _keepalived_witness() {
     local program=${1##*/} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}

@@ -10,7 +10,6 @@ import type { Log } from '../../shared/host/log.ts'
 import type { MarkFile } from '../../shared/disk/mark-file.ts'
 import type { FromVoter } from '../../shared/protocol/messages.ts'
 import type { Member } from '../../shared/protocol/plan.ts'
-import { silenceMs } from '../../shared/core/timing.ts'
 import type { Ballot } from '../../shared/core/vote/voter.ts'
 import {
   arbitrate,
@@ -28,8 +27,7 @@ import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import type { DrillRecords } from '../records/drills.ts'
 import type { EventLog } from '../records/event-log.ts'
 import type { Ledger } from '../records/ledger.ts'
-import { leaseHolder } from '../core/arbiter/lease-holder.ts'
-import { isLive } from '../core/arbiter/roster.ts'
+import { holderOf, isHeard } from '../core/arbiter/queries.ts'
 
 /** The pure core; tests put a small one of their own in its place. */
 export interface Core {
@@ -138,9 +136,8 @@ export class ClusterRuntime {
 
   /** Whether the node's agent is heard. */
   hears(node: string): boolean {
-    const { nodes, timing } = this.#arbiter
-    const known = nodes.get(node)
-    return known !== undefined && isLive(known, this.#options.nowMs(), silenceMs(timing))
+    const known = this.#arbiter.nodes.get(node)
+    return known !== undefined && isHeard(this.#arbiter, known, this.#options.nowMs())
   }
 
   /** Whether it has not run for so long that its timer must be lost. */
@@ -150,10 +147,9 @@ export class ClusterRuntime {
 
   /** Whether a vote here is promised to the node, or it holds by its peer's: it has the VIP, or is about to. */
   holdsLease(node: string): boolean {
-    const { instances, nodes, timing } = this.#arbiter
-    const at = { atMs: this.#options.nowMs(), silenceMs: silenceMs(timing) }
-    return [...instances].some(
-      ([instance, { voter }]) => leaseHolder({ voter, nodes, instance }, at) === node,
+    const atMs = this.#options.nowMs()
+    return [...this.#arbiter.instances.keys()].some(
+      (instance) => holderOf(this.#arbiter, instance, atMs) === node,
     )
   }
 

@@ -8,7 +8,7 @@ import { DurableStore } from '../../shared/disk/durable-store.ts'
 import type { FileSystem } from '../../shared/disk/durable-file.ts'
 import { drillRoles } from '../../shared/protocol/report.ts'
 import { type NodeName, instanceName, nodeName } from '../../shared/protocol/names.ts'
-import type { DrillEnd } from '../core/arbiter/state.ts'
+import type { DrillEnd } from '../core/arbiter/arbiter.ts'
 import type { DrillView } from '../../shared/protocol/view.ts'
 
 const recordSchema = z.strictObject({

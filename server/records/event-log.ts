@@ -5,25 +5,11 @@
 import { readFileSync } from 'node:fs'
 import { appendFile, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { z } from 'zod'
 import type { Occurrence } from '../core/arbiter/occurrence.ts'
-import type { EventView } from '../../shared/protocol/view.ts'
+import { type EventView, eventSchema } from '../../shared/protocol/view.ts'
 
 /** At least this many stay, at most twice as many. */
 export const keptEvents = 1000
-
-const lineSchema = z.object({
-  id: z.number().int().min(1),
-  at: z.string(),
-  cluster: z.string(),
-  event: z.string(),
-  level: z.enum(['info', 'warning', 'critical']),
-  instance: z.string().nullable(),
-  node: z.string().nullable(),
-  text: z.string(),
-  evidence: z.record(z.string(), z.unknown()),
-  decision: z.string().nullable(),
-})
 
 export class EventLog {
   /** Whether there were events on disk: this witness has known the cluster before. */
@@ -133,7 +119,7 @@ function readEvents(path: string): { events: EventView[]; cutOff: boolean } | nu
   }
   const events = text.split('\n').flatMap((line) => {
     try {
-      return line === '' ? [] : [lineSchema.parse(JSON.parse(line))]
+      return line === '' ? [] : [eventSchema.parse(JSON.parse(line))]
     } catch {
       return []
     }

@@ -9,7 +9,7 @@ import { DurableStore } from '../../shared/disk/durable-store.ts'
 import type { FileSystem } from '../../shared/disk/durable-file.ts'
 import { clusterName, instanceName } from '../../shared/protocol/names.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
-import type { RecoveredLedger } from '../core/arbiter/state.ts'
+import type { RecoveredLedger } from '../core/arbiter/arbiter.ts'
 
 const contentSchema = z.strictObject({
   cluster: clusterName,

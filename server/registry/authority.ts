@@ -9,6 +9,7 @@ import type { webcrypto as WebCrypto } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Extension, PublicKey } from '@peculiar/x509'
+import { readKeyAndCertificate } from '../../shared/identity/pem.ts'
 import { messageOf } from '../../shared/error-message.ts'
 import {
   describeIdentity,
@@ -48,7 +49,6 @@ export interface KeyAndCertificate {
 const notBefore = new Date(0)
 const notAfter = new Date('9999-12-31T23:59:59Z')
 const authorityName = 'CN=keepalived-witness authority'
-const pemBlock = /-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----\n?/g
 
 /** Key and certificate in one file, so that a crash leaves both or neither. */
 export function authorityKeyFileIn(folder: string): string {
@@ -198,9 +198,7 @@ async function loadSigner(key: string, certificatePem: string): Promise<Signer> 
 
 /** @throws AuthorityError */
 function readAuthority(path: string, text: string): KeyAndCertificate {
-  const blocks = [...text.matchAll(pemBlock)]
-  const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
-  const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
+  const { key, certificate } = readKeyAndCertificate(text)
   if (key === undefined || certificate === undefined)
     throw unusable(path, 'the private key or the certificate is missing in it')
   try {

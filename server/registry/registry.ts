@@ -22,12 +22,12 @@ import {
   type NodeKey,
   type RedeemRefusal,
   type Refused,
-  enrolmentSchema,
   entryOf,
   inviteMs,
   membersOf,
   nobodyEnrolled,
 } from '../core/enrolment/record.ts'
+import { enrolmentSchema } from './enrolment-schema.ts'
 import { invite, redeem, whyNotRedeemed } from '../core/enrolment/invites.ts'
 
 export interface RegistryOptions {

@@ -1,6 +1,6 @@
 /** `witnessctl drill`: orders it, follows the events until it has ended, and prints each rung with its time. */
 import type { EventView } from '../../shared/protocol/view.ts'
-import { drillEndsSchema, type DrillBegun } from './cluster-schema.ts'
+import { drillEndsSchema, type DrillBegun } from '../../shared/protocol/view.ts'
 import { exitCodes, type Output } from './options.ts'
 import { printable, type Paint } from './paint.ts'
 

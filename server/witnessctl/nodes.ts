@@ -1,5 +1,5 @@
 /** `witnessctl nodes`: who is enrolled, and who may be soon. */
-import type { NodeListView } from './node-schema.ts'
+import type { NodeListView } from '../../shared/protocol/view.ts'
 import type { Output, Request } from './options.ts'
 import type { Paint } from './paint.ts'
 import { renderTable, type Cell } from './table.ts'

@@ -8,15 +8,19 @@ import {
   WitnessRequestError,
   type WitnessAnswer,
 } from '../../shared/network/witness-request.ts'
-import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import {
   clusterListSchema,
   clusterSchema,
   drillBegunSchema,
   eventsSchema,
+  inviteSchema,
+  nodeListSchema,
+  type ClusterView,
   type DrillBegun,
-} from './cluster-schema.ts'
-import { inviteSchema, nodeListSchema, type InviteView, type NodeListView } from './node-schema.ts'
+  type EventView,
+  type InviteView,
+  type NodeListView,
+} from '../../shared/protocol/view.ts'
 
 /** `unknown` is the user's mistake; the others are the witness's, or of the way to it. */
 export class WitnessClientError extends Error {

@@ -7,6 +7,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs
 import { join } from 'node:path'
 import { messageOf } from '../error-message.ts'
 import { identityOf, type Identity } from './identity.ts'
+import { readKeyAndCertificate } from './pem.ts'
 import { placeFile } from '../disk/placed-file.ts'
 
 /** All PEM. */
@@ -37,8 +38,6 @@ export function authorityFileIn(folder: string): string {
   return join(folder, 'authority.pem')
 }
 
-const pemBlock = /-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----\n?/g
-
 /**
  * @param remedy what the admin is told to do where they are missing or broken
  * @throws CredentialsError
@@ -49,9 +48,7 @@ export function readCredentials(
 ): Credentials & { readonly identity: Identity } {
   const identityFile = identityFileIn(folder)
   const authorityFile = authorityFileIn(folder)
-  const blocks = [...readPrivate(identityFile, remedy).matchAll(pemBlock)]
-  const key = blocks.find(([, label]) => label === 'PRIVATE KEY')?.[0]
-  const certificate = blocks.find(([, label]) => label === 'CERTIFICATE')?.[0]
+  const { key, certificate } = readKeyAndCertificate(readPrivate(identityFile, remedy))
   const authority = read(authorityFile, remedy)
   if (key === undefined || certificate === undefined)
     throw new CredentialsError('unusable', `${identityFile}: no key and certificate in it: ${remedy}`)

@@ -1,5 +1,9 @@
-/** What the witness's API answers about clusters, instances, nodes and events. */
-import type { Drilled, FenceReport, GuardPhase, KeepalivedState, ProcessState, VipState } from './report.ts'
+/**
+ * What the witness's API answers, for `witnessctl`, `witness-agent doctor` and other programs. One schema says both what
+ * the witness builds and what a reader accepts; readers ignore fields that they do not know.
+ */
+import { z } from 'zod'
+import { drillRoles, guardPhases, keepalivedStates, processStates } from './report.ts'
 
 export const situations = [
   'normal',
@@ -11,80 +15,171 @@ export const situations = [
   'id-conflict',
   'starting',
 ] as const
-
 export type Situation = (typeof situations)[number]
 
+const rung = z.enum(['bar', 'stop', 'kill', 'last-resort'])
+const rungs = z.array(z.object({ rung, proved: z.boolean(), tookMs: z.number() }).readonly()).readonly()
+
+const nodeInstanceSchema = z
+  .object({
+    instance: z.string(),
+    keepalived: z.enum(keepalivedStates),
+    process: z.enum(processStates),
+    vips: z.enum(['held', 'gone']),
+    phase: z.enum(guardPhases),
+    /** Why the node is in its phase, in plain words, from its agent. */
+    why: z.string(),
+    allowed: z.enum([
+      'holds the lease',
+      'may become MASTER',
+      'unprotected',
+      'barred',
+      'fenced',
+      'in a drill',
+      'unknown',
+    ]),
+    priority: z.number(),
+    epoch: z.number(),
+    checkSilentMs: z.number().nullable(),
+    peerSilentMs: z.number().nullable(),
+    fence: z
+      .object({
+        number: z.number(),
+        reason: z.string(),
+        result: z.enum(['running', 'proved', 'failed']),
+        rung,
+        tookMs: z.number(),
+      })
+      .readonly()
+      .nullable(),
+  })
+  .readonly()
+export type NodeInstanceView = z.infer<typeof nodeInstanceSchema>
+
+const drillStep = { instance: z.string(), role: z.enum(drillRoles) }
+const drillEnd = { ...drillStep, rungs, backMs: z.number().nullable() }
+
+const drillSchema = z
+  .object({
+    /** RFC 3339, the witness's wall clock. */
+    at: z.string(),
+    instances: z.array(z.object(drillEnd).readonly()).readonly(),
+  })
+  .readonly()
 /** The last drill of a node that passed. */
-export interface DrillView {
-  /** RFC 3339, the witness's wall clock. */
-  readonly at: string
-  readonly instances: readonly Pick<Drilled, 'instance' | 'role' | 'rungs' | 'backMs'>[]
-}
+export type DrillView = z.infer<typeof drillSchema>
 
-export interface NodeInstanceView {
-  readonly instance: string
-  readonly keepalived: KeepalivedState
-  readonly process: ProcessState
-  readonly vips: VipState
-  readonly phase: GuardPhase
-  /** Why the node is in its phase, in plain words, from its agent. */
-  readonly why: string
-  readonly allowed:
-    'holds the lease' | 'may become MASTER' | 'unprotected' | 'barred' | 'fenced' | 'in a drill' | 'unknown'
-  readonly priority: number
-  readonly epoch: number
-  readonly checkSilentMs: number | null
-  readonly peerSilentMs: number | null
-  readonly fence: FenceReport | null
-}
+const nodeSchema = z
+  .object({
+    node: z.string(),
+    address: z.string(),
+    connected: z.boolean(),
+    mode: z.enum(['enforce', 'observe']).nullable(),
+    software: z.string().nullable(),
+    /** Milliseconds since its last heartbeat; null: none since the witness started. */
+    heartbeatAgeMs: z.number().nullable(),
+    icmp: z.object({ roundTripMs: z.number().nullable(), lossPercent: z.number().nullable() }).readonly(),
+    instances: z.array(nodeInstanceSchema).readonly(),
+    warnings: z.array(z.string()).readonly(),
+    /** Null: none is known. */
+    lastDrill: drillSchema.nullable(),
+  })
+  .readonly()
+export type NodeView = z.infer<typeof nodeSchema>
 
-export interface NodeView {
-  readonly node: string
-  readonly address: string
-  readonly connected: boolean
-  readonly mode: 'enforce' | 'observe' | null
-  readonly software: string | null
-  /** Milliseconds since its last heartbeat; null: none since the witness started. */
-  readonly heartbeatAgeMs: number | null
-  readonly icmp: { readonly roundTripMs: number | null; readonly lossPercent: number | null }
-  readonly instances: readonly NodeInstanceView[]
-  readonly warnings: readonly string[]
-  /** Null: none is known. */
-  readonly lastDrill: DrillView | null
-}
+const instanceSchema = z
+  .object({
+    instance: z.string(),
+    vips: z.array(z.string()).readonly(),
+    situation: z.enum(situations),
+    /** One sentence that an operator understands. */
+    text: z.string(),
+    holder: z.string().nullable(),
+    epoch: z.number(),
+    /** How long the witness keeps its vote for the holder. */
+    promiseLeftMs: z.number().nullable(),
+  })
+  .readonly()
+export type InstanceView = z.infer<typeof instanceSchema>
 
-export interface InstanceView {
-  readonly instance: string
-  readonly vips: readonly string[]
-  readonly situation: Situation
-  /** One sentence that an operator understands. */
-  readonly text: string
-  readonly holder: string | null
-  readonly epoch: number
-  /** How long the witness keeps its vote for the holder. */
-  readonly promiseLeftMs: number | null
-}
+export const clusterSchema = z
+  .object({
+    cluster: z.string(),
+    verdict: z.object({ level: z.enum(['ok', 'warning', 'critical']), text: z.string() }).readonly(),
+    instances: z.array(instanceSchema).readonly(),
+    nodes: z.array(nodeSchema).readonly(),
+    /** Messages that changed nothing, by reason. */
+    refusedMessages: z.record(z.string(), z.number()).readonly(),
+  })
+  .readonly()
+export type ClusterView = z.infer<typeof clusterSchema>
 
-export interface ClusterView {
-  readonly cluster: string
-  readonly verdict: { readonly level: 'ok' | 'warning' | 'critical'; readonly text: string }
-  readonly instances: readonly InstanceView[]
-  readonly nodes: readonly NodeView[]
-  /** Messages that changed nothing, by reason. */
-  readonly refusedMessages: Readonly<Record<string, number>>
-}
-
+export const eventSchema = z
+  .object({
+    id: z.number().int().min(1),
+    /** RFC 3339, the witness's wall clock: for people; nothing is decided on it. */
+    at: z.string(),
+    cluster: z.string(),
+    event: z.string(),
+    level: z.enum(['info', 'warning', 'critical']),
+    instance: z.string().nullable(),
+    node: z.string().nullable(),
+    text: z.string(),
+    evidence: z.record(z.string(), z.unknown()).readonly(),
+    decision: z.string().nullable(),
+  })
+  .readonly()
 /** A kept event, as `/api/v1/clusters/:cluster/events` lists it. */
-export interface EventView {
-  readonly id: number
-  /** RFC 3339, the witness's wall clock: for people; nothing is decided on it. */
-  readonly at: string
-  readonly cluster: string
-  readonly event: string
-  readonly level: 'info' | 'warning' | 'critical'
-  readonly instance: string | null
-  readonly node: string | null
-  readonly text: string
-  readonly evidence: Readonly<Record<string, unknown>>
-  readonly decision: string | null
-}
+export type EventView = z.infer<typeof eventSchema>
+
+export const eventsSchema = z.object({ events: z.array(eventSchema) })
+
+/** A drill has begun. */
+export const drillBegunSchema = z.object({
+  node: z.string(),
+  steps: z.array(z.object(drillStep)),
+  /** The newest event before it. */
+  afterEvent: z.number(),
+})
+export type DrillBegun = z.infer<typeof drillBegunSchema>
+
+/** What an event of a drill's end has as evidence. */
+export const drillEndsSchema = z.object({
+  ends: z.array(z.object({ ...drillEnd, takenBy: z.string().nullable(), takeoverMs: z.number().nullable() })),
+})
+
+export const clusterListSchema = z.object({
+  version: z.string(),
+  clusters: z.array(z.object({ cluster: z.string() })),
+  refused: z.record(z.string(), z.number()),
+})
+
+export const inviteSchema = z.object({
+  line: z.string(),
+  cluster: z.string(),
+  node: z.string(),
+  address: z.string(),
+  goodForMs: z.number(),
+})
+export type InviteView = z.infer<typeof inviteSchema>
+
+export const nodeListSchema = z.object({
+  nodes: z.array(
+    z.object({
+      cluster: z.string(),
+      node: z.string(),
+      address: z.string(),
+      port: z.number(),
+      generation: z.number(),
+      leastGeneration: z.number(),
+      rotateAbove: z.number().nullable(),
+      enrolledAt: z.string(),
+      renewedAt: z.string(),
+      removed: z.boolean(),
+      connected: z.boolean(),
+    }),
+  ),
+  invites: z.array(z.object({ cluster: z.string(), node: z.string(), endsInMs: z.number() })),
+  lostAt: z.string().nullable(),
+})
+export type NodeListView = z.infer<typeof nodeListSchema>

@@ -49,8 +49,8 @@ export function sectionText({ title, how, setting, table, notes }: Section): str
 
 const heading = `# Measurements
 
-Written by \`npm run bench -- --write docs/BENCH.md\`; each section says how, when and on what it was measured. Figures
-are medians with the least and the most in brackets.`
+\`npm run bench -- --write docs/BENCH.md\` writes this page. Each section says how, when and on which machine it was measured. Figures are
+medians, with the least and the most in brackets.`
 
 /** A part above the sections that people write: no run changes it. */
 const byHand = 'by-hand'

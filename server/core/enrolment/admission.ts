@@ -4,6 +4,7 @@ import {
   type ChangeOutcome,
   type Enrolment,
   type Entry,
+  type NodeGeneration,
   type NodeKey,
   type Refused,
   type RenewOutcome,
@@ -14,11 +15,10 @@ import {
   whyNoRoom,
   withEntry,
 } from './record.ts'
-import type { NodeIdentity } from '../../../shared/identity/identity.ts'
 import { endInvites } from './invites.ts'
 
 /** Whether a certificate of this authority is good now. */
-export function admit(enrolment: Enrolment, identity: NodeIdentity): Admission {
+export function admit(enrolment: Enrolment, identity: NodeGeneration): Admission {
   const entry = entryOf(enrolment, identity)
   const name = `${identity.cluster}/${identity.node}`
   if (entry === null) {
@@ -41,7 +41,7 @@ export function admit(enrolment: Enrolment, identity: NodeIdentity): Admission {
  */
 export function use(
   enrolment: Enrolment,
-  { identity, address, port, at }: { identity: NodeIdentity; address: string; port: number; at: string },
+  { identity, address, port, at }: { identity: NodeGeneration; address: string; port: number; at: string },
 ): Enrolment {
   if (admit(enrolment, identity).kind !== 'ok') return enrolment
   const { cluster, node, generation } = identity
@@ -70,7 +70,7 @@ export function use(
 }
 
 /** Whether this certificate shows that the registry was put back to an older state. */
-export function isAheadOf(enrolment: Enrolment, identity: NodeIdentity): boolean {
+export function isAheadOf(enrolment: Enrolment, identity: NodeGeneration): boolean {
   const entry = entryOf(enrolment, identity)
   return entry !== null && identity.generation > entry.generation
 }
@@ -78,7 +78,7 @@ export function isAheadOf(enrolment: Enrolment, identity: NodeIdentity): boolean
 /** The next certificate of a node that asks with a good one. */
 export function renew(
   enrolment: Enrolment,
-  { identity, at }: { identity: NodeIdentity; at: string },
+  { identity, at }: { identity: NodeGeneration; at: string },
 ): RenewOutcome {
   const admission = admit(enrolment, identity)
   if (admission.kind === 'refused') return admission

@@ -5,15 +5,8 @@
  * A generation never goes back: a node's entry stays when the node is removed, and no certificate from before its removal
  * is good again when it is enrolled anew.
  */
-import { z } from 'zod'
-import {
-  agentAddress,
-  clusterName,
-  generationSchema,
-  maxNodes,
-  nodeName,
-} from '../../../shared/protocol/names.ts'
-import { type Member, memberSchema } from '../../../shared/protocol/plan.ts'
+import { maxNodes } from '../../../shared/protocol/names.ts'
+import type { Member } from '../../../shared/protocol/plan.ts'
 
 /** How long an invite is good, on the witness's boot clock. */
 export const inviteMs = 15 * 60_000
@@ -24,52 +17,57 @@ export const mostInvites = 100
 /** Removed ones among them. */
 export const mostEntries = 4096
 
-const wallTime = z.string().max(40)
+export interface NodeKey {
+  readonly cluster: string
+  readonly node: string
+}
 
-const entrySchema = z.strictObject({
-  cluster: clusterName,
-  node: nodeName,
+/** What a node's certificate says of it. */
+export interface NodeGeneration extends NodeKey {
+  readonly generation: number
+}
+
+export interface Entry {
+  readonly cluster: string
+  readonly node: string
   /** Where the peer's agent reaches this node's. */
-  address: agentAddress,
-  port: memberSchema.shape.port,
+  readonly address: string
+  readonly port: number
   /** Of the newest certificate that was signed; it may not be in use yet, or never come to be. */
-  generation: generationSchema,
+  readonly generation: number
   /** Certificates with a lower one are refused. */
-  leastGeneration: generationSchema,
+  readonly leastGeneration: number
   /** The admin wants a certificate above this one in use; null: no wish. */
-  rotateAbove: generationSchema.nullable(),
+  readonly rotateAbove: number | null
   /** Wall clock, for people. */
-  enrolledAt: wallTime,
-  renewedAt: wallTime,
-  removed: z.boolean(),
-})
+  readonly enrolledAt: string
+  readonly renewedAt: string
+  readonly removed: boolean
+}
 
-export type Entry = z.infer<typeof entrySchema>
+/** Why an invite is no longer good, unless it expired. */
+export const waysToSpend = ['used', 'replaced', 'withdrawn'] as const
 
-const inviteSchema = z.strictObject({
+export interface InviteRecord {
   /** SHA-256, hex. */
-  secretHash: z.string().regex(/^[0-9a-f]{64}$/),
-  cluster: clusterName,
-  node: nodeName,
+  readonly secretHash: string
+  readonly cluster: string
+  readonly node: string
   /** The boot of the witness's host that `endsAtMs` counts from. */
-  bootId: z.string().max(64),
-  endsAtMs: z.number(),
-  /** Why it is good no more; null: open, or ended by time. */
-  spent: z.strictObject({ how: z.enum(['used', 'replaced', 'withdrawn']), at: wallTime }).nullable(),
-})
+  readonly bootId: string
+  readonly endsAtMs: number
+  /** Null: open, or expired. */
+  readonly spent: { readonly how: (typeof waysToSpend)[number]; readonly at: string } | null
+}
 
-export type InviteRecord = z.infer<typeof inviteSchema>
-
-export const enrolmentSchema = z.strictObject({
+export interface Enrolment {
   /** Of a node that is not known yet: above any that a lost registry may have given away. */
-  firstGeneration: generationSchema,
+  readonly firstGeneration: number
   /** The registry before this one was lost at this time: nodes that bring a certificate are taken as they are. */
-  lostAt: wallTime.nullable(),
-  entries: z.array(entrySchema).max(mostEntries),
-  invites: z.array(inviteSchema).max(mostInvites),
-})
-
-export type Enrolment = z.infer<typeof enrolmentSchema>
+  readonly lostAt: string | null
+  readonly entries: readonly Entry[]
+  readonly invites: readonly InviteRecord[]
+}
 
 export const nobodyEnrolled: Enrolment = { firstGeneration: 1, lostAt: null, entries: [], invites: [] }
 
@@ -80,11 +78,6 @@ export interface Moment {
   readonly atMs: number
   /** Wall clock, ISO 8601. */
   readonly at: string
-}
-
-export interface NodeKey {
-  readonly cluster: string
-  readonly node: string
 }
 
 export type Refused<Reason extends string> = {

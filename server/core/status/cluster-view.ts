@@ -1,5 +1,5 @@
 /** What `/api/v1/clusters/:cluster` answers and `witnessctl status` prints. */
-import type { Arbiter, InstanceState } from '../arbiter/state.ts'
+import type { Arbiter, InstanceState } from '../arbiter/arbiter.ts'
 import type {
   ClusterView,
   DrillView,
@@ -8,15 +8,10 @@ import type {
   NodeView,
 } from '../../../shared/protocol/view.ts'
 import { verdictOn } from './verdict.ts'
-import { judge } from '../arbiter/situation.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
-import { leaseHolder } from '../arbiter/lease-holder.ts'
-import { silenceMs } from '../../../shared/core/timing.ts'
-import { type NodeState, isLive } from '../arbiter/roster.ts'
+import { type NodeState, holderOf, isHeard, judge } from '../arbiter/queries.ts'
 import type { GuardPhase, Report } from '../../../shared/protocol/report.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
-
-export { situations, type Situation } from '../../../shared/protocol/view.ts'
 
 /**
  * The arbiter's state as operators see it. Pure.
@@ -54,10 +49,7 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
     vips: [...new Set(vips)],
     situation,
     text,
-    holder: leaseHolder(
-      { voter: state.voter, nodes: arbiter.nodes, instance },
-      { atMs, silenceMs: silenceMs(arbiter.timing) },
-    ),
+    holder: holderOf(arbiter, instance, atMs),
     epoch: promise?.epoch ?? state.voter.epoch,
     promiseLeftMs: pledge.phase === 'promised' ? Math.max(0, Math.round(pledge.untilMs - atMs)) : null,
   }
@@ -65,7 +57,7 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
 
 function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeView, 'lastDrill'> {
   const { member, session, reports, echoes } = node
-  const connected = isLive(node, atMs, silenceMs(arbiter.timing))
+  const connected = isHeard(arbiter, node, atMs)
   const answered = echoes.filter((roundTripMs) => roundTripMs !== null)
   const lost = echoes.length - answered.length
   const warnings = connected ? [...reports.values()].flatMap((report) => report.warnings) : []

@@ -1,5 +1,5 @@
 /**
- * Planted mistakes: each breaks one rule of DESIGN.md or docs/ARCHITECTURE.md by one replacement in a production file.
+ * Planted mistakes: each breaks one rule that docs/safety.md rests on, by one replacement in a production file.
  * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
  */
 import type { FaultKind } from '../faults/faults.ts'
@@ -48,7 +48,7 @@ const votes: readonly Mutant[] = [
     rule: 'A ballot is on disk before its first grant.',
     file: 'shared/core/vote/ask.ts',
     from: '  return recordNext(voter, ballot, ask.atMs)\n',
-    to: '  return grant({ ...voter, ...spent(ask.epoch), record: ballot }, ballot, ask.atMs, timing)\n',
+    to: '  return grant({ ...voter, lost: null, spentEpoch: ask.epoch, epoch: ask.epoch, record: ballot }, ballot, ask.atMs, timing)\n',
   },
   {
     name: 'no-wait-after-boot',
@@ -71,8 +71,8 @@ const votes: readonly Mutant[] = [
     rule: 'What a voter promised survives its restart.',
     focus: ['kill-agent', 'kill-witness'],
     file: 'shared/core/vote/recovery.ts',
-    from: 'if (ballot === null) return { pledge: waiting, record: null, ...spent(0)',
-    to: "if (ballot !== undefined) return { pledge: { phase: 'free' }, record: null, lost: null, ...spent(0)",
+    from: '  if (ballot === null) return { pledge: waiting, record: null, ...spent(0) }\n',
+    to: "  if (ballot === null || at.atMs >= 0) return { pledge: { phase: 'free' }, record: null, ...spent(0) }\n",
   },
   {
     name: 'jump-ends-promises',
@@ -232,7 +232,7 @@ const claims: readonly Mutant[] = [
     rule: 'An agent that stood still treats its lease as void until a fresh answer.',
     file: 'agent/core/guard/guard.ts',
     from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
-    to: "if (phase.name === 'holding') set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
+    to: "if (phase.name === 'holding' && turn.guard.candidacy !== null) set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
   },
   {
     name: 'orders-on-old-news',
@@ -358,7 +358,7 @@ const bars: readonly Mutant[] = [
     rule: 'A node for which there is cause is barred: track_file and permit.',
     file: 'agent/core/guard/transitions.ts',
     from: "  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
-    to: "  if (phase.name !== 'overruled') return\n  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
+    to: "  if (turn.atMs >= 0) return\n  const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs\n",
   },
   {
     name: 'fence-believed-in-time',
@@ -516,7 +516,7 @@ const witnesses: readonly Mutant[] = [
     focus: ['clone', 'replay'],
     file: 'server/core/arbiter/roster.ts',
     from: 'const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })',
-    to: "const standing = present?.incarnation === hello.incarnation ? 'same' : 'next'",
+    to: "const standing = (present?.incarnation === hello.incarnation ? 'same' : 'next') as ReturnType<typeof standingOf>",
   },
   {
     name: 'clone-taken-for-restart',

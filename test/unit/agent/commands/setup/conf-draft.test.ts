@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { draftApply, draftUndo } from '../../../../../agent/commands/setup/conf-draft.ts'
 import { SetupError } from '../../../../../agent/commands/setup/error.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { instance } from './conf-fixtures.ts'
+import { instance } from '../../../../fixtures/keepalived-confs.ts'
 
 describe('a draft of keepalived.conf', () => {
   const folder = temporaryFolder()

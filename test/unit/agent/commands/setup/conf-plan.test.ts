@@ -6,7 +6,7 @@ import { uniqueInstances } from '../../../../../agent/keepalived-conf/profiles.t
 import { planInsertions } from '../../../../../agent/commands/setup/conf-plan.ts'
 import { readBytes } from '../../../../../agent/commands/setup/replace-file.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { instance } from './conf-fixtures.ts'
+import { instance } from '../../../../fixtures/keepalived-confs.ts'
 
 const fifo = 'vrrp_notify_fifo /run/keepalived-witness/notify.fifo'
 

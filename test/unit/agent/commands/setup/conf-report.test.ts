@@ -4,7 +4,7 @@ import { draftApply } from '../../../../../agent/commands/setup/conf-draft.ts'
 import { reportOf, type Report } from '../../../../../agent/commands/setup/conf-report.ts'
 import { defaultTiming } from '../../../../../shared/core/timing.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
-import { instance } from './conf-fixtures.ts'
+import { instance } from '../../../../fixtures/keepalived-confs.ts'
 
 describe('what setup tells of a configuration', () => {
   const folder = temporaryFolder()

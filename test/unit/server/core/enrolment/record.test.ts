@@ -12,13 +12,13 @@ import {
   type Enrolment,
   type InviteRecord,
   type Moment,
-  enrolmentSchema,
   entryOf,
   inviteMs,
   membersOf,
   mostInvites,
   nobodyEnrolled,
 } from '../../../../../server/core/enrolment/record.ts'
+import { enrolmentSchema } from '../../../../../server/registry/enrolment-schema.ts'
 import { invite, redeem } from '../../../../../server/core/enrolment/invites.ts'
 import type { NodeIdentity } from '../../../../../shared/identity/identity.ts'
 

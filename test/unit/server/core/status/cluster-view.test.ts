@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { situations, viewOf } from '../../../../../server/core/status/cluster-view.ts'
+import { viewOf } from '../../../../../server/core/status/cluster-view.ts'
+import { situations } from '../../../../../shared/protocol/view.ts'
 import type { ClusterView } from '../../../../../shared/protocol/view.ts'
 import { type FenceReport, type Report, guardPhases } from '../../../../../shared/protocol/report.ts'
 import {

@@ -1,0 +1,16 @@
+/** The source files of the product as they lie on the disk. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { wings } from './rooms.ts'
+import type { Sources } from './walls.ts'
+
+export const root = join(import.meta.dirname, '../..')
+
+export function readSources(): Sources {
+  const files = wings.flatMap((wing) =>
+    readdirSync(join(root, wing), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.[mc]?[jt]sx?$/.test(name))
+      .map((name) => `${wing}/${name}`),
+  )
+  return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
+}
