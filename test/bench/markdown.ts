@@ -52,6 +52,10 @@ const heading = `# Measurements
 \`npm run bench -- --write docs/BENCH.md\` writes this page. Each section says how, when and on which machine it was measured. Figures are
 medians, with the least and the most in brackets.`
 
+/** A part above the sections that people write: no run changes it. */
+const byHand = 'by-hand'
+type PartId = SectionId | typeof byHand
+
 /** @param existing the document as it is; null: there is none. */
 export function documentText(existing: string | null, sections: readonly Section[]): string {
   const parts = sectionIds.flatMap((id) => {
@@ -60,17 +64,19 @@ export function documentText(existing: string | null, sections: readonly Section
     if (measured !== undefined) return [marked(id, sectionText(withKeptRows(measured, before)))]
     return before === null ? [] : [marked(id, before)]
   })
-  return `${[heading, ...parts].join('\n\n')}\n`
+  const written = existing === null ? null : bodyOf(existing, byHand)
+  const kept = written === null ? [] : [marked(byHand, written)]
+  return `${[heading, ...kept, ...parts].join('\n\n')}\n`
 }
 
-const opening = (id: SectionId): string => `<!-- bench: ${id} -->`
-const closing = (id: SectionId): string => `<!-- end: ${id} -->`
+const opening = (id: PartId): string => `<!-- bench: ${id} -->`
+const closing = (id: PartId): string => `<!-- end: ${id} -->`
 
-function marked(id: SectionId, body: string): string {
+function marked(id: PartId, body: string): string {
   return `${opening(id)}\n\n${body}\n\n${closing(id)}`
 }
 
-function bodyOf(document: string, id: SectionId): string | null {
+function bodyOf(document: string, id: PartId): string | null {
   const from = document.indexOf(opening(id))
   const to = document.indexOf(closing(id))
   return from < 0 || to < from ? null : document.slice(from + opening(id).length, to).trim()

@@ -39,6 +39,13 @@ describe('the document of the bench', () => {
     assert.ok(later.includes('Measured today.') && later.includes('Measured later.'))
   })
 
+  it('keeps what people wrote, above the sections', () => {
+    const written = '<!-- bench: by-hand -->\n\nIn short: | fast |\n\n<!-- end: by-hand -->'
+    const before = documentText(null, [section()]).replace('<!-- bench: check -->', `${written}\n\n$&`)
+    const after = documentText(before, [section({ setting: 'Measured later.' })])
+    assert.equal(after, before.replace('Measured today.', 'Measured later.'))
+  })
+
   const rows = (...cells: string[][]): Section =>
     section({ id: 'scenarios', keyCells: 2, table: { head: ['scenario', 'arbiter', 'ms'], rows: cells } })
 
