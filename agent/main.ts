@@ -99,7 +99,7 @@ async function addSubcommands(): Promise<void> {
 keepCompiledCode()
 const program = new Command('witness-agent')
   .description('Keeps keepalived on this node from holding a VIP without a lease.')
-  .version(version)
+  .version(`${version} (Node.js ${process.versions.node})`)
   .exitOverride()
   .allowExcessArguments()
   .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
