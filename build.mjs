@@ -23,7 +23,7 @@ for (const [name, entry] of Object.entries(programs)) {
     outfile: `dist/${name}.cjs`,
     bundle: true,
     platform: 'node',
-    target: 'node20.19',
+    target: 'node22',
     format: 'cjs',
     minifySyntax: true,
     legalComments: 'linked',

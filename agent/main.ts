@@ -102,7 +102,7 @@ async function addSubcommands(): Promise<void> {
 keepCompiledCode()
 const program = new Command('witness-agent')
   .description('Makes sure that keepalived on this node never keeps a VIP without a lease.')
-  .version(version)
+  .version(`${version} (Node.js ${process.versions.node})`)
   .exitOverride()
   .allowExcessArguments()
   .option('--config <file>', 'configuration of the agent', '/etc/keepalived-witness/agent.yaml')

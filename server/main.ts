@@ -23,7 +23,7 @@ const longestStopMs = 800
 
 async function main(): Promise<void> {
   const version = process.env.KEEPALIVED_WITNESS_VERSION ?? 'from source'
-  const options = parseOptions(process.argv.slice(2), version)
+  const options = parseOptions(process.argv.slice(2), `${version} (Node.js ${process.versions.node})`)
   if (options.kind === 'end') process.exit(options.code)
 
   let config: WitnessConfig

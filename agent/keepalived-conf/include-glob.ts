@@ -1,6 +1,6 @@
 /**
  * The file names that an `include` of keepalived.conf stands for: glob(7) with csh braces, sorted, as keepalived
- * asks of glob(3) (`GLOB_MARK | GLOB_BRACE`). Node.js 20 has no glob of its own.
+ * asks of glob(3) (`GLOB_MARK | GLOB_BRACE`). `fs.globSync` of Node.js follows other rules.
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'

@@ -25,6 +25,7 @@ export function copyrightText(own: {
   readonly licence: string
   readonly modules: string
   readonly names: readonly string[]
+  readonly nodeVersion: string
 }): string {
   const [, ownCopyright = ''] = /^Copyright (.+)$/m.exec(own.licence) ?? []
   const bundled = own.names.map((name) => readBundled(own.modules, name))
@@ -33,7 +34,8 @@ export function copyrightText(own: {
     'Upstream-Name: keepalived-witness',
     'Comment:',
     ' The programs in /usr/lib/keepalived-witness are bundles: each contains the libraries named below. The file node is',
-    ' the runtime, Node.js; its licence and those of what it contains are in nodejs-licences.txt beside this file.',
+    ` the runtime, Node.js ${own.nodeVersion}; its licence and those of what it contains are in nodejs-licences.txt`,
+    ' beside this file.',
     '',
     'Files: *',
     `Copyright: ${ownCopyright}`,

@@ -20,7 +20,15 @@ import { Command, CommanderError } from 'commander'
 import { z } from 'zod'
 import { ChangelogError, debianChangelog, debianVersion } from './debian-changelog.ts'
 import { copyrightText, LicenceError } from './licences.ts'
-import { assertCarriable, nodeLicence, NodeRuntimeError } from './node-runtime.ts'
+import {
+  assertNotOlder,
+  assertPackageable,
+  installedRuntime,
+  installRuntime,
+  type NodeRuntime,
+  NodeRuntimeError,
+  readPins,
+} from './node-runtime.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const name = 'keepalived-witness'
@@ -33,22 +41,27 @@ interface Options {
   readonly out: string
   readonly lint: boolean
   readonly quick: boolean
+  readonly acceptOlderNode: boolean
 }
 
-function makePackages({ debianVersion: givenVersion, out, lint, quick }: Options): void {
+function makePackages(options: Options): void {
+  const { debianVersion: givenVersion, out, lint, quick } = options
   run(join(root, 'deploy/package-tools'), [])
+  const architecture = assertPackageable(tell('dpkg-architecture', ['-qDEB_HOST_ARCH']), process.arch)
+  const pins = readPins(root)
+  if (!options.acceptOlderNode) assertNotOlder(architecture, pins)
+  installRuntime(architecture, pins, root)
+  const node = installedRuntime(architecture, pins, root)
   run('npm', ['run', '--silent', 'build'])
-  assertCarriable(process.execPath, process.versions.node)
   const version = givenVersion ?? debianVersion(ownManifest().version)
-  const architecture = tell('dpkg', ['--print-architecture'])
   const atMs = sourceDateMs()
 
   const folder = mkdtempSync(join(tmpdir(), 'package-'))
   try {
     const source = join(folder, `${name}-${version}`)
-    stageContent(join(source, 'root'))
-    stageDocuments(join(source, 'doc'))
-    stageDebian(join(source, 'debian'), { version, atMs })
+    stageContent(join(source, 'root'), node)
+    stageDocuments(join(source, 'doc'), node)
+    stageDebian(join(source, 'debian'), { version, atMs, node })
     run('dpkg-buildpackage', ['--build=binary', '--no-sign', '--no-pre-clean'], {
       cwd: source,
       env: {
@@ -56,6 +69,7 @@ function makePackages({ debianVersion: givenVersion, out, lint, quick }: Options
         SOURCE_DATE_EPOCH: String(atMs / 1000),
         DEB_BUILD_OPTIONS: 'nocheck',
         COMPRESSION: quick ? '-Zgzip -z1' : '',
+        NODE_VERSION: node.version,
       },
     })
     const package_ = join(folder, `${name}_${version}_${architecture}.deb`)
@@ -79,7 +93,9 @@ function makePackages({ debianVersion: givenVersion, out, lint, quick }: Options
       const target = join(out, basename(made))
       cpSync(made, `${target}.new`)
       renameSync(`${target}.new`, target)
-      process.stdout.write(`${target} ${(statSync(target).size / 1024 / 1024).toFixed(1)} MiB\n`)
+      process.stdout.write(
+        `${target} ${(statSync(target).size / 1024 / 1024).toFixed(1)} MiB, with Node.js ${node.version}\n`,
+      )
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -87,14 +103,14 @@ function makePackages({ debianVersion: givenVersion, out, lint, quick }: Options
 }
 
 /** What is installed on the host, each file in its place. debhelper installs units, sysusers.d and tmpfiles.d. */
-function stageContent(content: string): void {
+function stageContent(content: string, node: NodeRuntime): void {
   const put = (mode: number, from: string, to: string): void => {
     const target = join(content, to)
     mkdirSync(dirname(target), { recursive: true })
     cpSync(from, target)
     chmodSync(target, mode)
   }
-  put(0o755, process.execPath, `${lib}/node`)
+  put(0o755, node.program, `${lib}/node`)
   for (const program of programs) {
     putBundle(join(root, `dist/${program}.cjs`), join(content, lib, `${program}.cjs`))
     const starter = join(content, 'usr/bin', program)
@@ -118,16 +134,19 @@ function putBundle(from: string, to: string): void {
   writeFileSync(to, readFileSync(from, 'utf8').replace(/^#!.*/, ''))
 }
 
-function stageDocuments(documents: string): void {
+function stageDocuments(documents: string, node: NodeRuntime): void {
   mkdirSync(documents, { recursive: true })
   cpSync(join(root, 'deploy/examples'), documents, { recursive: true })
   cpSync(join(root, 'docs'), documents, { recursive: true })
   for (const page of ['README.md', 'SECURITY.md'])
     if (existsSync(join(root, page))) cpSync(join(root, page), join(documents, page))
-  writeFileSync(join(documents, 'nodejs-licences.txt'), readFileSync(nodeLicence(process.execPath)))
+  cpSync(node.licence, join(documents, 'nodejs-licences.txt'))
 }
 
-function stageDebian(debian: string, { version, atMs }: { version: string; atMs: number }): void {
+function stageDebian(
+  debian: string,
+  { version, atMs, node }: { version: string; atMs: number; node: NodeRuntime },
+): void {
   cpSync(join(root, 'deploy/debian'), debian, { recursive: true })
   const [, maintainer = ''] = /^Maintainer: (.+)$/m.exec(readFileSync(join(debian, 'control'), 'utf8')) ?? []
   const markdown = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
@@ -139,7 +158,7 @@ function stageDebian(debian: string, { version, atMs }: { version: string; atMs:
   const licence = readFileSync(join(root, 'LICENSE'), 'utf8')
   writeFileSync(
     join(debian, 'copyright'),
-    copyrightText({ licence, modules: join(root, 'node_modules'), names }),
+    copyrightText({ licence, modules: join(root, 'node_modules'), names, nodeVersion: node.version }),
   )
   const pages = readdirSync(manualPages).filter((page) => /\.[158]$/.test(page))
   for (const page of pages) cpSync(join(manualPages, page), join(debian, 'man', page))
@@ -200,12 +219,18 @@ function tell(program: string, args: readonly string[]): string {
 
 const command = new Command('package')
   .description(
-    'Makes the Debian package and the tarball for other distributions, with the runtime that runs this.',
+    'Makes the Debian package and the tarball for other distributions, for the architecture of this machine, with the ' +
+      'Node.js that deploy/runtime/package.json pins.',
   )
   .option('--debian-version <version>', 'a version other than that of package.json, to test upgrades')
   .option('--out <folder>', 'the folder for the packages', join(root, 'dist/packages'))
   .option('--no-lint', 'without lintian')
   .option('--quick', 'compress weakly, for tests: larger files, made faster', false)
+  .option(
+    '--accept-older-node',
+    'for tests: package even if the Node.js pinned for another architecture is newer',
+    false,
+  )
   .allowExcessArguments(false)
   .exitOverride()
 try {

@@ -10,7 +10,7 @@ process.stdout.on('error', () => process.exit(0))
 
 void witnessctl(process.argv.slice(2), {
   env: process.env,
-  version: process.env.KEEPALIVED_WITNESS_VERSION ?? 'from source',
+  version: `${process.env.KEEPALIVED_WITNESS_VERSION ?? 'from source'} (Node.js ${process.versions.node})`,
   terminal: {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

@@ -22,7 +22,10 @@ export async function buildDebPackages(folder: string): Promise<{ present: DebPa
 async function build(folder: string, args: readonly string[]): Promise<DebPackage> {
   await command(
     'npm',
-    ['--prefix', root, 'run', '--silent', 'package', '--', '--quick', '--no-lint', '--out', folder, ...args],
+    [
+      ...['--prefix', root, 'run', '--silent', 'package', '--'],
+      ...['--quick', '--no-lint', '--accept-older-node', '--out', folder, ...args],
+    ],
     { timeoutMs: 5 * 60_000 },
   )
   const name = readdirSync(folder).find((each) => each.endsWith('.deb'))

@@ -9,7 +9,7 @@ export const root = join(import.meta.dirname, '../..')
 export function readSources(): Sources {
   const files = wings.flatMap((wing) =>
     readdirSync(join(root, wing), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.[mc]?[jt]sx?$/.test(name))
+      .filter((name) => /\.[mc]?[jt]sx?$/.test(name) && !name.includes('node_modules/'))
       .map((name) => `${wing}/${name}`),
   )
   return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))

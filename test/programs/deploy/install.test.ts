@@ -31,7 +31,7 @@ describe('install.sh of the tarball', () => {
   const unit = (program: string) =>
     `[Service]\nExecStart=/usr/lib/keepalived-witness/node /usr/lib/keepalived-witness/${program}.cjs\n`
   const content = {
-    'usr/lib/keepalived-witness/node': '#!/bin/sh\necho v20.19.0\n',
+    'usr/lib/keepalived-witness/node': '#!/bin/sh\necho v24.0.0\n',
     'usr/lib/keepalived-witness/witnessd.cjs': '// 1\n',
     'usr/lib/keepalived-witness/used-by-keepalived': '#!/bin/sh\nexit 1\n',
     'usr/bin/witnessd':

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { debianChangelog, debianVersion } from '../../../deploy/package/debian-changelog.ts'
-import { assertCarriable } from '../../../deploy/package/node-runtime.ts'
+import { readPins } from '../../../deploy/package/node-runtime.ts'
 import { skipAloud } from '../../skip-aloud.ts'
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
-import { writeFileSync } from 'node:fs'
 
 describe('debianChangelog', () => {
   const history = {
@@ -48,24 +47,6 @@ describe('debianChangelog', () => {
   })
 })
 
-describe('assertCarriable', () => {
-  const folder = temporaryFolder()
-
-  it('takes the runtime of this machine, and no wrapper and no old one', () => {
-    writeFileSync(folder('node'), '#!/bin/sh\nexec node "$@"\n', { mode: 0o755 })
-    assert.throws(() => assertCarriable(folder('node'), '20.19.0'), /is not an ELF program but a wrapper/)
-    assert.throws(() => assertCarriable(process.execPath, '20.18.3'), /the programs need 20\.19 or newer/)
-  })
-
-  it('takes none that needs libraries which the target may not have', () => {
-    // systemctl needs more libraries than every host has, as the Node.js of a distribution may need its libnode.
-    assert.throws(
-      () => assertCarriable('/usr/bin/systemctl', '22.0.0'),
-      /systemctl needs lib.*official binary/,
-    )
-  })
-})
-
 describe('npm run package', function () {
   this.timeout(600_000)
   const folder = temporaryFolder()
@@ -81,6 +62,7 @@ describe('npm run package', function () {
         'package',
         '--',
         '--quick',
+        '--accept-older-node',
         '--debian-version',
         '0.1.0~test',
         '--out',
@@ -119,10 +101,26 @@ describe('npm run package', function () {
         encoding: 'utf8',
       })
     const { version: own } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    const npmPackage = `node-linux-${process.arch}`
+    const pinned = Object.entries(readPins('.')).find(([name]) => name === npmPackage)?.[1]
+    assert.ok(pinned !== undefined, npmPackage)
+    const node = folder(`${lib}/node`)
+    assert.equal(execFileSync(node, ['--version'], { encoding: 'utf8' }), `v${pinned}\n`)
     for (const program of ['witnessd', 'witness-agent', 'witnessctl'])
-      assert.equal(version(program), `${own}\n`)
-    assert.ok(statSync(folder(`${lib}/node`)).size < statSync(process.execPath).size + 1)
-    const copyright = readFileSync(folder('deb/usr/share/doc/keepalived-witness/copyright'), 'utf8')
-    for (const name of ['express', 'ws', 'zod', 'Node.js']) assert.ok(copyright.includes(name), name)
+      assert.equal(version(program), `${own} (Node.js ${pinned})\n`)
+    const { size: installed } = statSync(`deploy/runtime/node_modules/${npmPackage}/bin/node`)
+    assert.ok(statSync(node).size < installed, 'the runtime is stripped')
+    const description = execFileSync('dpkg-deb', ['--field', folder(`out/${package_}`), 'Description'], {
+      encoding: 'utf8',
+    })
+    assert.ok(description.includes(`Node.js ${pinned}`), description)
+    const documents = folder('deb/usr/share/doc/keepalived-witness')
+    const copyright = readFileSync(`${documents}/copyright`, 'utf8')
+    for (const name of ['express', 'ws', 'zod', `Node.js ${pinned}`])
+      assert.ok(copyright.includes(name), name)
+    assert.ok(
+      readdirSync(documents).some((name) => name.startsWith('nodejs-licences.txt')),
+      'the licence of Node.js',
+    )
   })
 })
