@@ -158,7 +158,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'keepalived-conf',
-        `${messageOf(cause)} (the agent goes on with what it read before)`,
+        `${messageOf(cause)} (the agent continues with the configuration that it read before)`,
       )
       return
     }
@@ -192,7 +192,8 @@ export class Agent {
   /** All or nothing: where the other node does not count every vote in time, this node stays. */
   async #leave(): Promise<LeaveOutcome> {
     const runtime = this.#runtime
-    if (runtime === null) return { kind: 'refused', text: 'the agent has no plan from the witness yet' }
+    if (runtime === null)
+      return { kind: 'refused', text: 'the agent has not received its plan from the witness yet' }
     await Promise.all(runtime.instances.map((instance) => this.#observer.observe(instance)))
     const hindrance = runtime.leaveHindrance()
     if (hindrance !== null) return { kind: 'refused', text: hindrance }
@@ -203,7 +204,7 @@ export class Agent {
     runtime.feedAll({ type: 'stay' })
     return {
       kind: 'failed',
-      text: `the other node did not confirm within ${leavePatienceMs / 1000} s that it has the vote on its disk`,
+      text: `the other node did not confirm within ${leavePatienceMs / 1000} s that the vote is on its disk`,
     }
   }
 
@@ -227,7 +228,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'check-settings',
-        `check.conf in ${this.#config.stateDir} cannot be written: ${messageOf(cause)}: make room, then restart the agent`,
+        `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
     }
   }
@@ -259,7 +260,11 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       onBeat: (beat) => this.#takePeerBeat(beat),
-      onRefused: (reason, text) => problem(`peer-refused-${reason}`, `the peer's listener refused: ${text}`),
+      onRefused: (reason, text) =>
+        problem(
+          `peer-refused-${reason}`,
+          `the listener for the peer refused a connection or a message: ${text}`,
+        ),
     })
     this.#logStart(warnings)
     this.#witnessLink = this.#link({
@@ -284,7 +289,7 @@ export class Agent {
     const { cluster, node, mode } = this.#config
     log.info(
       'start',
-      `${software} for ${node} of ${cluster} (${mode}): ${describeProfiles(this.#profiles.current)}`,
+      `${software} starts for node ${node} of cluster ${cluster} (mode ${mode}): ${describeProfiles(this.#profiles.current)}`,
     )
     for (const warning of warnings)
       this.#tells.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
@@ -294,7 +299,7 @@ export class Agent {
         instance: null,
         event: 'state-lost',
         level: 'warning',
-        text: `the state file was not to be trusted (${found.reason}) and is kept as ${found.keptAs ?? 'it was'}: this node promises nothing new until old promises have ended`,
+        text: `the state file cannot be trusted (${found.reason}) and ${found.keptAs === null ? 'could not be moved aside' : `was moved to ${found.keptAs}`}; this node makes no new promise until its earlier promises have expired`,
       })
   }
 
@@ -316,7 +321,7 @@ export class Agent {
     if (plan.cluster !== this.#config.cluster) {
       this.#tells.problem(
         'foreign-plan',
-        `a plan of cluster "${plan.cluster}" was handed to an agent of "${this.#config.cluster}"`,
+        `the witness sent a plan for cluster "${plan.cluster}", but this agent belongs to cluster "${this.#config.cluster}"; the plan is ignored`,
       )
       return
     }
@@ -325,7 +330,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'plan-refused',
-        `the witness's plan cannot work, the old one stays: ${messageOf(cause)}`,
+        `the plan from the witness is invalid, so the previous one stays in use: ${messageOf(cause)}`,
       )
       return
     }
@@ -333,7 +338,7 @@ export class Agent {
     const peer = plan.nodes.find(({ name }) => name !== this.#config.node) ?? null
     this.#around.log.info(
       'plan',
-      `plan (${from}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
+      `plan (${from === 'witness' ? 'from the witness' : 'from disk'}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
     )
     if (from === 'witness') this.#keepPlan(plan)
     this.#listener?.setPeer(peer)
@@ -433,7 +438,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'certificate-not-renewed',
-        `a new certificate could not be had (${messageOf(cause)}); the present one stays good, and the witness asks again`,
+        `this node could not get a new certificate (${messageOf(cause)}); the current one remains valid, and the witness will ask again`,
       )
     } finally {
       this.#renews = false
@@ -475,7 +480,7 @@ export class Agent {
     } catch (cause) {
       this.#tells.problem(
         'left-vote-file',
-        `the check cannot be told whether the vote on ${instance} was left with the peer: ${messageOf(cause)}`,
+        `the file that tells the check whether the vote on ${instance} was delegated to the peer cannot be written: ${messageOf(cause)}`,
       )
     }
   }
@@ -527,7 +532,7 @@ export class Agent {
     if (!kept)
       this.#tells.problem(
         'marks-not-kept',
-        `the run folder ${this.#config.runDir} cannot be written: after a restart this agent waits for the longest promise before it votes`,
+        `the run folder ${this.#config.runDir} cannot be written; after a restart this agent would have to wait for the longest possible promise before it votes`,
       )
   }
 

@@ -58,7 +58,7 @@ async function run(config: AgentConfig): Promise<void> {
   // Nothing is left with the peer by this: a reboot or an upgrade is no leave (`witness-agent leave` is).
   const stop = (signal: string): void => {
     agent.close()
-    log.info('end', `ended by ${signal}; bar and permit stay as they are`)
+    log.info('end', `the agent ends because of ${signal}; bar and permit stay as they are`)
     log.flush()
     process.exit(0)
   }
@@ -98,14 +98,14 @@ async function addSubcommands(): Promise<void> {
 
 keepCompiledCode()
 const program = new Command('witness-agent')
-  .description('Keeps keepalived on this node from holding a VIP without a lease.')
+  .description('Makes sure that keepalived on this node never keeps a VIP without a lease.')
   .version(version)
   .exitOverride()
   .allowExcessArguments()
-  .option('--config <file>', 'configuration', '/etc/keepalived-witness/agent.yaml')
+  .option('--config <file>', 'configuration of the agent', '/etc/keepalived-witness/agent.yaml')
   .action(async ({ config }: { config: string }, { args: [word] }: Command) => {
     if (word !== undefined)
-      program.error(`error: unknown command '${word}': "witness-agent --help" lists the commands`)
+      program.error(`error: unknown command '${word}'; "witness-agent --help" lists the commands`)
     await run(loadConfig(config, agentConfigSchema))
   })
 

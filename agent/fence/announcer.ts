@@ -59,12 +59,12 @@ export class Announcer {
       else if (isIPv6(address))
         this.#options.problem(
           'no-ndp-program',
-          `neither ndsend nor ndptool is installed: ${address} cannot be announced; set vrrp_garp_master_refresh in keepalived.conf, so that keepalived does it`,
+          `${address} cannot be announced, because neither ndsend nor ndptool is installed; install one of them, or set vrrp_garp_master_refresh in keepalived.conf so that keepalived announces it`,
         )
       else
         this.#options.problem(
           'no-arping',
-          `arping is not installed: ${address} cannot be announced after a split; install iputils-arping`,
+          `${address} cannot be announced after a split brain, because arping is not installed; install iputils-arping`,
         )
     }
   }

@@ -42,7 +42,7 @@ function fifoGaps(path: string, globals: Statement[], fifo: string): Gap[] {
   /* keepalived keeps the first one. */
   const line = all(globals, 'vrrp_notify_fifo')[0]
   if (line === undefined) {
-    const text = `${path}: no vrrp_notify_fifo; add "vrrp_notify_fifo ${fifo}" to global_defs`
+    const text = `${path}: vrrp_notify_fifo is missing; add "vrrp_notify_fifo ${fifo}" to global_defs`
     return [{ ...gap, kind: 'absent', text }]
   }
   if (isPath(line.words[1], fifo)) return []
@@ -78,11 +78,11 @@ function barGaps(root: Statement[], instance: Statement, bar: string): Gap[] {
     if (definition.order > use.order)
       return [{ ...gap, kind: 'wrong', text: definedTooLate(use, definition) }]
     if (weightOf(use, definition, 1) === 0) return []
-    const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority and does not put the instance in FAULT`
+    const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority instead of putting the instance into FAULT`
     return [{ ...gap, kind: 'wrong', text }]
   }
   const defined = definedBefore(definitions, instance)
-  const text = `${at(instance)}: ${name}: no track_file for ${bar}; the agent cannot bar it. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
+  const text = `${at(instance)}: ${name}: there is no track_file for ${bar}, so the agent cannot bar this instance. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
   return [{ ...gap, kind: 'absent', defined, text }]
 }
 
@@ -107,7 +107,7 @@ function checkGaps(root: Statement[], globals: Statement[], instance: Statement)
       script.order > use.order ? [definedTooLate(use, script)] : checkSettings(globals, { name, use, script })
     return texts.map((text) => ({ ...gap, kind: 'wrong', text }))
   }
-  const text = `${at(instance)}: ${name}: no track_script that runs "witness-check ${name}"; nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
+  const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
   return [{ ...gap, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
@@ -136,17 +136,17 @@ function checkSettings(
   if (weightOf(use, script, 0) !== 0)
     warn(
       use,
-      'the check needs weight 0: with any other weight it changes the priority and does not put the instance in FAULT',
+      'the check needs weight 0; with any other weight it changes the priority instead of putting the instance into FAULT',
     )
   for (const keyword of ['interval', 'timeout', 'fall', 'rise']) {
     const line = last(script.block, keyword)
-    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check is made for "${keyword} 1"`)
+    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check needs "${keyword} 1"`)
   }
   const user = last(script.block, 'user') ?? last(globals, 'script_user')
   if (user?.words[1] !== 'root') {
     warn(
       user ?? script,
-      'the check must run as root to read the key of this node: add "user root" to this vrrp_script, or "script_user root" to global_defs',
+      'the check must run as root to read the private key of this node; add "user root" to this vrrp_script, or "script_user root" to global_defs',
     )
   }
   return warnings

@@ -165,10 +165,10 @@ class LineReader {
       top.next++
       this.#place = { file: top.file, line: top.next }
       if (row === '') this.#endDefinition()
-      if (row.includes('\0')) this.#warn('keepalived ignores this line: it contains a NUL byte')
+      if (row.includes('\0')) this.#warn('keepalived ignores this line, because it contains a NUL byte')
       else if (row.length > maxLineLength)
         this.#warn(
-          `this line is too long for keepalived, and not counted: keep it under ${maxLineLength} bytes`,
+          `this line is too long for keepalived and is ignored; keep it under ${maxLineLength} bytes`,
         )
       else {
         const text = this.#withoutComment(row)
@@ -185,7 +185,9 @@ class LineReader {
     const code = looksBlank.exec(text)?.[0].codePointAt(0)
     if (code === undefined) return
     const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
-    this.#warn(`${name} is no blank to keepalived but a part of the word; delete it, or write a plain blank`)
+    this.#warn(
+      `keepalived takes ${name} for a part of the word, not for a blank; delete it or replace it with a plain blank`,
+    )
   }
 
   #closeFile(file: OpenFile): void {
@@ -206,7 +208,7 @@ class LineReader {
       if (stat.size > maxFileBytes) {
         throw new KeepalivedConfError(
           place,
-          `${prefix}larger than ${maxFileBytes} bytes; is it a configuration?`,
+          `${prefix}larger than ${maxFileBytes} bytes; check that it is a configuration file`,
         )
       }
       content = this.#drafts.get(realPath) ?? readFileSync(realPath, 'utf8')
@@ -245,7 +247,7 @@ class LineReader {
   #isReadable(file: string): boolean {
     const stat = statSync(file, { throwIfNoEntry: false })
     if (stat?.isFile() === true && (stat.mode & 0o111) === 0) return true
-    this.#warn(`include: keepalived passes over ${file}: it is not a regular, non-executable file`)
+    this.#warn(`include: keepalived skips ${file}, because it is not a regular file or is executable`)
     return false
   }
 
@@ -302,14 +304,14 @@ class LineReader {
       if (this.#define(line)) return null
       if (/^~(SEQ|LST)/.test(line)) {
         this.#refuse(
-          '~SEQ and ~LST are not understood here; write the repeated lines out (or include a generated file)',
+          'the agent does not understand ~SEQ and ~LST; write out the repeated lines (or include a generated file)',
         )
       }
       const replaced = line.startsWith('~') ? null : this.#substitute(line)
       if (replaced === null) return line
       line = this.#withoutComment(replaced)
     }
-    return this.#refuse('a definition uses itself; write its value out')
+    return this.#refuse('a definition uses itself; write out its value')
   }
 
   #conditional(line: string): string | null {
@@ -342,7 +344,7 @@ class LineReader {
         continue
       }
       if (++count > maxSubstitutions || ++this.#substitutions > maxLines) {
-        this.#refuse('a definition uses itself; write its value out')
+        this.#refuse('a definition uses itself; write out its value')
       }
       const [first = '', ...more] = use.lines
       this.#queue(more)
@@ -358,7 +360,7 @@ class LineReader {
 
   #queue(lines: string[]): void {
     if (this.#pending.length + lines.length > maxLines)
-      this.#refuse('a definition uses itself; write its value out')
+      this.#refuse('a definition uses itself; write out its value')
     for (const line of lines.reverse()) this.#pending.push(line)
   }
 

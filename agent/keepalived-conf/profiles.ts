@@ -57,27 +57,29 @@ export function uniqueInstances(root: Statement[], warnings: string[]): Statemen
   for (const statement of root.filter((candidate) => candidate.words[0] === 'vrrp_instance')) {
     const name = knownWord(statement, 1)
     if (name === undefined || statement.words.length !== 2) {
-      warnings.push(`${at(statement)}: keepalived ignores this vrrp_instance: it needs one name`)
+      warnings.push(
+        `${at(statement)}: keepalived ignores this vrrp_instance, because it needs exactly one name`,
+      )
       continue
     }
     const valid = instanceName.safeParse(name)
     if (!valid.success) {
       throw new KeepalivedConfError(
         statement,
-        `vrrp_instance "${name.slice(0, 80)}": the name is also a file name of the agent: ${valid.error.issues[0]?.message ?? 'invalid'}; rename the instance`,
+        `vrrp_instance "${name.slice(0, 80)}": the agent uses this name as a file name, and it is not valid (${valid.error.issues[0]?.message ?? 'invalid'}); rename the instance`,
       )
     }
     const first = byName.get(name)
     if (first === undefined) byName.set(name, statement)
     else
       warnings.push(
-        `${at(statement)}: keepalived ignores this vrrp_instance: ${name} is already defined at ${at(first)}`,
+        `${at(statement)}: keepalived ignores this vrrp_instance, because ${name} is already defined at ${at(first)}`,
       )
   }
   if (byName.size > maxInstances) {
     throw new KeepalivedConfError(
       { file: root[0]?.file ?? '', line: null },
-      `${byName.size} vrrp_instances; at most ${maxInstances} can be arbitrated on one node`,
+      `there are ${byName.size} vrrp_instances; at most ${maxInstances} per node are supported`,
     )
   }
   return [...byName.values()]
@@ -100,7 +102,7 @@ function vrrpVersion(root: Statement[], warnings: string[]): 2 | 3 {
 function versionOf(line: Statement, warnings: string[]): 2 | 3 | null {
   const version = integer(knownWord(line, 1), { min: 2, max: 3 })
   if (version === 2 || version === 3) return version
-  warnings.push(`${at(line)}: keepalived ignores this ${line.words[0] ?? ''}: it must be 2 or 3`)
+  warnings.push(`${at(line)}: keepalived ignores this ${line.words[0] ?? ''}, because it must be 2 or 3`)
   return null
 }
 
@@ -142,16 +144,17 @@ function vipsOf(instance: Statement, warn: Warn): { vips: string[]; isIpv6: bool
     const address = knownWord(line, 0) ?? ''
     const own = familyOf(address)
     const isMain = kind === 'virtual_ipaddress'
-    if (own === 0) warn(line, `"${address.slice(0, 60)}" is no IP address; keepalived leaves it out`)
+    if (own === 0) warn(line, `"${address.slice(0, 60)}" is not an IP address; keepalived ignores it`)
     else if (isMain && family !== 0 && own !== family)
-      warn(line, `${address} is not IPv${family} as the first VIP is; keepalived leaves it out`)
+      warn(line, `${address} is not IPv${family} like the first VIP; keepalived ignores it`)
     else {
       vips.add(address)
       if (isMain) family = own
     }
   }
   if (family === 0) family = familyOf(last(instance.block, 'unicast_src_ip', 'mcast_src_ip')?.words[1] ?? '')
-  if (vips.size === 0) warn(instance, 'no virtual_ipaddress: without one nothing can show who is MASTER')
+  if (vips.size === 0)
+    warn(instance, 'there is no virtual_ipaddress; without one nothing can show which node is MASTER')
   return { vips: [...vips], isIpv6: family === 6 }
 }
 
@@ -174,7 +177,7 @@ function instanceVersion(
   const own = line === undefined ? null : versionOf(line, warnings)
   if (!isIpv6) return own ?? globalVersion
   if (line !== undefined && own === 2)
-    warnings.push(`${at(line)}: IPv6 needs VRRP version 3; version 2 is not counted`)
+    warnings.push(`${at(line)}: IPv6 needs VRRP version 3; version 2 is ignored`)
   return 3
 }
 
@@ -182,7 +185,7 @@ function priorityOf(instance: Statement, isMaster: boolean, warn: Warn): number 
   const line = last(instance.block, 'priority')
   if (line === undefined) return isMaster ? ownerPriority : defaultPriority
   const priority = integer(knownWord(line, 1), { min: 1, max: 255 })
-  if (priority === null) warn(line, `priority must be 1 to 255; keepalived takes ${defaultPriority}`)
+  if (priority === null) warn(line, `priority must be 1 to 255; keepalived uses ${defaultPriority}`)
   return priority ?? defaultPriority
 }
 
@@ -203,7 +206,10 @@ function virtualRouterIdOf(instance: Statement, warn: Warn): number {
   const line = last(instance.block, 'virtual_router_id')
   const id = line === undefined ? null : integer(knownWord(line, 1), { min: 1, max: 255 })
   if (id === null)
-    warn(line ?? instance, 'no valid virtual_router_id (1 to 255); keepalived does not run this instance')
+    warn(
+      line ?? instance,
+      'there is no valid virtual_router_id (1 to 255); keepalived does not run this instance',
+    )
   return id ?? 0
 }
 
@@ -217,7 +223,7 @@ function interfaceOf(instance: Statement, warn: Warn): string {
       `interface needs a name of at most ${maxInterfaceName} characters; keepalived ignores the line`,
     )
   else if (last(instance.block, 'unicast_src_ip', 'mcast_src_ip') === undefined)
-    warn(instance, 'no interface; keepalived does not run this instance')
+    warn(instance, 'there is no interface; keepalived does not run this instance')
   return ''
 }
 
@@ -228,7 +234,7 @@ function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number 
   const written = knownWord(line, 1) ?? ''
   const ms = /^(\d{1,6}(\.\d*)?|\.\d+)$/.test(written) ? Number(written) * 1000 : 0
   if (ms < 10 || ms > 255_000) {
-    warn(line, 'advert_int must be 0.01 to 255 seconds; keepalived takes 1')
+    warn(line, 'advert_int must be 0.01 to 255 seconds; keepalived uses 1')
     return 1000
   }
   const grainMs = version === 2 ? 1000 : 10
@@ -237,6 +243,6 @@ function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number 
     version === 2 ? 255_000 : 40_950,
   )
   if (Math.abs(rounded - ms) > 0.001)
-    warn(line, `advert_int ${written} is ${rounded / 1000} s in VRRP version ${version}`)
+    warn(line, `advert_int ${written} is rounded to ${rounded / 1000} s in VRRP version ${version}`)
   return rounded
 }

@@ -63,11 +63,11 @@ function block(lines: readonly Line[]): Statement[] {
     if (text === '{') {
       const owner = statements.at(-1)
       if (owner?.block !== null)
-        throw new KeepalivedConfError({ file, line }, 'a "{" that belongs to no keyword; remove it')
+        throw new KeepalivedConfError({ file, line }, 'a "{" does not belong to any keyword; remove it')
       if (open.length >= maxDepth)
         throw new KeepalivedConfError(
           { file, line },
-          'too many blocks inside each other; look for a missing "}"',
+          'the blocks are nested too deeply; look for a missing "}"',
         )
       owner.block = statements = []
       owner.opened = each
@@ -77,7 +77,7 @@ function block(lines: readonly Line[]): Statement[] {
       if (owner === undefined)
         throw new KeepalivedConfError(
           { file, line },
-          'a "}" without its "{"; remove it, or look for a "}" too many above',
+          'a "}" has no matching "{"; remove it, or look for a surplus "}" above',
         )
       owner.closed = each
       statements = open.at(-1)?.block ?? root
@@ -102,7 +102,7 @@ export function knownWord(statement: Statement, index: number): string | undefin
   if (name === undefined) return word
   throw new KeepalivedConfError(
     statement,
-    `${statement.words[0] ?? ''} takes its value from $${name}, which only the running keepalived knows; write the value out`,
+    `${statement.words[0] ?? ''} takes its value from $${name}, which only the running keepalived knows; write out the value`,
   )
 }
 

@@ -46,7 +46,7 @@ export class GatewayPing {
       case 'impossible':
         this.#options.problem(
           'gateway-ping',
-          `the gateway ${this.#options.address} cannot be pinged: ${echo.why}`,
+          `the gateway ${this.#options.address} cannot be pinged from this host: ${echo.why}`,
         )
         this.#become('unknown')
         return

@@ -52,7 +52,7 @@ export async function listAddresses(): Promise<{ addresses: KernelAddress[] } | 
   try {
     return { addresses: parseAddresses(stdout) }
   } catch {
-    return { error: '"ip -j addr" printed what is not its JSON: iproute2 4.18 or newer is needed' }
+    return { error: 'the output of "ip -j addr" is not the expected JSON; iproute2 4.18 or newer is needed' }
   }
 }
 

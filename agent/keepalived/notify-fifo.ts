@@ -168,7 +168,7 @@ function openFifo(path: string): number {
   }
   if (fstatSync(descriptor).isFIFO()) return descriptor
   closeSync(descriptor)
-  throw new NotifyFifoError(`${path} is not a FIFO: remove it and restart keepalived and the agent`)
+  throw new NotifyFifoError(`${path} is not a FIFO; remove it, then restart keepalived and the agent`)
 }
 
 async function makeFifo(path: string): Promise<void> {
@@ -176,6 +176,6 @@ async function makeFifo(path: string): Promise<void> {
   // keepalived may have made it in the meantime.
   if (error !== null && statSync(path, { throwIfNoEntry: false }) === undefined)
     throw new NotifyFifoError(
-      `cannot make the FIFO ${path}: ${error}. Its folder must exist before keepalived starts (tmpfiles.d)`,
+      `cannot create the FIFO ${path}: ${error}. Its folder must exist before keepalived starts (tmpfiles.d)`,
     )
 }

@@ -168,7 +168,7 @@ export class KeepalivedObserver {
     if (watched === undefined) {
       this.#on.problem(
         'unknown-instance',
-        `keepalived tells of vrrp_instance "${instance}", which its configuration file does not have: is keepalived.config in agent.yaml the right file?`,
+        `keepalived reports vrrp_instance "${instance}", which is not in its configuration file; check that keepalived.config in agent.yaml names the right file`,
       )
       return
     }
@@ -201,7 +201,7 @@ export class KeepalivedObserver {
     if (now.state === 'absent' && !now.hasPidFile && this.#writerLives) {
       this.#on.problem(
         'pid-file',
-        `keepalived writes to the FIFO, but its pid file is not there: set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml`,
+        `keepalived writes to the FIFO, but its pid file does not exist; set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml`,
       )
       now = { ...now, state: 'running' }
     }
@@ -249,7 +249,7 @@ export class KeepalivedObserver {
     if ('error' in listed)
       this.#on.problem(
         'address-list',
-        `the kernel's addresses cannot be read, nothing is proved: ${listed.error}`,
+        `the kernel's address list cannot be read, so nothing can be proved: ${listed.error}`,
       )
     for (const { name, force, news } of batch) {
       const watched = this.#watched.get(name)

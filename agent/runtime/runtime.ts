@@ -185,7 +185,8 @@ export class NodeRuntime {
 
   /** Why this node cannot leave now, for the operator; null: it can. All instances leave, or none does. */
   leaveHindrance(): string | null {
-    if (this.#guards.size === 0) return 'keepalived.conf has no vrrp_instance, so there is no vote to leave'
+    if (this.#guards.size === 0)
+      return 'keepalived.conf has no vrrp_instance, so there is no vote to delegate'
     const atMs = this.#options.nowMs()
     for (const [instance, guard] of this.#guards) {
       const hindrance = leaveHindrance(guard, atMs)

@@ -11,7 +11,7 @@ export interface Peer {
 export function refusalOfWitness(identity: Identity | null): string | null {
   return identity?.kind === 'witness'
     ? null
-    : `this is ${nameOf(identity)} and not the witness: wrong address?`
+    : `this is ${nameOf(identity)}, not the witness; check the address`
 }
 
 /** Nobody else: not the witness, no admin, no other node, and not the peer as it was before it was rotated. */
@@ -20,11 +20,11 @@ export function refusalOfPeer(
   identity: Identity | null,
 ): string | null {
   if (identity?.kind !== 'node' || identity.cluster !== cluster || identity.node !== peer.name)
-    return `this is ${nameOf(identity)} and not the peer, ${cluster}/${peer.name}`
+    return `this is ${nameOf(identity)}, not the peer ${cluster}/${peer.name}`
   if (identity.generation >= peer.leastGeneration) return null
-  return `the certificate of ${cluster}/${peer.name} was replaced or revoked (generation ${identity.generation}, at least ${peer.leastGeneration} is needed): enrol that node again`
+  return `the certificate of ${cluster}/${peer.name} was replaced or revoked (generation ${identity.generation}, at least ${peer.leastGeneration} is needed); enrol that node again`
 }
 
 function nameOf(identity: Identity | null): string {
-  return identity === null ? 'nobody that is known here' : describeIdentity(identity)
+  return identity === null ? 'an unknown party' : describeIdentity(identity)
 }

@@ -31,9 +31,10 @@ export function readIssued(
   { status, text }: Pick<WitnessAnswer, 'status' | 'text'>,
   expected: { cluster: string; node: string; key: string; authority: string },
 ): Issued {
-  if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answers HTTP ${status}`)
+  if (status !== 201) throw new IssueError(problemDetail(text) ?? `the witness answered HTTP ${status}`)
   const answer = answerSchema.safeParse(jsonOf(text))
-  if (!answer.success) throw new IssueError('the witness answers what this version does not understand')
+  if (!answer.success)
+    throw new IssueError('the answer of the witness is not understood; install the same version on all hosts')
   const { certificate } = answer.data
   const reason = whyNot(certificate, expected)
   if (reason !== null) throw new IssueError(`the witness sent a certificate that cannot be used: ${reason}`)
@@ -50,7 +51,8 @@ function whyNot(
     if (identity?.kind !== 'node' || identity.cluster !== cluster || identity.node !== node)
       return `it is not for ${cluster}/${node}`
     if (!certificate.checkPrivateKey(createPrivateKey(key))) return 'it is for another key'
-    if (!certificate.verify(new X509Certificate(authority).publicKey)) return 'it is of another authority'
+    if (!certificate.verify(new X509Certificate(authority).publicKey))
+      return 'it is signed by another authority'
     return null
   } catch (cause) {
     return messageOf(cause)

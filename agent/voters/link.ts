@@ -247,7 +247,7 @@ export class VoterLink {
     try {
       message = parseFromVoter(data)
     } catch (cause) {
-      this.#refuse(attempt, connection, `not of the protocol: ${messageOf(cause)}`)
+      this.#refuse(attempt, connection, `the message does not follow the protocol: ${messageOf(cause)}`)
       return
     }
     if (message.type === 'superseded') {
@@ -272,13 +272,17 @@ export class VoterLink {
   /** While this agent stood still another one, of a cloned host perhaps, spoke for its node and is gone again. */
   #beginAnew(attempt: Attempt, connection: DialledConnection): void {
     this.#incarnation = this.#options.newIncarnation()
-    this.#refuse(attempt, connection, 'another agent took the place of this one: it comes as a new start')
+    this.#refuse(
+      attempt,
+      connection,
+      'another agent took the place of this one; this agent connects again as a new instance',
+    )
   }
 
   #takeWelcome(attempt: Attempt, connection: DialledConnection, { voter, plan }: Welcome): void {
     const { url, voter: expected, on, nowMs } = this.#options
     if (voter !== expected) {
-      this.#refuse(attempt, connection, `${url} is "${voter}" and not "${expected}": wrong address`)
+      this.#refuse(attempt, connection, `${url} is "${voter}", not "${expected}"; check the address`)
       return
     }
     const old = this.#session
@@ -291,7 +295,7 @@ export class VoterLink {
     if (old !== null) {
       // What waits on it would arrive when its path is mended, as if it were new.
       old.connection.abort('replaced by a newer connection')
-      on.down('a newer connection takes its place')
+      on.down('a newer connection replaces this one')
     }
     on.up(plan)
   }
@@ -374,6 +378,6 @@ export class VoterLink {
 
   #drop(attempt: Attempt): void {
     this.#attempts.delete(attempt)
-    attempt.dialled.abort('not needed any more')
+    attempt.dialled.abort('no longer needed')
   }
 }

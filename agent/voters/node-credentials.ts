@@ -22,6 +22,6 @@ export function readNodeCredentials({
   if (identity.kind === 'node' && identity.cluster === cluster && identity.node === node) return credentials
   throw new CredentialsError(
     'unusable',
-    `${identityFileIn(stateDir)} is the certificate of ${describeIdentity(identity)}, but agent.yaml says node ${cluster}/${node}: correct cluster and node in agent.yaml, or ${enrol}`,
+    `${identityFileIn(stateDir)} is the certificate of ${describeIdentity(identity)}, but agent.yaml names node ${cluster}/${node}; correct cluster and node in agent.yaml, or ${enrol}`,
   )
 }

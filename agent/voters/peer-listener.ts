@@ -82,7 +82,7 @@ export class PeerListener {
       onRequest: (_request, response) => response.writeHead(404, { connection: 'close' }).end(),
       monotonicMs: options.monotonicMs,
       onRefused: (reason, from) =>
-        options.onRefused(reason, `a connection from ${from} was cut before its hello`),
+        options.onRefused(reason, `a connection from ${from} was closed before its hello`),
     })
   }
 
@@ -94,7 +94,7 @@ export class PeerListener {
       await listen(listener.#server, { host: address, port })
     } catch (cause) {
       throw new PeerListenerError(
-        `cannot listen on ${address}:${port}: ${messageOf(cause)}: change "listen" in agent.yaml`,
+        `cannot listen on ${address}:${port} (${messageOf(cause)}); change "listen" in agent.yaml`,
         { cause },
       )
     }
@@ -147,7 +147,10 @@ export class PeerListener {
       onRefused: (reason, text, from) =>
         this.#options.onRefused(reason, `a connection from ${from} was refused before its hello: ${text}`),
       onOpen: (connection) => {
-        const timer = setTimeout(() => this.#refuse(connection, 'no-hello', 'no hello came'), helloTimeoutMs)
+        const timer = setTimeout(
+          () => this.#refuse(connection, 'no-hello', 'no hello was received'),
+          helloTimeoutMs,
+        )
         said.set(connection.id, timer)
       },
       onMessage: (connection, data) => {
@@ -178,7 +181,7 @@ export class PeerListener {
       case 'tell':
       case 'drilled':
         // For the witness only.
-        return this.#options.onRefused('tell', 'the peer told what only the witness is told')
+        return this.#options.onRefused('tell', 'the peer sent a message that is meant for the witness only')
       default:
         return assertNever(message)
     }
@@ -187,15 +190,19 @@ export class PeerListener {
   #takeHello(connection: AcceptedConnection, hello: Hello): void {
     const { cluster, node } = this.#options
     if (hello.cluster !== cluster)
-      return this.#refuse(connection, 'foreign-cluster', `cluster "${hello.cluster}", this is "${cluster}"`)
-    if (this.#peer === null) return connection.close('no plan names a peer yet')
+      return this.#refuse(
+        connection,
+        'foreign-cluster',
+        `the hello names cluster "${hello.cluster}", but this node belongs to cluster "${cluster}"`,
+      )
+    if (this.#peer === null) return connection.close('this agent does not know its peer yet')
     const refusal = this.#refusalOf(connection.identity)
     if (refusal !== null) return this.#refuse(connection, 'unauthenticated', refusal)
     if (hello.node !== this.#peer.name)
       return this.#refuse(
         connection,
         'impersonation',
-        `a hello as "${hello.node}" with the certificate of "${this.#peer.name}"`,
+        `a hello as "${hello.node}" came with the certificate of "${this.#peer.name}"`,
       )
     const atMs = this.#options.nowMs()
     const incarnation = this.#incarnationOf(connection, hello, atMs)
@@ -214,7 +221,7 @@ export class PeerListener {
     // Until the witness has said who the peer is, the peer may well come too early: it comes again.
     return identity.kind === 'node' && identity.cluster === cluster
       ? null
-      : `this is ${describeIdentity(identity)} and no node of cluster ${cluster}`
+      : `this is ${describeIdentity(identity)}, not a node of cluster ${cluster}`
   }
 
   /** Which start of the peer speaks now; null: this one does not, and was refused. */
@@ -231,12 +238,16 @@ export class PeerListener {
         this.#refuse(
           connection,
           'double',
-          `another agent that calls itself "${hello.node}" is connected and alive: a cloned host?`,
+          `another agent with the name "${hello.node}" is connected and alive; check whether a host was cloned`,
         )
         return null
       case 'past':
         connection.send({ type: 'superseded' })
-        this.#refuse(connection, 'old-incarnation', 'this start of the peer was replaced by a newer one')
+        this.#refuse(
+          connection,
+          'old-incarnation',
+          "this instance of the peer's agent was replaced by a newer one",
+        )
         return null
       default:
         return assertNever(standing)
@@ -256,7 +267,7 @@ export class PeerListener {
     const old = this.#incarnation
     if (old !== null) {
       this.#past = pastWith(this.#past, old.incarnation)
-      old.connection?.close('the peer started anew')
+      old.connection?.close("the peer's agent has restarted")
     }
     const next = { incarnation, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
     this.#incarnation = next
@@ -266,9 +277,12 @@ export class PeerListener {
   #takeBeat(connection: AcceptedConnection, beat: Beat): void {
     const incarnation = this.#incarnation
     if (incarnation?.connection !== connection)
-      return this.#refuse(connection, 'no-hello', 'a beat without a hello that was accepted')
+      return this.#refuse(connection, 'no-hello', 'a heartbeat came without an accepted hello before it')
     if (beat.seq <= incarnation.lastSeq)
-      return this.#options.onRefused('replayed', `beat ${beat.seq} is not newer than ${incarnation.lastSeq}`)
+      return this.#options.onRefused(
+        'replayed',
+        `heartbeat ${beat.seq} is not newer than heartbeat ${incarnation.lastSeq}`,
+      )
     incarnation.lastSeq = beat.seq
     const atMs = this.#options.nowMs()
     incarnation.beatAtMs = atMs

@@ -128,12 +128,12 @@ export function assertTiming(timing: Timing): void {
   if (askedByMs > reserveMs)
     throw new TimingError(
       `timing breaks E5: reserveMs ${reserveMs} must be at least ${askedByMs} ` +
-        `(2 × renewMs ${renewMs} + checkMs ${checkMs} + ${askingMs} for the check to ask): ` +
-        `the promise to a holder whose agent died would end before its check has asked: raise reserveMs or lower renewMs`,
+        `(2 × renewMs ${renewMs} + checkMs ${checkMs} + ${askingMs} for the check to ask); ` +
+        `otherwise the promise to a holder whose agent died would expire before its check has asked; raise reserveMs or lower renewMs`,
     )
   if (claimMs >= renewMs)
     throw new TimingError(
-      `timing: claimMs ${claimMs} must be less than renewMs ${renewMs}: a claim is decided before the next heartbeat`,
+      `timing: claimMs ${claimMs} must be less than renewMs ${renewMs}, because a claim is decided before the next heartbeat`,
     )
 }
 
@@ -156,7 +156,7 @@ export function promotionWarning(
   const earliestMs = masterDownMs(vrrp) - vrrp.advertIntMs
   if (timing.reserveMs < earliestMs) return null
   return (
-    `keepalived may promote ${Math.round(earliestMs)} ms after the holder died, but votes are kept for ${timing.reserveMs} ms: ` +
-    `such a takeover is refused once and pays a second master-down time. Raise advert_int, or lower leaseMs and reserveMs`
+    `keepalived may promote itself ${Math.round(earliestMs)} ms after the holder died, but votes are kept for ${timing.reserveMs} ms, ` +
+    `so such a takeover is refused once and costs a second master-down time. Raise advert_int, or lower leaseMs and reserveMs`
   )
 }

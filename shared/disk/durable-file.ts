@@ -117,7 +117,7 @@ export class DurableFile<T> implements Adapter<T> {
       text = await this.#fileSystem.readFile(this.path, 'utf8')
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return { kind: 'missing' }
-      return this.#torn(`cannot be read: ${errnoOf(error)}`)
+      return this.#torn(`it cannot be read: ${errnoOf(error)}`)
     }
     const opened = this.#unseal(text)
     if (opened.kind === 'torn') return this.#torn(opened.reason)
@@ -125,7 +125,7 @@ export class DurableFile<T> implements Adapter<T> {
       // Its content was synced before it got this name; the name itself may not be.
       await this.#sync(dirname(this.path))
     } catch (error) {
-      return this.#torn(`cannot be made durable: ${errnoOf(error)}`)
+      return this.#torn(`it cannot be synced to disk: ${errnoOf(error)}`)
     }
     return opened
   }
@@ -141,21 +141,22 @@ export class DurableFile<T> implements Adapter<T> {
 
   #unseal(text: string): { kind: 'valid'; data: T } | { kind: 'torn'; reason: string } {
     const torn = (reason: string): { kind: 'torn'; reason: string } => ({ kind: 'torn', reason })
-    if (text.trim() === '') return torn('empty')
+    if (text.trim() === '') return torn('it is empty')
     let value: unknown
     try {
       value = JSON.parse(text)
     } catch {
-      return torn('not JSON: cut off or overwritten')
+      return torn('it is not JSON, so it was cut off or overwritten')
     }
     const envelope = envelopeSchema.safeParse(value)
-    if (!envelope.success) return torn('alien: no format and checksum in it')
+    if (!envelope.success) return torn('it has no format and checksum, so it was written by something else')
     const { format, sha256, data } = envelope.data
     if (format !== this.#options.format)
-      return torn(`alien: its format is "${format.slice(0, 80)}", expected "${this.#options.format}"`)
+      return torn(`its format is "${format.slice(0, 80)}", but "${this.#options.format}" is expected`)
     if (checksum(format, data) !== sha256) return torn('its checksum does not match its content')
     const parsed = this.#options.schema.safeParse(data)
-    if (!parsed.success) return torn(`alien: ${parsed.error.issues[0]?.message ?? 'another shape'}`)
+    if (!parsed.success)
+      return torn(`its content is not as expected: ${parsed.error.issues[0]?.message ?? 'another shape'}`)
     return { kind: 'valid', data: parsed.data }
   }
 
@@ -252,15 +253,15 @@ function remedyOf(errno: string): string {
   switch (errno) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return 'the disk is full: make room'
+      return 'the disk is full; free some space'
     case 'EROFS':
-      return 'the file system is read-only: look for disk errors in the kernel log, then mount it writable'
+      return 'the file system is read-only; look for disk errors in the kernel log, then mount it writable'
     case 'EIO':
-      return 'the disk reports errors: look in the kernel log, replace it'
+      return 'the disk reports errors; read the kernel log and replace the disk'
     case 'EACCES':
     case 'EPERM':
-      return 'this user may not write there: change the owner of the folder'
+      return 'this user may not write there; change the owner of the folder'
     default:
-      return 'look at the disk and the folder'
+      return 'check the disk and the folder'
   }
 }

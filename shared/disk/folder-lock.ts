@@ -56,8 +56,8 @@ export function lockFolder(folder: {
     if (isAlive(owner, bootId)) {
       if (made) remove(own)
       throw new FolderLockError(
-        `${path}: another ${program} works there (pid ${owner.pid}), and two would give one vote twice: ` +
-          `end that one, or give this one a folder of its own with ${option}`,
+        `${path}: another ${program} is using this folder (pid ${owner.pid}), and two of them would give one vote twice; ` +
+          `stop that one, or give this one a folder of its own with ${option}`,
       )
     }
     remove(file)
@@ -93,9 +93,12 @@ function makeLock(folder: string, create: () => void): boolean {
       case 'EDQUOT':
         return false
       case 'EEXIST':
-        throw new FolderLockError(`${folder}: this process (pid ${process.pid}) works there already`, {
-          cause,
-        })
+        throw new FolderLockError(
+          `${folder}: this process (pid ${process.pid}) is already using this folder`,
+          {
+            cause,
+          },
+        )
       default:
         throw unusable(folder, cause)
     }
@@ -104,7 +107,7 @@ function makeLock(folder: string, create: () => void): boolean {
 
 function unusable(folder: string, cause: unknown): FolderLockError {
   return new FolderLockError(
-    `${folder}: cannot be locked: ${String(cause)}: make it a folder that this user may read and write`,
+    `${folder}: cannot be locked (${String(cause)}); make it a folder that this user may read and write`,
     { cause },
   )
 }
@@ -143,7 +146,7 @@ function ownStart(): string {
   const startedTicks = shownPid() === String(process.pid) ? startOf(process.pid) : null
   if (startedTicks !== null) return startedTicks
   throw new FolderLockError(
-    `/proc does not show this process (pid ${process.pid}): mount the /proc of its own namespace`,
+    `/proc does not show this process (pid ${process.pid}); mount the /proc of its own pid namespace`,
   )
 }
 

@@ -84,7 +84,7 @@ export class MarkFile {
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
       throw new MarkFileError(
-        `${this.#path}: can neither be written nor removed (${String(writeError)}; ${String(error)}): ` +
+        `${this.#path}: can neither be written nor removed (${String(writeError)}; ${String(error)}); ` +
           `make its folder writable, on a tmpfs`,
         { cause: writeError },
       )

@@ -17,8 +17,7 @@ export function assertRunFolder(runDir: string): void {
   } catch (cause) {
     throw new RunFolderError(missing(runDir), { cause })
   }
-  if (!isFolder)
-    throw new RunFolderError(`runDir ${runDir} is not a folder: give it another path in agent.yaml`)
+  if (!isFolder) throw new RunFolderError(`runDir ${runDir} is not a folder; set another path in agent.yaml`)
 }
 
 /**
@@ -41,7 +40,7 @@ export function replaceFile(path: string, text: string): void {
 
 function missing(runDir: string): string {
   return (
-    `runDir ${runDir} is missing: make it before keepalived starts ` +
+    `runDir ${runDir} is missing; create it before keepalived starts ` +
     `("systemd-tmpfiles --create", or "mkdir -m 0755 ${runDir}" on a tmpfs), then restart keepalived and the agent`
   )
 }

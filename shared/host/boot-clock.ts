@@ -36,7 +36,9 @@ export function parseUptime(bytes: Uint8Array, length: number): number {
     else if (byte >= zero && byte <= zero + 9) hundredths = hundredths * 10 + byte - zero
     else break
   }
-  throw new Error(`/proc/uptime is no clock: "${Buffer.from(bytes.subarray(0, length)).toString('latin1')}"`)
+  throw new Error(
+    `/proc/uptime cannot be used as a clock, it contains "${Buffer.from(bytes.subarray(0, length)).toString('latin1')}"`,
+  )
 }
 
 /** Identity of this boot of the host (random(4)). */

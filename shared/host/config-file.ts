@@ -77,19 +77,19 @@ function readConfig(path: string): string {
       case 'ENOENT':
         throw new ConfigError(
           [
-            `${path}: no such file: create it (docs/OPERATING.md lists the options), or name another with --config`,
+            `${path}: there is no such file; create it (docs/operating/options.md lists the options), or name another one with --config`,
           ],
           { cause },
         )
       case 'EACCES':
         throw new ConfigError(
-          [`${path}: this user may not read it: change its owner or mode, or run as root`],
+          [`${path}: this user may not read it; change its owner or mode, or run this as root`],
           {
             cause,
           },
         )
       case 'EISDIR':
-        throw new ConfigError([`${path}: a folder: name the file in it with --config`], { cause })
+        throw new ConfigError([`${path}: this is a folder; name the file in it with --config`], { cause })
       default:
         throw new ConfigError([`${path}: cannot be read: ${String(cause)}`], { cause })
     }
@@ -105,7 +105,7 @@ function toPlain(document: Document, path: string): unknown {
   }
   if (isPartOfItself(value))
     throw new ConfigError([
-      `${path}: not YAML: an alias stands in the value that it names: write the value out`,
+      `${path}: not YAML: an alias is used inside the value that it names; write out the value`,
     ])
   return value
 }
@@ -132,10 +132,10 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
     }
     case 'invalid_type':
       if (issue.input === null)
-        return at(`empty: ${article(issue.expected)} is expected: fill it in, or remove it`)
+        return at(`empty, but ${article(issue.expected)} is expected; fill it in, or remove it`)
       return at(
         issue.input === undefined
-          ? `missing: ${article(issue.expected)} is expected: add it`
+          ? `missing, but ${article(issue.expected)} is expected; add it`
           : `${show(issue.input)} is not ${article(issue.expected)}`,
       )
     case 'invalid_value':
@@ -145,13 +145,15 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
         {
           path: issue.path.slice(0, -1),
           key: String(issue.path.at(-1)),
-          text: `not a name that can stand here: ${issue.issues.map((inner) => inner.message).join('; ')}`,
+          text: `this name is not valid here: ${issue.issues.map((inner) => inner.message).join('; ')}`,
         },
       ]
     case 'too_small':
-      return at(`${show(issue.input)} is too small: ${bound(issue.origin, 'at least', issue.minimum)}`)
+      return at(
+        `${show(issue.input)} is too small; it must ${bound(issue.origin, 'at least', issue.minimum)}`,
+      )
     case 'too_big':
-      return at(`${show(issue.input)} is too big: ${bound(issue.origin, 'at most', issue.maximum)}`)
+      return at(`${show(issue.input)} is too big; it must ${bound(issue.origin, 'at most', issue.maximum)}`)
     case 'custom':
       return at(issue.message)
     case 'invalid_format':
@@ -168,13 +170,13 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): Mistake[] {
 function bound(origin: string, words: string, limit: number | bigint): string {
   switch (origin) {
     case 'string':
-      return `${words} ${limit} characters`
+      return `have ${words} ${limit} characters`
     case 'array':
     case 'map':
     case 'object':
-      return `${words} ${limit} entries`
+      return `have ${words} ${limit} entries`
     default:
-      return `${words} ${limit}`
+      return `be ${words} ${limit}`
   }
 }
 

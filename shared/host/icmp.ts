@@ -18,7 +18,8 @@ const running = new Map<string, ChildProcess>()
 
 /** One echo; silence and inability to ask are told apart. Never throws. */
 export async function echo(address: string): Promise<Echo> {
-  if (running.has(address)) return { kind: 'impossible', why: `the last ping of ${address} still hangs` }
+  if (running.has(address))
+    return { kind: 'impossible', why: `the previous ping of ${address} has not ended yet` }
   // The library hands its own environment to the child, and reads only English answers.
   process.env.LC_ALL = 'C'
   const started = startPing(address)
@@ -40,7 +41,7 @@ export async function echo(address: string): Promise<Echo> {
       resolve(result)
     }
     guardParser(child, (error) =>
-      end({ kind: 'impossible', why: `ping's answer makes no sense: ${String(error)}` }),
+      end({ kind: 'impossible', why: `the output of ping cannot be understood: ${String(error)}` }),
     )
     answer.then(
       (response) => end(readAnswer(response, child)),
@@ -56,7 +57,10 @@ function readAnswer(response: Answer, child: ChildProcess): Echo {
     return { kind: 'answered', roundTripMs: response.time }
   // ping(8): 1 is "no answer", 2 is every other trouble. Of these, an unreachable network is what a cut host sees.
   if (child.exitCode === 2 && !/unreachable/i.test(response.output))
-    return { kind: 'impossible', why: response.output.trim().slice(0, 200) || 'ping failed without a word' }
+    return {
+      kind: 'impossible',
+      why: response.output.trim().slice(0, 200) || 'ping failed without a message',
+    }
   return { kind: 'silent' }
 }
 

@@ -93,8 +93,8 @@ class Systemd implements ServiceManager {
         if (cause === null || this.#failed) return
         this.#failed = true
         onProblem(
-          `systemd cannot be told that this program lives (${cause.message.trim()}): it will be restarted each ` +
-            `WatchdogSec; make ${program} run, or set WatchdogSec=0 and Type=exec in a drop-in of the unit`,
+          `this program cannot report to systemd that it is alive (${cause.message.trim()}), so systemd will restart it each ` +
+            `WatchdogSec; make sure that ${program} works, or set WatchdogSec=0 and Type=exec in a drop-in of the unit`,
         )
       },
     )

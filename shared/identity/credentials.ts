@@ -51,21 +51,27 @@ export function readCredentials(
   const { key, certificate } = readKeyAndCertificate(readPrivate(identityFile, remedy))
   const authority = read(authorityFile, remedy)
   if (key === undefined || certificate === undefined)
-    throw new CredentialsError('unusable', `${identityFile}: no key and certificate in it: ${remedy}`)
+    throw new CredentialsError(
+      'unusable',
+      `${identityFile} does not contain a key and a certificate: ${remedy}`,
+    )
   try {
     const leaf = new X509Certificate(certificate)
     if (!leaf.checkPrivateKey(createPrivateKey(key)))
-      throw new CredentialsError('unusable', `${identityFile}: the key is not the certificate's: ${remedy}`)
+      throw new CredentialsError(
+        'unusable',
+        `${identityFile}: the key does not belong to the certificate: ${remedy}`,
+      )
     if (!leaf.verify(new X509Certificate(authority).publicKey))
       throw new CredentialsError(
         'unusable',
-        `${identityFile}: not signed by the authority of ${authorityFile}: ${remedy}`,
+        `${identityFile}: the certificate is not signed by the authority in ${authorityFile}: ${remedy}`,
       )
     const identity = identityOf(leaf)
     if (identity === null)
       throw new CredentialsError(
         'unusable',
-        `${identityFile}: the certificate names nobody that is known here: ${remedy}`,
+        `${identityFile}: the certificate names neither a node, an admin nor the witness: ${remedy}`,
       )
     return { key, certificate, authority, identity }
   } catch (cause) {
@@ -93,10 +99,10 @@ function readPrivate(path: string, remedy: string): string {
     if ((mode & 0o077) !== 0)
       throw new CredentialsError(
         'unusable',
-        `${path}: mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets others read the private key: run "chmod 600 ${path}"; if somebody may have read it: ${remedy}`,
+        `${path}: mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users read the private key; run "chmod 600 ${path}", and if somebody may have read the key: ${remedy}`,
       )
     if (uid !== 0 && uid !== process.getuid?.() && process.getuid?.() !== 0)
-      throw new CredentialsError('unusable', `${path}: owned by user ${uid}: run "chown root ${path}"`)
+      throw new CredentialsError('unusable', `${path} is owned by user ${uid}; run "chown root ${path}"`)
     return text
   } finally {
     closeSync(descriptor)

@@ -57,13 +57,13 @@ export function writeInviteLine({ address, fingerprint, secret, cluster, node }:
 export function parseInviteLine(text: string): Invite {
   const line = text.replace(/\s+/g, '')
   if (line === '')
-    throw new InviteLineError('no invite was given: paste the line that "witnessctl invite" printed')
-  if (line.length > longestLine) throw unreadable('it is far too long')
+    throw new InviteLineError('no invite was given; paste the line that "witnessctl invite" printed')
+  if (line.length > longestLine) throw unreadable('it is too long')
   if (!line.startsWith(mark)) throw unreadable(`an invite begins with "${mark}"`)
   const coded = line.slice(mark.length)
-  if (!/^[A-Za-z0-9_-]+$/.test(coded)) throw unreadable('it has characters that no invite has')
+  if (!/^[A-Za-z0-9_-]+$/.test(coded)) throw unreadable('it contains characters that an invite cannot have')
   const content = contentSchema.safeParse(jsonOf(Buffer.from(coded, 'base64url').toString('utf8')))
-  if (!content.success) throw unreadable('a part of it is missing or changed')
+  if (!content.success) throw unreadable('part of it is missing or changed')
   const { a: address, f: fingerprint, s: secret, c: cluster, n: node } = content.data
   return { address, fingerprint, secret, cluster, node }
 }
@@ -75,7 +75,7 @@ export function fingerprintOf(certificate: X509Certificate): string {
 
 function unreadable(why: string): InviteLineError {
   return new InviteLineError(
-    `this is no invite (${why}): copy the whole line that "witnessctl invite" printed, from "${mark}" to its end`,
+    `this is not an invite (${why}); copy the whole line that "witnessctl invite" printed, from "${mark}" to its end`,
   )
 }
 

@@ -51,7 +51,11 @@ export function acceptAgents(
     if (pathOf(request) !== agentPath) return refuse('unknown-path', '404 Not Found', 'no such path')
     const identity = identityOfPeer(socket)
     if (identity === null)
-      return refuse('unauthenticated', '401 Unauthorized', 'no certificate of this authority was shown')
+      return refuse(
+        'unauthenticated',
+        '401 Unauthorized',
+        'the client showed no certificate of this authority',
+      )
     const refusal = options.refusalOf(identity)
     if (refusal !== null)
       return refuse('unauthenticated', '403 Forbidden', `${describeIdentity(identity)}: ${refusal}`)

@@ -95,7 +95,7 @@ export abstract class Line implements Connection {
     webSocket.on('message', (data: RawData, isBinary: boolean) => {
       if (limited()) return
       if (isBinary) {
-        this.close('binary message: JSON text is expected')
+        this.close('a binary message came, but JSON text is expected')
         return
       }
       hearing.message(textOf(data))
@@ -113,7 +113,7 @@ export abstract class Line implements Connection {
     const webSocket = this.#webSocket
     if (webSocket.readyState !== WebSocket.OPEN || this.#endReason !== null) return
     if (webSocket.bufferedAmount > longestBacklogBytes) {
-      this.fail('reads too slowly')
+      this.fail('the other side reads too slowly')
       return
     }
     // As bytes, head and message of a client's frame leave in one piece. An error of the socket comes as an event too;

@@ -163,7 +163,7 @@ function limitRequests(
     refuse()
     response
       .writeHead(429, { 'Content-Type': 'text/plain', 'Retry-After': '1', Connection: 'close' })
-      .end('too many requests: ask more slowly\n')
+      .end('too many requests; send fewer per second\n')
   }
 }
 

@@ -56,7 +56,7 @@ export async function askWitness(options: WitnessRequest): Promise<WitnessAnswer
       response.on('data', (chunk: Buffer) => {
         length += chunk.length
         chunks.push(chunk)
-        if (length > longestAnswer) outgoing.destroy(new Error('its answer does not end'))
+        if (length > longestAnswer) outgoing.destroy(new Error('its answer is too long'))
       })
       response.on('error', fail)
       response.on('end', () => {
@@ -95,7 +95,7 @@ function requestOptions(
     checkServerIdentity: identityCheck((identity) =>
       identity?.kind === 'witness'
         ? null
-        : `its certificate is ${identity === null ? 'that of nobody who is known here' : `that of ${describeIdentity(identity)}`}, not the witness's`,
+        : `its certificate is that of ${identity === null ? 'an unknown party' : describeIdentity(identity)}, not that of the witness`,
     ),
     ca: authority,
     rejectUnauthorized: true,
@@ -119,7 +119,7 @@ function failureOf(cause: Error): WitnessRequestError {
   if (untrusted.test(code))
     return new WitnessRequestError(
       'not-the-witness',
-      `its certificate is not of the authority that this host trusts (${code})`,
+      `its certificate is not signed by the authority that this host trusts: ${code}`,
       { cause },
     )
   return new WitnessRequestError('unreachable', code === '' ? messageOf(cause) : code, { cause })

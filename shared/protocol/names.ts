@@ -23,7 +23,7 @@ function isNoPropertyOfAll(text: string): boolean {
   return !(text in Object.prototype)
 }
 
-const propertyOfAll = 'a word with a meaning of its own in JavaScript: choose another name'
+const propertyOfAll = 'this word is reserved in JavaScript; choose another name'
 
 export const name = z
   .string()
@@ -32,7 +32,10 @@ export const name = z
 
 export const clusterName = name
 
-export const nodeName = name.refine((text) => text !== witness, `"${witness}" is the witness's own name`)
+export const nodeName = name.refine(
+  (text) => text !== witness,
+  `"${witness}" is reserved for the witness; choose another name`,
+)
 
 /** As in keepalived.conf; it also names files under the run folder. */
 export const instanceName = z

@@ -22,8 +22,8 @@ export async function checkTime(of: {
   } catch (cause) {
     return warn(
       'check-time',
-      `the check cannot be tried: there is no place for its files (${messageOf(cause)})`,
-      'look at TMPDIR, and at the file system it names',
+      `the check cannot be tried, because a temporary folder for it cannot be created (${messageOf(cause)})`,
+      'check TMPDIR and the file system that it names',
     )
   }
   try {
@@ -51,7 +51,7 @@ async function timeIn(
       return fail(
         'check-time',
         `the check cannot be run: ${error}`,
-        'install the package again; the script must be executable, and its path as in keepalived.conf',
+        'install the package again; the script must be executable and at the path that keepalived.conf names',
       )
     tookMs.push(performance.now() - startedAtMs)
   }
@@ -59,8 +59,8 @@ async function timeIn(
   if (worst >= slowMs)
     return warn(
       'check-time',
-      `the check takes up to ${worst} ms with a permit at hand`,
-      'find out what keeps this host busy: keepalived gives it a second',
+      `the check takes up to ${worst} ms although a permit is present`,
+      'find out what keeps this host busy; keepalived ends the check after one second',
     )
-  return ok('check-time', `the check takes ${worst} ms at most (${runs} runs)`)
+  return ok('check-time', `the check takes at most ${worst} ms (${runs} runs)`)
 }

@@ -25,16 +25,16 @@ export async function checkBootClock({ bootMs, uptimeMs, monotonicMs, pauseMs }:
     if (apartMs > 1000)
       return fail(
         'boot-clock',
-        `/proc/uptime and the kernel's uptime are ${Math.round(apartMs)} ms apart: something stands in for /proc/uptime (lxcfs?)`,
-        "run agent and check where /proc is the kernel's own",
+        `/proc/uptime and the kernel's uptime are ${Math.round(apartMs)} ms apart, so something replaces /proc/uptime (perhaps lxcfs)`,
+        "run the agent and the check where /proc is the kernel's own",
       )
     if (Math.abs(driftMs) > toleranceMs)
       return fail(
         'boot-clock',
-        `the boot clock went ${Math.round(driftMs)} ms wrong against the monotonic clock within ${watchMs} ms`,
-        'look at the clock source and the hypervisor: leases are measured with this clock',
+        `the boot clock differed by ${Math.round(driftMs)} ms from the monotonic clock within ${watchMs} ms`,
+        'check the clock source and the hypervisor, because leases are measured with this clock',
       )
-    return ok('boot-clock', 'the time since boot can be read and goes evenly')
+    return ok('boot-clock', 'the time since boot can be read and advances evenly')
   } catch (cause) {
     return fail('boot-clock', `the time since boot cannot be read (${messageOf(cause)})`, 'mount /proc')
   }
@@ -59,19 +59,22 @@ export function checkClockSource(file = clockSourceFile): Finding {
   try {
     source = readFileSync(file, 'utf8').trim()
   } catch {
-    return ok('clock-source', 'the kernel does not say which clock source it uses (a container?)')
+    return ok(
+      'clock-source',
+      'the kernel does not show its clock source (perhaps because this is a container)',
+    )
   }
   if (steady.some((name) => source.startsWith(name)))
     return ok('clock-source', `the clock source is ${source}`)
   if (slow.includes(source))
     return warn(
       'clock-source',
-      `the clock source is ${source}: the kernel has found the processor's own clock unstable`,
-      'look in the kernel log for "clocksource"; a clock that is wrong by more than 1 % endangers leases',
+      `the clock source is ${source}, which means that the kernel found the processor's own clock unstable`,
+      'search the kernel log for "clocksource"; a clock that is wrong by more than 1 % endangers leases',
     )
   return warn(
     'clock-source',
-    `the clock source is ${source}, which is not known here`,
-    'look in the kernel log for "clocksource"',
+    `the clock source is ${source}, which the doctor does not know`,
+    'search the kernel log for "clocksource"',
   )
 }

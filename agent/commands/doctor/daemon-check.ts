@@ -12,12 +12,12 @@ export function checkDaemon(at: { readonly stateDir: string; readonly bootId: st
   readonly pid: number | null
 } {
   const pid = lockOwner(at.stateDir, at.bootId)
-  if (pid !== null) return { finding: ok('agent', `the agent runs (pid ${pid})`), pid }
+  if (pid !== null) return { finding: ok('agent', `the agent is running (pid ${pid})`), pid }
   return {
     finding: fail(
       'agent',
-      `no agent works in ${at.stateDir}: this node is protected by its check alone`,
-      '"systemctl start witness-agent"; "journalctl -u witness-agent" says why it ended',
+      `no agent is running with the state folder ${at.stateDir}, so only the check protects this node`,
+      'run "systemctl start witness-agent"; "journalctl -u witness-agent" shows why it ended',
     ),
     pid: null,
   }
@@ -33,20 +33,20 @@ export async function checkUnit(run = runCommand): Promise<Finding> {
   if (error.endsWith('no such program') || said === '')
     return warn(
       'unit',
-      'there is no witness-agent.service that systemd would start at boot',
-      'see to it that the agent starts at boot, before keepalived',
+      'systemd has no witness-agent.service to start at boot',
+      'make sure that the agent starts at boot, before keepalived',
     )
   return fail(
     'unit',
-    `witness-agent.service is ${said}: after a reboot this node has no agent`,
-    '"systemctl enable witness-agent"',
+    `witness-agent.service is ${said}, so after a reboot this node has no agent`,
+    'run "systemctl enable witness-agent"',
   )
 }
 
 /** capabilities(7): SIGKILL to keepalived, `ip addr del`, gratuitous ARP. */
 const needed = [
   { bit: 5n, name: 'CAP_KILL', without: 'a frozen keepalived cannot be killed' },
-  { bit: 12n, name: 'CAP_NET_ADMIN', without: 'a VIP cannot be taken off' },
+  { bit: 12n, name: 'CAP_NET_ADMIN', without: 'a VIP cannot be removed' },
   { bit: 13n, name: 'CAP_NET_RAW', without: 'the VIP cannot be announced' },
 ] as const
 
@@ -55,18 +55,18 @@ export function checkRights(status: string, whose: string): Finding {
   const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1]
   const effective = /^CapEff:\s+([0-9a-f]+)/m.exec(status)?.[1]
   if (uid === undefined || effective === undefined)
-    return warn('rights', `the kernel does not say which rights ${whose} has`, 'run the doctor as root')
+    return warn('rights', `the rights of ${whose} cannot be read`, 'run the doctor as root')
   const mask = BigInt(`0x${effective}`)
   const missing = needed.filter(({ bit }) => ((mask >> bit) & 1n) === 0n)
   if (missing.length > 0)
     return fail(
       'rights',
       `${whose} lacks ${missing.map(({ name, without }) => `${name} (${without})`).join(', ')}`,
-      'run the agent as root, by the unit of the package',
+      'run the agent as root, with the unit from the package',
     )
   return ok(
     'rights',
-    `${whose} may kill keepalived, take addresses off and announce them${uid === '0' ? '' : ` (user ${uid})`}`,
+    `${whose} may kill keepalived, remove addresses and announce them${uid === '0' ? '' : ` (user ${uid})`}`,
   )
 }
 

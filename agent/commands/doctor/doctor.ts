@@ -124,8 +124,8 @@ async function examineKeepalived(
     script === null
       ? fail(
           'check-time',
-          `no check is in ${path} or at ${usualScript}`,
-          'install the package, then "witness-agent setup --apply"',
+          `the check is neither in ${path} nor at ${usualScript}`,
+          'install the package, then run "witness-agent setup --apply"',
         )
       : await checkTime({ script, bootId: around.bootId, bootMs: around.bootMs() }),
   ]

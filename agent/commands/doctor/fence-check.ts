@@ -47,21 +47,21 @@ async function checkCommand(
     return fail(
       check,
       `${command.join(' ')}: systemd does not answer (${error})`,
-      'set a command that works here in agent.yaml',
+      'set a command that works on this host in agent.yaml',
     )
   const property = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1] ?? ''
   if (property('LoadState') !== 'loaded')
     return fail(
       check,
-      `${command.join(' ')}: systemd knows no unit ${unit} (${property('LoadState')})`,
-      `set keepalived.${check === 'stop-command' ? 'stopCommand' : 'startCommand'} in agent.yaml to what works here`,
+      `${command.join(' ')}: systemd has no unit ${unit} (${property('LoadState')})`,
+      `set keepalived.${check === 'stop-command' ? 'stopCommand' : 'startCommand'} in agent.yaml to a command that works on this host`,
     )
   const mainPid = Number(property('MainPID'))
   if (keepalivedPid !== null && mainPid !== keepalivedPid)
     return fail(
       check,
-      `${command.join(' ')}: the keepalived that runs (pid ${keepalivedPid}) is not that of unit ${unit} (${property('ActiveState')}, pid ${mainPid}): it would not be touched`,
-      `start keepalived by "systemctl start ${unit}", or set the command in agent.yaml to what works here`,
+      `${command.join(' ')}: the running keepalived (pid ${keepalivedPid}) does not belong to unit ${unit} (${property('ActiveState')}, pid ${mainPid}), so the command would not affect it`,
+      `start keepalived with "systemctl start ${unit}", or set the command in agent.yaml to one that works on this host`,
     )
   return ok(check, `${command.join(' ')}: unit ${unit} is ${property('ActiveState')}`)
 }
@@ -86,7 +86,7 @@ function checkProgram(check: string, command: readonly string[]): Finding {
     }
   })
   return found
-    ? ok(check, `${command.join(' ')}: the program is there`)
+    ? ok(check, `${command.join(' ')}: the program exists`)
     : fail(
         check,
         `${command.join(' ')}: there is no program "${program}" that this user may run`,
@@ -112,7 +112,7 @@ export function checkAnnouncement(
   return [
     warn(
       'announce',
-      `${silent.join(', ')} cannot be announced: after a split clients may stay in the dark`,
+      `${silent.join(', ')} cannot be announced, so after a split brain clients may keep sending to the wrong node`,
       `install ${programs.join(' and ')}, or set vrrp_garp_master_refresh in keepalived.conf`,
     ),
   ]

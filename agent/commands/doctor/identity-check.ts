@@ -3,7 +3,7 @@ import { describeIdentity } from '../../../shared/identity/identity.ts'
 import { type Credentials, CredentialsError, readCredentials } from '../../../shared/identity/credentials.ts'
 import { fail, type Finding, ok } from './finding.ts'
 
-const remedy = 'enrol this node: "witnessctl invite" on the witness, then "witness-agent join" here'
+const remedy = 'enrol this node: run "witnessctl invite" on the witness host, then "witness-agent join" here'
 
 export function checkIdentity(of: {
   readonly stateDir: string
@@ -17,14 +17,14 @@ export function checkIdentity(of: {
       return {
         finding: ok(
           'identity',
-          `the certificate is ${node}'s of ${cluster} (generation ${identity.generation})`,
+          `the certificate is for ${node} of ${cluster} (generation ${identity.generation})`,
         ),
         credentials,
       }
     return {
       finding: fail(
         'identity',
-        `the certificate in ${stateDir} is that of ${describeIdentity(identity)}, and agent.yaml says node ${cluster}/${node}`,
+        `the certificate in ${stateDir} is that of ${describeIdentity(identity)}, but agent.yaml names node ${cluster}/${node}`,
         `correct cluster and node in agent.yaml, or ${remedy}`,
       ),
       credentials: null,

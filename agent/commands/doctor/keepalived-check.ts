@@ -8,8 +8,8 @@ import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
 import type { ProcessLook } from '../../keepalived/process.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
-const setup = '"witness-agent setup" shows the lines, "witness-agent setup --apply" adds them'
-const reload = '"systemctl reload keepalived"'
+const setup = '"witness-agent setup" shows missing lines, and "witness-agent setup --apply" adds them'
+const reload = 'run "systemctl reload keepalived"'
 
 /** @returns the instances that the other checks ask about; none where the file cannot be read */
 export function checkConfiguration(of: { readonly path: string; readonly runDir: string }): {
@@ -28,7 +28,7 @@ export function checkConfiguration(of: { readonly path: string; readonly runDir:
     return {
       profiles: [],
       findings: [
-        fail('keepalived.conf', messageOf(cause), 'correct the file; "keepalived -t" says the same'),
+        fail('keepalived.conf', messageOf(cause), 'correct the file; "keepalived -t" shows the same fault'),
       ],
     }
   }
@@ -37,20 +37,20 @@ export function checkConfiguration(of: { readonly path: string; readonly runDir:
 export function checkProcess(look: ProcessLook, pidFile: string): Finding {
   switch (look.state) {
     case 'running':
-      return ok('keepalived', `keepalived runs (VRRP process ${look.vrrpPid ?? 0})`)
+      return ok('keepalived', `keepalived is running (VRRP process ${look.vrrpPid ?? 0})`)
     case 'frozen':
       return fail(
         'keepalived',
-        'keepalived is stopped by SIGSTOP or a debugger',
-        `"kill -CONT ${look.vrrpPid ?? ''}"`,
+        'keepalived is frozen by SIGSTOP or a debugger',
+        `run "kill -CONT ${look.vrrpPid ?? ''}"`,
       )
     case 'absent':
       return fail(
         'keepalived',
         look.hasPidFile
-          ? 'keepalived does not run'
-          : `keepalived does not run, or its pid files are not beside ${pidFile}`,
-        '"systemctl start keepalived"; where it runs, set keepalived.pidFile in agent.yaml',
+          ? 'keepalived is not running'
+          : `keepalived is not running, or its pid files are not in the folder of ${pidFile}`,
+        'run "systemctl start keepalived"; if it is already running, set keepalived.pidFile in agent.yaml',
       )
   }
 }
@@ -59,28 +59,28 @@ export function checkProcess(look: ProcessLook, pidFile: string): Finding {
 export function checkFifo(path: string, pids: readonly number[], proc = '/proc'): Finding {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined)
-    return fail('fifo', `${path} is missing`, 'start the agent, which makes it; then reload keepalived')
+    return fail('fifo', `${path} is missing`, 'start the agent, which creates it; then reload keepalived')
   if (!stat.isFIFO())
-    return fail('fifo', `${path} is no FIFO`, `remove it, restart the agent, then ${reload}`)
+    return fail('fifo', `${path} is not a FIFO`, `remove it, restart the agent, then ${reload}`)
   if (stat.uid !== 0 || (stat.mode & 0o022) !== 0)
     return fail(
       'fifo',
-      `${path} may be written by others than root (owner ${stat.uid}, mode ${(stat.mode & 0o777).toString(8)}): whoever writes there speaks as keepalived`,
-      `"chown root ${path}; chmod 600 ${path}"`,
+      `${path} can be written by users other than root (owner ${stat.uid}, mode ${(stat.mode & 0o777).toString(8)}), and whoever writes there can pose as keepalived`,
+      `run "chown root ${path}; chmod 600 ${path}"`,
     )
   if (pids.length === 0)
     return warn(
       'fifo',
-      `${path} is there; keepalived does not run, so it has nobody to open it`,
+      `${path} exists, but keepalived is not running and so does not have it open`,
       'start keepalived',
     )
   const open = openFiles(pids, proc)
   if (open === null)
-    return warn('fifo', `which files keepalived has open cannot be seen`, 'run the doctor as root')
+    return warn('fifo', `this user cannot see which files keepalived has open`, 'run the doctor as root')
   if (open.includes(realpathSync(path))) return ok('fifo', `keepalived has ${path} open`)
   return fail(
     'fifo',
-    `keepalived does not have ${path} open: the agent learns of a MASTER late`,
+    `keepalived does not have ${path} open, so the agent learns late that keepalived is MASTER`,
     `${setup}; then ${reload} (a FIFO that was replaced after keepalived opened it needs a restart of keepalived)`,
   )
 }
@@ -91,22 +91,23 @@ export function checkBar(runDir: string, pids: readonly number[], proc = '/proc'
   if (stat === undefined)
     return fail(
       'bar',
-      `${runDir} is missing: there is no place for the bar`,
-      '"systemd-tmpfiles --create", then restart keepalived and the agent',
+      `${runDir} is missing, so the bar files cannot be written`,
+      'run "systemd-tmpfiles --create", then restart keepalived and the agent',
     )
   if (pids.length === 0)
     return warn(
       'bar',
-      `${runDir} is there; keepalived does not run, so nobody watches it`,
+      `${runDir} exists, but keepalived is not running and so does not watch it`,
       'start keepalived',
     )
   const inodes = watchedInodes(pids, proc)
-  if (inodes === null) return warn('bar', 'what keepalived watches cannot be seen', 'run the doctor as root')
+  if (inodes === null)
+    return warn('bar', 'this user cannot see which folders keepalived watches', 'run the doctor as root')
   if (inodes.includes(stat.ino)) return ok('bar', `keepalived watches ${runDir}, where the bar files are`)
   return fail(
     'bar',
-    `keepalived does not watch ${runDir}: a bar would not put it into FAULT`,
-    `${setup}; where the lines are there, ${reload} (keepalived drops a track_file whose folder was missing at its start)`,
+    `keepalived does not watch ${runDir}, so a bar would not put it into FAULT`,
+    `${setup}; if the lines are already there, ${reload} (keepalived drops a track_file whose folder was missing when it started)`,
   )
 }
 
@@ -167,15 +168,15 @@ export function checkLoaded(of: {
   const { path, startedAtMs, isInUse, bootMs, nowMs } = of
   const changedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs
   if (startedAtMs === null || changedAtMs === undefined)
-    return ok('loaded', 'keepalived does not run, or has no file to load')
+    return ok('loaded', 'keepalived is not running, or has no file to load')
   const startedWallMs = nowMs - (bootMs - startedAtMs)
   if (changedAtMs <= startedWallMs)
-    return ok('loaded', `keepalived started after ${basename(path)} was changed`)
-  if (isInUse) return ok('loaded', `keepalived uses what ${basename(path)} says of FIFO, bar and check`)
+    return ok('loaded', `keepalived started after the last change of ${basename(path)}`)
+  if (isInUse) return ok('loaded', `keepalived uses the FIFO, the bar and the check of ${basename(path)}`)
   return warn(
     'loaded',
-    `${path} was changed ${Math.round((changedAtMs - startedWallMs) / 1000)} s after keepalived started; whether it was loaded since does not show from outside`,
-    `${reload} if you have not`,
+    `${path} was changed ${Math.round((changedAtMs - startedWallMs) / 1000)} s after keepalived started, and it cannot be seen from outside whether keepalived has been reloaded since`,
+    `${reload} if you have not done so`,
   )
 }
 
@@ -202,7 +203,7 @@ export async function checkStamps(of: {
       ? ok('check-runs', `${instance}: keepalived runs the check`)
       : fail(
           'check-runs',
-          `${instance}: keepalived has not run the check for ${longestMs / 1000} s: if the agent dies, nothing lets the VIP go`,
+          `${instance}: keepalived has not run the check for ${longestMs / 1000} s, so if the agent dies, nothing releases the VIP`,
           `${setup}; then ${reload}`,
         ),
   )
@@ -223,8 +224,8 @@ export function checkPermits(of: {
     } catch (cause) {
       return fail(
         'permit',
-        `${instance}: ${name} cannot be read (${messageOf(cause)}): the check asks the witness each time`,
-        'start the agent; it writes the file when it has heard somebody',
+        `${instance}: ${name} cannot be read (${messageOf(cause)}), so the check asks the witness each time`,
+        'start the agent; it writes the file once it hears the witness or the peer',
       )
     }
     const [word = '', boot, until, ...why] = text.trim().split(' ')
@@ -232,12 +233,12 @@ export function checkPermits(of: {
     if ((word !== 'permit' && word !== 'bar') || !Number.isFinite(leftMs))
       return fail('permit', `${instance}: ${name} is malformed`, 'restart the agent')
     if (boot !== of.bootId)
-      return fail('permit', `${instance}: ${name} is of another boot`, 'start the agent')
+      return fail('permit', `${instance}: ${name} was written before the last reboot`, 'start the agent')
     if (leftMs <= 0)
       return fail(
         'permit',
-        `${instance}: the agent's last word is ${Math.round(-leftMs)} ms too old`,
-        'look whether the agent runs and hears witness or peer; a claim of this very moment looks like this, too',
+        `${instance}: the permit of the agent expired ${Math.round(-leftMs)} ms ago`,
+        'check that the agent is running and hears the witness or the peer; it also looks like this for a moment during a claim',
       )
     const reason = why.join(' ')
     return word === 'permit'
@@ -245,7 +246,7 @@ export function checkPermits(of: {
       : warn(
           'permit',
           `${instance}: barred: ${reason}`,
-          'as it should be in a fault; else "witnessctl status" says why',
+          'this is right during a fault; otherwise "witnessctl status" shows why',
         )
   })
 }

@@ -9,9 +9,9 @@ import { exitCodeOf, renderFindings } from './finding.ts'
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .description('checks everything that would make protection fail, and says what to do; changes nothing')
-    .option('--json', 'for machines', false)
-    .addHelpText('after', '\nExit codes: 0 all is well; 1 warnings; 2 failures.')
+    .description('checks everything that protection depends on and shows what to do; changes nothing')
+    .option('--json', 'print the findings as JSON', false)
+    .addHelpText('after', '\nExit codes: 0 no problems; 1 warnings; 2 failures.')
     .action(async ({ json }: { json: boolean }, command: Command) => {
       const { config } = command.optsWithGlobals<{ config: string }>()
       const findings = await examine(config, {

@@ -50,8 +50,8 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
     return [
       fail(
         'witness',
-        `the witness at ${witness} is not reached (${messageOf(cause)})`,
-        'look whether witnessd runs there, whether a firewall drops its port, and whether "witness" in agent.yaml is right',
+        `cannot reach the witness at ${witness} (${messageOf(cause)})`,
+        'check that witnessd runs there, that no firewall drops its port, and that "witness" in agent.yaml is right',
       ),
     ]
   }
@@ -61,10 +61,10 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
     return [
       fail(
         'witness',
-        `the witness at ${witness} answers HTTP ${status}: ${problemDetail(text) ?? text.slice(0, 200)}`,
+        `the witness at ${witness} answered HTTP ${status}: ${problemDetail(text) ?? text.slice(0, 200)}`,
         status === 403 || status === 401
           ? `enrol this node again: "witnessctl invite --cluster ${cluster} --node ${node}", then "witness-agent join"`
-          : 'look at the log of witnessd',
+          : 'read the log of witnessd',
       ),
     ]
   const view = viewSchema.safeParse(parseJson(text))
@@ -72,21 +72,23 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
     return [
       fail(
         'witness',
-        `${witness} answers what this agent does not understand`,
+        `the answer of ${witness} is not understood by this agent`,
         'install the same version on all hosts',
       ),
     ]
   const own = view.data.nodes.find((each) => each.node === node)
   return [
-    ok('witness', `${witness} answers as the witness after ${Math.round(tookMs)} ms`),
+    ok('witness', `${witness} is the witness and answered in ${Math.round(tookMs)} ms`),
     own?.connected === true
-      ? ok('heartbeat', `the witness hears the agent of ${node}`)
+      ? ok('heartbeat', `the witness receives the heartbeat of ${node}`)
       : fail(
           'heartbeat',
-          `the witness does not hear the agent of ${node}`,
-          'start it ("systemctl start witness-agent") and look at its log',
+          `the witness receives no heartbeat from ${node}`,
+          'start the agent ("systemctl start witness-agent") and read its log',
         ),
-    ...(own?.warnings ?? []).map((text) => warn('agent-warning', text, 'the agent itself warns of this')),
+    ...(own?.warnings ?? []).map((text) =>
+      warn('agent-warning', text, 'the agent reports this warning itself'),
+    ),
     hintOfClock(dateMs === null ? null : nowMs - dateMs),
     lastDrill(own?.lastDrill?.at ?? null, { node, nowMs }),
   ]
@@ -94,17 +96,17 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
 
 function hintOfClock(differenceMs: number | null): Finding {
   if (differenceMs === null || Math.abs(differenceMs) <= clockHintMs)
-    return ok('wall-clock', 'the wall clock is about that of the witness (nothing is decided on it)')
+    return ok('wall-clock', 'the wall clock agrees with that of the witness (no decision depends on it)')
   return warn(
     'wall-clock',
-    `the wall clock is ${Math.round(Math.abs(differenceMs) / 1000)} s ${differenceMs > 0 ? 'ahead of' : 'behind'} the witness's; nothing is decided on it, but logs are hard to compare`,
-    'let NTP set it on both hosts',
+    `the wall clock is ${Math.round(Math.abs(differenceMs) / 1000)} s ${differenceMs > 0 ? 'ahead of' : 'behind'} that of the witness; no decision depends on it, but logs are hard to compare`,
+    'set up NTP on both hosts',
   )
 }
 
 function lastDrill(at: string | null, { node, nowMs }: { node: string; nowMs: number }): Finding {
-  const remedy = `"witnessctl drill --node ${node}" on the witness host`
-  if (at === null) return warn('drill', `the fence of ${node} was never proved end to end`, remedy)
+  const remedy = `run "witnessctl drill --node ${node}" on the witness host`
+  if (at === null) return warn('drill', `the fence of ${node} has never been tested by a drill`, remedy)
   const ageMs = nowMs - Date.parse(at)
   if (ageMs > oldDrillMs)
     return warn('drill', `the last drill of ${node} was ${Math.round(ageMs / 86_400_000)} days ago`, remedy)
@@ -134,8 +136,8 @@ export function checkPeer(of: {
     return Promise.resolve(
       warn(
         'peer',
-        'no plan on disk names a second node: without it the witness alone decides, and its restart costs the VIP',
-        'enrol the other node, and let this agent reach the witness once',
+        'the plan on disk names no second node; without one, only the witness can vote for this node, and its restart costs the VIP',
+        'enrol the other node, and make sure that this agent has been connected to the witness since',
       ),
     )
   const { name, address, port } = peer
@@ -155,8 +157,8 @@ export function checkPeer(of: {
       end(
         fail(
           'peer',
-          `the agent of ${name} at ${address} port ${port} is not reached (${why})`,
-          `look whether it runs there and whether a firewall drops port ${port}: without it the end of the witness is the end of the VIP`,
+          `cannot reach the agent of ${name} at ${address} port ${port} (${why})`,
+          `check that it runs there and that no firewall drops port ${port}; without that link, losing the witness means losing the VIP`,
         ),
       )
     socket.setTimeout(patienceMs, () => unreached(`no answer within ${patienceMs} ms`))
@@ -165,7 +167,7 @@ export function checkPeer(of: {
       end(
         ok(
           'peer',
-          `the agent of ${name} at ${address} port ${port} answers as ${name} after ${Math.round(performance.now() - startedAtMs)} ms`,
+          `the agent of ${name} at ${address} port ${port} is ${name} and answered in ${Math.round(performance.now() - startedAtMs)} ms`,
         ),
       ),
     )

@@ -31,21 +31,21 @@ export function checkStorage(
   } catch (cause) {
     return fail(
       'state-folder',
-      `${stateDir} cannot be written (${messageOf(cause)}): this node votes for no new holder`,
-      'make room, or mount it writable; run the doctor as root',
+      `${stateDir} cannot be written (${messageOf(cause)}), so this node cannot vote for a new holder`,
+      'free some disk space, or mount it writable; run the doctor as root',
     )
   }
   const worst = Math.round(Math.max(...tookMs))
   if (worst > renewMs)
     return fail(
       'state-folder',
-      `a write to ${stateDir} took ${worst} ms (fsync): takeovers would be refused`,
+      `a write to ${stateDir} took ${worst} ms (fsync), so takeovers would be refused`,
       'move stateDir to a faster disk, or find what keeps this one busy',
     )
   if (worst > claimMs)
     return warn(
       'state-folder',
-      `a write to ${stateDir} took ${worst} ms (fsync), longer than claimMs ${claimMs}: a takeover may take two tries`,
+      `a write to ${stateDir} took ${worst} ms (fsync), which is longer than claimMs (${claimMs} ms), so a takeover may need two tries`,
       'move stateDir to a faster disk, or find what keeps this one busy',
     )
   const { bavail, bsize } = statfsSync(stateDir)
@@ -53,7 +53,10 @@ export function checkStorage(
     return warn(
       'state-folder',
       `${stateDir} has only ${Math.round((bavail * bsize) / 1024 / 1024)} MiB left`,
-      'make room: a node whose disk is full votes for no new holder',
+      'free some disk space, because a node whose disk is full cannot vote for a new holder',
     )
-  return ok('state-folder', `a write to ${stateDir} is on disk after ${worst} ms at most (${writes} writes)`)
+  return ok(
+    'state-folder',
+    `a write to ${stateDir} takes at most ${worst} ms to reach the disk (${writes} writes)`,
+  )
 }

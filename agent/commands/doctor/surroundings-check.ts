@@ -11,8 +11,9 @@ export async function checkSelinux(script: string, run = runCommand): Promise<Fi
   if (error !== null || mode === 'Disabled') return ok('selinux', 'SELinux is not in use')
   if (script.startsWith('/usr/libexec/keepalived/'))
     return ok('selinux', `SELinux is ${mode}; the check is where its policy expects it`)
-  const text = `SELinux is ${mode}, and keepalived runs the check from ${script}: the policy allows scripts under /usr/libexec/keepalived`
-  const remedy = 'use /usr/libexec/keepalived/witness-check in keepalived.conf, then "restorecon -v" it'
+  const text = `SELinux is ${mode}, and keepalived runs the check from ${script}, but the policy allows only scripts under /usr/libexec/keepalived`
+  const remedy =
+    'use /usr/libexec/keepalived/witness-check in keepalived.conf, then run "restorecon -v" on it'
   return mode === 'Enforcing' ? fail('selinux', text, remedy) : warn('selinux', text, remedy)
 }
 
@@ -25,6 +26,6 @@ export async function checkCurl(run = runCommand): Promise<Finding> {
   return fail(
     'curl',
     error === null ? `curl ${version} has no HTTPS` : `curl cannot ask the witness (${error})`,
-    'install curl 7.52 or newer, with TLS 1.3: without it the check of a dead agent gets no vote',
+    'install curl 7.52 or newer, with TLS 1.3; without it the check gets no vote from the witness while the agent is dead',
   )
 }

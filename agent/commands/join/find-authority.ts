@@ -25,8 +25,8 @@ export async function findAuthority(options: {
   const authority = (await chainOf(options)).find((one) => fingerprintOf(one) === fingerprint)
   if (authority !== undefined) return authority.toString()
   throw new JoinError(
-    `${host} port ${port} is not the witness that made this invite: wrong address, another witness, or somebody stands between. ` +
-      `The secret was not sent. Make another invite with the right --address at the witness`,
+    `${host} port ${port} is not the witness that created this invite: the address is wrong, it is another witness, or something is intercepting the connection. ` +
+      `The secret was not sent. Create another invite with the right --address on the witness host`,
   )
 }
 
@@ -44,7 +44,7 @@ function chainOf({
     const fail = (cause: Error): void => {
       reject(
         new JoinError(
-          `the witness at ${host} port ${port} cannot be reached (${reasonOf(cause)}): is witnessd running, is the address right, and does a firewall let this host through? Another address is given with "witnessctl invite --address"`,
+          `the witness at ${host} port ${port} cannot be reached (${reasonOf(cause)}); check that witnessd is running, that the address is right, and that no firewall blocks this host. To use another address, create an invite with "witnessctl invite --address"`,
           { cause },
         ),
       )

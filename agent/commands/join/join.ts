@@ -53,17 +53,17 @@ export function addJoinCommand(program: Command): void {
     .description(
       'Enrols this node with the line that "witnessctl invite" printed: key, certificate, agent.yaml, unit.',
     )
-    .argument('[line...]', 'not here: the line is read from the terminal or from a pipe')
-    .option('--state-dir <folder>', "where key and certificate go, instead of agent.yaml's stateDir")
+    .argument('[line...]', 'not accepted: the line is read from the terminal or from a pipe')
+    .option('--state-dir <folder>', 'folder for key and certificate, instead of stateDir in agent.yaml')
     .option(
       '--listen <address:port>',
-      "where the other node's agent connects, instead of agent.yaml's listen",
+      "where the other node's agent connects, instead of listen in agent.yaml",
     )
-    .option('--no-start', 'neither enable nor start the unit')
+    .option('--no-start', 'do not enable or start the unit')
     .option('--config <file>', 'configuration of the agent', defaultConfig)
     .addHelpText(
       'after',
-      '\nExit codes: 0 enrolled; 1 enrolled, but the agent does not run; 2 refused, or a mistake.',
+      '\nExit codes: 0 enrolled; 1 enrolled, but the agent is not running; 2 refused, or a mistake.',
     )
     .action(async (words: readonly string[], _options: unknown, command: Command) => {
       const parsed = command.optsWithGlobals<{
@@ -109,8 +109,8 @@ export async function runJoin(
 }
 
 const onCommandLine =
-  'an invite is not taken from the command line, where every user of this host can read it, and where the shell keeps it. ' +
-  'Make another one at the witness (this one ends by that), run "witness-agent join" alone, and paste the line then'
+  'an invite is not accepted on the command line, where every user of this host can read it and the shell stores it. ' +
+  'Create another one on the witness host (which invalidates this one), run "witness-agent join" without arguments, and paste the line when asked'
 
 async function join(
   options: JoinOptions,
@@ -139,13 +139,13 @@ async function join(
     placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
   } catch (cause) {
     throw new JoinError(
-      `the certificate came, and cannot be kept (${messageOf(cause)}): look at the disk, then join with another invite`,
+      `the certificate was issued but cannot be stored (${messageOf(cause)}); check the disk, then join with another invite`,
       { cause },
     )
   }
   say(`${cluster}/${node} is enrolled at the witness ${address}.`)
   say(
-    `Key and certificate are in ${stateDir}; ${options.config} is ${draft.wasThere ? 'brought up to date' : 'written'}.`,
+    `Key and certificate are in ${stateDir}; ${options.config} was ${draft.wasThere ? 'updated' : 'created'}.`,
   )
   if (options.start && systemctl !== null && !peerConnected && hasVip(draft, glance)) {
     if (!(await isActive(systemctl))) return waitForPeer(cluster, say)
@@ -180,9 +180,9 @@ async function enrol(
 function whyNoAnswer(address: string, { code, message }: WitnessRequestError): string {
   switch (code) {
     case 'not-the-witness':
-      return `${address} shows the right authority and is not the witness (${message}): somebody stands between. The secret was not sent`
+      return `${address} has a certificate from the right authority but is not the witness (${message}); something is intercepting the connection. The secret was not sent`
     case 'unreachable':
-      return `the witness at ${address} did not answer (${message}): try again with the same line; where it is told to be used already, make another`
+      return `the witness at ${address} did not answer (${message}); try again with the same invite; if it is then reported as used, create a new one`
   }
 }
 
@@ -206,7 +206,7 @@ async function isActive(systemctl: readonly string[]): Promise<boolean> {
 /** A first agent has promised nothing that it knows of, and waits; beside a keepalived that is MASTER that is a lost claim. */
 function waitForPeer(cluster: string, say: (line: string) => void): JoinExit {
   say(
-    `The agent is not started: this node has the virtual IP, and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived let go. Join the other node now; after that, here: "systemctl enable --now ${unit}"`,
+    `The agent was not started, because this node has the virtual IP and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived release the virtual IP. Join the other node now; then run "systemctl enable --now ${unit}" here.`,
   )
   return joinExits.notStarted
 }
@@ -218,8 +218,8 @@ async function startUnit(
   if (!start || systemctl === null) {
     say(
       start
-        ? `No systemd runs here: start witness-agent by your own means.`
-        : `Not started: "systemctl enable --now ${unit}" does it.`,
+        ? `systemd is not running on this host; start witness-agent by your own means.`
+        : `The agent was not started; "systemctl enable --now ${unit}" starts it.`,
     )
     return joinExits.ok
   }
@@ -231,11 +231,11 @@ async function startUnit(
     const { error } = await runCommand([...systemctl, ...words], { timeoutMs: unitTimeoutMs })
     if (error === null) continue
     say(
-      `This node is enrolled, but its agent does not run: ${error}. "journalctl -u ${unit}" says why; after that "systemctl enable --now ${unit}"`,
+      `This node is enrolled, but its agent is not running: ${error}. "journalctl -u ${unit}" shows why; when that is solved, run "systemctl enable --now ${unit}".`,
     )
     return joinExits.notStarted
   }
-  say(`The agent runs, and starts with this host: "systemctl status ${unit}".`)
+  say(`The agent is running and starts at boot ("systemctl status ${unit}").`)
   return joinExits.ok
 }
 
@@ -245,7 +245,7 @@ function assertWritable(folder: string, mode: number): void {
     accessSync(folder, constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw new JoinError(
-      `${folder} cannot be written (${messageOf(cause)}): run this as root, and look at the disk. The invite is still good`,
+      `${folder} cannot be written (${messageOf(cause)}); run this as root, and check the disk. The invite is still valid`,
       { cause },
     )
   }

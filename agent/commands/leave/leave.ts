@@ -40,19 +40,21 @@ export function addLeaveCommand(program: Command): void {
   program
     .command('leave')
     .description(
-      'This node goes away for long: leaves its vote with the node that holds, and stops the agent. keepalived must be stopped here.',
+      'Takes this node out of service for a long time: delegates its vote to the node that holds the VIP, and stops the agent. keepalived must be stopped on this node first.',
     )
-    .option('--no-stop', 'leave the agent running, where systemd does not run it: you stop it')
+    .option('--no-stop', 'do not stop the agent, because systemd does not run it; you stop it yourself')
     .addHelpText(
       'after',
-      '\nExit codes: 0 left, and the agent is stopped; 1 not so, and what is left to do is said; 2 a mistake.',
+      '\nExit codes: 0 this node has left and its agent is stopped; 1 it has not, and the output says what to do; 2 a mistake.',
     )
     .action(async ({ stop }: { stop: boolean }, command: Command) => {
       const { config } = command.optsWithGlobals<{ config: string }>()
       const say = (line: string): void => void process.stdout.write(`${line}\n`)
       try {
         if (stop && !existsSync('/run/systemd/system'))
-          throw new ConfigError(['systemd does not run here: use --no-stop, and stop the agent afterwards'])
+          throw new ConfigError([
+            'systemd is not running on this host; use --no-stop, and stop the agent afterwards',
+          ])
         process.exitCode = await runLeave(loadConfig(config, agentConfigSchema), {
           bootId: bootId(),
           nowMs: bootClockMs,
@@ -80,17 +82,19 @@ export async function runLeave(
       say(meaningOf(outcome.votes))
       return stopAgent(around)
     case 'refused':
-      say(`Not left, and nothing was changed: ${outcome.text}.`)
+      say(`This node has not left, and nothing was changed: ${outcome.text}.`)
       return leaveExits.notLeft
     case 'failed':
-      say(`Not left: ${outcome.text}.`)
-      say('The agent goes on here. Any vote that is out comes back as soon as the other node is heard.')
+      say(`This node has not left: ${outcome.text}.`)
+      say(
+        'Its agent keeps running. A vote that was already delegated comes back as soon as the agent hears the other node.',
+      )
       return leaveExits.notLeft
     case undefined:
       say(
         withdrawLeaveRequest(runDir)
-          ? `Not left, and nothing was changed: the agent did not answer within ${answerTimeoutMs / 1000} s. Does it run (systemctl status ${unit})?`
-          : `The agent took the request, but did not answer within ${answerTimeoutMs / 1000} s: see journalctl -u ${unit}. Where a vote was left, it comes back when the agent starts again.`,
+          ? `This node has not left, and nothing was changed: the agent did not answer within ${answerTimeoutMs / 1000} s. Check that it is running (systemctl status ${unit}).`
+          : `The agent took the request, but did not answer within ${answerTimeoutMs / 1000} s; see journalctl -u ${unit}. If a vote was delegated, it comes back when the agent starts again.`,
       )
       return leaveExits.notLeft
   }
@@ -112,7 +116,7 @@ async function askAgent(
 
 async function stopAgent({ say, stopAgent }: LeaveSurroundings): Promise<LeaveExit> {
   if (stopAgent === null) {
-    say('Stop the agent now; until then it says that it goes.')
+    say('Stop the agent now; until then it keeps reporting that this node is leaving.')
     return leaveExits.left
   }
   const { error } = await runCommand(stopAgent, { timeoutMs: unitTimeoutMs })
@@ -121,7 +125,7 @@ async function stopAgent({ say, stopAgent }: LeaveSurroundings): Promise<LeaveEx
     return leaveExits.left
   }
   say(
-    `The vote is left, but the agent could not be stopped (${error}): stop it with "${stopAgent.join(' ')}".`,
+    `The vote is delegated, but the agent could not be stopped (${error}); stop it with "${stopAgent.join(' ')}".`,
   )
   return leaveExits.notLeft
 }
@@ -129,13 +133,13 @@ async function stopAgent({ say, stopAgent }: LeaveSurroundings): Promise<LeaveEx
 function meaningOf(votes: (LeaveOutcome & { kind: 'left' })['votes']): string {
   const left = Object.entries(votes).map(
     ([instance, { to, epoch }]) =>
-      `${instance}: this node's vote is with ${to} (epoch ${epoch}), on its disk, and counts there.`,
+      `${instance}: this node's vote is delegated to ${to} (epoch ${epoch}), which has it on disk and counts it.`,
   )
   const others = [...new Set(Object.values(votes).map(({ to }) => to))].join(', ')
   return [
     ...left,
-    `While this node is away ${others} keeps the VIP also without the witness. While it is alone, nobody takes over if it dies.`,
-    'To come back: systemctl start witness-agent keepalived. This node stays barred until it has heard the other one.',
+    `While this node is away, ${others} keeps the VIP even without the witness. If ${others} dies during that time, no node takes over.`,
+    'To come back: systemctl start witness-agent keepalived. This node stays barred until it hears the other one.',
     `If ${others} is gone for good: power it off, then run "witness-agent take-vote-back" here.`,
   ].join('\n')
 }

@@ -14,7 +14,7 @@ export function addTakeVoteBackCommand(program: Command): void {
   program
     .command('take-vote-back')
     .description(
-      'Takes back the vote that this node left with its peer, which is gone for good. The agent must be stopped.',
+      'Takes back the vote that this node delegated to its peer, when the peer is gone for good. The agent must be stopped.',
     )
     .action(async (_options: unknown, command: Command) => {
       const { config } = command.optsWithGlobals<{ config: string }>()
@@ -44,15 +44,15 @@ export async function takeVoteBack(
   const store = await AgentStore.open({ stateDir, runDir, ...around })
   const stood = Object.entries(await store.takeVotesBack())
   for (const [instance] of stood) writeLeftVote(stateDir, instance, false)
-  if (stood.length === 0) return 'No vote of this node stands with another: nothing was changed.'
+  if (stood.length === 0) return 'This node has not delegated a vote to another node; nothing was changed.'
   const what = stood.map(
     ([instance, { to, epoch }]) =>
-      `The vote on ${instance} (left with ${to}, epoch ${epoch}) is this node's again.`,
+      `The vote on ${instance} (delegated to ${to}, epoch ${epoch}) belongs to this node again.`,
   )
   return (
     `${what.join('\n')}\n` +
-    'The risk is yours: where the other node lives unseen, cut off from here and from the witness, it keeps the VIP\n' +
-    'by that vote, and this node may now take it, too. Power the other node off before you start this agent:\n' +
+    'The risk is yours: if the other node is still running, cut off from this node and from the witness, it keeps the\n' +
+    'VIP because of that vote, and this node may now take the VIP too. Power the other node off before you start this agent:\n' +
     '  systemctl start witness-agent'
   )
 }

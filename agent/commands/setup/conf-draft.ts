@@ -70,7 +70,7 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   const base = readStatements(path, configId, baseDrafts)
   const baseInstances = uniqueInstances(base.root, [])
   if (baseInstances.length === 0)
-    throw new SetupError(`${path}: there is no vrrp_instance in it, so there is no VIP to protect`)
+    throw new SetupError(`${path}: it has no vrrp_instance, so there is no VIP to protect`)
   const insertions = planInsertions(base, { bases: sources.bases, instances: baseInstances, options })
   const after = new Map(
     [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
@@ -127,7 +127,7 @@ function readCandidate(path: string, configId: string, drafts: Drafts): ReadStat
 
 function readDifferently(path: string, cause?: Error): SetupError {
   return new SetupError(
-    `${path}: with the lines added, keepalived would read some of yours differently; nothing was changed. Add them by hand (README.md, "Protect a pair")`,
+    `${path}: with the lines added, keepalived would read some of your lines differently, so nothing was changed. Add the lines by hand (docs/operating/setup.md)`,
     { cause },
   )
 }
@@ -190,6 +190,6 @@ function assertSound(outcome: {
   const missing = gaps.find(({ kind }) => kind === 'absent')
   if (missing !== undefined)
     throw new SetupError(
-      `${missing.text}. Setup cannot add it here; nothing was changed. Add it by hand (README.md, "Protect a pair")`,
+      `${missing.text}. Setup cannot add it here, so nothing was changed. Add it by hand (docs/operating/setup.md)`,
     )
 }

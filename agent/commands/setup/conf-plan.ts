@@ -196,7 +196,7 @@ class Planner {
 
   #unreachable(instance: Statement): SetupError {
     return new SetupError(
-      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes out of a definition or shares its row with something else. Give "vrrp_instance NAME {" and the "}" rows of their own, or add the lines by hand (README.md, "Protect a pair")`,
+      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes from a definition or shares its line with something else. Put "vrrp_instance NAME {" and the "}" on lines of their own, or add the lines by hand (docs/operating/setup.md)`,
     )
   }
 
@@ -228,7 +228,7 @@ class Planner {
     const taken = all(this.#read.root, ...keywords).find(({ words }) => words[1] === name)
     if (taken === undefined) return
     throw new SetupError(
-      `${at(taken)}: ${name} is what setup calls its own lines for ${instance.words[1] ?? ''}, but this one is something else; rename or remove it`,
+      `${at(taken)}: setup uses the name ${name} for its own lines for ${instance.words[1] ?? ''}, but this is something else; rename or remove it`,
     )
   }
 
@@ -343,7 +343,7 @@ function word(path: string): string {
 function assertPlain(path: string | null): void {
   if (path === null || /^[^\s"'\\#!{}$]+$/.test(path)) return
   throw new SetupError(
-    `"${path}" cannot stand in the line that keepalived runs the check by; nothing was changed. Choose a path without blanks, quotes and any of \\ # ! { } $ (stateDir in agent.yaml, or --check-program)`,
+    `"${path}" cannot be used in the line with which keepalived runs the check, so nothing was changed. Choose a path without blanks, quotes and any of \\ # ! { } $ (stateDir in agent.yaml, or --check-program)`,
   )
 }
 

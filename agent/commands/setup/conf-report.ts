@@ -95,7 +95,7 @@ function syncGroupWarnings(root: Statement[]): string[] {
     members.length < 2
       ? []
       : [
-          `${at(statement)}: ${members.join(', ')} are in sync group ${name}: a bar or a failed check of one puts all of them into FAULT, so they move together`,
+          `${at(statement)}: ${members.join(', ')} are in sync group ${name}, so a bar or a failed check of one puts all of them into FAULT, and they move together`,
         ],
   )
 }
@@ -106,16 +106,16 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
   const user = all(globals, 'script_user').at(-1)
   if (user !== undefined && user.words[1] !== 'root')
     advice.push(
-      `${at(user)}: script_user is ${user.words[1] ?? 'empty'}; it stays so for your scripts, and the check alone is given "user root", because it reads what only root may read`,
+      `${at(user)}: script_user is ${user.words[1] ?? 'empty'}; it stays as it is for your scripts, and only the check gets "user root", because it reads files that only root may read`,
     )
   if (runsOwnPrograms(root)) {
     if (user === undefined)
       advice.push(
-        'keepalived runs scripts of yours, as its default user: no script_user is added, and the check alone is given "user root"',
+        'keepalived runs scripts of yours as its default user, so setup adds no script_user, and only the check gets "user root"',
       )
     if (all(globals, 'enable_script_security').length === 0)
       advice.push(
-        `enable_script_security keeps keepalived from running as root what others may write to. It would also disable a script of yours that others may write to: see to their owners and modes, ${user === undefined ? 'name a script_user in global_defs, ' : ''}then run with --advised`,
+        `enable_script_security keeps keepalived from running scripts as root that other users can change. It would also disable a script of yours that other users can change; check the owners and modes of your scripts, ${user === undefined ? 'name a script_user in global_defs, ' : ''}then run setup with --advised`,
       )
   }
   const isRefreshed =
@@ -123,7 +123,7 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
     instances.every((instance) => all(instance.block, 'garp_master_refresh').length > 0)
   if (!isRefreshed)
     advice.push(
-      'vrrp_garp_master_refresh 60: keepalived announces its VIPs again each minute, so that clients find the holder also where the announcement of the agent was lost (--advised adds it)',
+      'vrrp_garp_master_refresh 60 makes keepalived announce its VIPs again each minute, so that clients find the holder even if the announcement of the agent was lost (--advised adds it)',
     )
   return advice
 }
@@ -133,11 +133,11 @@ function instanceAdvice(instance: Statement, profile: Profile): string[] {
   const master = all(instance.block, 'state').find(({ words }) => words[1] === 'MASTER')
   if (master !== undefined)
     return [
-      `${at(master)}: ${name}: "state MASTER" promotes at each start; with "state BACKUP" and "nopreempt" on both nodes the VIP stays where it is. Change it yourself: setup changes no line of yours`,
+      `${at(master)}: ${name}: with "state MASTER" keepalived promotes itself at each start; with "state BACKUP" and "nopreempt" on both nodes the VIP stays where it is. Change it yourself, because setup changes no line of yours`,
     ]
   if (lacksNopreempt(instance))
     return [
-      `${at(instance)}: ${name}: without nopreempt the VIP goes back as soon as the node of the higher priority returns (--advised adds nopreempt; do it on both nodes)`,
+      `${at(instance)}: ${name}: without nopreempt the VIP moves back as soon as the node with the higher priority returns (--advised adds nopreempt; do it on both nodes)`,
     ]
   return []
 }
@@ -145,5 +145,5 @@ function instanceAdvice(instance: Statement, profile: Profile): string[] {
 /** One node cannot see the other's; where they are equal, two nodes that meet go by their addresses. */
 function priorityAdvice(profiles: readonly Profile[]): string {
   const each = profiles.map(({ instance, priority }) => `${instance} ${priority}`).join(', ')
-  return `priorities here: ${each}. The other node's must be different ones, which cannot be seen from here`
+  return `priorities on this node: ${each}. Those of the other node must be different, which cannot be checked from here`
 }

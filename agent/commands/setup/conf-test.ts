@@ -71,7 +71,7 @@ async function candidateComplaints(keepalived: KeepalivedProgram, candidate: Can
   const beside = await testBeside(keepalived, candidate)
   if (beside !== null) return beside
   throw new SetupError(
-    `The new configuration cannot be tested before it is in place, so nothing was changed: it has several files, and they cannot be laid over the real ones here (${overlaid.impossible}). Run setup as root outside of a confined container, or add the lines by hand`,
+    `The new configuration cannot be tested before it is in place, so nothing was changed. It has several files, and this host does not allow them to be mounted over the real ones (${overlaid.impossible}). Run setup as root outside of a confined container, or add the lines by hand (docs/operating/setup.md)`,
   )
 }
 
@@ -137,7 +137,7 @@ function withoutPlace(line: string): string {
 export class KeepalivedMissing extends SetupError {
   constructor(program: string) {
     super(
-      `${program}: no such program, so the new configuration cannot be tested, and nothing was changed. Install keepalived, or name its program in agent.yaml (keepalived.program)`,
+      `${program}: there is no such program, so the new configuration cannot be tested, and nothing was changed. Install keepalived, or name its program in agent.yaml (keepalived.program)`,
     )
   }
 }

@@ -70,7 +70,7 @@ export function separate(file: string, text: string): Separated {
       if (checksum(begin.lines) !== begin.sum) {
         assertWritten(file, begin)
         edited.push(
-          `${file}:${begin.row + 1}: somebody changed the lines between the keepalived-witness comments`,
+          `${file}:${begin.row + 1}: the lines between the keepalived-witness comments were changed after setup wrote them`,
         )
       }
       begin = null
@@ -83,7 +83,7 @@ export function separate(file: string, text: string): Separated {
 
 function unmatched(file: string, row: number): SetupError {
   return new SetupError(
-    `${file}:${row + 1}: a "# keepalived-witness begin" and its "# keepalived-witness end" do not match; nothing was changed. Put the missing comment back, or remove the lines and both comments by hand`,
+    `${file}:${row + 1}: a "# keepalived-witness begin" and its "# keepalived-witness end" do not match, so nothing was changed. Put the missing comment back, or remove the lines and both comments by hand`,
   )
 }
 
@@ -91,7 +91,7 @@ function assertWritten(file: string, { row, lines }: { row: number; lines: reado
   const foreign = lines.findIndex((line) => !written.some((pattern) => pattern.test(bare(line))))
   if (foreign < 0) return
   throw new SetupError(
-    `${file}:${row + foreign + 2}: this line stands between the keepalived-witness comments, but setup did not write it; nothing was changed. Move it out of them, or delete it, and run again`,
+    `${file}:${row + foreign + 2}: this line is between the keepalived-witness comments, but setup did not write it, so nothing was changed. Move it out of them or delete it, and run setup again`,
   )
 }
 

@@ -29,7 +29,7 @@ export function readBytes(realPath: string): string {
 export function replaceText(realPath: string, { from, to }: { from: string; to: string }): void {
   if (readBytes(realPath) !== from)
     throw new SetupError(
-      `${realPath}: somebody changed it while setup worked; nothing of it was changed. Run again`,
+      `${realPath}: the file changed while setup was running, so setup did not replace it. Run setup again`,
     )
   const temporary = hiddenBeside(realPath, 'keepalived-witness-new')
   rmSync(temporary, { force: true })
@@ -75,7 +75,7 @@ function backupPath(realPath: string, { at, includes }: { at: Date; includes: re
     if (!existsSync(path)) return path
   }
   throw new SetupError(
-    `${realPath}: every name for a copy beside it would be part of keepalived's configuration, because of an include of all files; narrow the include to *.conf`,
+    `${realPath}: no backup can be saved beside it, because an include takes every file there into keepalived's configuration; narrow the include to *.conf`,
   )
 }
 

@@ -68,15 +68,16 @@ interface Parsed {
 export function addSetupCommand(program: Command): void {
   program
     .command('setup')
-    .description(
-      'Shows which lines keepalived.conf lacks; adds them with --apply, takes them back with --undo.',
-    )
+    .description('Shows which lines keepalived.conf lacks; adds them with --apply, removes them with --undo.')
     .addOption(new Option('--apply', 'back up, test with keepalived -t, and add the lines').conflicts('undo'))
-    .addOption(new Option('--undo', 'take the lines back'))
-    .option('--advised', 'also what is advisable only: GARP refresh, nopreempt, enable_script_security')
-    .option('--keepalived-config <file>', "keepalived's configuration, instead of agent.yaml's")
-    .option('--config-id <id>', "keepalived's -i, where it is given one")
-    .option('--check-program <file>', 'the check that keepalived shall run', defaultCheckProgram)
+    .addOption(new Option('--undo', 'remove the lines again'))
+    .option('--advised', 'also add what is only advisable: GARP refresh, nopreempt, enable_script_security')
+    .option(
+      '--keepalived-config <file>',
+      "keepalived's configuration, instead of keepalived.config in agent.yaml",
+    )
+    .option('--config-id <id>', "the value of keepalived's -i option, if it is started with one")
+    .option('--check-program <file>', 'the check that keepalived runs', defaultCheckProgram)
     .option('--config <file>', 'configuration of the agent', defaultConfig)
     .addHelpText(
       'after',
@@ -109,7 +110,7 @@ export async function runSetup(options: SetupOptions, surroundings: SetupSurroun
     return await new Setup(options, surroundings).run()
   } catch (cause) {
     if (!isForAdmin(cause)) throw cause
-    surroundings.say(isDenied(cause) ? `${cause.message}; run it as root` : cause.message)
+    surroundings.say(isDenied(cause) ? `${cause.message}; run this as root` : cause.message)
     return setupExits.mistake
   }
 }
@@ -166,7 +167,7 @@ class Setup {
     })
     this.#tell(draft)
     if (draft.changes.length === 0) {
-      this.#say('Nothing to do: every line that setup adds is there.')
+      this.#say('Nothing to do: every line that setup adds is already there.')
       return setupExits.done
     }
     this.#showDiff(draft)
@@ -199,18 +200,18 @@ class Setup {
     await this.#test(draft)
     for (const { realPath } of draft.changes) {
       const copy = backUp(realPath, { at: this.#surroundings.now, includes: draft.includes })
-      this.#say(`Kept as it was: ${copy}`)
+      this.#say(`The previous version was saved as ${copy}`)
     }
     this.#replace(draft.changes)
     this.#say(
-      'Done; keepalived still runs with its old configuration. With the agent running (systemctl status witness-agent), on the standby first and then on the holder: systemctl reload keepalived',
+      'Done. keepalived still runs with its old configuration. Make sure that the agent is running (systemctl status witness-agent), then run "systemctl reload keepalived", first on the standby and then on the holder.',
     )
     return setupExits.done
   }
 
   async #undo(): Promise<SetupExit> {
     const draft = draftUndo({ path: this.#path, configId: this.#configId })
-    for (const line of draft.edited) this.#say(`! ${line}; they go all the same`)
+    for (const line of draft.edited) this.#say(`! ${line}; setup removes them all the same`)
     if (draft.changes.length === 0) {
       this.#say(`Nothing to do: ${this.#path} and what it includes has no line that setup added.`)
       return setupExits.done
@@ -220,12 +221,12 @@ class Setup {
       await this.#test(draft)
     } catch (cause) {
       if (!(cause instanceof KeepalivedMissing)) throw cause
-      this.#say('! keepalived is not installed, so the outcome is not tested')
+      this.#say('! keepalived is not installed, so the result is not tested')
     }
     this.#replace(draft.changes)
     for (const change of draft.changes) this.#say(comparedWithBackups(change))
     this.#say(
-      'Done; keepalived still runs with its old configuration. On the standby first and then on the holder: systemctl reload keepalived; after that the agent is not needed any more: systemctl disable --now witness-agent',
+      'Done. keepalived still runs with its old configuration. Run "systemctl reload keepalived", first on the standby and then on the holder. After that the agent is no longer needed: systemctl disable --now witness-agent',
     )
     return setupExits.done
   }
@@ -237,7 +238,7 @@ class Setup {
     )
     if (complaints.length === 0) return
     throw new SetupError(
-      `keepalived -t finds a fault in the new configuration that it does not find in the present one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
+      `keepalived -t finds a fault in the new configuration that it does not find in the current one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
     )
   }
 
@@ -264,8 +265,8 @@ function comparedWithBackups({ file, realPath, to }: Change): string {
   const copies = readdirSync(folder).filter((name) => isBackupOf(name, realPath))
   const same = copies.find((name) => readBytes(join(folder, name)) === to)
   if (same !== undefined)
-    return `${file}: as it was before, byte for byte (${join(folder, same)} is not needed any more)`
+    return `${file}: as it was before, byte for byte (${join(folder, same)} is no longer needed)`
   return copies.length === 0
-    ? `${file}: our lines are gone; no copy from before is there to compare with`
-    : `${file}: our lines are gone; what you changed since setup added them is kept`
+    ? `${file}: the lines of setup are removed; there is no earlier copy to compare with`
+    : `${file}: the lines of setup are removed; what you have changed since setup added them is kept`
 }

@@ -10,10 +10,11 @@ import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from '
 
 /** Why this node may not claim while its vote stands with the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
-  if (leave !== 'none') return `this node goes on its operator's word, and its vote is left with ${holder}`
+  if (leave !== 'none')
+    return `this node is leaving at its operator's request and has delegated its vote to ${holder}`
   return (
-    `this node left its vote with ${holder} when it went, and ${holder} has not handed it back: it may hold the VIP unseen. ` +
-    `If ${holder} is gone for good, stop this agent and run witness-agent take-vote-back`
+    `this node delegated its vote to ${holder} when it left, and ${holder} has not returned it yet. ${holder} may hold the VIP although this node cannot see it. ` +
+    `If ${holder} is gone for good, power it off, stop this agent and run witness-agent take-vote-back`
   )
 }
 
@@ -28,7 +29,7 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
     if (policy.alone === 'keep') return null
     return {
       kind: 'alone',
-      text: `neither the witness nor ${peer ?? 'the peer'} is heard: no claim could win`,
+      text: `this node hears neither the witness nor ${peer ?? 'the peer'}, so it could not win the lease`,
     }
   }
 
@@ -40,14 +41,14 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
     if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
       return {
         kind: 'holder-elsewhere',
-        text: `${peer ?? ''} is not heard here for ${Math.round(atMs - lastHeardAtMs)} ms, but the witness hears it renew: the link between the nodes is cut and ${peer ?? ''} holds the lease`,
+        text: `this node has not heard ${peer ?? ''} for ${Math.round(atMs - lastHeardAtMs)} ms, but ${peer ?? ''} still renews its lease at the witness, so the link between the nodes is cut and ${peer ?? ''} holds the lease`,
       }
   }
 
   if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
     return {
       kind: 'no-gateway',
-      text: `this node does not reach its gateway, and ${peer ?? 'the peer'}, which holds the lease, does`,
+      text: `this node cannot reach its gateway, but ${peer ?? 'the peer'}, which holds the lease, can`,
     }
   if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
   return null

@@ -29,7 +29,7 @@ export function noteRung(
       turn,
       'drill-proved',
       'info',
-      `Drill: rung "${rung}" proved after ${tookMs} ms: the VIP is absent from the kernel; keepalived is ${seen.process === 'absent' ? 'gone' : seen.keepalived}.`,
+      `Drill: fence step "${rung}" was proved after ${tookMs} ms: the kernel does not have the VIP, and keepalived is ${seen.process === 'absent' ? 'gone' : seen.keepalived}.`,
     )
 }
 
@@ -68,9 +68,9 @@ function describe({ rungs }: Drill, { timing }: Guard, backMs: number | null): s
   const proofs = rungs.map(({ rung, tookMs }) => `"${rung}" proved after ${tookMs} ms`)
   const slow = rungs.some(({ rung, tookMs }) => rung === 'bar' && tookMs > timing.releaseMs / 4)
   const note = slow
-    ? ` (slow: after ${timing.releaseMs / 4} ms a real fence goes on to the stop command; is this host busy?)`
+    ? ` (slow: a real fence runs the stop command after ${timing.releaseMs / 4} ms; check whether this host is busy)`
     : ''
-  return `${proofs.join(', ')}; keepalived takes part again after ${backMs ?? 0} ms${note}`
+  return `${proofs.join(', ')}; keepalived was back in operation after ${backMs ?? 0} ms${note}`
 }
 
 export function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): void {

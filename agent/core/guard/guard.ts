@@ -60,7 +60,7 @@ export function createGuard(options: GuardOptions): Guard {
     ? {
         name: 'fenced',
         sinceMs: atMs,
-        reason: drilling ? 'this agent ended in a drill' : 'fenced before this agent started',
+        reason: drilling ? 'the previous agent ended during a drill' : 'fenced before this agent started',
         holdUntilMs: drilling ? atMs : atMs + holdDownMs(memory.recentAtMs, atMs),
         sawAbsent: false,
         startFailed: false,
@@ -207,9 +207,9 @@ function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed'
   set(turn, { listeningSinceMs: turn.atMs })
   const what =
     jumpedMs > 0
-      ? `The boot clock jumped ${Math.round(jumpedMs)} ms ahead, or this host slept`
+      ? `The boot clock jumped ahead by ${Math.round(jumpedMs)} ms, or this host was suspended`
       : `This agent did not run for ${Math.round(gapMs)} ms`
-  tell(turn, 'paused', 'warning', `${what}; nothing from before counts until it is confirmed.`)
+  tell(turn, 'paused', 'warning', `${what}. Nothing that it knew before counts until it is confirmed.`)
   const { phase } = turn.guard
   if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
   if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)

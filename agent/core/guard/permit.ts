@@ -55,7 +55,7 @@ export function writePermit(turn: Turn): void {
       return line('bar', atMs + standardMs, phase.reason)
     case 'drilling':
       if (phase.returning === null) return line('bar', atMs + standardMs, `a drill: ${phase.reason}`)
-      if (guard.barOn === true) return line('bar', atMs + standardMs, 'after a drill; the bar stays')
+      if (guard.barOn === true) return line('bar', atMs + standardMs, 'after a drill; the bar remains')
       return line('permit', atMs + standardMs, 'after a drill: may become MASTER')
     default:
       return assertNever(phase)

@@ -54,32 +54,32 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
     case 'standby':
       return 'may become MASTER'
     case 'probation':
-      return `waiting for the first advert of ${peer ?? 'the holder'}`
+      return `waiting for the first VRRP advert from ${peer ?? 'the holder'}`
     case 'barred':
       return phase.cause.text
     case 'claiming':
-      return phase.handover ? `takes over from ${peer ?? 'the holder'}` : 'asking for the votes'
+      return phase.handover ? `taking over from ${peer ?? 'the holder'}` : 'asking for the votes'
     case 'gated':
       if (left !== null) return leftText(leave, left.to)
-      return 'gate: strict; waits until nobody holds, then asks for the votes'
+      return 'gate: strict; waiting until no node holds the lease, then asks for the votes'
     case 'applying':
-      return 'gate: strict; asks for the votes before keepalived may become MASTER'
+      return 'gate: strict; asking for the votes before keepalived may become MASTER'
     case 'entitled':
       return 'has the lease; keepalived may become MASTER'
     case 'holding':
       return kept.phase === 'kept'
-        ? `holds the lease; ${kept.ballot.of} left its vote here when it went`
+        ? `holds the lease; ${kept.ballot.of} delegated its vote to this node when it left`
         : 'holds the lease'
     case 'unprotected':
-      return 'keeps the VIP without a lease: neither witness nor peer is heard (alone: keep)'
+      return 'keeps the VIP without a lease, because it hears neither the witness nor its peer (alone: keep)'
     case 'overruled':
-      return `observe mode; would be fenced: ${phase.reason}`
+      return `observe mode; would be fenced because ${phase.reason}`
     case 'fencing':
     case 'fenced':
     case 'rejoining':
       return phase.reason
     case 'drilling':
-      return `${phase.returning === null ? 'a drill' : 'comes back after a drill'}: ${phase.reason}`
+      return `${phase.returning === null ? 'a drill' : 'coming back after a drill'}: ${phase.reason}`
     default:
       return assertNever(phase)
   }
@@ -92,21 +92,23 @@ function warningsOf(guard: Guard, atMs: number): string[] {
   const watchedMs = atMs - listeningSinceMs
   if (seen.process === 'running' && watchedMs > patienceMs) {
     if (checkSeenAtMs === null)
-      warnings.push('keepalived never runs the check: add witness-check as a vrrp_script')
+      warnings.push(
+        'keepalived never runs the check: add witness-check as a vrrp_script ("witness-agent setup" shows the lines)',
+      )
     else if (atMs - checkSeenAtMs > patienceMs)
       warnings.push(`keepalived has not run the check for ${Math.round((atMs - checkSeenAtMs) / 1000)} s`)
   }
-  if (seen.process === 'frozen') warnings.push('keepalived is stopped (SIGSTOP or a debugger)')
+  if (seen.process === 'frozen') warnings.push('keepalived is frozen (by SIGSTOP or a debugger)')
   if (recordTookMs !== null && recordTookMs > timing.claimMs)
     warnings.push(
-      `a promise took ${Math.round(recordTookMs)} ms to reach the disk, longer than claimMs ${timing.claimMs}: takeovers may be refused`,
+      `a vote took ${Math.round(recordTookMs)} ms to reach the disk, which is longer than claimMs (${timing.claimMs} ms), so takeovers may be refused`,
     )
   const promotion = promotionWarning(profile, timing)
   if (promotion !== null) warnings.push(promotion)
   if (policy.mode === 'observe') warnings.push('observe mode: nothing is fenced')
   if (phase.name === 'holding' && needsKept(guard, atMs))
     warnings.push(
-      `the lease rests on the vote that ${peer ?? 'the peer'} left here, as the witness does not renew it: ${peer ?? 'the peer'} stays barred when it comes back until it hears this node`,
+      `the lease depends on the vote that ${peer ?? 'the peer'} delegated to this node, because the witness does not renew it. When ${peer ?? 'the peer'} comes back, it stays barred until it hears this node`,
     )
   return warnings
 }

@@ -102,7 +102,7 @@ export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cau
   // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
   if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
   const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
-  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER here: ${cause.text}.`)
+  tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER on this node: ${cause.text}.`)
 }
 
 /** How soon a claim that may still turn asks again. */
@@ -140,12 +140,12 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
-  const how = grounds === 'adopt' ? 'was MASTER already when this agent looked' : 'became MASTER'
+  const how = grounds === 'adopt' ? 'was already MASTER when this agent first looked' : 'became MASTER'
   tell(
     turn,
     'claiming',
     'info',
-    `keepalived ${how} (${profile.instance}, epoch ${epoch}); asking for the votes.`,
+    `keepalived ${how} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
   )
 }
 
@@ -180,7 +180,7 @@ export function enterUnprotected(turn: Turn): void {
     turn,
     'unprotected',
     'critical',
-    `Neither the witness nor ${peerName(turn.guard)} is heard. "alone: keep" keeps the VIP here as keepalived alone would: a second MASTER is possible.`,
+    `This node hears neither the witness nor ${peerName(turn.guard)}. Because of "alone: keep" it keeps the VIP, as keepalived alone would, so a second MASTER is possible.`,
   )
 }
 
@@ -199,7 +199,7 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
       turn,
       'would-fence',
       'warning',
-      `Observe mode: this node would give the VIP up now: ${reason}.`,
+      `Observe mode: this node would now release the VIP, because ${reason}.`,
     )
   }
   const number = guard.memory.number + 1
@@ -216,7 +216,7 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
   setBar(turn, true)
   if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
   writePermit(turn)
-  tell(turn, 'fencing', 'warning', `This node gives the VIP up: ${reason}.`)
+  tell(turn, 'fencing', 'warning', `This node releases the VIP: ${reason}.`)
   turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
 }
 
@@ -242,7 +242,7 @@ export function enterFenced(
 
 /** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
 export function payLater(turn: Turn): void {
-  enterFenced(turn, 'a stop command of an earlier fence ended keepalived', {
+  enterFenced(turn, 'the stop command of an earlier fence stopped keepalived late', {
     startFailed: false,
     drill: turn.guard.memory.drilling === true,
   })
@@ -253,7 +253,12 @@ export function returnToFenced(turn: Turn, problem: string): void {
   const { memory } = turn.guard
   set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
-  tell(turn, 'rejoin-failed', 'critical', `${problem}. Tried again later; look at keepalived's own log.`)
+  tell(
+    turn,
+    'rejoin-failed',
+    'critical',
+    `${problem}. The agent tries again later; look at the log of keepalived.`,
+  )
   enterFenced(turn, problem, { startFailed: true, drill: memory.drilling === true })
 }
 
@@ -271,7 +276,7 @@ export function enterRejoining(turn: Turn, fenced: { reason: string; sawAbsent: 
   })
   writePermit(turn)
   turn.effects.push({ type: 'start-keepalived' })
-  tell(turn, 'rejoining', 'info', `Starting keepalived again (it was fenced: ${reason}).`)
+  tell(turn, 'rejoining', 'info', `This node starts keepalived again. It had been fenced because: ${reason}.`)
 }
 
 /** A standby begins to prove its fence. */
@@ -291,6 +296,6 @@ export function enterDrilling(turn: Turn, order: Order): void {
   })
   setBar(turn, true)
   writePermit(turn)
-  tell(turn, 'drill', 'info', `A drill begins here: ${order.reason}.`)
+  tell(turn, 'drill', 'info', `A drill of this node begins: ${order.reason}.`)
   turn.effects.push({ type: 'beat' })
 }

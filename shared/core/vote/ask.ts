@@ -27,7 +27,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   if (neededMs > timing.reserveMs)
     return refuse(
       'lease-too-long',
-      `${ask.from} counts a vote for ${ask.leaseMs} ms, which needs a promise of ${neededMs} ms; this voter keeps its own for ${timing.reserveMs} ms: give all hosts the same timing`,
+      `${ask.from} uses a vote for ${ask.leaseMs} ms, which needs a promise of ${neededMs} ms, but this voter keeps its promises for ${timing.reserveMs} ms only; use the same timing on all hosts`,
     )
 
   const { pledge } = voter
@@ -60,7 +60,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
       if (voter.record?.to !== ask.from)
         return refuse(
           'waiting',
-          `${voter.record?.to ?? 'somebody'} may still have this vote from before for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
+          `${voter.record?.to ?? 'another node'} may still be using an earlier promise of this vote for ${Math.round(pledge.untilMs - ask.atMs)} ms`,
         )
       break
 
@@ -77,7 +77,10 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   const lost = voter.lost?.to === ask.from && voter.lost.epoch === ask.epoch
   // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
   if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)
-    return refuse('stale-epoch', `epoch ${ask.epoch} is not new here; the highest known is ${voter.epoch}`)
+    return refuse(
+      'stale-epoch',
+      `epoch ${ask.epoch} has already been used; the highest epoch known here is ${voter.epoch}`,
+    )
   const ballot: Ballot =
     pledge.phase === 'standing'
       ? { to: ask.from, epoch: ask.epoch, standing: true }
@@ -121,8 +124,8 @@ function boundUntil(pledge: Pledge, atMs: number): number {
 /** What an operator reads where a vote was left with `to` and is wanted by somebody else. */
 function standingText({ to, epoch }: { to: NodeName; epoch: Epoch }): string {
   return (
-    `this node left its vote with ${to} (epoch ${epoch}), which may live on by it unseen: ` +
-    `it votes again when ${to} hands it back; if ${to} is gone for good, run witness-agent take-vote-back here`
+    `this node delegated its vote to ${to} (epoch ${epoch}), and ${to} may still be relying on it although we cannot see it. ` +
+    `This node votes again once ${to} returns it. If ${to} is gone for good, run witness-agent take-vote-back on this node`
   )
 }
 

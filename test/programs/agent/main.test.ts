@@ -48,7 +48,7 @@ ${more}`,
     assert.equal(other.status, 2)
     assert.match(
       other.stderr,
-      /identity\.pem is the certificate of node web\/lb02, but agent\.yaml says node web\/lb01/,
+      /identity\.pem is the certificate of node web\/lb02, but agent\.yaml names node web\/lb01/,
     )
     rmSync(folder('state/identity.pem'))
     const none = spawnSync('node', [...command, file], { encoding: 'utf8' })
@@ -89,7 +89,7 @@ ${more}`,
       assert.equal(status, 2, words.join(' '))
       assert.equal(
         stderr,
-        'error: unknown command \'nonsense\': "witness-agent --help" lists the commands\n',
+        'error: unknown command \'nonsense\'; "witness-agent --help" lists the commands\n',
         words.join(' '),
       )
       assert.equal(stdout, '')
@@ -103,7 +103,10 @@ ${more}`,
       await eventually('its FIFO', () => existsSync(folder('run/notify.fifo')), 15_000)
       const { status, stderr } = spawnSync('node', [...command, file], { encoding: 'utf8' })
       assert.equal(status, 2)
-      assert.match(stderr, new RegExp(`state: another witness-agent works there \\(pid ${first.pid}\\)`))
+      assert.match(
+        stderr,
+        new RegExp(`state: another witness-agent is using this folder \\(pid ${first.pid}\\)`),
+      )
       assert.match(stderr, /stateDir/)
       assert.equal(first.exitCode, null)
     } finally {
@@ -121,7 +124,7 @@ ${more}`,
       const leave = ['--import', 'tsx', 'agent/main.ts', '--config', file, 'leave', '--no-stop']
       const { status, stdout } = spawnSync('node', leave, { encoding: 'utf8' })
       assert.equal(status, 1)
-      assert.match(stdout, /nothing was changed: the agent has no plan from the witness yet/)
+      assert.match(stdout, /nothing was changed: the agent has not received its plan from the witness yet/)
     } finally {
       child.kill('SIGKILL')
       await closed

@@ -200,7 +200,10 @@ describe('witnessd', function () {
     const { pid, port } = await first.logged('listening')
     const { code, stdout, stderr } = await run('--config', configFile(usual())).ended()
     assert.equal(code, 1)
-    assert.match(stderr, new RegExp(`^${folder}/data: another witnessd works there \\(pid ${String(pid)}\\)`))
+    assert.match(
+      stderr,
+      new RegExp(`^${folder}/data: another witnessd is using this folder \\(pid ${String(pid)}\\)`),
+    )
     assert.match(stderr, /with dataDir\n$/)
     assert.doesNotMatch(stdout, /listening/)
     assert.equal((await get(port, '/healthz')).status, 200)

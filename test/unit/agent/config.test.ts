@@ -69,7 +69,7 @@ describe('agent.yaml', () => {
         /^agent\.yaml:3:10: witness: https:\/\/HOST:PORT of the witness is expected/,
         url,
       )
-    assert.match(mistakes(least.replace('lb01', 'witness')), /the witness's own name/)
+    assert.match(mistakes(least.replace('lb01', 'witness')), /reserved for the witness/)
     assert.match(
       mistakes(`${least}keepalived:\n  stopCommand: systemctl stop keepalived\n`),
       /^agent\.yaml:5:16: keepalived\.stopCommand:.*list/,

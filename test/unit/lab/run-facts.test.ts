@@ -133,7 +133,7 @@ describe('facts of a lab run', () => {
     const timed = facts({
       changes: [{ node: 'lb01', has: true, atMs: 1000 }],
       agents: {
-        lb01: [line(3000, 'fencing', 'This node gives the VIP up: the witness orders it: lb02 holds.')],
+        lb01: [line(3000, 'fencing', 'This node releases the VIP: the witness orders it: lb02 holds.')],
         lb02: [],
       },
     })

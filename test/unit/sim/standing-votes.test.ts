@@ -183,7 +183,7 @@ describe('a node that leaves its vote with the holder', () => {
     assert.equal(story.phase('lb01'), 'holding')
   })
 
-  it('leaves nothing by a mere shutdown: it takes over from a holder that died meanwhile', () => {
+  it('leaves nothing by a mere shutdown: it taking over from a holder that died meanwhile', () => {
     const story = new Story()
     const host = story.cluster.node('lb02')
     host.terminateKeepalived()

@@ -52,5 +52,5 @@ function bookWitnessWord(turn: Turn, { holder, renewedAtMs }: WitnessWord): void
   const { kept, peer } = turn.guard
   if (kept.phase === 'none' || kept.phase === 'void') return
   if (holder === peer && renewedAtMs > kept.sinceMs)
-    voidKept(turn, `the witness hears ${peerName(turn.guard)} renew its lease`)
+    voidKept(turn, `${peerName(turn.guard)} renews its own lease at the witness`)
 }

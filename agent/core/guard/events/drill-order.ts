@@ -26,34 +26,37 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
 function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, seen, policy, peerReport } = guard
   const peer = peerName(guard)
-  if (policy.mode === 'observe') return 'observe mode: nothing is fenced here, so there is nothing to drill'
-  if (guard.drill !== null) return 'a drill is under way here already'
+  if (policy.mode === 'observe')
+    return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'standby' && phase.name !== 'probation' && phase.name !== 'gated')
-    return `this node is not standing by: ${phase.name}`
+    return `this node is not a standby (its phase is ${phase.name})`
   if (seen.vips === 'held' || seen.process !== 'running')
-    return `keepalived here is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
+    return `keepalived on this node is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
   if (phase.name !== 'gated' && seen.keepalived !== 'BACKUP')
-    return `keepalived here is ${seen.keepalived}, not BACKUP`
+    return `keepalived on this node is ${seen.keepalived}, not BACKUP`
   // What an earlier fence owes must not be forgotten with the drill.
   if (guard.memory.stopped && guard.memory.drilling !== true)
-    return 'the start of keepalived after an earlier fence has not succeeded yet'
+    return 'keepalived has not been started again yet after an earlier fence'
   if (leftWith(guard.voter) !== null)
-    return `this node left its vote with ${peer} and does not have it back yet`
-  if (peerSilent(guard, atMs)) return `${peer} is not heard here: it must hold the VIP meanwhile`
+    return `this node delegated its vote to ${peer} and does not have it back yet`
+  if (peerSilent(guard, atMs))
+    return `this node does not hear ${peer}, which must hold the VIP during the drill`
   if (peerReport?.phase !== 'holding' || peerReport.ask?.epoch !== order.epoch || !peerHolds(guard, atMs))
-    return `${peer} does not hold the lease under epoch ${order.epoch}, as far as this node knows`
+    return `as far as this node knows, ${peer} does not hold the lease under epoch ${order.epoch}`
   return null
 }
 
 function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, candidacy, policy, peerReport } = guard
   const peer = peerName(guard)
-  if (policy.mode === 'observe') return 'observe mode: nothing is fenced here, so there is nothing to drill'
-  if (guard.drill !== null) return 'a drill is under way here already'
+  if (policy.mode === 'observe')
+    return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'holding' || candidacy?.epoch !== order.epoch)
-    return `this node does not hold the lease under epoch ${order.epoch}: ${phase.name}`
+    return `this node does not hold the lease under epoch ${order.epoch} (its phase is ${phase.name})`
   if (peerReport === null || peerSilent(guard, atMs) || !isReadyToTake(peerReport))
-    return `${peer} could not take the VIP at once, as far as this node knows`
+    return `as far as this node knows, ${peer} could not take the VIP at once`
   return null
 }
 
@@ -96,7 +99,7 @@ export function bookDrillRemembered(turn: Turn, error: string | null): void {
   const refusal =
     error === null
       ? refusalOfStandby(turn, waiting)
-      : `what a successor of this agent would owe cannot be written down (${error})`
+      : `this agent could not write to disk that keepalived must be started again after the drill (${error})`
   if (refusal !== null) return refuseWaitingDrill(turn, refusal)
   set(turn, { drill: { ...drill, waiting: null } })
   enterDrilling(turn, waiting)

@@ -43,20 +43,20 @@ export function endDoubtInTime(turn: Turn): void {
 /** Why this node cannot leave its vote with the peer now, for the operator; null: it can. */
 export function leaveHindrance(guard: Guard, atMs: number): string | null {
   const { peer, peerReport, policy, observed, seen, memory, voter } = guard
-  if (peer === null) return 'this node knows of no other node yet'
-  if (policy.mode === 'observe') return 'observe mode: the other node does not live by votes'
+  if (peer === null) return 'this node does not know another node of the cluster yet'
+  if (policy.mode === 'observe') return 'in observe mode the other node does not depend on votes'
   // Before keepalived: a drill and a fence stop it, too, and start it again.
   if (memory.stopped || guard.drill !== null)
-    return 'this agent stopped keepalived itself, after a fence or in a drill, and is about to start it again: wait for that'
+    return 'this agent stopped keepalived itself, in a fence or a drill, and is about to start it again; wait until it runs, then stop it'
   if (!observed || seen.process !== 'absent')
-    return 'keepalived runs here: stop it first (systemctl stop keepalived)'
-  if (seen.vips !== 'gone') return `keepalived is gone, but the VIP is ${seen.vips} here`
+    return 'keepalived is running on this node; stop it first (systemctl stop keepalived)'
+  if (seen.vips !== 'gone') return `keepalived is stopped, but the VIP is still on this node (${seen.vips})`
   // A vote that is left with a holder that has just died would be missed when this node is back.
-  if (peerSilent(guard, atMs)) return `${peer} is not heard here`
+  if (peerSilent(guard, atMs)) return `this node does not hear ${peer}`
   if (peerReport?.phase !== 'holding')
-    return `${peer} does not hold: ${peerReport?.why ?? 'it has said nothing yet'}`
+    return `${peer} does not hold the lease (${peerReport?.why ?? 'it has not reported yet'})`
   if (leftWith(voter) === null && leaveVote(voter, { to: peer, atMs }) === null)
-    return `this node's vote is not promised to ${peer} at this moment: try again in some seconds`
+    return `this node's vote is not promised to ${peer} at this moment; try again in a few seconds`
   return null
 }
 
@@ -120,7 +120,7 @@ export function bookPeersVotes(turn: Turn, report: Report): void {
   const { node } = turn.guard
   const { left } = report
   if (left?.kind === 'unknown') return
-  if (left?.to !== node) return voidKept(turn, `${peerName(turn.guard)} has its vote itself`)
+  if (left?.to !== node) return voidKept(turn, `${peerName(turn.guard)} has its own vote`)
   if (left.kind === 'leaving') return keep(turn, { of: peerName(turn.guard), epoch: left.epoch })
   handBack(turn)
 }
@@ -137,7 +137,7 @@ function endDoubt(turn: Turn, keptByPeer: number | undefined): void {
 /** The peer's agent lives and knows no such instance. */
 export function bookPeerWithout(turn: Turn): void {
   if (turn.guard.inDoubt) endDoubt(turn, undefined)
-  voidKept(turn, `${peerName(turn.guard)} has no such instance any more`)
+  voidKept(turn, `${peerName(turn.guard)} no longer has this instance`)
 }
 
 function keep(turn: Turn, ballot: KeptBallot): void {
@@ -180,7 +180,7 @@ export function voidKept(turn: Turn, why: string): void {
       turn,
       'kept-vote-void',
       'warning',
-      `The vote that ${kept.ballot.of} left here counts no more: ${why}.`,
+      `The vote that ${kept.ballot.of} delegated to this node no longer counts: ${why}.`,
     )
   forget(turn, { ballot: kept.ballot, sinceMs: turn.atMs, counts: false })
 }
@@ -206,7 +206,7 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
         turn,
         'vote-not-kept',
         'warning',
-        `${kept.ballot.of} leaves its vote here, but that cannot be written: ${error}.`,
+        `${kept.ballot.of} delegated its vote to this node, but that cannot be written to disk: ${error}.`,
       )
     }
     set(turn, { kept: { ...kept, phase: 'kept' } })
@@ -215,7 +215,7 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
       turn,
       'vote-kept',
       'info',
-      `${kept.ballot.of} went and left its vote here (epoch ${kept.ballot.epoch}): this node keeps the VIP without the witness, too.`,
+      `${kept.ballot.of} left and delegated its vote to this node (epoch ${kept.ballot.epoch}), so this node can keep the VIP even without the witness.`,
     )
   }
   if (kept.phase !== 'forgetting') return
@@ -226,7 +226,12 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
     })
   }
   set(turn, { kept: { phase: 'none' } })
-  tell(turn, 'vote-handed-back', 'info', `${kept.ballot.of} gets the vote back that it left here.`)
+  tell(
+    turn,
+    'vote-handed-back',
+    'info',
+    `This node returns the vote that ${kept.ballot.of} had delegated to it.`,
+  )
 }
 
 /** The epoch under which the peer gets its vote back with this answer. */

@@ -34,14 +34,14 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   if (turn.guard.phase.name === 'holding') {
     if (rivalled && !showsVip(report)) {
       turn.effects.push({ type: 'announce' })
-      tell(turn, 'rival-gone', 'info', `${peer} gave the VIP up; this node announces it again.`)
+      tell(turn, 'rival-gone', 'info', `${peer} released the VIP; this node announces it again.`)
     } else if (report.ask !== null && before?.ask == null) {
       turn.effects.push({ type: 'announce' })
       tell(
         turn,
         'rival',
         'warning',
-        `${peer} became MASTER too (${report.why}); this node has the lease and keeps the VIP.`,
+        `${peer} also became MASTER (${report.why}); this node has the lease and keeps the VIP.`,
       )
     }
   }
@@ -72,9 +72,13 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
 function settleContest(turn: Turn, peer: string): Vote {
   const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
   if (phase.name === 'claiming' && phase.adopts)
-    return { kind: 'refused', reason: 'outranked', text: `${node} had the VIP before and confirms its lease` }
+    return {
+      kind: 'refused',
+      reason: 'outranked',
+      text: `${node} already had the VIP and is confirming its lease`,
+    }
   if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
-    return { kind: 'refused', reason: 'outranked', text: `a majority is voting for ${node} already` }
+    return { kind: 'refused', reason: 'outranked', text: `a majority is already voting for ${node}` }
   const rank = compareCandidates(
     { node, priority: profile.priority, gateway },
     { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
@@ -84,9 +88,9 @@ function settleContest(turn: Turn, peer: string): Vote {
     return {
       kind: 'refused',
       reason: 'outranked',
-      text: `${node} claims at the same moment and is preferred`,
+      text: `${node} claimed at the same moment and is preferred`,
     }
-  startFence(turn, { reason: `${peer} claims at the same moment and is preferred`, first: 'bar' })
+  startFence(turn, { reason: `${peer} claimed at the same moment and is preferred`, first: 'bar' })
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
 
@@ -131,22 +135,22 @@ function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
       turn,
       'vote-left',
       'info',
-      `This node goes on its operator's word; its vote is left with ${to} until it is back.`,
+      `This node is leaving at its operator's request; its vote is delegated to ${to} until it comes back.`,
     )
   turn.effects.push({ type: 'vote-left', on: false })
-  tell(turn, 'vote-back', 'info', `${to} handed the vote back that this node had left with it.`)
+  tell(turn, 'vote-back', 'info', `${to} returned the vote that this node had delegated to it.`)
 }
 
 export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record-failed' }): void {
   const { guard } = turn
-  const text = `a promise to ${event.ballot.to} cannot be written to disk: ${event.error}`
+  const text = `the vote for ${event.ballot.to} cannot be written to disk: ${event.error}`
   set(turn, { voter: ballotLost(guard.voter, event.ballot) })
   if (!guard.ballotFails)
     tell(
       turn,
       'promise-not-written',
       'critical',
-      `${text}. This node cannot vote for a new holder until that is mended; it goes on trying.`,
+      `${text}. This node cannot vote for a new holder until its disk can be written again; it keeps trying.`,
     )
   set(turn, { ballotFails: true })
   if (event.ballot.to !== guard.node)

@@ -55,7 +55,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
       turn,
       'lease-won',
       'info',
-      `This node holds the lease (epoch ${candidacy.epoch}) by the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked.`,
+      `This node holds the lease (epoch ${candidacy.epoch}) with the votes of ${voters}, ${Math.round(atMs - phase.sinceMs)} ms after it asked for them.`,
     )
   }
 
@@ -74,12 +74,12 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
 /** Why this claim has failed; null: it may still win. */
 function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number): string | null {
   const { candidacy, node } = guard
-  if (candidacy === null) return 'it was given up'
+  if (candidacy === null) return 'the claim was given up'
   const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
   if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
-    return `the claim cannot win: ${refusals || 'nobody is there to vote'}`
+    return `the claim cannot win: ${refusals || 'no voter can be reached'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
-  return `no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no answer'}`
+  return `the claim got no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no voter answered'}`
 }

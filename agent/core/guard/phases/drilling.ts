@@ -82,7 +82,7 @@ function climbTo(
   if (peerSilent(guard, atMs) || !peerHolds(guard, atMs))
     return comeBack(turn, {
       ...phase,
-      failure: `${peerName(guard)} fell silent or let go during the drill; the stop command was not tried`,
+      failure: `${peerName(guard)} fell silent or released the VIP during the drill, so the stop command was not tried`,
     })
   const stopping = { ...ladder, deadlineMs: atMs + stopPatienceMs }
   set(turn, { phase: { ...phase, ladder: stopping, failure, rungSinceMs: atMs, stop: 'running' } })
@@ -91,8 +91,8 @@ function climbTo(
 
 function whyFailed({ seen, timing }: Guard, rung: Rung): string {
   return rung === 'bar'
-    ? `the bar did not bring keepalived to FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}): is the track_file in the running configuration?`
-    : `the stop command did not end keepalived (process ${seen.process})`
+    ? `the bar did not put keepalived into FAULT within ${timing.releaseMs} ms (it is ${seen.keepalived}); check that the running configuration has the track_file`
+    : `the stop command did not stop keepalived (process ${seen.process})`
 }
 
 /** The bar falls, and the permit is there before keepalived starts, which runs the check at once. */
@@ -137,7 +137,7 @@ function stepReturning(
   if (atMs < deadlineMs) return
   failToReturn(
     turn,
-    `keepalived did not take part again within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
+    `keepalived was not back in operation within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
   )
 }
 
@@ -162,7 +162,9 @@ export function bookDrillCommandEnded(
   if (phase.name !== 'drilling') return
   if (event.type === 'start-ended') return bookStartEnded(turn, phase, event.error)
   const failure =
-    event.error === null ? phase.failure : (phase.failure ?? `rung "${event.rung}" failed: ${event.error}`)
+    event.error === null
+      ? phase.failure
+      : (phase.failure ?? `fence step "${event.rung}" failed: ${event.error}`)
   turn.commandFailed = event.error !== null && event.rung === phase.ladder.rung
   set(turn, { phase: { ...phase, failure, stop: event.rung === 'stop' ? 'ended' : phase.stop } })
   startWhereStopped(turn)
@@ -192,7 +194,7 @@ export function concludeHolderDrill(turn: Turn): void {
   }
   const failed = drill.rungs.find(({ proved }) => !proved)
   endDrill(turn, {
-    failure: failed === undefined ? null : `rung "${failed.rung}" did not do its work in time`,
+    failure: failed === undefined ? null : `fence step "${failed.rung}" did not take effect in time`,
     backMs: Math.round(atMs - drill.provedAtMs),
   })
 }

@@ -34,7 +34,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
         turn,
         'fenced',
         'warning',
-        `The VIP is gone after ${tookMs} ms (rung "${ladder.rung}"), proved by the kernel's address list; keepalived is ${guard.seen.process === 'absent' ? 'gone' : guard.seen.keepalived}. Reason: ${phase.reason}.`,
+        `The VIP was released after ${tookMs} ms (fence step "${ladder.rung}"), as the kernel's address list proves; keepalived is ${guard.seen.process === 'absent' ? 'gone' : guard.seen.keepalived}. Reason: ${phase.reason}.`,
       )
       return stepFencing(turn, { ...phase, ladder })
     case 'climb':
@@ -45,7 +45,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
           turn,
           'fence-climbs',
           'warning',
-          `Fence rung "${phase.ladder.rung}" did not do its work in ${tookMs} ms (VIP ${guard.seen.vips}, keepalived ${guard.seen.process}); "${next.to}" follows.`,
+          `Fence step "${phase.ladder.rung}" did not take effect within ${tookMs} ms (VIP ${guard.seen.vips}, keepalived ${guard.seen.process}); the next step is "${next.to}".`,
         )
       turn.effects.push({ type: 'fence', rung: next.to })
       return
@@ -56,7 +56,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
         turn,
         'fence-failed',
         'critical',
-        `The VIP is STILL here ${tookMs} ms after the order to give it up (${guard.profile.vips.join(', ')}; keepalived ${guard.seen.keepalived}, process ${guard.seen.process}). Take it off by hand or power this host off. Reason: ${phase.reason}.`,
+        `The VIP is STILL on this node ${tookMs} ms after the fence began (${guard.profile.vips.join(', ')}; keepalived ${guard.seen.keepalived}, process ${guard.seen.process}). Remove it with "ip addr del" or power this host off. Reason: ${phase.reason}.`,
       )
       return stepFencing(turn, { ...phase, ladder })
     case 'done':
@@ -83,5 +83,5 @@ export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ende
   const { phase } = turn.guard
   if (event.error === null || phase.name !== 'fencing') return
   turn.commandFailed = event.rung === phase.ladder.rung
-  tell(turn, 'fence-rung-failed', 'warning', `Fence rung "${event.rung}" failed: ${event.error}`)
+  tell(turn, 'fence-rung-failed', 'warning', `Fence step "${event.rung}" failed: ${event.error}`)
 }

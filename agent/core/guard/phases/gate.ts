@@ -107,8 +107,14 @@ export function stepEntitled(turn: Turn, phase: Entitled): void {
   if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)
   const overdueAtMs = phase.sinceMs + 2 * masterDownMs(guard.profile) + entitledSlackMs
   if (atMs < overdueAtMs && guard.seen.process !== 'absent') return
-  const why = guard.seen.process === 'absent' ? 'keepalived does not run' : 'keepalived did not become MASTER'
-  tell(turn, 'lease-unused', 'warning', `The lease is given back: ${why} (${guard.seen.keepalived}).`)
+  const why =
+    guard.seen.process === 'absent' ? 'keepalived is not running' : 'keepalived did not become MASTER'
+  tell(
+    turn,
+    'lease-unused',
+    'warning',
+    `This node returns the lease, because ${why} (state ${guard.seen.keepalived}).`,
+  )
   enterGated(turn, overdueAtMs + retryMs)
 }
 

@@ -16,7 +16,7 @@ export function stepHolding(turn: Turn): void {
       turn,
       'released',
       'info',
-      `keepalived is ${guard.seen.keepalived} and the VIP is gone; the votes are given back.`,
+      `keepalived is ${guard.seen.keepalived} and the VIP is gone, so this node returns the votes.`,
     )
     return release(turn)
   }
@@ -31,9 +31,10 @@ function whyLeaseEnded(guard: Guard, atMs: number): string {
     ...(peerSilent(guard, atMs) ? [peerName(guard)] : []),
   ]
   const refusals = guard.candidacy === null ? '' : describeRefusals(guard.candidacy)
-  if (silent.length === 0 && refusals !== '') return `no majority votes for this node any more: ${refusals}`
-  const why = silent.length > 0 ? `${silent.join(' and ')} not heard` : 'no answer in time'
-  return `no majority renewed the lease in time (${why}${refusals === '' ? '' : `; ${refusals}`})`
+  if (silent.length === 0 && refusals !== '')
+    return `this node no longer has a majority of the votes: ${refusals}`
+  const why = silent.length > 0 ? `${silent.join(' and ')} not heard` : 'no voter answered in time'
+  return `the lease was not renewed in time by a majority (${why}${refusals === '' ? '' : `; ${refusals}`})`
 }
 
 export function stepUnprotected(turn: Turn): void {

@@ -39,7 +39,12 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
   if (startedSince || !memory.stopped) {
     rememberStopped(turn, false)
-    tell(turn, 'rejoined', 'info', `keepalived may take part again (it was fenced: ${phase.reason}).`)
+    tell(
+      turn,
+      'rejoined',
+      'info',
+      `keepalived may become MASTER again on this node. It had been fenced because: ${phase.reason}.`,
+    )
     return toStandby(turn)
   }
   // Also where keepalived runs: an earlier agent that was killed may have told the service manager to stop it, which goes
@@ -65,7 +70,7 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
   if (atMs >= phase.deadlineMs)
     returnToFenced(
       turn,
-      `keepalived was not up ${Math.round(atMs - phase.sinceMs)} ms after its start command`,
+      `keepalived was not running ${Math.round(atMs - phase.sinceMs)} ms after its start command`,
     )
 }
 

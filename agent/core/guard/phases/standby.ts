@@ -44,7 +44,12 @@ export function stepNotMaster(turn: Turn): void {
 }
 
 function tellLifted(turn: Turn, why: string): void {
-  tell(turn, 'bar-lifted', 'info', `keepalived may become MASTER again here (it was barred: ${why}).`)
+  tell(
+    turn,
+    'bar-lifted',
+    'info',
+    `keepalived may become MASTER again on this node. It had been barred because: ${why}.`,
+  )
 }
 
 function stepProbation(turn: Turn): void {
@@ -65,7 +70,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   }
   if (received === null) return toStandby(turn)
   if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
-    if (failedProbations > 0) tellLifted(turn, 'no adverts of the holder arrived')
+    if (failedProbations > 0) tellLifted(turn, 'no VRRP adverts from the holder arrived')
     set(turn, { failedProbations: 0 })
     return toStandby(turn)
   }
@@ -73,7 +78,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   set(turn, { failedProbations: failedProbations + 1 })
   enterBarred(turn, {
     kind: 'no-adverts',
-    text: `${peerName(turn.guard)} holds the lease and lives, but none of its VRRP adverts arrived here in ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms): is protocol 112 blocked? Tried again in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
+    text: `${peerName(turn.guard)} holds the lease and is alive, but none of its VRRP adverts arrived here within ${Math.round(turn.atMs - phase.sinceMs)} ms (advert_int ${profile.advertIntMs} ms). Check whether a firewall blocks IP protocol 112. The next try is in ${Math.round((retryMs + timing.grainMs) / 1000)} s`,
     retryAtMs: turn.atMs + retryMs,
   })
 }

@@ -27,7 +27,7 @@ import { identities, identitiesOf, type Identities } from '../../../identities.t
 import { programOrSkip, skipAloud } from '../../../skip-aloud.ts'
 import { LoopbackServer } from '../../../fixtures/loopback-server.ts'
 
-const script = new URL('../../../../../agent/check/witness-check', import.meta.url).pathname
+const script = new URL('../../../../agent/check/witness-check', import.meta.url).pathname
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
 const shells = {
@@ -160,7 +160,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
           writeFileSync(join(stateDir, 'VI_1.left'), '')
           const { code, line } = await run()
           assert.equal(code, 1)
-          assert.match(line, /left its vote with its peer when it went: start the agent/)
+          assert.match(line, /delegated its vote to its peer when it left; start the agent/)
         }
       })
 
@@ -289,7 +289,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
       it('is read with leading zeros', async () => {
         assert.equal((await at('12.08 3.00\n', 12_090)).code, 0)
         assert.equal((await at('12.08 3.00\n', 12_080)).code, 1)
-        assert.match((await at('12.09 3.00\n', 12_079)).line, /the agent's last word ran out 11 ms ago/)
+        assert.match((await at('12.09 3.00\n', 12_079)).line, /the permit of the agent expired 11 ms ago/)
         assert.equal((await at('0.08 0.00\n', 90)).code, 0)
         assert.equal((await at('0.00 0.00\n', 1)).code, 0)
         assert.equal((await at('80908.99 1.00\n', 80_908_991)).code, 0)
@@ -309,7 +309,10 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
 
       it('does not believe a deadline far away', async () => {
         assert.equal((await at('12.00 1\n', 12_000 + 660_000)).code, 0)
-        assert.match((await at('12.00 1\n', 12_000 + 660_001)).line, /deadline is not to be believed/)
+        assert.match(
+          (await at('12.00 1\n', 12_000 + 660_001)).line,
+          /deadline in the permit file is too far ahead/,
+        )
       })
     })
 
@@ -325,17 +328,17 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
       [
         'of another boot',
         () => `permit 0b5a5c5e-0000-4000-8000-000000000000 ${inMs(5000)} yes\n`,
-        /of another boot/,
+        /written before the last reboot/,
       ],
       [
         'past its deadline',
         () => `permit ${bootId} ${inMs(-100)} yes\n`,
-        /the agent's last word ran out \d+ ms ago/,
+        /the permit of the agent expired \d+ ms ago/,
       ],
       [
         'a bar past its deadline',
         () => `bar ${bootId} ${inMs(-100)} no\n`,
-        /the agent's last word ran out \d+ ms ago/,
+        /the permit of the agent expired \d+ ms ago/,
       ],
       ['binary', () => '\u0000\u0001\u0002\n', /malformed/],
     ]
@@ -517,7 +520,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
         const page = await serve((_request, response) =>
           response.setHeader('Content-Type', 'text/html').end('<h1>It works</h1>'),
         )
-        await refusedBy(page, /what answers at https:\/\/127\.0\.0\.1:\d+ is no witness \(status 200\)/)
+        await refusedBy(page, /what answers at https:\/\/127\.0\.0\.1:\d+ is not a witness \(status 200\)/)
       })
 
       it('tells a refused certificate, and why, from other failures', async () => {
@@ -582,7 +585,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
         settings()
         const { code, line } = await run({ env: nothing })
         assert.equal(code, 1)
-        assert.match(line, /the witness cannot be asked: curl is not installed/)
+        assert.match(line, /the witness cannot be asked, because curl is not installed/)
       })
 
       it('says what is wrong with its settings', async () => {
@@ -608,7 +611,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
       it('says that check.conf is missing', async () => {
         const { code, line } = await run()
         assert.equal(code, 1)
-        assert.match(line, /check\.conf is missing or empty: start the agent once/)
+        assert.match(line, /check\.conf is missing or empty; start the agent/)
       })
 
       for (const file of ['identity.pem', 'authority.pem'])
@@ -618,7 +621,7 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
           await refusedBy(
             witness,
             new RegExp(
-              `the witness cannot be asked: .*/${file.replace('.', '\\.')} cannot be read .*enrolled\\?`,
+              `the witness cannot be asked, because .*/${file.replace('.', '\\.')} cannot be read; .*enrolled`,
             ),
           )
         })

@@ -138,7 +138,7 @@ describe('NotifyFifo', () => {
     writeFileSync(folder('notify.fifo'), '')
     await assert.rejects(open(), (error) => {
       assert.ok(error instanceof NotifyFifoError)
-      assert.match(error.message, /is not a FIFO: remove it/)
+      assert.match(error.message, /is not a FIFO; remove it/)
       return true
     })
   })
@@ -146,7 +146,7 @@ describe('NotifyFifo', () => {
   it('names the folder that is missing', async () => {
     await assert.rejects(
       NotifyFifo.open(folder('missing/notify.fifo'), { event: () => undefined, problem: () => undefined }),
-      /cannot make the FIFO .*missing.*must exist before keepalived starts/,
+      /cannot create the FIFO .*missing.*must exist before keepalived starts/,
     )
   })
 })

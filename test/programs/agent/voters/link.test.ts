@@ -226,7 +226,7 @@ describe('VoterLink', () => {
       link.beat({ atMs, seq: 1, leaseMs: 1800, reports: [] })
       pass(400)
       await eventually('the change', () => happened.length === 3)
-      assert.deepEqual(happened, ['up web', 'down a newer connection takes its place', 'up web'])
+      assert.deepEqual(happened, ['up web', 'down a newer connection replaces this one', 'up web'])
       link.beat({ atMs, seq: 2, leaseMs: 1800, reports: [] })
       await eventually('the beat', () => received.length === 3)
       assert.deepEqual(
@@ -313,14 +313,14 @@ describe('VoterLink', () => {
     await up()
     connections[0]!.send({ type: 'nonsense' })
     await eventually('down', () => happened.length >= 2)
-    assert.match(happened[1] ?? '', /^down not of the protocol/)
+    assert.match(happened[1] ?? '', /^down the message does not follow the protocol/)
   })
 
   it('does not take another voter for the right one', async () => {
     voter = 'lb09'
     dial()
     await eventually('down', () => happened.length === 1)
-    assert.match(happened[0] ?? '', /is "lb09" and not "witness": wrong address/)
+    assert.match(happened[0] ?? '', /is "lb09", not "witness"; check the address/)
     assert.equal(link.up, false)
   })
 
@@ -330,7 +330,7 @@ describe('VoterLink', () => {
     await eventually('attempts', () => server.handshakes >= 4)
     assert.deepEqual(
       [happened, received],
-      [['down this is node web/lb02 and not the witness: wrong address?'], []],
+      [['down this is node web/lb02, not the witness; check the address'], []],
     )
     assert.equal(link.up, false)
   })
@@ -356,7 +356,7 @@ describe('VoterLink', () => {
     own = { ...own, key, certificate }
     dial()
     await eventually('attempts', () => server.handshakes >= 4)
-    assert.deepEqual(happened, ['down refused: HTTP 401: no certificate of this authority was shown'])
+    assert.deepEqual(happened, ['down refused: HTTP 401: the client showed no certificate of this authority'])
   })
 
   it('shows a renewed certificate from the next connection on', async () => {

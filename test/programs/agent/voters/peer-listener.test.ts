@@ -160,20 +160,17 @@ describe('PeerListener', () => {
     }
 
     it('another node of the cluster that says it is the peer', async () =>
-      expected(await ours.node({ node: 'lb07' }), /this is node web\/lb07 and not the peer, web\/lb02$/))
+      expected(await ours.node({ node: 'lb07' }), /this is node web\/lb07, not the peer web\/lb02$/))
     it('a node of its name in another cluster', async () =>
-      expected(
-        await ours.node({ cluster: 'mail', node: 'lb02' }),
-        /this is node mail\/lb02 and not the peer/,
-      ))
-    it('this node itself', () => expected(lb01, /this is node web\/lb01 and not the peer/))
-    it('the witness', () => expected(ours.witness, /this is the witness and not the peer/))
-    it('an admin', () => expected(ours.admin, /this is admin local and not the peer/))
+      expected(await ours.node({ cluster: 'mail', node: 'lb02' }), /this is node mail\/lb02, not the peer/))
+    it('this node itself', () => expected(lb01, /this is node web\/lb01, not the peer/))
+    it('the witness', () => expected(ours.witness, /this is the witness, not the peer/))
+    it('an admin', () => expected(ours.admin, /this is admin local, not the peer/))
     it('who has a certificate of another authority', async () => {
       const { key, certificate } = await (
         await identitiesOf(await Authority.inMemory())
       ).node({ node: 'lb02' })
-      await expected({ ...lb02, key, certificate }, /no certificate of this authority was shown$/)
+      await expected({ ...lb02, key, certificate }, /the client showed no certificate of this authority$/)
     })
   })
 
@@ -212,7 +209,7 @@ describe('PeerListener', () => {
     const peer = await dial(hello)
     listener.setPeer({ name: 'lb03', leastGeneration: 1 })
     await eventually('closed', () => peer.closed !== null)
-    assert.match(peer.closed ?? '', /this is node web\/lb02 and not the peer, web\/lb03/)
+    assert.match(peer.closed ?? '', /this is node web\/lb02, not the peer web\/lb03/)
   })
 
   it('shows a renewed certificate from the next connection on, and keeps what is open', async () => {
@@ -239,7 +236,7 @@ describe('PeerListener', () => {
     }
     await eventually('cut', () => refused.length >= 20)
     assert.deepEqual([...new Set(refused)], ['too-many-connections'])
-    assert.equal(told[0], 'a connection from 127.0.0.9 was cut before its hello')
+    assert.equal(told[0], 'a connection from 127.0.0.9 was closed before its hello')
     const peer = await dial(hello)
     assert.deepEqual([peer.closed, peer.received.length], [null, 1])
   })
@@ -247,7 +244,7 @@ describe('PeerListener', () => {
   it('sends everybody away while no plan names a peer, without a word to the operator', async () => {
     listener.setPeer(null)
     const early = await dial(hello)
-    assert.match(early.closed ?? '', /no plan/)
+    assert.match(early.closed ?? '', /does not know its peer yet/)
     assert.deepEqual([refused, beats], [[], []])
   })
 
@@ -256,7 +253,7 @@ describe('PeerListener', () => {
     const others = [await ours.node({ cluster: 'mail', node: 'lb02' }), ours.admin, ours.witness]
     for (const credentials of others) {
       const early = await dial(hello, credentials)
-      assert.match(early.closed ?? '', /refused: HTTP 403: .* no node of cluster web/)
+      assert.match(early.closed ?? '', /refused: HTTP 403: .* not a node of cluster web/)
     }
     assert.deepEqual(refused, ['unauthenticated', 'unauthenticated', 'unauthenticated'])
   })
@@ -296,7 +293,7 @@ describe('PeerListener', () => {
   it('refuses a second live agent of the name of the peer', async () => {
     const peer = await dial(hello)
     const clone = await dial({ ...hello, incarnation: 'incarnation-2', bootId: 'another-boot' })
-    assert.match(clone.closed ?? '', /cloned host/)
+    assert.match(clone.closed ?? '', /host was cloned/)
     assert.deepEqual([refused, peer.closed], [['double'], null])
   })
 
@@ -338,7 +335,7 @@ describe('PeerListener', () => {
         onBeat: () => undefined,
         onRefused: () => undefined,
       }),
-      /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*change "listen" in agent\.yaml/,
+      /cannot listen on 127\.0\.0\.1:\d+ \(.*EADDRINUSE.*change "listen" in agent\.yaml/,
     )
   })
 })

@@ -370,7 +370,7 @@ describe('enrolment-api', () => {
     refused(await ask('POST', '/api/v1/join', '{}', 'text/plain'), 400, /cluster/)
     refused(await ask('POST', '/api/v1/join', { cluster: 'web' }), 400, /node/)
     refused(await join({ node: 'lb01', secret: 'A'.repeat(22) }, { extra: 1 }), 400, /extra/)
-    refused(await join({ node: 'witness', secret: 'A'.repeat(22) }), 400, /witness's own name/)
+    refused(await join({ node: 'witness', secret: 'A'.repeat(22) }), 400, /reserved for the witness/)
     assert.deepEqual(unknown, [])
   })
 })

@@ -106,7 +106,10 @@ describe('the lock of a folder', function () {
     const [first, second] = [await contend(), await contend()]
     assert.equal(await first.lock(), 'held')
     const refused = await second.lock()
-    assert.match(refused, new RegExp(`^${folder}: another witnessd works there \\(pid ${first.pid}\\)`))
+    assert.match(
+      refused,
+      new RegExp(`^${folder}: another witnessd is using this folder \\(pid ${first.pid}\\)`),
+    )
     assert.match(refused, /a folder of its own with dataDir$/)
     assert.equal(locks().length, 1, 'the second leaves nothing')
     assert.throws(() => lock(), FolderLockError)
@@ -125,7 +128,7 @@ describe('the lock of a folder', function () {
     const first = await contend()
     assert.equal(await first.lock(), 'held')
     first.child.kill('SIGSTOP')
-    assert.throws(() => lock(), /works there/)
+    assert.throws(() => lock(), /is using this folder/)
   })
 
   it('is not kept by another process that has the pid of the dead one', () => {
@@ -173,7 +176,7 @@ describe('the lock of a folder', function () {
 
   it('is not given twice to one process', () => {
     lock()
-    assert.throws(() => lock(), /this process \(pid \d+\) works there already/)
+    assert.throws(() => lock(), /this process \(pid \d+\) is already using this folder/)
     assert.equal(locks().length, 1)
   })
 
@@ -197,7 +200,7 @@ describe('the lock of a folder', function () {
     writeFileSync(folder, 'a file')
     assert.throws(
       () => lock(),
-      /state: cannot be locked: .*make it a folder that this user may read and write/,
+      /state: cannot be locked .*make it a folder that this user may read and write/,
     )
   })
 })

@@ -210,7 +210,7 @@ describe('transport', () => {
       assert.equal(await answerTo({}), 401)
       assert.deepEqual(there.happened.slice(1), [
         'refused unauthenticated',
-        'said no certificate of this authority was shown to 127.0.0.1',
+        'said the client showed no certificate of this authority to 127.0.0.1',
       ])
       await disturbsNobody()
     })
@@ -250,12 +250,8 @@ describe('transport', () => {
 
   describe('with a voter that is somebody else', () => {
     for (const [who, credentials, told] of [
-      [
-        'another node',
-        () => ours.node({ node: 'lb02' }),
-        /^close this is node web\/lb02 and not the witness/,
-      ],
-      ['an admin', () => ours.admin, /^close this is admin local and not the witness/],
+      ['another node', () => ours.node({ node: 'lb02' }), /^close this is node web\/lb02, not the witness/],
+      ['an admin', () => ours.admin, /^close this is admin local, not the witness/],
     ] as const)
       it(`hangs up on ${who} before a byte of the protocol is sent`, async () => {
         await serveInstead(await credentials())
@@ -304,7 +300,7 @@ describe('transport', () => {
   it('closes a connection that sends binary messages', async () => {
     const client = await stranger()
     client.send(Buffer.from('{}'))
-    await there.until(/close binary message/)
+    await there.until(/close a binary message came/)
   })
 
   it('closes a connection that floods, and lets one go on that keeps to the rate', async () => {
@@ -326,7 +322,7 @@ describe('transport', () => {
     client.pause()
     const big = { filler: 'x'.repeat(15 * 1024) }
     for (let number = 0; number < 2000; number += 1) there.connections[0]!.send(big)
-    await there.until(/close reads too slowly/)
+    await there.until(/close the other side reads too slowly/)
     client.terminate()
   })
 

@@ -80,7 +80,7 @@ describe('witness-request', () => {
 
   it('says nothing to one who is not the witness', async () => {
     server.setSecureContext({ key: lb01Credentials.key, cert: lb01Credentials.certificate })
-    await refused(ask(), 'not-the-witness', /not the witness's/)
+    await refused(ask(), 'not-the-witness', /not that of the witness/)
     assert.deepEqual(heard, [])
   })
 

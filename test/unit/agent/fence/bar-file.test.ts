@@ -19,7 +19,7 @@ describe('writeBar', () => {
     assert.throws(
       () => writeBar(folder('missing'), 'VI_1', true),
       (error) =>
-        error instanceof RunFolderError && /runDir .*missing is missing: make it/.test(error.message),
+        error instanceof RunFolderError && /runDir .*missing is missing; create it/.test(error.message),
     )
   })
 })

@@ -187,7 +187,7 @@ describe('keepalived.conf', () => {
         warnings,
         ['1: U+FEFF', '7: U+00A0'].map(
           (where) =>
-            `${path}:${where} is no blank to keepalived but a part of the word; delete it, or write a plain blank`,
+            `${path}:${where.replace('U+', 'keepalived takes U+')} for a part of the word, not for a blank; delete it or replace it with a plain blank`,
         ),
       )
     })
@@ -200,7 +200,7 @@ describe('keepalived.conf', () => {
       const { profiles, warnings } = parseKeepalivedConf(path)
       assert.equal(profiles[0]?.priority, 100)
       assert.deepEqual(warnings, [
-        `${path}:4: this line is too long for keepalived, and not counted: keep it under 1023 bytes`,
+        `${path}:4: this line is too long for keepalived and is ignored; keep it under 1023 bytes`,
       ])
     })
 
@@ -221,7 +221,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         [[10, ['10.0.0.1']]],
       )
       assert.equal(warnings.length, 4)
-      assert.match(warnings[1]!, /keepalived\.conf:8: VI: "10\.0\.0\.999" is no IP address/)
+      assert.match(warnings[1]!, /keepalived\.conf:8: VI: "10\.0\.0\.999" is not an IP address/)
       assert.match(warnings[0]!, /VI is already defined at .*keepalived\.conf:1/)
     })
 
@@ -230,7 +230,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       assert.equal(profiles[0]?.priority, 100)
       assert.equal(profiles[0].virtualRouterId, 0)
       assert.match(warnings.join('\n'), /:2: V: priority must be 1 to 255/)
-      assert.match(warnings.join('\n'), /:3: V: no valid virtual_router_id/)
+      assert.match(warnings.join('\n'), /:3: V: there is no valid virtual_router_id/)
     })
   })
 
@@ -269,7 +269,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
     it('are refused where only the running keepalived knows the value', () => {
       assert.throws(
         () => parse(instance('priority ${_RANDOM 1 9}')),
-        /keepalived\.conf:4: priority takes its value from \$_RANDOM, .* write the value out/,
+        /keepalived\.conf:4: priority takes its value from \$_RANDOM, .* write out the value/,
       )
       assert.equal(parse('global_defs {\n router_id ${_RANDOM}\n}\n' + instance(vip)).profiles.length, 1)
     })
@@ -349,8 +349,8 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       )
       assert.deepEqual(profiles, [])
       assert.match(warnings[0]!, /keepalived\.conf:1: include nothing\.conf: no such file/)
-      assert.match(warnings.join('\n'), /:3: include: keepalived passes over .*run\.conf/)
-      assert.match(warnings.join('\n'), /:4: include: keepalived passes over .*dir\.conf/)
+      assert.match(warnings.join('\n'), /:3: include: keepalived skips .*run\.conf/)
+      assert.match(warnings.join('\n'), /:4: include: keepalived skips .*dir\.conf/)
       assert.ok(!warnings.join('\n').includes('*'))
     })
 
@@ -369,15 +369,15 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'vrrp_instance V {\n priority 1\n',
         /keepalived\.conf:1: the block "vrrp_instance V" is not closed; add the missing "}"/,
       ],
-      ['global_defs {\n}\n}\n', /keepalived\.conf:3: a "}" without its "{"/],
-      ['{\n}\n', /keepalived\.conf:1: a "{" that belongs to no keyword/],
-      ['a { b\n{ } {\n}\n}', /keepalived\.conf:2: a "{" that belongs to no keyword/],
-      ['a {\n'.repeat(40), /too many blocks inside each other/],
+      ['global_defs {\n}\n}\n', /keepalived\.conf:3: a "}" has no matching "{"/],
+      ['{\n}\n', /keepalived\.conf:1: a "{" does not belong to any keyword/],
+      ['a { b\n{ } {\n}\n}', /keepalived\.conf:2: a "{" does not belong to any keyword/],
+      ['a {\n'.repeat(40), /the blocks are nested too deeply/],
       [
         'vrrp_instance ../etc {\n}\n',
-        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the name is also a file name.*rename/,
+        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the agent uses this name as a file name.*rename/,
       ],
-      ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: ~SEQ and ~LST are not understood here; write/],
+      ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: the agent does not understand ~SEQ and ~LST; write/],
       [
         Array.from({ length: 33 }, (_, i) => `vrrp_instance V${i} {\n}\n`).join(''),
         /33 vrrp_instances; at most 32/,
@@ -418,13 +418,16 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       assert.equal(warnings.length, 3)
       assert.match(
         warnings[0]!,
-        /keepalived\.conf: no vrrp_notify_fifo; add "vrrp_notify_fifo \/run\/keepalived-witness\/notify\.fifo"/,
+        /keepalived\.conf: vrrp_notify_fifo is missing; add "vrrp_notify_fifo \/run\/keepalived-witness\/notify\.fifo"/,
       )
       assert.match(
         warnings[1]!,
-        /keepalived\.conf:1: VI: no track_file for \/run\/keepalived-witness\/VI\.bar/,
+        /keepalived\.conf:1: VI: there is no track_file for \/run\/keepalived-witness\/VI\.bar/,
       )
-      assert.match(warnings[2]!, /keepalived\.conf:1: VI: no track_script that runs "witness-check VI"/)
+      assert.match(
+        warnings[2]!,
+        /keepalived\.conf:1: VI: there is no track_script that runs "witness-check VI"/,
+      )
     })
 
     it('may use either name of a track file, and either place of its weight', () => {
@@ -447,18 +450,18 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       ['a bar with a weight', 'weight 0', 'weight -20', /:33: VI_1: track_file bar_VI_1 needs "weight 0"/],
       ['a bar without a weight', '    weight 0\n', '', /VI_1: track_file bar_VI_1 needs "weight 0"/],
       ['a reversed bar', 'weight 0', 'weight 0 reverse', /VI_1: track_file bar_VI_1 needs "weight 0"/],
-      ['another bar file', 'VI_1.bar', 'VI_2.bar', /:18: VI_1: no track_file for .*VI_1\.bar/],
+      ['another bar file', 'VI_1.bar', 'VI_2.bar', /:18: VI_1: there is no track_file for .*VI_1\.bar/],
       [
         'a check of another instance',
         'witness-check VI_1',
         'witness-check VI_2',
-        /:18: VI_1: no track_script/,
+        /:18: VI_1: there is no track_script/,
       ],
       [
         'a check that nobody tracks',
         '        witness_VI_1\n',
         '        other\n',
-        /:18: VI_1: no track_script/,
+        /:18: VI_1: there is no track_script/,
       ],
       [
         'a check with a weight',
@@ -466,7 +469,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         '        witness_VI_1 weight 10\n',
         /the check needs weight 0/,
       ],
-      ['a slow check', 'interval 1', 'interval 5', /:13: VI_1: the check is made for "interval 1"/],
+      ['a slow check', 'interval 1', 'interval 5', /:13: VI_1: the check needs "interval 1"/],
       [
         'a check as another user',
         'script_user root',

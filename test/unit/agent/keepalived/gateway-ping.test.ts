@@ -22,6 +22,6 @@ describe('GatewayPing', () => {
       gateway.close()
     }
     assert.deepEqual(changes, ['reachable', 'unreachable', 'unknown'])
-    assert.deepEqual(problems, ['the gateway 10.0.0.1 cannot be pinged: no ping'])
+    assert.deepEqual(problems, ['the gateway 10.0.0.1 cannot be pinged from this host: no ping'])
   })
 })

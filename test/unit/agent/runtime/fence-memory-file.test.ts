@@ -54,6 +54,9 @@ describe('FenceMemoryFile', () => {
 
   it('says what to do where the run folder is gone', () => {
     rmSync(folder(), { recursive: true })
-    assert.throws(() => open().set('VI_1', stopped), /runDir .* is missing: make it before keepalived starts/)
+    assert.throws(
+      () => open().set('VI_1', stopped),
+      /runDir .* is missing; create it before keepalived starts/,
+    )
   })
 })

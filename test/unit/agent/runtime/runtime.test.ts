@@ -296,7 +296,7 @@ describe('NodeRuntime', () => {
     runtime.feed('VI_1', { type: 'observed', keepalived: 'BACKUP', process: 'running', vips: 'gone' })
     runtime.feed('VI_1', { type: 'peer-report', beat: 1, leaseMs, report: holdingPeer(9) })
     await settled()
-    assert.match(runtime.leaveHindrance() ?? '', /^VI_1: keepalived runs here/)
+    assert.match(runtime.leaveHindrance() ?? '', /^VI_1: keepalived is running on this node/)
     runtime.feed('VI_1', { type: 'observed', keepalived: 'STOP', process: 'absent', vips: 'gone' })
     assert.equal(runtime.leaveHindrance(), null)
 

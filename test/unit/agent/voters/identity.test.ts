@@ -15,7 +15,7 @@ describe('a voter', () => {
   it('is the witness with the certificate of the witness only', () => {
     assert.equal(refusalOfWitness({ kind: 'witness' }), null)
     for (const other of [null, node(), { kind: 'admin', name: 'local' } as const])
-      assert.match(refusalOfWitness(other) ?? '', /^this is .+ and not the witness: wrong address\?$/)
+      assert.match(refusalOfWitness(other) ?? '', /^this is .+, not the witness; check the address$/)
   })
 
   it('is the peer with a certificate of its name, its cluster, and no older than the plan says', () => {
@@ -28,11 +28,11 @@ describe('a voter', () => {
       { kind: 'witness' } as const,
       null,
     ])
-      assert.match(refusal(other), /^this is .+ and not the peer, web\/lb02$/)
-    assert.equal(refusal({ kind: 'admin', name: 'lb02' }), 'this is admin lb02 and not the peer, web/lb02')
+      assert.match(refusal(other), /^this is .+, not the peer web\/lb02$/)
+    assert.equal(refusal({ kind: 'admin', name: 'lb02' }), 'this is admin lb02, not the peer web/lb02')
     assert.match(
       refusal(node({ generation: 2 })),
-      /replaced or revoked \(generation 2, at least 3 is needed\): enrol/,
+      /replaced or revoked \(generation 2, at least 3 is needed\); enrol/,
     )
   })
 })

@@ -41,13 +41,13 @@ describe('issued-certificate', () => {
     refused(answer(witnessCredentials.certificate), /not for web\/lb01/)
     refused(answer(lb01Credentials.certificate), /for another key/, { ...expected, key: lb02Credentials.key })
     const foreign = await credentialsOf(nodeIdentity('lb01'), foreignAuthority)
-    refused(answer(foreign.certificate), /of another authority/, { ...expected, key: foreign.key })
+    refused(answer(foreign.certificate), /signed by another authority/, { ...expected, key: foreign.key })
     refused(answer('hello'), /cannot be used/)
   })
 
   it('hands on the reason of a refusal, and finds words where there is none', () => {
     refused({ status: 403, text: '{"detail":"this invite was used"}' }, /^this invite was used$/)
-    refused({ status: 502, text: '<html>' }, /the witness answers HTTP 502/)
-    refused({ status: 201, text: '<html>' }, /does not understand/)
+    refused({ status: 502, text: '<html>' }, /the witness answered HTTP 502/)
+    refused({ status: 201, text: '<html>' }, /not understood/)
   })
 })

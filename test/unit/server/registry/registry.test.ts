@@ -116,7 +116,7 @@ describe('registry', () => {
     const secret = await invite(registry)
     full = true
     await assert.rejects(registry.redeem({ ...lb01, secret, ...listener }), DurableFileError)
-    await assert.rejects(registry.invite({ cluster: 'web', node: 'lb02' }), /disk is full: make room/)
+    await assert.rejects(registry.invite({ cluster: 'web', node: 'lb02' }), /disk is full; free some space/)
     assert.deepEqual(registry.members('web'), [])
     full = false
     assert.equal((await registry.redeem({ ...lb01, secret, ...listener })).kind, 'done')
@@ -236,7 +236,7 @@ describe('registry', () => {
       const torn = await restart()
       assert.deepEqual(torn.state, {
         kind: 'lost',
-        reason: 'not JSON: cut off or overwritten',
+        reason: 'it is not JSON, so it was cut off or overwritten',
         keptAs: `${registryPathIn(file())}.torn-1`,
       })
       unlinkSync(registryPathIn(file()))

@@ -77,7 +77,7 @@ describe('durable-file', () => {
     assert.equal(await torn.read(), null)
     assert.deepEqual(torn.found, {
       kind: 'torn',
-      reason: 'not JSON: cut off or overwritten',
+      reason: 'it is not JSON, so it was cut off or overwritten',
       keptAs: `${path}.torn-1`,
     })
     await torn.read()
@@ -101,11 +101,11 @@ describe('durable-file', () => {
       reasons.push(torn.found.kind === 'torn' ? torn.found.reason : torn.found.kind)
     }
     assert.deepEqual(reasons, [
-      'empty',
-      'alien: no format and checksum in it',
-      'alien: its format is "test/ledger/2", expected "test/ledger/1"',
+      'it is empty',
+      'it has no format and checksum, so it was written by something else',
+      'its format is "test/ledger/2", but "test/ledger/1" is expected',
       'its checksum does not match its content',
-      'not JSON: cut off or overwritten',
+      'it is not JSON, so it was cut off or overwritten',
     ])
     assert.equal(readdirSync(join(folder, 'ledger')).length, 5, 'each is kept under a name of its own')
   })
@@ -158,7 +158,7 @@ describe('durable-file', () => {
       code: 'durable-file',
       errno: 'ENOSPC',
       path,
-      message: `${path}: cannot be written: ENOSPC: the disk is full: make room`,
+      message: `${path}: cannot be written: ENOSPC: the disk is full; free some space`,
     })
   })
 
@@ -168,7 +168,11 @@ describe('durable-file', () => {
     const failing = failingDisk(2, 'EROFS', false)
     const torn = file(failing)
     await torn.read()
-    assert.deepEqual(torn.found, { kind: 'torn', reason: 'not JSON: cut off or overwritten', keptAs: null })
+    assert.deepEqual(torn.found, {
+      kind: 'torn',
+      reason: 'it is not JSON, so it was cut off or overwritten',
+      keptAs: null,
+    })
     assert.equal(readFileSync(path, 'utf8'), 'torn')
     await torn.write({ ballots: { VI_1: 2 } })
     assert.equal(readFileSync(`${path}.torn-1`, 'utf8'), 'torn')

@@ -57,23 +57,23 @@ describe('config-file', () => {
 
   it('lists every mistake, in the order of the file', () => {
     assert.deepEqual(mistakes('port: 70000\nmode: watch\nnodes:\n  lb:\n    address: 5\nkeepalived:\n'), [
-      'agent.yaml:1:1: cluster: missing: a text is expected: add it',
-      'agent.yaml:1:7: port: 70000 is too big: at most 65535',
+      'agent.yaml:1:1: cluster: missing, but a text is expected; add it',
+      'agent.yaml:1:7: port: 70000 is too big; it must be at most 65535',
       'agent.yaml:2:7: mode: "watch" is not one of enforce, observe',
       'agent.yaml:5:14: nodes.lb.address: 5 is not a text',
-      'agent.yaml:6:12: keepalived: empty: a map of options is expected: fill it in, or remove it',
+      'agent.yaml:6:12: keepalived: empty, but a map of options is expected; fill it in, or remove it',
     ])
   })
 
   it('points at the entry that lacks an option', () => {
     assert.deepEqual(mistakes('cluster: web\nnodes:\n  lb: {}\n'), [
-      'agent.yaml:3:7: nodes.lb.address: missing: a text is expected: add it',
+      'agent.yaml:3:7: nodes.lb.address: missing, but a text is expected; add it',
     ])
   })
 
   it('points at a name that cannot stand there', () => {
     assert.deepEqual(mistakes('cluster: web\nnodes:\n  LB: { address: a }\n'), [
-      'agent.yaml:3:3: nodes.LB: not a name that can stand here: small letters only',
+      'agent.yaml:3:3: nodes.LB: this name is not valid here: small letters only',
     ])
   })
 
@@ -94,11 +94,11 @@ describe('config-file', () => {
     assert.throws(() => loadConfig(path, schema), {
       name: 'Error',
       code: 'config',
-      message: `${path}: no such file: create it (docs/OPERATING.md lists the options), or name another with --config`,
+      message: `${path}: there is no such file; create it (docs/operating/options.md lists the options), or name another one with --config`,
     })
   })
 
   it('says of a folder that it is one', () => {
-    assert.throws(() => loadConfig(folder, schema), /a folder: name the file in it/)
+    assert.throws(() => loadConfig(folder, schema), /this is a folder; name the file in it/)
   })
 })

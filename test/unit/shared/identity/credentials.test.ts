@@ -111,7 +111,7 @@ describe('credentials', () => {
       chmodSync(identityFile, mode)
       refuses(
         'unusable',
-        `${identityFile}: mode 0${mode.toString(8)} lets others read the private key: run "chmod 600 ${identityFile}"; if somebody may have read it: ${remedy}`,
+        `${identityFile}: mode 0${mode.toString(8)} lets other users read the private key; run "chmod 600 ${identityFile}", and if somebody may have read the key: ${remedy}`,
       )
     }
     chmodSync(identityFile, 0o400)
@@ -127,19 +127,25 @@ describe('credentials', () => {
   it('are refused where the key is not that of the certificate', async () => {
     const { key } = await ours.node({ node: 'lb02' })
     writeCredentials(folder(), { ...lb01, key })
-    refuses('unusable', `${identityFile}: the key is not the certificate's: ${remedy}`)
+    refuses('unusable', `${identityFile}: the key does not belong to the certificate: ${remedy}`)
   })
 
   it('are refused where another authority has signed them', async () => {
     const theirs = await identitiesOf(await Authority.inMemory())
     writeCredentials(folder(), { ...lb01, authority: theirs.authority.certificatePem })
-    refuses('unusable', `${identityFile}: not signed by the authority of ${authorityFile}: ${remedy}`)
+    refuses(
+      'unusable',
+      `${identityFile}: the certificate is not signed by the authority in ${authorityFile}: ${remedy}`,
+    )
   })
 
   it('are refused where the certificate names nobody', async () => {
     const { key, certificate } = await nameless()
     writeCredentials(folder(), { key, certificate, authority: certificate })
-    refuses('unusable', `${identityFile}: the certificate names nobody that is known here: ${remedy}`)
+    refuses(
+      'unusable',
+      `${identityFile}: the certificate names neither a node, an admin nor the witness: ${remedy}`,
+    )
   })
 
   it('are refused wherever the file of the key was cut off', () => {
@@ -147,7 +153,7 @@ describe('credentials', () => {
     const end = whole.trimEnd().length
     for (let length = 0; length < end; length += 7) {
       writeFileSync(identityFile, whole.slice(0, length))
-      refuses('unusable', `${identityFile}: no key and certificate in it: ${remedy}`)
+      refuses('unusable', `${identityFile} does not contain a key and a certificate: ${remedy}`)
     }
   })
 
@@ -155,10 +161,13 @@ describe('credentials', () => {
     writeFileSync(authorityFile, lb01.authority.slice(0, 200))
     refuses('unusable', /identity\.pem or .*authority\.pem cannot be used \(.+\): run "witness-agent join"$/)
     writeFileSync(authorityFile, lb01.certificate)
-    refuses('unusable', /not signed by the authority of/)
+    refuses('unusable', /not signed by the authority in/)
     writeFileSync(authorityFile, lb01.authority)
     writeFileSync(identityFile, `${lb01.key}${withLastByteChanged(lb01.certificate)}`)
-    refuses('unusable', `${identityFile}: not signed by the authority of ${authorityFile}: ${remedy}`)
+    refuses(
+      'unusable',
+      `${identityFile}: the certificate is not signed by the authority in ${authorityFile}: ${remedy}`,
+    )
     writeFileSync(identityFile, `${pem('PRIVATE KEY', Buffer.from('no key'))}${lb01.certificate}`)
     refuses('unusable', /identity\.pem or .*authority\.pem cannot be used \(.+\): run "witness-agent join"$/)
   })

@@ -45,21 +45,21 @@ describe('invite-line', () => {
   })
 
   it('asks for the line where nothing came', () => {
-    for (const text of ['', ' \n\t']) refused(text, /no invite was given: paste the line/)
+    for (const text of ['', ' \n\t']) refused(text, /no invite was given; paste the line/)
   })
 
   it('refuses what is no invite, and says how to do it right', () => {
     refused('hello', /begins with "kw1\."/)
     refused(line.slice(4), /begins with "kw1\."/)
     refused(`kw2${line.slice(3)}`, /begins with "kw1\."/)
-    refused(`${line}"`, /characters that no invite has/)
-    refused('kw1.', /characters that no invite has/)
-    refused(line.repeat(20), /far too long/)
+    refused(`${line}"`, /characters that an invite cannot have/)
+    refused('kw1.', /characters that an invite cannot have/)
+    refused(line.repeat(20), /too long/)
     refused(`kw1.${'A'.repeat(40)}`, /missing or changed.*copy the whole line/)
   })
 
   it('refuses a line of which the beginning or the end is missing', () => {
-    for (let cut = 1; cut < line.length - 4; cut += 1) refused(line.slice(0, -cut), /this is no invite/)
+    for (let cut = 1; cut < line.length - 4; cut += 1) refused(line.slice(0, -cut), /this is not an invite/)
   })
 
   it('refuses addresses, names and secrets that no witness gives', () => {

@@ -138,7 +138,7 @@ describe('protocol', () => {
   })
 
   it('refuses a node that calls itself the witness', () =>
-    refusedFromAgent({ ...hello, node: 'witness' }, /witness's own name/))
+    refusedFromAgent({ ...hello, node: 'witness' }, /reserved for the witness/))
 
   it('refuses names that would leave the run folder or a log line', () => {
     for (const name of ['', '.', '..', '../x', 'a/b', 'a b', 'a\nb', '-a', 'a'.repeat(64), 'lb01\u0000'])

@@ -51,12 +51,12 @@ describe('the doctor looks at the commands of a fence', () => {
     const [there] = await verdictsOf(stop, systemd(loaded))
     assert.match(there ?? '', /^ok: .*unit keepalived is active/)
     const [other] = await verdictsOf(stop, systemd(loaded), 43)
-    assert.match(other ?? '', /^FAIL: .*pid 43.*is not that of unit keepalived.*pid 42/)
+    assert.match(other ?? '', /^FAIL: .*pid 43.*does not belong to unit keepalived.*pid 42/)
     const [unknown] = await verdictsOf(
       stop,
       systemd('LoadState=not-found\nActiveState=inactive\nMainPID=0\n'),
     )
-    assert.match(unknown ?? '', /^FAIL: .*knows no unit keepalived/)
+    assert.match(unknown ?? '', /^FAIL: .*has no unit keepalived/)
     const [silent] = await verdictsOf(stop, systemd('', 'no bus'))
     assert.match(silent ?? '', /^FAIL: .*systemd does not answer \(no bus\)/)
   })

@@ -35,7 +35,7 @@ describe('the doctor looks at the host:', () => {
     assert.equal(finding.verdict, 'ok')
     assert.notEqual(credentials, null)
     const other = checkIdentity({ ...at, node: 'lb02' })
-    assert.match(other.finding.text, /is that of node web\/lb01, and agent\.yaml says node web\/lb02/)
+    assert.match(other.finding.text, /is that of node web\/lb01, but agent\.yaml names node web\/lb02/)
     assert.equal(other.credentials, null)
   })
 
@@ -84,7 +84,7 @@ describe('the doctor looks at the host:', () => {
       bootMs: () => 50_000 + 2 * nowMs,
       uptimeMs: () => 50_000 + 2 * nowMs,
     })
-    assert.match(fast.text, /went 300 ms wrong/)
+    assert.match(fast.text, /differed by 300 ms/)
     const unreadable = await checkBootClock({
       ...clocks,
       bootMs: () => {

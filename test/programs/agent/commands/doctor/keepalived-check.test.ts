@@ -43,7 +43,7 @@ describe('the doctor looks at keepalived:', () => {
     assert.equal(checkProcess({ ...look, state: 'running' }, '/run/k.pid').verdict, 'ok')
     assert.equal(checkProcess({ ...look, state: 'frozen' }, '/run/k.pid').verdict, 'FAIL')
     const absent = checkProcess({ ...look, state: 'absent', hasPidFile: false }, '/run/k.pid')
-    assert.match(absent.text, /pid files are not beside \/run\/k\.pid/)
+    assert.match(absent.text, /pid files are not in the folder of \/run\/k\.pid/)
   })
 
   it('its configuration, with the lines that are missing', () => {
@@ -67,7 +67,7 @@ describe('the doctor looks at keepalived:', () => {
   it('whether its FIFO is one, is safe, and is open', () => {
     assert.match(checkFifo(fifo, [42], proc).text, /is missing/)
     writeFileSync(fifo, '')
-    assert.match(checkFifo(fifo, [42], proc).text, /is no FIFO/)
+    assert.match(checkFifo(fifo, [42], proc).text, /is not a FIFO/)
     rmSync(fifo)
     execFileSync('mkfifo', ['-m', '600', fifo])
     assert.equal(checkFifo(fifo, [], proc).verdict, 'warn')
@@ -78,7 +78,7 @@ describe('the doctor looks at keepalived:', () => {
     symlinkSync(folder, join(folder, 'var-run'))
     assert.equal(checkFifo(join(folder, 'var-run/notify.fifo'), [42], proc).verdict, 'ok', 'by another name')
     chmodSync(fifo, 0o622)
-    assert.match(checkFifo(fifo, [42], proc).text, /written by others/)
+    assert.match(checkFifo(fifo, [42], proc).text, /written by users other than root/)
   })
 
   it('whether it watches the folder of the bar', () => {
@@ -137,9 +137,9 @@ describe('the doctor looks at keepalived:', () => {
     write('bar', 10_500)
     assert.equal(said(), 'warn: VI_1: barred: so it is')
     write('permit', 9_000)
-    assert.match(said(), /^FAIL: .*1000 ms too old/)
+    assert.match(said(), /^FAIL: .*expired 1000 ms ago/)
     write('permit', 10_500, 'another-boot')
-    assert.match(said(), /^FAIL: .*another boot/)
+    assert.match(said(), /^FAIL: .*before the last reboot/)
     writeFileSync(join(folder, 'VI_1.permit'), 'nonsense')
     assert.match(said(), /^FAIL: .*malformed/)
   })

@@ -146,7 +146,7 @@ describe('witness-agent join', () => {
     assert.deepEqual(registry.members('web'), [
       { name: 'lb01', address: '127.0.0.1', port: 7401, leastGeneration: 1 },
     ])
-    assert.match(said, /web\/lb01 is enrolled at the witness.*\n.*agent\.yaml is written/)
+    assert.match(said, /web\/lb01 is enrolled at the witness.*\n.*agent\.yaml was created/)
   })
 
   it('takes a line that was broken up when it was pasted', async () => {
@@ -202,7 +202,7 @@ describe('witness-agent join', () => {
       config: file('x/agent.yaml'),
       stateDir: file('blocked/state'),
     })
-    assert.match(blocked.said, /cannot be written .*The invite is still good/)
+    assert.match(blocked.said, /cannot be written .*The invite is still valid/)
     assert.equal(registry.openInvites.length, 1)
     assert.deepEqual(registry.members('web'), [])
   })
@@ -211,13 +211,13 @@ describe('witness-agent join', () => {
     const line = await invite()
     const { code, said } = await run('', { words: [line] })
     assert.equal(code, joinExits.refused)
-    assert.match(said, /not taken from the command line.*paste the line then/)
+    assert.match(said, /not accepted on the command line.*paste the line when asked/)
     assert.ok(!said.includes(line))
     nothingWasDone()
   })
 
   it('refuses what is no invite, and asks for one where nothing comes', async () => {
-    assert.match((await run('hello\n')).said, /this is no invite \(an invite begins with "kw1\."\)/)
+    assert.match((await run('hello\n')).said, /this is not an invite \(an invite begins with "kw1\."\)/)
     assert.match((await run('')).said, /no invite was given/)
     assert.match((await run((await invite()).slice(0, -9))).said, /copy the whole line/)
     nothingWasDone()
@@ -238,7 +238,7 @@ describe('witness-agent join', () => {
     const line = await invite({ address: '127.0.0.1:9' })
     const { code, said } = await run(line)
     assert.equal(code, joinExits.refused)
-    assert.match(said, /cannot be reached \(ECONNREFUSED\): is witnessd running/)
+    assert.match(said, /cannot be reached \(ECONNREFUSED\); check that witnessd is running/)
     nothingWasDone()
   })
 
@@ -299,7 +299,7 @@ describe('witness-agent join', () => {
       const heard = await between(stranger, async (at) => {
         const { code, said } = await run(await invite({ address: at }))
         assert.equal(code, joinExits.refused)
-        assert.match(said, /is not the witness that made this invite.*The secret was not sent/)
+        assert.match(said, /is not the witness that created this invite.*The secret was not sent/)
       })
       assert.equal(heard, '')
       nothingWasDone()
@@ -312,7 +312,7 @@ describe('witness-agent join', () => {
         assert.equal(code, joinExits.refused)
         assert.match(
           said,
-          /is not the witness \(its certificate is not of the authority.*somebody stands between\. The secret was not sent/,
+          /is not the witness \(its certificate is not signed by the authority.*something is intercepting the connection\. The secret was not sent/,
         )
       })
       assert.equal(heard, '')
@@ -326,7 +326,10 @@ describe('witness-agent join', () => {
         async (at) => {
           const { code, said } = await run(await invite({ address: at }))
           assert.equal(code, joinExits.refused)
-          assert.match(said, /shows the right authority and is not the witness.*The secret was not sent/)
+          assert.match(
+            said,
+            /has a certificate from the right authority but is not the witness.*The secret was not sent/,
+          )
         },
       )
       assert.equal(heard, '')
@@ -342,13 +345,13 @@ describe('witness-agent join', () => {
     const { code, said } = await run(await invite(), { start: true, systemctl: [file('systemctl')] })
     assert.equal(code, joinExits.ok, said)
     assert.equal(readFileSync(calls, 'utf8'), 'enable witness-agent\nrestart witness-agent\n')
-    assert.match(said, /The agent runs/)
+    assert.match(said, /The agent is running/)
     const broken = await run(await invite(), {
       start: true,
       systemctl: ['/usr/bin/env', 'FAIL=restart', file('systemctl')],
     })
     assert.equal(broken.code, joinExits.notStarted)
-    assert.match(broken.said, /is enrolled, but its agent does not run: .*journalctl -u witness-agent/)
+    assert.match(broken.said, /is enrolled, but its agent is not running: .*journalctl -u witness-agent/)
   })
 
   describe('on the node that has the virtual IP', () => {
@@ -373,9 +376,9 @@ describe('witness-agent join', () => {
       assert.equal(calls, 'is-active --quiet witness-agent\n')
       assert.match(
         said,
-        /is enrolled at the witness[^]*The agent is not started: this node has the virtual IP/,
+        /is enrolled at the witness[^]*The agent was not started, because this node has the virtual IP/,
       )
-      assert.match(said, /Join the other node now; after that, here: "systemctl enable --now witness-agent"/)
+      assert.match(said, /Join the other node now; then run "systemctl enable --now witness-agent" here/)
     })
 
     it('starts it beside the other node, and starts one anew that runs already', async () => {

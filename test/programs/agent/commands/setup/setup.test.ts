@@ -244,7 +244,7 @@ describe('witness-agent setup', function () {
     for (const does of ['apply', 'undo'] as const) {
       const { code, said } = await setup(does)
       assert.equal(code, 2)
-      assert.match(said, /keepalived\.conf:4: this line stands between .* Move it out/)
+      assert.match(said, /keepalived\.conf:4: this line is between .* Move it out/)
       assert.equal(readFileSync(conf(), 'utf8'), text)
     }
   })

@@ -37,6 +37,6 @@ describe('read-invite', () => {
     const flood = new PassThrough()
     flood.write(`${'x'.repeat(500)}\n`.repeat(20))
     flood.write(`${'x'.repeat(500)}\n`.repeat(20))
-    await assert.rejects(readInvite(flood), /this is no invite/)
+    await assert.rejects(readInvite(flood), /this is not an invite/)
   })
 })

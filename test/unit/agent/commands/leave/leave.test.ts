@@ -41,19 +41,19 @@ describe('leave', () => {
     const { exit, said } = await leave(left, { stopAgent: ['touch', folder('stopped')] })
     assert.equal(exit, leaveExits.left)
     assert.ok(existsSync(folder('stopped')))
-    assert.match(said, /VI_1: this node's vote is with lb01 \(epoch 7\), on its disk/)
-    assert.match(said, /lb01 keeps the VIP also without the witness.*nobody takes over if it dies/)
+    assert.match(said, /VI_1: this node's vote is delegated to lb01 \(epoch 7\), which has it on disk/)
+    assert.match(said, /lb01 keeps the VIP even without the witness.*no node takes over/)
     assert.match(said, /To come back: systemctl start/)
     assert.match(said, /gone for good: power it off, then run "witness-agent take-vote-back"/)
   })
 
   it('stops nothing where the agent refuses or gives up', async () => {
     for (const kind of ['refused', 'failed'] as const) {
-      const text = 'VI_1: keepalived runs here: stop it first (systemctl stop keepalived)'
+      const text = 'VI_1: keepalived is running on this node; stop it first (systemctl stop keepalived)'
       const { exit, said } = await leave({ kind, text }, { stopAgent: ['touch', folder('stopped')] })
       assert.equal(exit, leaveExits.notLeft)
       assert.equal(existsSync(folder('stopped')), false)
-      assert.match(said, /Not left.*: VI_1: keepalived runs here/)
+      assert.match(said, /has not left.*: VI_1: keepalived is running on this node/)
     }
   })
 
@@ -73,6 +73,6 @@ describe('leave', () => {
   it('says so where the vote is left and the agent cannot be stopped', async () => {
     const { exit, said } = await leave(left, { stopAgent: ['false'] })
     assert.equal(exit, leaveExits.notLeft)
-    assert.match(said, /The vote is left, but the agent could not be stopped \("false": exit code 1\)/)
+    assert.match(said, /The vote is delegated, but the agent could not be stopped \("false": exit code 1\)/)
   })
 })

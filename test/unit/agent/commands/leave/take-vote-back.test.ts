@@ -20,7 +20,7 @@ describe('take-vote-back', () => {
     writeLeftVote(folder('state'), 'VI_1', true)
 
     const said = await take()
-    assert.match(said, /The vote on VI_1 \(left with lb01, epoch 7\) is this node's again/)
+    assert.match(said, /The vote on VI_1 \(delegated to lb01, epoch 7\) belongs to this node again/)
     assert.match(said, /Power the other node off/)
     assert.equal(existsSync(leftVotePath(folder('state'), 'VI_1')), false)
     const { recovered } = { recovered: (await open()).recovered('VI_1') }

@@ -46,7 +46,7 @@ describe('where the lines go', () => {
   it('is nowhere where keepalived would cut the path of the check in two', () => {
     assert.throws(
       () => plan({ 'keepalived.conf': instance('VI_1') }, false, '/srv/my state'),
-      /^Error: "\/srv\/my state" cannot stand in the line that keepalived runs the check by/,
+      /^Error: "\/srv\/my state" cannot be used in the line with which keepalived runs the check/,
     )
   })
 

@@ -66,7 +66,7 @@ ${instance(
     const { warnings } = report(instance('VI_1', '    version 3\n    advert_int 0.5\n'))
     assert.match(
       warnings.join('\n'),
-      /keepalived\.conf:1: VI_1: keepalived may promote 1305 ms after the holder died, but votes are kept for 1900 ms/,
+      /keepalived\.conf:1: VI_1: keepalived may promote itself 1305 ms after the holder died, but votes are kept for 1900 ms/,
     )
     assert.deepEqual(report(instance('VI_1')).warnings, [])
   })
@@ -75,7 +75,7 @@ ${instance(
     const conf = `vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n${instance('VI_1')}${instance('VI_2', '', 52)}`
     assert.match(
       report(conf).warnings.join('\n'),
-      /:1: VI_1, VI_2 are in sync group G: a bar .* puts all of them into FAULT/,
+      /:1: VI_1, VI_2 are in sync group G, so a bar .* puts all of them into FAULT/,
     )
   })
 
@@ -89,20 +89,26 @@ ${instance(
     assert.equal(plain.length, 3)
     assert.match(
       plain.join('\n'),
-      /vrrp_garp_master_refresh 60.*priorities here: VI_1 100\..*:1: VI_1: without nopreempt/s,
+      /vrrp_garp_master_refresh 60.*priorities on this node: VI_1 100\..*:1: VI_1: without nopreempt/s,
     )
-    assert.match(report(instance('VI_1'), true).advice.join('\n'), /^priorities here[^\n]*$/)
+    assert.match(report(instance('VI_1'), true).advice.join('\n'), /^priorities on this node[^\n]*$/)
     const master = report(instance('VI_1').replace('BACKUP', 'MASTER')).advice
-    assert.match(master.at(-1) ?? '', /:2: VI_1: "state MASTER" promotes at each start/)
+    assert.match(
+      master.at(-1) ?? '',
+      /:2: VI_1: with "state MASTER" keepalived promotes itself at each start/,
+    )
   })
 
   it('says what becomes of scripts that are there', () => {
     const script = 'vrrp_script chk {\n script /bin/true\n}\n'
     assert.match(
       report(script + instance('VI_1')).advice.join('\n'),
-      /no script_user is added.*enable_script_security keeps/s,
+      /setup adds no script_user.*enable_script_security keeps/s,
     )
     const named = `global_defs {\n script_user nobody\n}\n${script}${instance('VI_1')}`
-    assert.match(report(named).advice.join('\n'), /:2: script_user is nobody; it stays so for your scripts/)
+    assert.match(
+      report(named).advice.join('\n'),
+      /:2: script_user is nobody; it stays as it is for your scripts/,
+    )
   })
 })

@@ -39,13 +39,13 @@ describe('the marked lines', () => {
 
   it('are told where a value among them was changed', () => {
     const [edited = ''] = separate('f', marked.replace('  enable_script_security\n', '')).edited
-    assert.match(edited, /^f:3: somebody changed/)
+    assert.match(edited, /^f:3: the lines between the keepalived-witness comments were changed/)
   })
 
   it('are not touched where a line that setup never writes is among them', () => {
     assert.throws(
       () => separate('f', marked.replace('  enable_script_security\n', '  priority 10\n')),
-      (cause) => cause instanceof SetupError && cause.message.startsWith('f:5: this line stands between'),
+      (cause) => cause instanceof SetupError && cause.message.startsWith('f:5: this line is between'),
     )
   })
 

@@ -35,7 +35,7 @@ describe('a file of the admin’s', () => {
   it('is not replaced where somebody changed it meanwhile', () => {
     assert.throws(
       () => replaceText(file(), { from: 'older', to: 'new' }),
-      /somebody changed it while setup worked/,
+      /the file changed while setup was running/,
     )
     assert.equal(readFileSync(file(), 'latin1'), 'old \u00ff')
   })

@@ -165,7 +165,7 @@ describe('why a node is barred', () => {
 
   it('names the silence in milliseconds and who holds, for the operator', () => {
     const cause = barCause(guard({ peerHeardAtMs: nowMs - 5000, witnessWord: namesPeer(nowMs) }), nowMs)
-    assert.match(cause?.text ?? '', /lb02 is not heard here for 5000 ms/)
+    assert.match(cause?.text ?? '', /this node has not heard lb02 for 5000 ms/)
   })
 
   it('the bar on a living holder outlasts its last renewal, until it is heard or its lease is over', () => {
@@ -190,7 +190,7 @@ describe('why a node is barred', () => {
     it('and says so', () => {
       const cause = barCause(guard(withoutGateway), nowMs)
       assert.equal(cause?.kind, 'no-gateway')
-      assert.equal(cause.text, 'this node does not reach its gateway, and lb02, which holds the lease, does')
+      assert.equal(cause.text, 'this node cannot reach its gateway, but lb02, which holds the lease, can')
     })
 
     it('not where nobody holds: a VIP without a gateway is better than none', () =>

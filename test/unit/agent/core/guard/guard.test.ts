@@ -546,7 +546,7 @@ describe('a holder', () => {
       assert.deepEqual(effects[0], { type: 'bar', on: true })
       assert.match(
         driver.report().why,
-        /no majority votes for this node any more: witness refused: .*; lb02 refused: /,
+        /this node no longer has a majority of the votes: witness refused: .*; lb02 refused: /,
       )
     })
 
@@ -1409,9 +1409,9 @@ describe('an agent whose boot clock jumped ahead, or whose host slept', () => {
       ofType(standby().feed({ type: 'resumed', gapMs: 1000, jumpedMs: jumped }), 'tell')[0]?.text
     assert.match(
       textOf(990) ?? '',
-      /^The boot clock jumped 990 ms ahead, or this host slept; nothing from before/,
+      /^The boot clock jumped ahead by 990 ms, or this host was suspended\. Nothing that it knew before/,
     )
-    assert.match(textOf(0) ?? '', /^This agent did not run for 1000 ms; nothing from before/)
+    assert.match(textOf(0) ?? '', /^This agent did not run for 1000 ms\. Nothing that it knew before/)
   })
 })
 
@@ -1495,7 +1495,7 @@ describe('a holder that does not reach its gateway', () => {
     const effects = driver.hearPeer(holdingPeer(9))
     assert.equal(driver.phase, 'barred')
     assert.deepEqual(ofType(effects, 'bar'), [{ type: 'bar', on: true }])
-    assert.match(driver.report().why, /does not reach its gateway, and lb02, which holds the lease, does/)
+    assert.match(driver.report().why, /cannot reach its gateway, but lb02, which holds the lease, can/)
   })
 
   it('is let go when its gateway is back, when the other loses its own, and when the other holds no more', () => {

@@ -137,24 +137,27 @@ describe('what a node says of itself', () => {
     const probation = standbyToHolder()
     probation.fault()
     probation.backup()
-    assert.equal(why(probation), 'waiting for the first advert of lb02')
+    assert.equal(why(probation), 'waiting for the first VRRP advert from lb02')
     const barred = standby()
     barred.fallSilent()
-    assert.equal(why(barred), 'neither the witness nor lb02 is heard: no claim could win')
+    assert.equal(why(barred), 'this node hears neither the witness nor lb02, so it could not win the lease')
     const handover = standbyToHolder()
     handover.master()
-    assert.equal(why(handover), 'takes over from lb02')
+    assert.equal(why(handover), 'taking over from lb02')
     const unprotected = holding({ policy: { alone: 'keep' } })
     unprotected.pass(timing.leaseMs)
     assert.match(why(unprotected), /^keeps the VIP without a lease/)
-    assert.match(why(fencing({ policy: { mode: 'observe' } })), /^observe mode; would be fenced: the claim/)
+    assert.match(
+      why(fencing({ policy: { mode: 'observe' } })),
+      /^observe mode; would be fenced because the claim/,
+    )
     assert.deepEqual([standby(), claiming(), holding()].map(why), [
       'may become MASTER',
       'asking for the votes',
       'holds the lease',
     ])
     assert.equal(why(fenced()), why(fencing()))
-    assert.equal(why(applying()), 'gate: strict; asks for the votes before keepalived may become MASTER')
+    assert.equal(why(applying()), 'gate: strict; asking for the votes before keepalived may become MASTER')
   })
 
   it('says of a drill whether it goes on or keepalived is coming back, and wants a tick in time for either', () => {
@@ -166,7 +169,7 @@ describe('what a node says of itself', () => {
     driver.fault()
     driver.sleep(1000)
     driver.absent()
-    assert.match(driver.report().why, /^comes back after a drill: /)
+    assert.match(driver.report().why, /^coming back after a drill: /)
     assert.ok(
       driver.deadlineMs !== null && driver.deadlineMs > driver.atMs + 10_000,
       'keepalived has time to start',
@@ -180,7 +183,7 @@ describe('what a node says of itself', () => {
     })
     driver.fault()
     assert.equal(driver.phase, 'gated')
-    assert.match(driver.report().why, /left its vote with lb02.*witness-agent take-vote-back/)
+    assert.match(driver.report().why, /delegated its vote to lb02.*witness-agent take-vote-back/)
   })
 
   it('says nothing of votes that were left where none was', () => {
@@ -228,7 +231,10 @@ describe('what a node warns of', () => {
     assert.doesNotMatch(warnings(entitled), /left here/)
     const master = new GuardDriver({ standing })
     master.master()
-    assert.match(warnings(master), /the vote that lb02 left here.*: lb02 stays barred when it comes back/)
+    assert.match(
+      warnings(master),
+      /the vote that lb02 delegated to this node.*When lb02 comes back, it stays barred/,
+    )
   })
 
   it('a keepalived that never runs the check, after five missed ones', () => {

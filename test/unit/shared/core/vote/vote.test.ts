@@ -460,9 +460,12 @@ describe('vote', () => {
       textOf(ask(recoverVoter(found, { atMs: 1000, reserveMs }), 'b', 9, 1300))
     assert.match(
       waiting(valid({ to: 'a', epoch: 1 })),
-      /^a may still have this vote from before for 1600 ms$/,
+      /^a may still be using an earlier promise of this vote for 1600 ms$/,
     )
-    assert.match(waiting({ kind: 'lost' }), /^somebody may still have this vote from before for 1600 ms$/)
+    assert.match(
+      waiting({ kind: 'lost' }),
+      /^another node may still be using an earlier promise of this vote for 1600 ms$/,
+    )
   })
 
   it('changes nothing when it is given back by somebody who does not have it', () => {
@@ -568,7 +571,10 @@ describe('vote', () => {
     it('is refused to everybody else with what an operator can do', () => {
       const { decision } = ask(left(), 'b', 6, 5000)
       assert.ok(decision.kind === 'refused')
-      assert.match(decision.text, /left its vote with a \(epoch 5\).*run witness-agent take-vote-back here/)
+      assert.match(
+        decision.text,
+        /delegated its vote to a \(epoch 5\).*run witness-agent take-vote-back on this node/,
+      )
     })
 
     it('is left only with the node that has it at that moment', () => {

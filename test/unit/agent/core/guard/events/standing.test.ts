@@ -156,17 +156,17 @@ describe('a node that its operator takes away', () => {
     const hindrance = ({ guard, atMs }: GuardDriver): string => leaveHindrance(guard, atMs) ?? ''
     const single = new GuardDriver({ peer: null })
     single.absent()
-    assert.match(hindrance(single), /knows of no other node yet/)
+    assert.match(hindrance(single), /does not know another node of the cluster yet/)
     const early = new GuardDriver()
     early.absent()
-    assert.match(hindrance(early), /lb02 does not hold: it has said nothing yet/)
+    assert.match(hindrance(early), /lb02 does not hold the lease \(it has not reported yet\)/)
     const free = standbyToHolder()
     free.hearPeer(peerReport({ why: 'waits for its gateway', epoch: epochLeft }))
     free.absent()
-    assert.match(hindrance(free), /lb02 does not hold: waits for its gateway/)
+    assert.match(hindrance(free), /lb02 does not hold the lease \(waits for its gateway\)/)
     const orphaned = standbyToHolder()
     orphaned.orphan()
-    assert.match(hindrance(orphaned), /keepalived is gone, but the VIP is held here/)
+    assert.match(hindrance(orphaned), /keepalived is stopped, but the VIP is still on this node \(held\)/)
     const elsewhere = new GuardDriver()
     elsewhere.hearPeer(holdingPeer(epochLeft, { ask: null }))
     elsewhere.absent()
@@ -182,7 +182,10 @@ describe('a node that its operator takes away', () => {
     driver.feed({ type: 'leave' })
     assert.equal(leaveProgress(driver.guard), 'stays')
     assert.equal(leftWith(driver.guard.voter), null)
-    assert.match(leaveHindrance(driver.guard, driver.atMs) ?? '', /keepalived runs here: stop it first/)
+    assert.match(
+      leaveHindrance(driver.guard, driver.atMs) ?? '',
+      /keepalived is running on this node; stop it first/,
+    )
   })
 
   it('is a node that comes back where the leave is given up, or keepalived is started here', () => {
@@ -219,7 +222,7 @@ describe('a node that its operator takes away', () => {
     driver.absent()
     driver.feed({ type: 'leave' })
     assert.equal(leftWith(driver.guard.voter), null)
-    assert.match(leaveHindrance(driver.guard, driver.atMs) ?? '', /in a drill/)
+    assert.match(leaveHindrance(driver.guard, driver.atMs) ?? '', /in a fence or a drill/)
   })
 
   it('leaves nothing with a peer that is silent, does not hold, or is not there', () => {
@@ -263,7 +266,7 @@ describe('a node that is back', () => {
     driver.pass(60_000)
     driver.hearWitness()
     assert.equal(driver.phase, 'barred')
-    assert.match(driver.report().why, /left its vote with lb02.*witness-agent take-vote-back/)
+    assert.match(driver.report().why, /delegated its vote to lb02.*witness-agent take-vote-back/)
     assert.deepEqual(driver.report().left, { kind: 'returning', to: peer, epoch: epochLeft })
   })
 
@@ -380,8 +383,11 @@ describe('a holder to which a vote was left', () => {
     const driver = keeping()
     outliveWitness(driver)
     assert.equal(driver.phase, 'holding')
-    assert.match(driver.report().why, /lb02 left its vote here/)
-    assert.match(driver.report().warnings.join(), /the lease rests on the vote that lb02 left here/)
+    assert.match(driver.report().why, /lb02 delegated its vote to this node/)
+    assert.match(
+      driver.report().warnings.join(),
+      /the lease depends on the vote that lb02 delegated to this node/,
+    )
   })
 
   it('does not count it before it is on disk, nor where the disk refuses it', () => {
@@ -512,7 +518,7 @@ describe('a holder to which a vote was left', () => {
     const driver = keeping()
     const lastMs = timing.leaseMs - timing.releaseMs - timing.grainMs - renewMs
     const rests = (holder: GuardDriver): boolean =>
-      holder.report().warnings.join().includes('rests on the vote')
+      holder.report().warnings.join().includes('depends on the vote')
     driver.sleep(lastMs)
     without.sleep(lastMs + 1)
     assert.equal(rests(driver), false)
@@ -521,7 +527,7 @@ describe('a holder to which a vote was left', () => {
     assert.equal(rests(without), false)
   })
 
-  it('counts it no more from the moment in which the peer shows that it has its vote itself', () => {
+  it('counts it no more from the moment in which the peer shows that it has its own vote', () => {
     const driver = keepingOnSlowDisk()
     const effects = driver.hearPeer(peerReport({ epoch: epochLeft }))
     assert.ok(told(effects).includes('kept-vote-void'))
@@ -544,7 +550,7 @@ describe('a holder to which a vote was left', () => {
     assert.equal(driver.guard.kept.phase, 'kept')
   })
 
-  it('counts it no more where the peer’s agent has no such instance any more', () => {
+  it('counts it no more where the peer’s agent no longer has this instance', () => {
     const driver = keeping()
     assert.deepEqual(told(driver.feed({ type: 'peer-without' })), ['kept-vote-void', 'vote-handed-back'])
     outliveWitness(driver)

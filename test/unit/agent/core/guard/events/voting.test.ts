@@ -30,7 +30,7 @@ describe('a guard as a voter for its peer', () => {
       const first = driver.hearPeer(rival)
       assert.deepEqual(told(first), ['rival'])
       assert.equal(ofType(first, 'announce').length, 1)
-      assert.match(texts(first)[0] ?? '', /lb02 became MASTER too \(asking for the votes\)/)
+      assert.match(texts(first)[0] ?? '', /lb02 also became MASTER \(asking for the votes\)/)
       const second = driver.hearPeer(rival)
       assert.deepEqual([told(second), ofType(second, 'announce')], [[], []])
     })
@@ -106,7 +106,7 @@ describe('a guard as a voter for its peer', () => {
     const failed = { type: 'record-failed' as const, ballot: { to: peer, epoch: 8 }, error: 'ENOSPC' }
     const effects = driver.feed(failed)
     assert.deepEqual(votes(effects), [[2, 'refused']])
-    assert.match(texts(effects)[0] ?? '', /a promise to lb02 cannot be written to disk: ENOSPC/)
+    assert.match(texts(effects)[0] ?? '', /the vote for lb02 cannot be written to disk: ENOSPC/)
     assert.deepEqual(votes(driver.feed(failed)), [])
     driver.sleep(1)
     assert.deepEqual(votes(driver.hearPeer(holdingPeer(9))), [[3, 'pending']])
@@ -182,7 +182,7 @@ describe('a guard as a voter for its peer', () => {
       assert.deepEqual(answer?.verdict.vote, {
         kind: 'refused',
         reason: 'outranked',
-        text: 'lb01 had the VIP before and confirms its lease',
+        text: 'lb01 already had the VIP and is confirming its lease',
       })
     })
 
@@ -193,7 +193,7 @@ describe('a guard as a voter for its peer', () => {
       assert.deepEqual(answer?.verdict.vote, {
         kind: 'refused',
         reason: 'outranked',
-        text: 'a majority is voting for lb01 already',
+        text: 'a majority is already voting for lb01',
       })
       assert.equal(driver.phase, 'claiming')
     })

@@ -119,7 +119,7 @@ describe('a drill of a standby', () => {
     const refused = driver.feed({ type: 'remembered', error: 'ENOSPC' })
     assert.deepEqual(bars(refused), [])
     assert.equal(drilledOf(refused)[0]?.result, 'refused')
-    assert.match(textOf(refused), /cannot be written down \(ENOSPC\)/)
+    assert.match(textOf(refused), /could not write to disk .* \(ENOSPC\)/)
     const wordy = standbyToHolder({ recordsAtOnce: false })
     wordy.order('drill', epoch)
     const long = wordy.feed({ type: 'remembered', error: 'x'.repeat(600) })
@@ -142,11 +142,11 @@ describe('a drill of a standby', () => {
     driver.sleep(4)
     const barred = driver.fault()
     assert.deepEqual(told(barred), ['drill-proved'])
-    assert.match(texts(barred)[0] ?? '', /"bar" proved after 4 ms.*; keepalived is FAULT\./)
+    assert.match(texts(barred)[0] ?? '', /"bar" was proved after 4 ms.*, and keepalived is FAULT\./)
     assert.deepEqual(ofType(barred, 'fence'), [{ type: 'fence', rung: 'stop' }])
     driver.sleep(1000)
     const gone = driver.absent()
-    assert.match(texts(gone)[0] ?? '', /"stop" proved after 1000 ms.*; keepalived is gone\./)
+    assert.match(texts(gone)[0] ?? '', /"stop" was proved after 1000 ms.*, and keepalived is gone\./)
     assert.deepEqual(bars(gone), [false])
     assert.deepEqual(types(gone).includes('start-keepalived'), false, 'the stop command still runs')
     const ended = driver.feed({ type: 'rung-ended', rung: 'stop', error: null })
@@ -167,7 +167,7 @@ describe('a drill of a standby', () => {
     ])
     assert.equal(
       textOf(back),
-      '"bar" proved after 4 ms, "stop" proved after 1000 ms; keepalived takes part again after 50 ms',
+      '"bar" proved after 4 ms, "stop" proved after 1000 ms; keepalived was back in operation after 50 ms',
     )
     assert.equal(driver.phase, 'probation')
     assert.equal(driver.guard.drill, null)
@@ -197,7 +197,7 @@ describe('a drill of a standby', () => {
     driver.fault()
     const back = driver.backup()
     assert.equal(drilledOf(back)[0]?.result, 'passed')
-    assert.match(textOf(back), /slow: after 50 ms a real fence goes on to the stop command/)
+    assert.match(textOf(back), /slow: a real fence runs the stop command after 50 ms/)
   })
 
   it('says so of a late bar also where the stop command followed, and not of one that was just in time', () => {
@@ -211,7 +211,7 @@ describe('a drill of a standby', () => {
       driver.feed({ type: 'start-ended', error: null })
       return textOf(driver.backup())
     }
-    assert.match(textAfter(51), /slow: after 50 ms/)
+    assert.match(textAfter(51), /slow: a real fence runs the stop command after 50 ms/)
     assert.doesNotMatch(textAfter(50), /slow/)
   })
 
@@ -273,7 +273,7 @@ describe('a drill of a standby', () => {
     assert.deepEqual(drilledOf(late), [
       { role: 'standby', result: 'failed', rungs: [{ rung: 'bar', proved: true, tookMs: 0 }], backMs: null },
     ])
-    assert.match(textOf(late), /did not take part again within 15000 ms \(it is FAULT, process running\)/)
+    assert.match(textOf(late), /was not back in operation within 15000 ms \(it is FAULT, process running\)/)
     assert.equal(driver.phase, 'fenced')
   })
 
@@ -307,7 +307,7 @@ describe('a drill of a standby', () => {
     driver.feed({ type: 'start-ended', error: null })
     const back = driver.backup()
     assert.equal(drilledOf(back)[0]?.result, 'failed')
-    assert.equal(textOf(back), 'rung "bar" failed: EIO')
+    assert.equal(textOf(back), 'fence step "bar" failed: EIO')
   })
 
   it('takes no notice of an earlier start command that ends now', () => {
@@ -361,7 +361,7 @@ describe('a drill of a standby', () => {
         backMs: 0,
       },
     ])
-    assert.match(textOf(back), /the bar did not bring keepalived to FAULT within 200 ms .*track_file/)
+    assert.match(textOf(back), /the bar did not put keepalived into FAULT within 200 ms .*track_file/)
   })
 
   it('with fence: fault and a bar that does nothing, stops nothing', () => {
@@ -389,7 +389,7 @@ describe('a drill of a standby', () => {
         backMs: 0,
       },
     ])
-    assert.match(textOf(back), /rung "stop" failed: exit 1/)
+    assert.match(textOf(back), /fence step "stop" failed: exit 1/)
   })
 
   it('waits for a stop command that hangs to end, since it may yet do its work, and then starts keepalived', () => {
@@ -403,7 +403,7 @@ describe('a drill of a standby', () => {
     assert.ok(types(ended).includes('start-keepalived'))
     const back = driver.feed({ type: 'start-ended', error: null })
     assert.equal(drilledOf(back)[0]?.result, 'failed')
-    assert.equal(textOf(back), 'the stop command did not end keepalived (process running)')
+    assert.equal(textOf(back), 'the stop command did not stop keepalived (process running)')
   })
 
   it('does not stop keepalived when the holder has fallen silent in the meantime', () => {
@@ -574,8 +574,8 @@ describe('a drill of a standby', () => {
     }
 
     it('by a node that holds, claims or is fenced', () => {
-      assert.match(refusalOf(holding()), /not standing by: holding/)
-      assert.match(refusalOf(claiming()), /not standing by: claiming/)
+      assert.match(refusalOf(holding()), /not a standby \(its phase is holding\)/)
+      assert.match(refusalOf(claiming()), /not a standby \(its phase is claiming\)/)
     })
 
     it('where nobody holds', () => {
@@ -602,7 +602,7 @@ describe('a drill of a standby', () => {
       })
       driver.fault()
       assert.equal(driver.phase, 'gated')
-      assert.match(refusalOf(driver), /left its vote with lb02/)
+      assert.match(refusalOf(driver), /delegated its vote to lb02/)
     })
 
     it('under the epoch of another ownership', () => {
@@ -610,11 +610,11 @@ describe('a drill of a standby', () => {
       assert.match(refusalOf(standbyToHolder(), epoch + 1), /under epoch 9/)
     })
 
-    it('while the holder is not heard here', () => {
+    it('while the holder is not heard', () => {
       const driver = standbyToHolder()
       driver.sleep(silenceMs(timing))
       driver.hearWitness()
-      assert.match(refusalOf(driver), /lb02 is not heard here/)
+      assert.match(refusalOf(driver), /this node does not hear lb02/)
     })
 
     it('where keepalived is not BACKUP, or not running', () => {
@@ -634,7 +634,7 @@ describe('a drill of a standby', () => {
       driver.hearPeer(holdingPeer(epoch))
       driver.hearPeer(holdingPeer(epoch))
       assert.equal(driver.phase, 'standby')
-      assert.match(refusalOf(driver), /after an earlier fence has not succeeded yet/)
+      assert.match(refusalOf(driver), /not been started again yet after an earlier fence/)
       assert.equal(driver.guard.memory.stopped, true)
     })
 
@@ -644,10 +644,10 @@ describe('a drill of a standby', () => {
 
     it('while another one is under way', () => {
       const { driver } = drilling()
-      assert.match(refusalOf(driver), /under way/)
+      assert.match(refusalOf(driver), /already running/)
       const waiting = standbyToHolder({ recordsAtOnce: false })
       waiting.order('drill', epoch)
-      assert.match(refusalOf(waiting), /under way/)
+      assert.match(refusalOf(waiting), /already running/)
     })
   })
 })
@@ -864,7 +864,7 @@ describe('a drill of the holder', () => {
       assert.match(refusalOf(standbyToHolder()), /does not hold the lease/)
       const driver = ready()
       assert.match(refusalOf(driver, driver.epoch - 1), /does not hold the lease under epoch/)
-      assert.match(refusalOf(claiming()), /does not hold the lease under epoch 8: claiming/)
+      assert.match(refusalOf(claiming()), /does not hold the lease under epoch 8 \(its phase is claiming\)/)
     })
 
     it('in observe mode, and while another one is under way', () => {
@@ -872,7 +872,7 @@ describe('a drill of the holder', () => {
       const driver = ready()
       const { epoch: of } = driver
       driver.order('drill-holder', of)
-      assert.match(refusalOf(driver, of), /under way/)
+      assert.match(refusalOf(driver, of), /already running/)
     })
 
     it('where the other node could not take the VIP at once, or is not heard', () => {

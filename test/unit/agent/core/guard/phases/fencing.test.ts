@@ -45,7 +45,7 @@ describe('a fence', () => {
     const effects = driver.fault()
     assert.match(
       texts(effects)[0] ?? '',
-      /gone after 3 ms \(rung "bar"\).*keepalived is FAULT\. Reason: the claim/,
+      /released after 3 ms \(fence step "bar"\).*keepalived is FAULT\. Reason: the claim/,
     )
     assert.equal(ofType(effects, 'beat').length, 1)
     const dead = fencing()
@@ -67,7 +67,7 @@ describe('a fence', () => {
     assert.deepEqual(told(climbs), ['fence-climbs'])
     assert.match(
       texts(climbs)[0] ?? '',
-      /"bar" did not do its work in 50 ms \(VIP held, keepalived running\); "stop" follows/,
+      /"bar" did not take effect within 50 ms \(VIP held, keepalived running\); the next step is "stop"/,
     )
 
     const failed = late.feed({ type: 'rung-ended', rung: 'stop', error: 'exit code 1' })
@@ -91,7 +91,7 @@ describe('a fence', () => {
     const [failure] = ofType(effects, 'tell').filter(({ event }) => event === 'fence-failed')
     assert.match(
       failure?.text ?? '',
-      /STILL here 350 ms after the order.*\(10\.0\.0\.100\/24; keepalived MASTER, process running\)/,
+      /STILL on this node 350 ms after the fence began.*\(10\.0\.0\.100\/24; keepalived MASTER, process running\)/,
     )
     const at = effects.findIndex((effect) => effect === failure)
     assert.equal(effects[at - 1]?.type, 'beat')
@@ -185,7 +185,7 @@ describe('a fenced node', () => {
     const effects = wait(slow, 15_000)
     assert.match(
       texts(effects).join(),
-      /keepalived was not up 15000 ms after its start command\. Tried again later/,
+      /keepalived was not running 15000 ms after its start command\. The agent tries again later/,
     )
     assert.equal(told(effects).filter((event) => event === 'rejoin-failed').length, 1)
 
@@ -339,22 +339,22 @@ describe('a holder', () => {
     }
     assert.match(
       reason(() => undefined),
-      /in time \(the witness and lb02 not heard\)/,
+      /in time by a majority \(the witness and lb02 not heard\)/,
     )
     assert.match(
       reason((driver) => driver.hearPeer()),
-      /in time \(the witness not heard\)/,
+      /in time by a majority \(the witness not heard\)/,
     )
     assert.match(
       reason((driver) => driver.hearWitness()),
-      /in time \(lb02 not heard\)/,
+      /in time by a majority \(lb02 not heard\)/,
     )
     assert.match(
       reason((driver) => {
         driver.hearWitness()
         driver.hearPeer()
       }),
-      /in time \(no answer in time\)/,
+      /in time by a majority \(no voter answered in time\)/,
     )
   })
 
@@ -362,7 +362,7 @@ describe('a holder', () => {
     const effects = holding().backup()
     assert.match(
       texts(effects)[0] ?? '',
-      /keepalived is BACKUP and the VIP is gone; the votes are given back/,
+      /keepalived is BACKUP and the VIP is gone, so this node returns the votes/,
     )
   })
 

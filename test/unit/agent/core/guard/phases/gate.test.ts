@@ -304,7 +304,7 @@ describe('gate: strict', () => {
     assertAsksNothing(driver, driver.fault())
   })
 
-  it('asks for nothing while keepalived does not run', () => {
+  it('asks for nothing while keepalived is not running', () => {
     const driver = strictNode()
     driver.hearWitness()
     driver.hearPeer()
@@ -321,7 +321,7 @@ describe('gate: strict', () => {
     const effects = driver.tick()
     assert.equal(driver.phase, 'gated')
     assert.deepEqual(told(effects), ['lease-unused'])
-    assert.match(texts(effects).join(), /keepalived did not become MASTER \(FAULT\)/)
+    assert.match(texts(effects).join(), /keepalived did not become MASTER \(state FAULT\)/)
     assert.equal(driver.report().ask, null)
   })
 
@@ -330,7 +330,7 @@ describe('gate: strict', () => {
     const effects = driver.absent()
     assert.equal(driver.phase, 'gated')
     assert.deepEqual(told(effects), ['lease-unused'])
-    assert.match(texts(effects).join(), /keepalived does not run \(STOP\)/)
+    assert.match(texts(effects).join(), /keepalived is not running \(state STOP\)/)
   })
 
   it('fences a VIP whose keepalived died at once, and claims nothing by it', () => {

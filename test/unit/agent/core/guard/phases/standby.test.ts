@@ -90,7 +90,7 @@ describe('a bar for want of adverts', () => {
     assert.equal(driver.phase, 'barred')
     assert.match(
       texts(effects)[0] ?? '',
-      /lb02 holds the lease and lives, but none .* in 2200 ms \(advert_int 1000 ms\).*Tried again in 5 s/,
+      /lb02 holds the lease and is alive, but none .* within 2200 ms \(advert_int 1000 ms\).*next try is in 5 s/,
     )
     assert.equal(driver.deadlineMs, driver.atMs + 5000)
   })
@@ -115,7 +115,7 @@ describe('a bar for want of adverts', () => {
     const over = driver.feed({ type: 'adverts', received: 2 })
     assert.match(
       texts(over)[0] ?? '',
-      /may become MASTER again here \(it was barred: no adverts of the holder arrived\)/,
+      /may become MASTER again on this node\. It had been barred because: no VRRP adverts from the holder arrived/,
     )
     unheard(probation(driver))
     assert.equal((driver.deadlineMs ?? 0) - driver.atMs, 5000, 'as if it were the first')
@@ -146,7 +146,7 @@ describe('a bar', () => {
     const driver = standby()
     assert.match(
       texts(driver.fallSilent()).join(),
-      /is barred from becoming MASTER here: neither the witness nor lb02 is heard/,
+      /is barred from becoming MASTER on this node: this node hears neither the witness nor lb02/,
     )
     const sinceMs = driver.atMs
     assert.deepEqual(told(driver.pass(5000)), [])
@@ -155,7 +155,7 @@ describe('a bar', () => {
     assert.equal(driver.deadlineMs, null)
     assert.match(
       texts(driver.hearWitness()).join(),
-      /again here \(it was barred: neither the witness nor lb02/,
+      /again on this node\. It had been barred because: this node hears neither the witness nor lb02/,
     )
     assert.equal(driver.phase, 'standby')
   })
@@ -169,9 +169,9 @@ describe('a bar', () => {
     }
     assert.match(
       texts(effects).join(),
-      /lb02 is not heard here for .* ms, but the witness hears it renew.*lb02 holds the lease/,
+      /this node has not heard lb02 for .* ms, but lb02 still renews its lease at the witness.*lb02 holds the lease/,
     )
-    assert.match(texts(driver.fallSilent()).join(), /neither the witness nor lb02 is heard/)
+    assert.match(texts(driver.fallSilent()).join(), /hears neither the witness nor lb02/)
   })
 
   it('is only spoken of in observe mode', () => {
@@ -182,7 +182,7 @@ describe('a bar', () => {
   it('names no peer where none is known', () => {
     const driver = new GuardDriver({ peer: null })
     driver.backup()
-    assert.match(texts(driver.fallSilent()).join(), /neither the witness nor the peer is heard/)
+    assert.match(texts(driver.fallSilent()).join(), /hears neither the witness nor the peer/)
   })
 })
 
@@ -211,7 +211,7 @@ describe('the line for the check', () => {
   it('bars a node that is barred or fenced, and says why', () => {
     const barred = standby()
     barred.fallSilent()
-    const why = 'neither the witness nor lb02 is heard: no claim could win'
+    const why = 'this node hears neither the witness nor lb02, so it could not win the lease'
     assert.deepEqual(line(barred), [{ type: 'permit', word: 'bar', untilMs: barred.atMs + standardMs, why }])
     const stopped = fenced()
     assert.deepEqual(
