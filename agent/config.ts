@@ -1,4 +1,4 @@
-/** agent.yaml: what the admin of a node says. docs/OPERATING.md lists the options. */
+/** agent.yaml: what the admin of a node says. docs/operating/options.md lists the options. */
 import { z } from 'zod'
 import { logLevels } from '../shared/host/log.ts'
 import { agentAddress, clusterName, nodeName } from '../shared/protocol/names.ts'

@@ -1,13 +1,13 @@
 #!/bin/sh
 # install.sh [--prefix DIR] [--uninstall]
 #
-# Installs keepalived-witness from its tarball, for distributions without .deb packages: programs with their runtime,
-# the check, units, sysusers.d, tmpfiles.d, manual pages. A second run updates all that and changes no configuration;
-# what runs is then restarted (no VIP moves), nothing else is started or enabled. --uninstall takes away what was
-# installed and leaves configuration, identity and votes; it refuses while keepalived uses the check, or may.
-# DESTDIR=/somewhere installs below that folder and touches nothing of the running system.
+# Installs keepalived-witness from its tarball, for distributions without .deb packages: the programs with their runtime,
+# the check, units, sysusers.d, tmpfiles.d and manual pages. A second run updates all of that and changes no configuration.
+# Programs that are running are then restarted (no VIP moves); nothing else is started or enabled. --uninstall removes what
+# was installed and leaves configuration, identity and votes. It refuses while keepalived uses the check, or may use it.
+# DESTDIR=/somewhere installs below that folder and does not touch the running system.
 set -eu
-# witnessd, and the user that keepalived runs the check as, read what is installed: a stricter umask of root's shuts them out.
+# witnessd and the user of keepalived's check read what is installed. A stricter umask of root would lock them out.
 umask 022
 
 say() {
@@ -51,7 +51,7 @@ root=${DESTDIR:-}
 lib=$prefix/lib/keepalived-witness
 etc=/etc/keepalived-witness
 units='witnessd.service witness-agent.service'
-# keepalived runs the check; this is where SELinux lets it, and where every folder is root's.
+# keepalived runs the check. SELinux permits that in this folder, and every folder above it belongs to root.
 check=/usr/libexec/keepalived/witness-check
 list=$lib/installed-files
 
@@ -61,9 +61,9 @@ has_systemd() {
 }
 
 if [ -n "$uninstall" ]; then
-    [ -f "$root$list" ] || fail "$list is missing: nothing is installed under $prefix (another --prefix?)"
+    [ -f "$root$list" ] || fail "$list is missing, so nothing is installed under $prefix (did you use another --prefix?)"
     asked=$lib/used-by-keepalived
-    # Without the script nobody is asked: that is the way past it on a broken host.
+    # If the script is missing, nothing is asked. On a broken host that is the way around the refusal.
     if [ -z "$root" ] && [ -e "$asked" ]; then
         code=0
         words=$("$asked") || code=$?
@@ -74,8 +74,8 @@ if [ -n "$uninstall" ]; then
             exit 1
             ;;
         *)
-            printf '%s\n' "install.sh: nothing is removed, because it cannot be told whether keepalived on this host uses it." \
-                "${words:-$asked ended with $code.}" "Put that right; or, where you are sure that it does not: rm $asked" >&2
+            printf '%s\n' "install.sh: nothing was removed, because it is not known whether keepalived on this host uses keepalived-witness." \
+                "${words:-$asked ended with $code.}" "Correct that. If you are sure that keepalived does not use it: rm $asked" >&2
             exit 1
             ;;
         esac
@@ -88,17 +88,17 @@ if [ -n "$uninstall" ]; then
     rm -f "$root$list"
     rmdir "$root$lib" "$root$prefix/share/doc/keepalived-witness" 2>/dev/null || :
     if has_systemd; then systemctl daemon-reload; fi
-    say "keepalived-witness is removed. Configuration ($etc) and state (/var/lib/keepalived-witness*) are left."
+    say "keepalived-witness was removed. Its configuration ($etc) and its state (/var/lib/keepalived-witness*) were kept."
     exit 0
 fi
 
 [ -x "$here/usr/lib/keepalived-witness/node" ] ||
-    fail "$here has no programs: this script belongs into the tarball that \"npm run package\" makes"
+    fail "$here has no programs; run this script from the tarball that \"npm run package\" makes"
 if [ -z "$root" ]; then
     "$here/usr/lib/keepalived-witness/node" --version >/dev/null ||
-        fail "the Node.js of this tarball does not run here (its words are above): it is made for glibc and another machine type?"
+        fail "the Node.js of this tarball does not run here (its message is above); it needs glibc, and the machine type that it was built for"
     for program in curl ip ping; do
-        command -v "$program" >/dev/null || say "$program is missing: install the package of this distribution that has it"
+        command -v "$program" >/dev/null || say "$program is missing; install the package of your distribution that provides it"
     done
 fi
 
@@ -107,7 +107,7 @@ text=$(mktemp)
 files=$(mktemp)
 trap 'rm -f "$installed" "$text" "$files"' EXIT
 
-# A running program keeps the file that it was started from: the new one is made beside it and renamed.
+# A running program keeps the file that it was started from, because the new file is made beside it and then renamed.
 put() { # put SOURCE TARGET
     mkdir -p "$root$(dirname "$2")"
     cp -P "$1" "$root$2.new"
@@ -115,7 +115,7 @@ put() { # put SOURCE TARGET
     printf '%s\n' "$2" >>"$installed"
 }
 
-# Units and starters name the place of the programs.
+# Units and start scripts contain the path of the programs.
 put_text() { # put_text SOURCE TARGET
     sed "s|/usr/lib/keepalived-witness|$lib|g; s|/usr/share/doc/keepalived-witness|$prefix/share/doc/keepalived-witness|g" "$1" >"$text"
     chmod "$(stat -c %a "$1")" "$text"
@@ -140,10 +140,10 @@ while IFS= read -r file; do
     /usr/libexec/keepalived/witness-check) put "$here$file" "$check" ;;
     /usr/share/lintian/*) ;;
     /usr/*) put "$here$file" "$prefix/${file#/usr/}" ;;
-    *) fail "do not know where $file belongs" ;;
+    *) fail "it is not known where $file is to be installed" ;;
     esac
 done <"$files"
-# What the version before this one had and this one has not.
+# Files of the previous version that this version no longer has.
 if [ -f "$root$list" ]; then
     while IFS= read -r file; do
         grep -qxF -e "$file" "$installed" || rm -f "$root$file"
@@ -154,14 +154,14 @@ cp "$installed" "$root$list"
 if [ -z "$root" ]; then
     systemd-sysusers /etc/sysusers.d/keepalived-witness.conf 2>/dev/null ||
         id keepalived-witness >/dev/null 2>&1 ||
-        say "make the system user keepalived-witness: witnessd runs as it"
+        say "create the system user keepalived-witness: witnessd runs as that user"
     systemd-tmpfiles --create /etc/tmpfiles.d/keepalived-witness.conf 2>/dev/null ||
-        say "make /run/keepalived-witness (root) and /run/keepalived-witnessd (keepalived-witness), at each boot, before keepalived starts"
+        say "create /run/keepalived-witness (owner root) and /run/keepalived-witnessd (owner keepalived-witness) at each boot, before keepalived starts"
 fi
 if has_systemd; then
     systemctl daemon-reload
-    # Votes, bar and permit files outlive the restart: no VIP moves.
+    # Votes, bar files and permit files survive the restart, so no VIP moves.
     # shellcheck disable=SC2086
     systemctl try-restart $units
 fi
-say "keepalived-witness is installed. On the third host: systemctl enable --now witnessd. On a node: witness-agent join."
+say "keepalived-witness is installed. Next, on the third host: systemctl enable --now witnessd. On a node: witness-agent join."

@@ -1,6 +1,6 @@
 /**
- * Which of the product's own lines a keepalived.conf lacks, or has in a way that does not work. README.md has them
- * as they should be; `witness-agent setup` adds them.
+ * Which of the product's own lines a keepalived.conf lacks, or has in a way that does not work.
+ * docs/operating/setup.md has them as they should be; `witness-agent setup` adds them.
  */
 import { basename, join, normalize } from 'node:path'
 import { all, at, last, type Statement } from './statements.ts'

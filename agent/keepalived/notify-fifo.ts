@@ -2,7 +2,7 @@
  * keepalived's `vrrp_notify_fifo`: one line for each transition, about a millisecond after it.
  *
  * Opened read-only: that the last writer died is then news of its own (a crash writes no line). keepalived opens its
- * end O_RDWR|O_NONBLOCK, so a missing reader never blocks it; docs/ARCHITECTURE.md ("Observing keepalived").
+ * end O_RDWR|O_NONBLOCK, so a missing reader never blocks it; docs/reference/flows.md ("Observing keepalived").
  */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'

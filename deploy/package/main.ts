@@ -121,8 +121,9 @@ function putBundle(from: string, to: string): void {
 function stageDocuments(documents: string): void {
   mkdirSync(documents, { recursive: true })
   cpSync(join(root, 'deploy/examples'), documents, { recursive: true })
-  for (const page of ['README.md', 'docs/OPERATING.md', 'docs/ARCHITECTURE.md', 'docs/SECURITY.md'])
-    if (existsSync(join(root, page))) cpSync(join(root, page), join(documents, basename(page)))
+  cpSync(join(root, 'docs'), documents, { recursive: true })
+  for (const page of ['README.md', 'SECURITY.md'])
+    if (existsSync(join(root, page))) cpSync(join(root, page), join(documents, page))
   writeFileSync(join(documents, 'nodejs-licences.txt'), readFileSync(nodeLicence(process.execPath)))
 }
 

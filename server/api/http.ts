@@ -1,6 +1,6 @@
 /**
  * The witness's HTTP API: health, what is going on and why, and the question of a check whose agent is dead.
- * docs/OPERATING.md lists it for people. Everything under /api needs a
+ * docs/operating/api.md lists it for people. Everything under /api needs a
  * certificate of this witness: an admin reads all, a node its own cluster, and a check asks for its own node.
  */
 import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express'

@@ -1,5 +1,5 @@
 /**
- * The physics of leases and promises, stated once. docs/ARCHITECTURE.md ("Time") derives the inequalities.
+ * The physics of leases and promises, stated once. docs/safety.md ("Time") derives the inequalities.
  * All durations are milliseconds of the boot clock (suspend included).
  */
 export interface Timing {

@@ -1,5 +1,5 @@
 /**
- * Who is on the other end of a connection, as its certificate says. docs/SECURITY.md tells what each may do.
+ * Who is on the other end of a connection, as its certificate says. SECURITY.md lists what each may do.
  *
  * A certificate names its owner by one URI in its subject alternative names:
  * `urn:keepalived-witness:node:CLUSTER:NODE:GENERATION`, `urn:keepalived-witness:admin:NAME` or

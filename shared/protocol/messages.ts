@@ -1,6 +1,6 @@
 /**
  * What agents, witness and check say to each other. Parsed here at the edge, trusted inside.
- * docs/ARCHITECTURE.md ("One heartbeat") draws who sends what when.
+ * docs/reference/messages.md lists every field; docs/architecture.md ("One heartbeat") shows who sends what when.
  */
 import { z } from 'zod'
 import {
@@ -65,7 +65,12 @@ const tellSchema = z.strictObject({
 
 export type Tell = z.infer<typeof tellSchema>
 
-const fromAgentSchema = z.discriminatedUnion('type', [helloSchema, beatSchema, tellSchema, drilledSchema])
+export const fromAgentSchema = z.discriminatedUnion('type', [
+  helloSchema,
+  beatSchema,
+  tellSchema,
+  drilledSchema,
+])
 
 export type FromAgent = z.infer<typeof fromAgentSchema>
 
@@ -84,7 +89,7 @@ export const refusalReasons = [
 
 export type RefusalReason = (typeof refusalReasons)[number]
 
-const verdict = z.strictObject({
+export const verdictSchema = z.strictObject({
   instance: instanceName,
   vote: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
@@ -104,7 +109,7 @@ const verdict = z.strictObject({
   countsVote: epoch.optional(),
 })
 
-export type Verdict = z.infer<typeof verdict>
+export type Verdict = z.infer<typeof verdictSchema>
 
 export type Vote = Verdict['vote']
 
@@ -124,7 +129,7 @@ const answerSchema = z.strictObject({
   seq: z.number().int().min(1),
   /** The voter's clock, to be echoed. */
   atMs: z.number(),
-  verdicts: z.array(verdict).max(maxInstances),
+  verdicts: z.array(verdictSchema).max(maxInstances),
 })
 
 export type Answer = z.infer<typeof answerSchema>
@@ -165,7 +170,7 @@ const supersededSchema = z.strictObject({ type: z.literal('superseded') })
 
 export type Superseded = z.infer<typeof supersededSchema>
 
-const fromVoterSchema = z.discriminatedUnion('type', [
+export const fromVoterSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   answerSchema,
   orderSchema,

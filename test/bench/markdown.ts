@@ -49,8 +49,8 @@ export function sectionText({ title, how, setting, table, notes }: Section): str
 
 const heading = `# Measurements
 
-Written by \`npm run bench -- --write docs/BENCH.md\`; each section says how, when and on what it was measured. Figures
-are medians with the least and the most in brackets.`
+\`npm run bench -- --write docs/BENCH.md\` writes this page. Each section says how, when and on which machine it was measured. Figures are
+medians, with the least and the most in brackets.`
 
 /** @param existing the document as it is; null: there is none. */
 export function documentText(existing: string | null, sections: readonly Section[]): string {

@@ -58,7 +58,7 @@ export interface Timed {
 
 /** What an invariant has to say. */
 export interface Violation {
-  /** The name in DESIGN.md: S1 to S6, L1 to L5 (section 9), E2 (section 3), `rule` (the one rule, section 2). */
+  /** The name in docs/safety.md: S1 to S5, L1 to L5, E2, `rule` (the one rule). */
   readonly invariant: string
   readonly atMs: number
   readonly text: string

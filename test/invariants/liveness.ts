@@ -1,4 +1,4 @@
-/** L1 to L5 of DESIGN.md section 9, judged from facts (facts.ts) as they come, and from the passing of time. */
+/** L1 to L5 of docs/safety.md, judged from facts (facts.ts) as they come, and from the passing of time. */
 import { masterDownMs, silenceMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 

@@ -37,13 +37,13 @@ interface Holder {
 
 /** Faults under which a fence may take longer than E2 leaves it, or instants say nothing. */
 const hampering: ReadonlySet<string> = new Set(['clock-jump', 'stop-fails', 'stop-hangs'])
-/** A disk that is older than its promises: ARCHITECTURE says what is not covered for T_g after. */
+/** A disk that is older than its promises: docs/safety.md ("What is assumed") says what is not covered for T_g after. */
 const forgetting: ReadonlySet<string> = new Set(['disk-rollback'])
 /** Faults that may cost a voter the ballot of a vote that it left: it has its vote again unless the holder is heard. */
 const losing: ReadonlySet<string> = new Set(['disk-rollback', 'disk-torn'])
 /**
  * Somebody who has the node's key says what an older start of its agent said: a voter that was restarted since does not know
- * that another took its place (ARCHITECTURE, "What is left").
+ * that another took its place (docs/safety.md, "What is left").
  */
 const impersonating: ReadonlySet<string> = new Set(['replay'])
 

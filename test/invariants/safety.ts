@@ -1,5 +1,5 @@
 /**
- * S1 to S5 of DESIGN.md section 9, judged from facts (facts.ts) as they come. S6 is about bytes of strangers, which have no
+ * S1 to S5 of docs/safety.md, judged from facts (facts.ts) as they come. S6 is about bytes of strangers, which have no
  * place among facts: the protocol's and the transport's own tests stand for it.
  */
 import { assertNever } from '../../shared/assert-never.ts'
@@ -54,7 +54,7 @@ export class SafetyWatch {
   readonly #ballots = new Map<string, { readonly to: string; readonly epoch: number }>()
   readonly #leases = new Map<number, string>()
   #highestLease = 0
-  /** A disk lost what it had said: epochs go on from what the others know (ARCHITECTURE, "What is assumed"). */
+  /** A disk lost what it had said: epochs go on from what the others know (docs/safety.md, "What is assumed"). */
   #forgot = false
   /** Voters whose disk has lost what it had said since the newest lease was won. */
   readonly #oblivious = new Set<string>()

@@ -1,4 +1,4 @@
-/** witness.yaml and agent.yaml of a lab, as docs/OPERATING.md tells an admin to write them. */
+/** witness.yaml and agent.yaml of a lab, as docs/operating/options.md tells an admin to write them. */
 import { type Timing } from '../../shared/core/timing.ts'
 import { cluster, gatewayAddress, witnessUrl, type LabNode } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'

@@ -13,6 +13,8 @@ export interface HostToEnrol {
   readonly cluster: string
   readonly node: string
   readonly address: string
+  /** Where its agent listens; the usual port where none is given. */
+  readonly port?: number
   /** The agent's, seen from outside. */
   readonly stateDir: string
 }
@@ -31,11 +33,11 @@ export async function enrolHosts(dataDir: string, hosts: readonly HostToEnrol[])
       throw error
     },
   })
-  for (const { cluster, node, address, stateDir } of hosts) {
+  for (const { cluster, node, address, port = 7401, stateDir } of hosts) {
     const invited = await registry.invite({ cluster, node })
     if (invited.kind === 'refused') throw new Error(invited.text)
     const { secret } = invited
-    const enrolled = await registry.redeem({ cluster, node, secret, address, port: 7401 })
+    const enrolled = await registry.redeem({ cluster, node, secret, address, port })
     if (enrolled.kind === 'refused') throw new Error(enrolled.text)
     const { generation } = enrolled
     const { key, request } = await makeKeyRequest()

@@ -1,4 +1,4 @@
-/** The invariants of DESIGN.md section 9 over the facts of one run. */
+/** The invariants of docs/safety.md over the facts of one run. */
 import type { Timing } from '../../shared/core/timing.ts'
 import type { Timed, Violation } from '../invariants/facts.ts'
 import { LivenessWatch } from '../invariants/liveness.ts'

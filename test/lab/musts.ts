@@ -5,9 +5,9 @@ import { type MeasuredRun, type Snapshot } from './measured-run.ts'
 import { type BenchMust, type Must } from './scenario.ts'
 import { nodeInstance } from './witness-api.ts'
 
-/** S2 of the design: claimMs + releaseMs. */
+/** Stricter than S2 of docs/safety.md: claimMs + releaseMs. */
 export const overlapBoundMs = 250
-/** S3 of the design: the check's interval and the longest permit. */
+/** Stricter than the bound of S3 in docs/safety.md. */
 export const overlapWithoutAgentMs = 2800
 
 const milliseconds = (value: number): string => `${Math.round(value * 10) / 10} ms`

@@ -1,4 +1,4 @@
-/** What must hold in every state (docs/ARCHITECTURE.md): asked by whoever looks on, and of no core's own word alone. */
+/** What must hold in every state (docs/safety.md): asked by whoever looks on, and of no core's own word alone. */
 import { witness } from '../../shared/protocol/names.ts'
 import { keptVoter } from '../../agent/core/guard/own-lease.ts'
 import { type Ballot, promisedTo } from '../../shared/core/vote/voter.ts'

@@ -1,6 +1,6 @@
 /**
  * `witness-agent leave`: the operator's word that this node goes away for long. The running agent leaves its vote with the
- * holder and proves it; only then it is stopped. docs/OPERATING.md has what it means for the other node.
+ * holder and proves it; only then it is stopped. docs/operating/maintain.md has what it means for the other node.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'

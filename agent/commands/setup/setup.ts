@@ -1,6 +1,6 @@
 /**
  * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, takes them back. It never starts, reloads
- * or stops keepalived. docs/OPERATING.md has its options and exit codes.
+ * or stops keepalived. docs/operating/setup.md has its options and exit codes.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
  * The fence ladder: which rung is tried, until when, and what counts as done. The whole ladder down to SIGKILL fits in
- * releaseMs, because that is all the time a holder leaves itself (docs/ARCHITECTURE.md, "The fence"). Pure.
+ * releaseMs, because that is all the time a holder leaves itself (docs/safety.md, "The fence ladder"). Pure.
  */
 import type { KeepalivedState, ProcessState, VipState } from '../../../shared/protocol/report.ts'
 import { assertNever } from '../../../shared/assert-never.ts'

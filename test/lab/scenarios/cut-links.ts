@@ -116,7 +116,7 @@ export const isolateHolderBriefly: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** T_g + master-down + 1 s: L3 of the design. */
+/** T_g + master-down + 1 s: L3 of docs/safety.md. */
 const settledMs =
   defaultTiming.reserveMs +
   masterDownMs({ version: 2, priority: priorities.lb01, advertIntMs: advertIntervalMs }) +

@@ -93,7 +93,10 @@ describe('install.sh of the tarball', () => {
       'usr/local/share/man/man8/witnessd.8.gz',
     ])
     assert.equal(statSync(join(root, 'usr/local/bin/witnessd')).mode & 0o777, 0o755)
-    assert.match(said, /On the third host: systemctl enable --now witnessd\. On a node: witness-agent join/)
+    assert.match(
+      said,
+      /Next, on the third host: systemctl enable --now witnessd\. On a node: witness-agent join/,
+    )
   })
 
   it('has starters and units find the programs under the prefix, whatever it is', () => {
@@ -151,11 +154,11 @@ describe('install.sh of the tarball', () => {
 
   it('takes away what it installed, and leaves configuration', () => {
     installed()
-    assert.match(installed('--uninstall'), /is removed. Configuration .* and state .* are left/)
+    assert.match(installed('--uninstall'), /was removed\. Its configuration .* and its state .* were kept/)
     assert.deepEqual(files(), ['etc/keepalived-witness/witness.yaml'])
     const { status, stderr } = install('--uninstall')
     assert.equal(status, 1)
-    assert.match(stderr, /nothing is installed under \/usr\/local \(another --prefix\?\)/)
+    assert.match(stderr, /nothing is installed under \/usr\/local \(did you use another --prefix\?\)/)
   })
 
   it('says what is wrong with its arguments, and where it does not belong', () => {
@@ -167,7 +170,7 @@ describe('install.sh of the tarball', () => {
     rmSync(join(folder, 'tarball/usr/lib'), { recursive: true })
     const { status, stderr } = install()
     assert.equal(status, 1)
-    assert.match(stderr, /has no programs: this script belongs into the tarball that "npm run package" makes/)
+    assert.match(stderr, /has no programs; run this script from the tarball that "npm run package" makes/)
     assert.deepEqual(files(), [])
   })
 })
@@ -254,7 +257,7 @@ describe('used-by-keepalived', () => {
     rmSync(join(folder, 'etc/keepalived/conf.d/web.conf'))
     write('etc/keepalived/keepalived.conf', '')
     write('etc/keepalived-witness/agent.yaml', 'keepalived: { config: /elsewhere.conf }\n')
-    doubts(/Which keepalived\.conf .*agent\.yaml names cannot be read there/)
+    doubts(/It cannot be read from .*agent\.yaml which keepalived\.conf it names/)
     rmSync(join(folder, 'etc/keepalived-witness/agent.yaml'))
     symlinkSync('.', join(folder, 'etc/keepalived/loop'))
     doubts(/etc\/keepalived cannot be read/)
@@ -282,7 +285,10 @@ describe('used-by-keepalived', () => {
     const stamp = join(folder, 'run/keepalived-witness/VI_1.checked')
     reader = spawn('sh', ['-c', `while :; do : >${stamp}; sleep 0.5; done`], { stdio: 'ignore' })
     await eventually('it to run', () => existsSync(stamp))
-    assert.match(asked().stdout, /keepalived still runs with lines that were taken out/)
+    assert.match(
+      asked().stdout,
+      /keepalived still runs with lines, the check among them, that were\nremoved from its configuration/,
+    )
   })
 
   it('waits to see that the stamp of a keepalived that was reloaded just now was the last', () => {
@@ -299,7 +305,10 @@ describe('used-by-keepalived', () => {
     reader = spawn('sh', ['-c', `exec ${program} 60 <>${fifo}`], { stdio: 'ignore' })
     const pid = reader.pid ?? 0
     await eventually('it to run', () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'keepalived\n')
-    assert.match(asked('/proc').stdout, /keepalived still runs with lines that were taken out/)
+    assert.match(
+      asked('/proc').stdout,
+      /keepalived still runs with lines, the check among them, that were\nremoved from its configuration/,
+    )
   })
 })
 
@@ -359,8 +368,14 @@ describe('a removal', () => {
         answers(text)
         const { status, stderr } = remove(way)
         assert.equal(status, 1)
-        assert.match(stderr, /it cannot be told whether keepalived on this host uses it\.\n/)
-        assert.ok(stderr.includes(`\n${reason}\nPut that right; or, `), stderr)
+        assert.match(
+          stderr,
+          /it is not known whether keepalived on this host uses (it|keepalived-witness)\.\n/,
+        )
+        assert.ok(
+          stderr.includes(`\n${reason}\nCorrect that. If you are sure that keepalived does not use it: rm `),
+          stderr,
+        )
         assert.ok(stderr.endsWith(`: rm ${lib}/used-by-keepalived\n`), stderr)
         assert.ok(existsSync(join(lib, 'node')))
       }

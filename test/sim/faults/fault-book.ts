@@ -15,29 +15,29 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   'vrrp-block': {
     happens: 'protocol 112 is dropped both ways between the nodes',
     expected:
-      'the holder keeps the VIP; the other is fenced within milliseconds of its promotion, later barred beforehand',
+      'the holder keeps the VIP; the other node is fenced within milliseconds after it promotes itself, and later is barred before it can',
     lab: ['vrrp-block', 'vrrp-block-lasting', 'witness-restart/vrrp-block', 'gate-strict/vrrp-block'],
   },
   'vrrp-block-one-way': {
     happens: 'protocol 112 is dropped in one direction',
-    expected: 'as above; a holder of lower priority that hears the other gives way to it',
+    expected: 'as above; if the holder has the lower priority and hears the other node, it gives way to it',
     lab: ['vrrp-block-one-way/standby-deaf', 'vrrp-block-one-way/holder-deaf', 'nopreempt-one-way'],
   },
   'cut-link': {
     happens: 'everything between two hosts is dropped',
     expected:
-      'nodes cut from each other: the witness’s vote keeps the holder, the other is barred, no overlap; cut from the witness: the peer’s vote keeps the holder',
+      'if the nodes are cut from each other, the vote of the witness keeps the holder, the other node is barred, and there is no overlap; if a node is cut from the witness, the vote of the peer keeps the holder',
     lab: ['cut-ab', 'witness-restart/cut-ab', 'cold-start/cut-ab'],
   },
   'cut-one-way': {
     happens: 'everything from one host to another is dropped',
-    expected: 'as a cut link: a vote needs both directions',
+    expected: 'the same as a cut link, because a vote needs both directions',
     lab: [],
   },
   isolate: {
-    happens: 'every frame from and to one host is dropped, its carrier stays up',
+    happens: 'every frame from and to one host is dropped, but its carrier stays up',
     expected:
-      'an isolated holder gives the VIP up before the other takes it; an isolated standby or witness changes nothing',
+      'an isolated holder gives the VIP up before the other node takes it; an isolated standby or witness changes nothing',
     lab: [
       'isolate-holder',
       'isolate-holder-briefly',
@@ -49,12 +49,12 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   },
   'isolate-one-way': {
     happens: 'every frame from one node is dropped; it still hears the others',
-    expected: 'as an isolated node',
+    expected: 'the same as an isolated node',
     lab: [],
   },
   unplug: {
     happens: 'a node loses its carrier',
-    expected: 'keepalived itself goes to FAULT; takeover as fast as keepalived alone',
+    expected: 'keepalived itself goes to FAULT; the takeover is as fast as with keepalived alone',
     lab: ['unplug-holder'],
   },
   loss: {
@@ -68,127 +68,132 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     lab: [],
   },
   duplicates: {
-    happens: '5 % of all datagrams come twice',
+    happens: '5 % of all datagrams arrive twice',
     expected: 'nothing',
     lab: [],
   },
   'kill-agent': {
-    happens: 'SIGKILL to an agent',
+    happens: 'an agent gets SIGKILL',
     expected: 'the check asks the witness and keeps the VIP where it is',
     lab: ['kill-agent/holder', 'kill-agent/standby-blocked'],
   },
   'freeze-agent': {
-    happens: 'SIGSTOP to an agent',
-    expected: 'as a dead agent; when it goes on it trusts nothing from before',
+    happens: 'an agent gets SIGSTOP',
+    expected: 'the same as a dead agent; when the agent continues, it trusts nothing from before',
     lab: ['freeze-agent/holder', 'freeze-agent/standby-blocked'],
   },
   'kill-witness': {
-    happens: 'SIGKILL to the witness; it comes back later',
-    expected: 'the peer’s vote keeps the holder',
+    happens: 'the witness gets SIGKILL and comes back later',
+    expected: 'the vote of the peer keeps the holder',
     lab: ['witness-restart/quiet', 'witness-dead-then-block'],
   },
   'freeze-witness': {
-    happens: 'SIGSTOP to the witness',
-    expected: 'as a dead witness; after it goes on it orders nothing on old reports',
+    happens: 'the witness gets SIGSTOP',
+    expected:
+      'the same as a dead witness; when the witness continues, it orders nothing based on old reports',
     lab: [],
   },
   'kill-keepalived': {
-    happens: 'SIGKILL to all of keepalived on a node; its VIP stays in the kernel',
-    expected: 'the agent takes the orphaned VIP off and releases the votes; the other node takes over',
+    happens: 'all of keepalived on a node gets SIGKILL; its VIP stays in the kernel',
+    expected: 'the agent deletes the orphaned VIP and returns the votes; the other node takes over',
     lab: ['kill-keepalived'],
   },
   'freeze-keepalived': {
-    happens: 'SIGSTOP to all of keepalived on a node',
+    happens: 'all of keepalived on a node gets SIGSTOP',
     expected:
-      'a frozen holder keeps the VIP in its kernel and its lease; the other, which promotes itself, is fenced',
+      'a frozen holder keeps its lease and the VIP in its kernel; the other node promotes itself and is fenced',
     lab: ['freeze-keepalived'],
   },
   'stop-keepalived': {
     happens: 'the admin stops keepalived and starts it again later',
-    expected: 'takeover as fast as keepalived alone; the agent does not start it',
+    expected: 'the takeover is as fast as with keepalived alone; the agent does not start keepalived',
     lab: ['clean-stop', 'preempt'],
   },
   'crash-host': {
     happens: 'a host loses power and boots again later',
-    expected: 'takeover as fast as keepalived alone',
+    expected: 'the takeover is as fast as with keepalived alone',
     lab: ['kill-host', 'reboot-holder-at-once', 'witness-restart/kill-host', 'gate-strict/kill-host'],
   },
   'freeze-host': {
-    happens: 'a virtual machine stands still while its clock runs on',
-    expected: 'takeover; the old holder gives up within milliseconds of its return',
+    happens: 'a virtual machine is paused while its clock runs on',
+    expected:
+      'the other node takes over; the old holder gives the VIP up within milliseconds after it continues',
     lab: [],
   },
   'clock-jump': {
     happens: 'the boot clock jumps 30 s ahead, as after a migration',
-    expected: 'nothing: leases are confirmed anew, promises are kept for as long as before',
+    expected: 'nothing; leases are confirmed again, and promises are kept for as long as before',
     lab: [],
   },
   'disk-slow': {
     happens: 'writes take up to 1.5 s',
-    expected: 'nothing while the holder renews; a takeover waits for a majority’s disks',
+    expected: 'nothing while the holder renews; a takeover waits for the disks of a majority',
     lab: [],
   },
   'disk-full': {
     happens: 'writes fail',
-    expected: 'renewals go on; this voter votes for no new holder',
+    expected: 'renewals continue; this voter votes for no new holder',
     lab: [],
   },
   'disk-rollback': {
     happens: 'a host comes back with the disk of an older snapshot',
-    expected: 'noticed by the agents’ memory where they were granted more; everyone waits, epochs jump ahead',
+    expected: 'the agents notice it if they remember a newer grant; everyone waits, and epochs jump ahead',
     lab: [],
   },
   'stop-fails': {
     happens: 'the stop command fails',
-    expected: 'the bar took the VIP off already; SIGKILL follows',
+    expected: 'the bar has already removed the VIP; SIGKILL follows',
     lab: ['fence-fails/stop-fails', 'fence-fails/no-bar-stop-fails'],
   },
   'stop-hangs': {
     happens: 'the stop command hangs',
-    expected: 'as above, after its part of the time',
+    expected: 'as above, after the time that the command is given',
     lab: ['fence-fails/stop-hangs', 'fence-fails/no-bar-stop-hangs'],
   },
   'gateway-lost': {
     happens: 'a node no longer reaches its gateway',
-    expected: 'a holder hands the VIP to a node that reaches it: revoked, proved, then granted',
+    expected:
+      'a holder hands the VIP to a node that reaches its gateway: first the lease is revoked, then the release is proved, then the lease is granted',
     lab: ['gateway-lost'],
   },
   'disk-torn': {
-    happens: 'SIGKILL to the agent or the witness, and what it had on disk cannot be read any more',
+    happens: 'the agent or the witness gets SIGKILL, and what it had on disk can no longer be read',
     expected:
-      'as a dead daemon; when it is back its voter gives its vote to nobody for T_g, epochs jump ahead',
+      'the same as a dead daemon; when it is back, its voter gives its vote to nobody for `reserveMs`, and epochs jump ahead',
     lab: [],
   },
   clone: {
-    happens: 'a clone of a node speaks to the voters, from another boot and without the VIP',
-    expected: 'told; it gets no vote and gives none back while the node lives',
+    happens: 'a clone of a node connects to the voters, from another boot and without the VIP',
+    expected: 'it is reported; it gets no vote and returns none while the node is alive',
     lab: [],
   },
   replay: {
-    happens: 'what an agent said earlier is said again, in a stream of its own',
-    expected: 'the agent connects anew; nothing else changes',
+    happens: 'an earlier message of an agent is sent again, in a stream of its own',
+    expected: 'the agent connects again; nothing else changes',
     lab: [],
   },
   leave: {
     happens:
-      'an admin takes a node away: stops keepalived, then `witness-agent leave`; later both start again',
-    expected: 'its vote is left with the holder, which outlives the witness by it, and handed back on return',
+      'an admin takes a node away: stops keepalived, then runs `witness-agent leave`; later both start again',
+    expected:
+      'its vote is delegated to the holder, which can then lose the witness and keep the VIP; the vote is returned when the node is back',
     lab: ['last-one-standing'],
   },
   drill: {
     happens: 'an admin orders a drill of a node',
-    expected: 'a standby proves its fence and comes back, the holder is not touched; refused on a holder',
+    expected:
+      'a standby proves its fence and comes back, and the holder is not touched; on a holder it is refused',
     lab: ['drill/standby', 'drill/agent-dies'],
   },
   'drill-holder': {
-    happens: 'an admin orders a drill of a node, and allows that the VIP moves',
-    expected: 'a holder lets go with proof, and the other node takes the VIP; on a standby as above',
+    happens: 'an admin orders a drill of a node and allows the VIP to move',
+    expected: 'a holder gives the VIP up and proves it, and the other node takes it; on a standby as above',
     lab: ['drill/holder'],
   },
   'kill-agent-in-fence': {
     happens:
-      'SIGKILL to an agent between any two steps of stopping keepalived, or while that stop goes on without it',
-    expected: 'the next agent starts keepalived again; where nothing is fenced nobody is killed',
+      'an agent gets SIGKILL between any two steps of stopping keepalived, or while that stop goes on without it',
+    expected: 'the next agent starts keepalived again; if nothing is fenced, no agent is killed',
     lab: ['kill-agent/in-its-fence'],
   },
 }

@@ -59,7 +59,7 @@ export class Stranger {
     this.#program = new Program(host, chance)
     this.#dial('witness')
     // Not a clone: one that reaches the peer where the node itself does not, or first after a restart of the peer's agent, is
-    // the node for that agent (docs/ARCHITECTURE.md, what is left).
+    // the node for that agent (docs/safety.md, "What is left").
     if (setting.how === 'replay') this.#dial('peer')
   }
 

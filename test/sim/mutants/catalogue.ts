@@ -1,5 +1,5 @@
 /**
- * Planted mistakes: each breaks one rule of DESIGN.md or docs/ARCHITECTURE.md by one replacement in a production file.
+ * Planted mistakes: each breaks one rule that docs/safety.md rests on, by one replacement in a production file.
  * hunt.ts shows that the simulator finds it. A refactoring that moves the text must move the mutation with it.
  */
 import type { FaultKind } from '../faults/faults.ts'

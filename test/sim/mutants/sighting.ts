@@ -6,7 +6,7 @@ export const sightingSchema = z.strictObject({
   broken: z
     .strictObject({
       seed: z.number(),
-      /** A name of DESIGN.md section 9; `crash`: the program threw. */
+      /** A name of docs/safety.md, like S1; `crash`: the program threw. */
       invariant: z.string(),
       /** Of the simulated cluster. */
       atMs: z.number(),

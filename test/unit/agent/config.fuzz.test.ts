@@ -4,6 +4,7 @@ import { agentConfigSchema } from '../../../agent/config.ts'
 import { parseConfig } from '../../../shared/host/config-file.ts'
 import { assertTellsItsMistakes, yamlSnippets } from '../../fixtures/config-errors.ts'
 import { damaged } from '../../fixtures/damaged-text.ts'
+import { storiesFrom } from '../../fixtures/effort.ts'
 
 const path = '/etc/keepalived-witness/agent.yaml'
 const good = `# the agent of lb01
@@ -35,7 +36,7 @@ describe('agent.yaml under fuzz', function () {
   it('tells the places of its mistakes, whatever they are', () =>
     fc.assert(
       fc.property(damaged(good, yamlSnippets), (text) => read(text)),
-      { numRuns: 600 },
+      { numRuns: storiesFrom(200) },
     ))
 
   it('is refused in the same way where it is no configuration at all', () =>
@@ -48,6 +49,6 @@ describe('agent.yaml under fuzz', function () {
         ),
         (text) => read(text),
       ),
-      { numRuns: 400 },
+      { numRuns: storiesFrom(133) },
     ))
 })

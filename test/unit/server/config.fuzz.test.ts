@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { loadWitnessConfig } from '../../../server/config.ts'
 import { assertTellsItsMistakes, yamlSnippets } from '../../fixtures/config-errors.ts'
 import { damaged } from '../../fixtures/damaged-text.ts'
+import { storiesFrom } from '../../fixtures/effort.ts'
 
 const good = `listen: "[::1]:7500"
 dataDir: /srv/witness
@@ -34,7 +35,7 @@ describe('witness.yaml under fuzz', function () {
         writeFileSync(path, text)
         assertTellsItsMistakes(text, path, () => loadWitnessConfig(path))
       }),
-      { numRuns: 600 },
+      { numRuns: storiesFrom(200) },
     )
   })
 })

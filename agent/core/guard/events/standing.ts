@@ -1,6 +1,6 @@
 /**
  * Standing votes: a node that its operator takes away for long leaves its vote with the holder, on disk, until it is back and the holder hands it
- * back. So a lone survivor outlives the witness, too. docs/ARCHITECTURE.md ("Standing votes") has the argument. Pure.
+ * back. So a lone survivor outlives the witness, too. docs/safety.md ("S1, step by step", step 8) has the argument. Pure.
  *
  * One order keeps it safe: the one that leaves has it on disk before it says so, and the one that keeps it has it off its
  * disk before it hands it back. All that is said of it comes in the peer's beats, which have one order: a beat of an

@@ -13,6 +13,7 @@ import { type Connection, agentPath } from '../../../../shared/network/connectio
 import { dialVoter } from '../../../../shared/network/dial.ts'
 import { identities } from '../../../identities.ts'
 import { LoopbackServer } from '../../../fixtures/loopback-server.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 /** RFC 6455 section 5.2, as a client sends it: masked, or on purpose not. */
 function frame(opcode: number, payload: Buffer, { fin = true, masked = true, reserved = 0 } = {}): Buffer {
@@ -195,7 +196,7 @@ describe('the transport under fuzz', function () {
           socket.destroy()
         },
       ),
-      { numRuns: 100 },
+      { numRuns: storiesFrom(33) },
     )
   })
 
@@ -238,7 +239,7 @@ describe('the transport under fuzz', function () {
         for (const message of log.messages.get(connection.id) ?? [])
           assert.ok(Buffer.byteLength(message) <= maxMessageBytes)
       }),
-      { numRuns: 300 },
+      { numRuns: storiesFrom(100) },
     )
   })
 
@@ -258,7 +259,7 @@ describe('the transport under fuzz', function () {
         await closed
         await othersGoOn()
       }),
-      { numRuns: 300 },
+      { numRuns: storiesFrom(100) },
     )
   })
   it('outlives whatever comes instead of a handshake', async () => {
@@ -283,7 +284,7 @@ describe('the transport under fuzz', function () {
         await closed
         await othersGoOn()
       }),
-      { numRuns: 300 },
+      { numRuns: storiesFrom(100) },
     )
     assert.equal(log.opened.length, 1)
   })

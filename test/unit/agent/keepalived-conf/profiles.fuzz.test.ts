@@ -7,6 +7,7 @@ import { KeepalivedConfError, parseKeepalivedConf } from '../../../../agent/keep
 import { profileSchema } from '../../../../shared/protocol/plan.ts'
 import { damaged } from '../../../fixtures/damaged-text.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 const runDir = '/run/keepalived-witness'
 const good = `global_defs {
@@ -166,7 +167,7 @@ describe('keepalived.conf under fuzz', function () {
           placed(error.message)
         }
       }),
-      { numRuns: 600 },
+      { numRuns: storiesFrom(200) },
     )
   })
 })

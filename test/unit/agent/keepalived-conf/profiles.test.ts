@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { KeepalivedConfError, parseKeepalivedConf } from '../../../../agent/keepalived-conf/profiles.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 const runDir = '/run/keepalived-witness'
 
@@ -525,7 +526,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
             if (!(error instanceof KeepalivedConfError)) throw error
           }
         }),
-        { numRuns: 1500 },
+        { numRuns: storiesFrom(500) },
       )
     })
 

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Ledger, ledgerPath } from '../../../../server/records/ledger.ts'
 import { CrashingDisk, everyLoss } from '../../../fixtures/crashing-disk.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 const cluster = 'web'
 const dataDir = '/var/lib/witness'
@@ -168,7 +169,7 @@ describe('a ledger over crashes', function () {
         life.disk.failsAt = Infinity
         await life.start()
       }),
-      { numRuns: 1500 },
+      { numRuns: storiesFrom(500) },
     )
   })
 })

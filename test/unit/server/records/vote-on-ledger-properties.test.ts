@@ -18,6 +18,7 @@ import {
 } from '../../../../shared/core/vote/voter.ts'
 import { recoverVoter } from '../../../../shared/core/vote/recovery.ts'
 import { CrashingDisk, everyLoss } from '../../../fixtures/crashing-disk.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 type Name = 'a' | 'b'
 const names = ['a', 'b'] as const
@@ -278,7 +279,7 @@ function lives(
 describe('the vote on a ledger whose disk crashes at any call', function () {
   this.timeout(180_000)
   it('is counted by one candidate at a time, under epochs that never repeat, and is on the disk', () =>
-    fc.assert(lives(enoughMs), { numRuns: 400 }))
+    fc.assert(lives(enoughMs), { numRuns: storiesFrom(133) }))
 
   it('is a test that notices promises that are too short for the drift', async () => {
     const details = await fc.check(lives(enoughMs - 60), { numRuns: 40_000, endOnFailure: true })

@@ -21,7 +21,7 @@ describe('timing', () => {
 
   it('accepts the defaults', () => assert.doesNotThrow(() => assertTiming(defaultTiming)))
 
-  it('accepts the strict gate of the design: a promise of 2900 ms that also covers the check', () => {
+  it('accepts a promise of 2900 ms, which is long enough for a lease and a check after it', () => {
     assert.doesNotThrow(() => assertTiming({ ...defaultTiming, reserveMs: 2900 }))
     assert.ok(reserveNeededMs(defaultTiming.leaseMs + defaultTiming.checkMs, defaultTiming.driftPpm) <= 2900)
   })
@@ -90,7 +90,7 @@ describe('timing', () => {
 
     it('refuses a check that runs too seldom for the promise', () => refused({ checkMs: 1001 }, /E5/, /1901/))
 
-    it('holds for the timings that docs/OPERATING.md gives for a slow network and for a short advert_int', () => {
+    it('holds for the timings that docs/operating/options.md gives for a slow network and for a short advert_int', () => {
       for (const changes of [
         { renewMs: 800, leaseMs: 3400, reserveMs: 3500 },
         { renewMs: 100, leaseMs: 1250, reserveMs: 1300 },

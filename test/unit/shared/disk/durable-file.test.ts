@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { z } from 'zod'
 import { DurableFile, DurableFileError, type FileSystem } from '../../../../shared/disk/durable-file.ts'
 import { DurableStore } from '../../../../shared/disk/durable-store.ts'
+import { storiesFrom } from '../../../fixtures/effort.ts'
 
 const schema = z.strictObject({ ballots: z.record(z.string(), z.number()) })
 type Content = z.infer<typeof schema>
@@ -127,7 +128,7 @@ describe('durable-file', () => {
           for (const name of readdirSync(join(folder, 'ledger'))) rmSync(join(folder, 'ledger', name))
         },
       ),
-      { numRuns: 200 },
+      { numRuns: storiesFrom(67) },
     )
   })
 
@@ -149,7 +150,7 @@ describe('durable-file', () => {
         assert.ok([1, 2].includes(after.ballots.VI_1 ?? 0))
         if (failure === null) assert.equal(after.ballots.VI_1, 2, 'a write that was reported done is there')
       }),
-      { numRuns: 100 },
+      { numRuns: storiesFrom(33) },
     )
   })
 
@@ -222,7 +223,7 @@ describe('durable-file', () => {
           }
           await Promise.all(pending)
         }),
-        { numRuns: 30 },
+        { numRuns: storiesFrom(10) },
       )
     })
 

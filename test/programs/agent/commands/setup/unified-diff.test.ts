@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { Row } from '../../../../../agent/commands/setup/marked-lines.ts'
 import { unifiedDiff } from '../../../../../agent/commands/setup/unified-diff.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 const text = (rows: readonly Row[]): string => rows.map((row) => row.text).join('')
 
@@ -57,7 +58,7 @@ describe('the diff', () => {
           assert.equal(execFileSync('cat', [folder('f')], { encoding: 'utf8' }), text(after))
         },
       ),
-      { numRuns: 60 },
+      { numRuns: storiesFrom(20) },
     )
   }).timeout(30_000)
 })

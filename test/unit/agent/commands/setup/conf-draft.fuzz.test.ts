@@ -9,6 +9,7 @@ import { SetupError } from '../../../../../agent/commands/setup/error.ts'
 import { damaged } from '../../../../fixtures/damaged-text.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 import { fixtures } from '../../../../fixtures/keepalived-confs.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 const runDir = '/run/keepalived-witness'
 
@@ -162,7 +163,7 @@ describe('a configuration, set up and taken back', () => {
         place(files)
         assertThereAndBack(files, advised)
       }),
-      { numRuns: 300 },
+      { numRuns: storiesFrom(100) },
     )
   }).timeout(60_000)
 
@@ -185,7 +186,7 @@ describe('a configuration, set up and taken back', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: storiesFrom(100) },
     )
   }).timeout(60_000)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { GuardPair, nodes, TwoHolders, type Fault, type PairOptions } from './guard-pair.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 const node = fc.constantFrom(...nodes)
 const forMs = fc.oneof(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 500, max: 6000 }))
@@ -127,7 +128,7 @@ describe('two guards and a witness', () => {
       fc.property(options, schedule, (options, faults) => {
         wins += pairAfter(options, faults).wins
       }),
-      { numRuns: 400 },
+      { numRuns: storiesFrom(133) },
     )
     assert.ok(wins > 150, `only ${wins} leases were won`)
   })

@@ -6,6 +6,7 @@ import { beatSchema } from '../../../../../shared/protocol/messages.ts'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import { type GuardDriver, node, ofType, peer, timing } from './guard-fixture.ts'
 import { moves, setup, Watched } from './guard-story.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 function always(
   check: (watched: Watched, effects: GuardEffect[], before: GuardDriver['guard']) => void,
@@ -18,7 +19,7 @@ function always(
         check(watched, watched.play(afterMs, move), before)
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: storiesFrom(500) },
   )
 }
 

@@ -11,6 +11,7 @@ import type { Guard, GuardEvent, GuardOptions } from '../../../../../agent/core/
 import { moved } from '../../../../fixtures/time-shift.ts'
 import { startMs } from './guard-fixture.ts'
 import { beginnings, moves, setup, Watched } from './guard-story.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 /** Instants of the boot clock come in steps of 10 ms: from a host that has just booted to one that runs for years. */
 const otherStartMs = fc
@@ -34,7 +35,7 @@ describe('a guard at another time', function () {
           assertSameLife(watched.driver.origin, watched.driver.history, otherStartMs - startMs)
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: storiesFrom(500) },
     )
   })
 })

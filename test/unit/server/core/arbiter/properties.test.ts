@@ -28,6 +28,7 @@ import {
   silentAfterMs,
   standby,
 } from '../../clusters/cluster-fixture.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 describe('arbiter, over any interleaving of agents, clones, checks, disks and restarts', () => {
   it('never lets two nodes count its vote as theirs, never repeats or lowers an epoch, and gives its vote again', function () {
@@ -38,7 +39,7 @@ describe('arbiter, over any interleaving of agents, clones, checks, disks and re
         world.play(steps)
         world.heal()
       }),
-      { numRuns: 1500 },
+      { numRuns: storiesFrom(500) },
     )
   })
 

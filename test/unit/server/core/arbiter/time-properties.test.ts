@@ -29,6 +29,7 @@ import {
   Witness,
   type Agent,
 } from '../../clusters/cluster-fixture.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 const nodes = ['lb01', 'lb02', 'lb03'] as const
 
@@ -113,7 +114,7 @@ describe('an arbiter at another time', function () {
           assertSameLife(life.witness.origin, life.witness.history, otherMs - startedAtMs)
         },
       ),
-      { numRuns: 250 },
+      { numRuns: storiesFrom(83) },
     )
   })
 })

@@ -24,6 +24,7 @@ import {
   verdictOf,
 } from '../../../../../shared/core/vote/voter.ts'
 import { leaveVote, recallStanding, takeVoteBack } from '../../../../../shared/core/vote/standing.ts'
+import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 const timing = defaultTiming
 const { reserveMs, leaseMs } = timing
@@ -511,7 +512,7 @@ describe('vote', () => {
         fc.property(worlds(), (run) => {
           new World(run).play()
         }),
-        { numRuns: 3000 },
+        { numRuns: storiesFrom(1000) },
       )
     })
 
