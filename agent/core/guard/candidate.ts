@@ -61,3 +61,20 @@ export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.g
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
 }
+
+/**
+ * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
+ * the higher address, whether or not this node wanted that.
+ */
+export function outranksPeer({ profile, peerReport }: Guard): boolean {
+  return peerReport !== null && profile.priority >= peerReport.priority
+}
+
+/**
+ * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
+ * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
+ * hears nothing either.
+ */
+export function handoverPatienceMs({ profile, timing }: Guard): number {
+  return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
+}

@@ -8,11 +8,10 @@ import { setBar, writePermit } from './permit.ts'
 import { startLadder } from './fence-ladder.ts'
 import { drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
-import type { Guard } from './state.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { peerHolds } from './hearing.ts'
 import { newCandidacy } from './lease.ts'
-import { askOwnVote, giveBackOwnVote } from './candidate.ts'
+import { askOwnVote, giveBackOwnVote, handoverPatienceMs, outranksPeer } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import type { Phase } from './phase.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
@@ -147,23 +146,6 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
     'info',
     `keepalived ${how} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
   )
-}
-
-/**
- * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
- * the higher address, whether or not this node wanted that.
- */
-function outranksPeer({ profile, peerReport }: Guard): boolean {
-  return peerReport !== null && profile.priority >= peerReport.priority
-}
-
-/**
- * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
- * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
- * hears nothing either.
- */
-function handoverPatienceMs({ profile, timing }: Guard): number {
-  return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
 }
 
 /** keepalived is MASTER, and this node has the lease. */
