@@ -1,29 +1,30 @@
 /**
- * When an agent dials a voter, and when it takes a connection for dead. The simulator's agents go by it as those of
- * voter-link.ts do.
+ * When an agent dials a voter, and when it considers a connection dead. agent/voters/link.ts and the agents of the
+ * simulator use the same rules. Pure.
  */
 export const firstRedialMs = 50
-/** A witness that is restarted must be back in use before a lease runs out. */
+/** A restarted witness must be in use again before a lease expires. */
 const longestRedialMs = 250
 /**
- * A first packet that is lost is repeated after a second only: others are dialled beside an attempt that hangs. The first
- * follows a silence of 2 × renewMs, the fourth of 3.6 × renewMs: just before a holder would fence itself (E2: 3.75 with
- * the default timing), since any interruption that ends before the last attempt is survived.
+ * TCP repeats a lost first packet only after a second, so further connections are dialled beside an attempt that
+ * hangs. The first is dialled after a silence of 2 × renewMs, the fourth after 3.6 × renewMs. That is just before a
+ * holder would fence itself (E2: 3.75 with the default timing), and a holder survives any interruption that ends
+ * before its last attempt.
  */
 const dialsPerRenewal = 1.9
 export const attemptsAtMost = 4
-/** A pending vote is answered twice, and the second time late: so many beats are remembered. */
+/** How many heartbeats are remembered. A pending vote is answered twice, the second time late. */
 export const beatsRemembered = 64
 
-/** A shorter gap between two looks at the connection is no pause of this process, however often it renews. */
+/** A gap between two looks at the connection that is shorter than this is never taken for a pause of this process. */
 const shortestGapMs = 600
 
-/** Where this process itself did not run, the silence is its own. */
+/** Whether this process itself did not run, so that the silence says nothing about the voter. */
 export function stoodStill({ gapMs, renewMs }: { gapMs: number; renewMs: number }): boolean {
   return gapMs > Math.max(2 * renewMs, shortestGapMs)
 }
 
-/** A connection on which nothing comes is dead, whatever TCP believes. */
+/** How to judge a silence on a connection. After 3 × renewMs the connection is dead, whatever TCP reports. */
 export function silenceOf({
   silentMs,
   renewMs,
@@ -52,8 +53,8 @@ export function dialInMs({
 }
 
 /**
- * How long until the next look whether to dial; null: none is needed. A timer may run early, or the voter has spoken
- * late: then it is not yet time to dial, but soon.
+ * How long until it must be checked again whether to dial; null: not needed. If a timer ran early or the voter
+ * answered late, it is not yet time to dial, but will be soon.
  */
 export function lookAgainInMs({
   dueInMs,
@@ -70,12 +71,12 @@ export function lookAgainInMs({
   return dueInMs < dialAgainMs ? dueInMs : null
 }
 
-/** How long an attempt may take to open, and again to be welcomed. */
+/** How long an attempt may take to open, and the same again to be welcomed. */
 export function openMs(renewMs: number): number {
   return Math.max(500, 2 * renewMs)
 }
 
-/** The wait after the one that was of no use. */
+/** The next wait after an attempt that failed. */
 export function longerRedialMs(redialMs: number): number {
   return Math.min(longestRedialMs, redialMs * 2)
 }

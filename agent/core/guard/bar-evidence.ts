@@ -1,6 +1,6 @@
 /**
- * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double every
- * failover, since leaving FAULT costs keepalived a whole master-down time. Pure.
+ * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double the
+ * time of every failover, because leaving FAULT costs keepalived a whole master-down time. Pure.
  */
 import type { Guard, Leave } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
@@ -8,7 +8,7 @@ import type { BarCause } from './phase.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from './hearing.ts'
 
-/** Why this node may not claim while its vote stands with the peer. */
+/** Why this node may not claim while its vote is delegated to the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
   if (leave !== 'none')
     return `this node is leaving at its operator's request and has delegated its vote to ${holder}`
@@ -23,7 +23,7 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
   const left = leftWith(guard.voter)
   if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
-  // With its own vote and one that was left with it a node wins, whether or not anybody is heard.
+  // A node with its own vote and a delegated one wins whether or not it hears anybody.
   const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
   if (alone(guard, atMs) && !couldWinAlone) {
     if (policy.alone === 'keep') return null
@@ -37,7 +37,7 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
   if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
     const lastHeardAtMs = Math.max(guard.peerHeardAtMs ?? -Infinity, guard.listeningSinceMs)
     const newerByMs = guard.witnessWord.renewedAtMs - lastHeardAtMs
-    // Once barred so, a node stays barred until the holder is heard again or its lease is over.
+    // A node barred for this cause stays barred until the holder is heard again or its lease is over.
     if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
       return {
         kind: 'holder-elsewhere',

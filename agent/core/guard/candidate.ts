@@ -1,6 +1,6 @@
 /**
- * How a candidacy begins and goes on: this node's own vote, the epochs it may use, and whether an earlier
- * lease is still in use.
+ * This node as a candidate: its own vote, the epochs that it may use, how long its lease lasts, and how long it waits
+ * for the old holder.
  */
 import { type Turn, pushVoteEffects, set } from './turn.ts'
 import { askVote, releaseVote } from '../../../shared/core/vote/ask.ts'
@@ -21,7 +21,7 @@ export function askOwnVote(turn: Turn): void {
     case 'granted':
       return set(turn, { candidacy: withGrant(candidacy, node, atMs) })
     case 'pending':
-      // Asked again while the disk is busy: the grant counts from the first time.
+      // If it is asked again while the disk is busy, the grant counts from the first time.
       return set(turn, {
         candidacy: {
           ...withPending(candidacy, node),
@@ -41,7 +41,7 @@ export function giveBackOwnVote(turn: Turn): void {
   pushVoteEffects(turn, effects)
 }
 
-/** Until when the lease that this node uses is good; -Infinity: it uses none. */
+/** Until when the lease that this node is using lasts; -Infinity: it uses none. */
 export function leaseInUseUntilMs(guard: Guard): number {
   const { phase, candidacy, timing } = guard
   if ((phase.name !== 'holding' && phase.name !== 'entitled') || candidacy === null) return -Infinity
@@ -49,8 +49,8 @@ export function leaseInUseUntilMs(guard: Guard): number {
 }
 
 /**
- * Ask all again under a new epoch: a voter knows of a higher one, or the plan has another timing. A lease in use stays
- * good for as long as it was.
+ * Asks all voters again under a new epoch, because a voter knows a higher one or the plan has another timing. A lease
+ * in use lasts as long as before.
  */
 export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.guard)): void {
   const { candidacy, voter } = turn.guard
@@ -63,17 +63,17 @@ export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.g
 }
 
 /**
- * A holder that hears this node's adverts gives way to a higher priority, or to an equal one with
- * the higher address, whether or not this node wanted that.
+ * Whether the holder's keepalived steps down when it hears this node's adverts: it does so for a higher priority, or
+ * for an equal one with the higher address, whether or not this node wanted that.
  */
 export function outranksPeer({ profile, peerReport }: Guard): boolean {
   return peerReport !== null && profile.priority >= peerReport.priority
 }
 
 /**
- * How long the old holder may take to let go. A node that preempts waits as long as a handover may take. With
- * `nopreempt` keepalived promoted itself only because it hears nothing: the holder gives way within milliseconds, or
- * hears nothing either.
+ * How long the old holder may take to release the VIP. A node that preempts waits as long as a handover may take.
+ * With `nopreempt` keepalived promoted itself only because it heard nothing, so the holder either steps down within
+ * milliseconds or hears nothing either.
  */
 export function handoverPatienceMs({ profile, timing }: Guard): number {
   return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs

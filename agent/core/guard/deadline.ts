@@ -1,4 +1,4 @@
-/** When the guard has to be asked again if nothing happens before: the earliest deadline of its phase. */
+/** When the guard must be called again if no event comes before: the earliest deadline of its phase. */
 import type { Guard } from './state.ts'
 import { gateDeadlineMs } from './phases/gate.ts'
 import { claimDeadlineMs, mayTurn } from './phases/claim.ts'

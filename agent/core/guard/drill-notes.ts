@@ -1,7 +1,4 @@
-/**
- * What a drill writes down about itself: each rung with its time, how it ended, and what is reported to the
- * witness.
- */
+/** The record of a drill: the time of each rung, how the drill ended, and the report to the witness. */
 import { type Turn, set, tell } from './turn.ts'
 import type { Drilling } from './phase.ts'
 import type { Ladder, Rung } from './fence-ladder.ts'
@@ -33,7 +30,7 @@ export function noteRung(
     )
 }
 
-/** A rung of a real fence ended: where the fence is a holder's drill, it is noted for its report. */
+/** A rung of a real fence ended. If that fence is a holder's drill, the rung goes into the report of the drill. */
 export function noteFenceInDrill(turn: Turn, { ladder, proved }: { ladder: Ladder; proved: boolean }): void {
   const { guard, atMs } = turn
   const { drill } = guard

@@ -1,7 +1,4 @@
-/**
- * What the guard orders: the effects that `decide` returns, in the order in which the shell carries them
- * out.
- */
+/** The effects that `decide` returns. The runtime carries them out in their order. */
 import type { Ballot, Mark } from '../../../shared/core/vote/voter.ts'
 import type { Verdict } from '../../../shared/protocol/messages.ts'
 import type { Rung } from './fence-ladder.ts'
@@ -32,13 +29,19 @@ export type GuardEffect =
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
-  /** For a successor of this process, before the next effect; on disk without waiting for it. */
+  /**
+   * Keep this for the next start of the agent: in the run folder before the next effect, on disk without waiting for
+   * it.
+   */
   | { readonly type: 'remember'; readonly memory: FenceMemory }
-  /** Write the vote that the peer left here durably, or take it off the disk; then report `vote-kept`. */
+  /** Write the vote that the peer delegated to this node durably, or remove it from disk; then report `vote-kept`. */
   | { readonly type: 'keep-vote'; readonly kept: KeptBallot | null }
-  /** Tell the check, on disk, that this node's vote was left with the peer: without an agent it must refuse. */
+  /**
+   * Write to disk for the check whether this node's vote is delegated to the peer. If it is, the check must refuse
+   * while no agent runs.
+   */
   | { readonly type: 'vote-left'; readonly on: boolean }
-  /** As `remember`, and nothing else is done before: report `remembered`. */
+  /** As `remember`, but wait for the disk before anything else is done; then report `remembered`. */
   | { readonly type: 'remember-first'; readonly memory: FenceMemory }
   /** How a drill ended, for the witness. */
   | { readonly type: 'drilled'; readonly drilled: Drilled }

@@ -1,4 +1,4 @@
-/** What the guard is told: everything that can reach `decide`. */
+/** The events of a guard: everything that can reach `decide`. */
 import type { KeepalivedState, ProcessState, Report, VipState } from '../../../shared/protocol/report.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { NodeName, VoterName } from '../../../shared/protocol/names.ts'
@@ -20,7 +20,7 @@ export type GuardEvent =
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
   | { readonly type: 'rival-advert'; readonly atMs: number }
   | { readonly type: 'profile'; readonly atMs: number; readonly profile: Profile }
-  /** The witness handed out a plan: who the peer is, and the timing of the cluster. */
+  /** The witness sent a plan: who the peer is, and the timing of the cluster. */
   | { readonly type: 'plan'; readonly atMs: number; readonly peer: NodeName | null; readonly timing: Timing }
   /** A voter answered a beat of ours that left at `sentAtMs`. */
   | {
@@ -41,34 +41,34 @@ export type GuardEvent =
   | { readonly type: 'order'; readonly atMs: number; readonly order: Order }
   /** The heartbeat is about to be composed: renew the own vote, extend the permit. */
   | { readonly type: 'renew'; readonly atMs: number }
-  /** The deadline of `nextDeadlineMs`, or any other time. */
+  /** The deadline of `nextDeadlineMs` has come. May also come at any other time. */
   | { readonly type: 'tick'; readonly atMs: number }
   /**
    * This process did not run for `gapMs`, or the boot clock ran `jumpedMs` ahead of the monotonic clock. Comes before
-   * the event that found it.
+   * the event at which it was noticed.
    */
   | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
   | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
-  /** A rung's command ended (not yet the proof: that is an `observed`). */
+  /** The command of a rung ended. That is not the proof yet, which comes as `observed`. */
   | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
-  /** The memory of `remember-first` is on disk; or not, and why. */
+  /** The memory of `remember-first` is on disk, or could not be written. */
   | { readonly type: 'remembered'; readonly atMs: number; readonly error: string | null }
   | { readonly type: 'start-ended'; readonly atMs: number; readonly error: string | null }
   /** How many adverts keepalived received since it started; null: it cannot say. */
   | { readonly type: 'adverts'; readonly atMs: number; readonly received: number | null }
   | { readonly type: 'gateway'; readonly atMs: number; readonly gateway: Gateway }
   | { readonly type: 'check-seen'; readonly atMs: number }
-  /** The operator's word that this node goes for long. */
+  /** The operator takes this node out of service for a long time. */
   | { readonly type: 'leave'; readonly atMs: number }
-  /** The leave came to nothing: this node is here still. */
+  /** The leave did not succeed, so this node stays. */
   | { readonly type: 'stay'; readonly atMs: number }
-  /** What `keep-vote` wanted on the disk is there; `error`: nobody knows what is there. */
+  /** What `keep-vote` wanted is on disk. With an `error` it is not known what is on disk. */
   | {
       readonly type: 'vote-kept'
       readonly atMs: number
       readonly kept: KeptBallot | null
       readonly error: string | null
     }
-  /** The peer's agent lives and has no such instance: it keeps no vote of this one. */
+  /** The peer's agent is alive and does not have this instance, so it keeps no vote of this node. */
   | { readonly type: 'peer-without'; readonly atMs: number }

@@ -8,7 +8,10 @@ const holdDownMostMs = 300_000
 
 const fenceHistoryMs = 3_600_000
 
-/** Where nobody holds, so many fences within a minute are followed by no pause at all, and later ones by this. */
+/**
+ * While no node holds the lease, this many fences within a minute are followed by no pause; later ones by
+ * `pauseAfterMs`.
+ */
 const promptRejoins = 2
 
 const pauseAfterMs = 2000
@@ -24,13 +27,13 @@ export function holdDownMs(fencedAtMs: readonly number[], nowMs: number): number
   return Math.min(holdDownFirstMs * 2 ** (fences - 1), holdDownMostMs)
 }
 
-/** Two nodes that cannot win must not take turns many times a second. */
+/** Two nodes of which neither can win must not alternate many times a second. */
 export function pauseMs({ recentAtMs }: FenceMemory, atMs: number): number {
   const lately = recentAtMs.filter((fencedAtMs) => fencedAtMs <= atMs && atMs - fencedAtMs < minuteMs).length
   return lately > promptRejoins ? pauseAfterMs : 0
 }
 
-/** The agent stopped keepalived, or an earlier one may have: it is not the admin's wish that it is gone. */
+/** Whether keepalived is down because this agent or an earlier one may have stopped it, not because the admin did. */
 export function owesStart({ seen, memory, drill }: Guard): boolean {
   return memory.stopped && seen.process === 'absent' && drill === null
 }
@@ -39,7 +42,7 @@ export function rememberStopped(turn: Turn, stopped: boolean): void {
   const { memory } = turn.guard
   if (memory.stopped === stopped) return
   const { number, recentAtMs } = memory
-  // What is over when keepalived runs again is the drill as well.
+  // When keepalived runs again, a drill is over too.
   set(turn, { memory: { ...(stopped ? memory : { number, recentAtMs }), stopped } })
   turn.effects.push({ type: 'remember', memory: turn.guard.memory })
 }

@@ -1,6 +1,6 @@
 /**
- * The fence ladder: which rung is tried, until when, and what counts as done. The whole ladder down to SIGKILL fits in
- * releaseMs, because that is all the time a holder leaves itself (docs/safety.md, "The fence ladder"). Pure.
+ * The fence ladder: which rung is tried, until when, and what counts as proof. The whole ladder down to SIGKILL fits
+ * in releaseMs, because that is all the time a holder leaves itself (docs/safety.md, "The fence ladder"). Pure.
  */
 import type { KeepalivedState, ProcessState, VipState } from '../../../shared/protocol/report.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
@@ -11,9 +11,9 @@ export type Rung = 'bar' | 'stop' | 'kill' | 'last-resort'
 export interface Ladder {
   readonly startedAtMs: number
   readonly rung: Rung
-  /** When the next rung follows, if this one has not done its work. */
+  /** When the next rung follows if this one has not taken effect. */
   readonly deadlineMs: number
-  /** When the proof came; null: not yet. Not undone by what keepalived does after. */
+  /** When the proof came; null: not yet. What keepalived does later does not undo it. */
   readonly provedAtMs: number | null
   /** The rung that was in use when the proof came. */
   readonly provedBy: Rung | null
@@ -22,16 +22,16 @@ export interface Ladder {
 }
 
 export interface LadderPolicy {
-  /** `stop`: keepalived ends even where the bar was enough. */
+  /** `stop`: keepalived is stopped even if the bar was enough. */
   readonly fence: 'stop' | 'fault'
   readonly hasLastResort: boolean
-  /** D: the time for everything down to SIGKILL. */
+  /** D: the budget for everything down to SIGKILL. */
   readonly releaseMs: number
 }
 
 /** How long a stop command may take once the VIP is gone: `systemctl stop` waits for the process, about a second. */
 const stopPatienceMs = 5000
-/** How often SIGKILL and `ip addr del` are repeated where they did not help. */
+/** How often SIGKILL and `ip addr del` are repeated if they did not help. */
 const retryMs = 1000
 
 export interface Scene {
@@ -77,7 +77,7 @@ function rungBudgetMs(rung: Rung, policy: LadderPolicy): number {
 
 export type LadderStep =
   | { readonly type: 'wait'; readonly ladder: Ladder }
-  /** The proof came just now; the ladder may still go on to end keepalived. */
+  /** The proof came just now. The ladder may continue, to stop keepalived. */
   | { readonly type: 'proved'; readonly ladder: Ladder }
   | { readonly type: 'climb'; readonly ladder: Ladder; readonly to: Exclude<Rung, 'bar'> }
   | { readonly type: 'failed'; readonly ladder: Ladder }
@@ -112,7 +112,7 @@ export function climb(
     case 'stop':
       if (proved && scene.process === 'absent') return { type: 'done', ladder }
       if (!late) return { type: 'wait', ladder }
-      // The VIP went while the command was still waiting for the process: it has the longer patience then.
+      // The VIP is gone and the command is still waiting for the process to end, so it gets the longer patience.
       if (proved && !commandFailed && atMs < ladder.startedAtMs + stopPatienceMs)
         return { type: 'wait', ladder: { ...ladder, deadlineMs: ladder.startedAtMs + stopPatienceMs } }
       return go('kill')

@@ -5,7 +5,9 @@ import type { Guard } from './state.ts'
 /** keepalived must be up this long after its start command at the latest. */
 export const startPatienceMs = 15_000
 
-/** A drill waits this many times as long as a real fence does, so that a late bar is told apart from one that does nothing. */
+/**
+ * A drill waits this many times longer than a real fence, so that it can tell a late bar from one that has no effect.
+ */
 const drillPatience = 4
 
 /** @param gentle the VIP is moved on purpose: keepalived is stopped only if the bar fails */

@@ -1,8 +1,10 @@
 /**
- * A node's decisions for one vrrp_instance: state and event in, state and ordered effects out. Pure.
+ * The face of the guard, which decides for one vrrp_instance on one node: state and event in, state and ordered
+ * effects out. Pure.
  *
- * The rule it keeps: keepalived may be MASTER here only while this node has the lease. `decide` books what an event
- * says and then `settle`s: from the facts of the moment alone it moves from phase to phase until nothing changes.
+ * The rule it keeps: keepalived may be MASTER here only while this node has the lease. `decide` first books what an
+ * event reports. Then `settle` moves from phase to phase, looking only at the facts of this moment, until nothing
+ * changes.
  */
 import { type Guard, type GuardOptions, holdsVip } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
@@ -100,7 +102,7 @@ export function createGuard(options: GuardOptions): Guard {
   }
 }
 
-/** One event of the guard's life. */
+/** Decides what one event changes. */
 export function decide(guard: Guard, event: GuardEvent): Guarding {
   const turn: Turn = {
     guard,
@@ -110,7 +112,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
     enteredBackup: false,
     commandFailed: false,
   }
-  // Before time passes: what a jump of the clock made look expired may still be in use.
+  // This must come before expiry, because a promise that a clock jump makes look expired may still be in use.
   if (event.type === 'resumed') keepPromise(turn, event)
   set(turn, { voter: expireVote(turn.guard.voter, event.atMs) })
   endDoubtInTime(turn)
@@ -186,7 +188,7 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   set(turn, { seen: { keepalived, process, vips }, observed: true })
 }
 
-/** Votes are worth what was asked for: under another timing all are asked for again. */
+/** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */
 function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
   const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
@@ -202,7 +204,10 @@ function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resum
   pushVoteEffects(turn, kept.effects)
 }
 
-/** The agent stood still: what it heard before is old, and so is its lease until somebody confirms it. */
+/**
+ * The agent did not run for a while. What it heard before is out of date, and so is its lease until a voter confirms
+ * it.
+ */
 function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
   set(turn, { listeningSinceMs: turn.atMs })
   const what =
@@ -216,7 +221,7 @@ function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed'
   interruptDrill(turn, what)
 }
 
-/** Before each heartbeat: the own vote is renewed like any other, and the check's permit is extended. */
+/** Runs before each heartbeat: renews this node's own vote like any other, and extends the permit of the check. */
 function renew(turn: Turn): void {
   const { phase } = turn.guard
   if (reportsAsk(phase)) askOwnVote(turn)
@@ -225,7 +230,7 @@ function renew(turn: Turn): void {
   writePermit(turn)
 }
 
-/** More moves than this within one turn would be a loop of this code. */
+/** More moves than this within one turn mean that the phases loop, which is a fault of this code. */
 const mostMoves = 12
 
 function settle(turn: Turn): void {

@@ -1,9 +1,9 @@
-/** Whom this node hears: how long witness and peer have been silent, and what each of them said last. */
+/** Whom this node hears: how long witness and peer have been silent, and whether the peer holds the lease. */
 import type { Guard } from './state.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
 
-/** How long nobody was heard there; silence from before this agent listened does not count. */
+/** How long a voter has been silent. Silence from before this agent began to listen does not count. */
 function silentForMs(guard: Guard, heardAtMs: number | null, atMs: number): number {
   return atMs - Math.max(heardAtMs ?? -Infinity, guard.listeningSinceMs)
 }
@@ -21,7 +21,7 @@ export function alone(guard: Guard, atMs: number): boolean {
   return witnessSilent(guard, atMs) && peerSilent(guard, atMs)
 }
 
-/** Nobody is heard, or nobody has been heard yet. */
+/** No voter is heard now, or none has been heard yet. */
 export function hearsNobody(guard: Guard, atMs: number): boolean {
   return alone(guard, atMs) || !heardSomebody(guard)
 }
@@ -38,7 +38,7 @@ export function witnessNamesPeer(guard: Guard, atMs: number): boolean {
   return !witnessSilent(guard, atMs) && guard.peer !== null && guard.witnessWord?.holder === guard.peer
 }
 
-/** The peer holds the lease, by this node's own promise to it or by the witness's fresh word. */
+/** The peer holds the lease, according to this node's own promise to it or to a fresh answer of the witness. */
 export function peerHolds(guard: Guard, atMs: number): boolean {
   return (
     (guard.peer !== null && promisedTo(guard.voter, atMs)?.node === guard.peer) ||
@@ -46,7 +46,7 @@ export function peerHolds(guard: Guard, atMs: number): boolean {
   )
 }
 
-/** The peer reaches the gateway and this node does not: the VIP is of use there only. */
+/** Only the peer reaches the gateway, so the VIP is only useful there. */
 export function hasLostGateway({ gateway, peerReport }: Guard): boolean {
   return gateway === 'unreachable' && peerReport?.gateway === 'reachable'
 }

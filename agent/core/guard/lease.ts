@@ -1,6 +1,6 @@
 /**
- * What a candidate has collected: the lease is a majority of votes, each worth leaseMs from when its request left.
- * Pure arithmetic over a set of votes.
+ * The votes that a candidate has collected. A lease is a majority of votes, each worth leaseMs from when its request
+ * left. Pure arithmetic.
  */
 import type { Epoch, VoterName } from '../../../shared/protocol/names.ts'
 import type { RefusalReason } from '../../../shared/protocol/messages.ts'
@@ -8,13 +8,16 @@ import { majorityOf } from '../../../shared/core/majority.ts'
 
 export interface Candidacy {
   readonly epoch: Epoch
-  /** Per voter: when the newest request that it granted left this node; none where it has promised to another since. */
+  /**
+   * Per voter: when the newest request that it granted left this node. Absent if the voter has since promised its
+   * vote to another node.
+   */
   readonly grantedSentAtMs: Readonly<Record<VoterName, number>>
-  /** Per voter: its last word, where that was a refusal. */
+  /** Per voter: its last answer, if that was a refusal. */
   readonly refusals: Readonly<Record<VoterName, { reason: RefusalReason; text: string }>>
-  /** Voters that would grant, and wait for their disk: they promise nothing to anybody else meanwhile. */
+  /** Voters that will grant once their ballot is on disk. Until then they promise nothing to another node. */
   readonly pending: readonly VoterName[]
-  /** When the own vote was asked for; its grant may follow only after the disk. */
+  /** When this node's own vote was asked for. Its grant follows only when the ballot is on disk. */
   readonly ownAskedAtMs: number
   /** Until when a lease under an earlier epoch of the same ownership is still good. */
   readonly carriedUntilMs: number
@@ -33,7 +36,7 @@ export function newCandidacy(asked: { epoch: Epoch; askedAtMs: number; carriedUn
 
 /**
  * Until when the candidate has the lease; -Infinity: it has none.
- * @param kept the voter that left its vote with this node, if any: that vote has no end
+ * @param kept the voter that delegated its vote to this node, if any; that vote does not expire
  */
 export function leaseUntilMs(
   candidacy: Candidacy,
@@ -52,7 +55,7 @@ export function leaseUntilMs(
 const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch', 'yielding'])
 
 /**
- * Whether no majority can come any more: too many voters have refused or are not there to answer.
+ * Whether a majority is no longer possible, because too many voters have refused or cannot be heard.
  * @param present whether a voter was heard lately, so that its answer is worth waiting for
  */
 export function isHopeless(
@@ -69,7 +72,9 @@ export function isHopeless(
   return possible.length < majorityOf(voters.length)
 }
 
-/** Whether a majority has voted or is writing its vote down: nobody else can win, and only the disks are awaited. */
+/**
+ * Whether a majority has voted or is writing its ballot. Then no other node can win, and only the disks are awaited.
+ */
 export function isUnderWay(
   candidacy: Candidacy,
   voters: readonly VoterName[],
@@ -98,10 +103,10 @@ export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: numb
 }
 
 /**
- * A voter refuses. Where its vote is promised to another node by now, what it promised to this one before is over,
- * since a voter promises to one candidate at a time: its earlier grant counts no more, whatever the clock here says.
- * (That of a paused virtual machine may have stood still.)
- * @param refusal.sentAtMs when the refused request left: the grant of a later one stays
+ * A voter refused. If it has promised its vote to another node, its earlier grant no longer counts, whatever the
+ * clock here says, because a voter promises to one candidate at a time. (The clock of a paused virtual machine may
+ * have stood still.)
+ * @param refusal.sentAtMs when the refused request left; the grant of a later request stays
  */
 export function withRefusal(
   candidacy: Candidacy,

@@ -1,6 +1,6 @@
 /**
- * What this node's lease rests on: who votes, when the lease ends, and whether a VIP is here that no
- * keepalived serves.
+ * What this node's lease depends on: who votes and when the lease ends. Also whether keepalived died and left its VIP
+ * behind.
  */
 import type { Guard } from './state.ts'
 import { type VoterName, witness } from '../../../shared/protocol/names.ts'
@@ -16,7 +16,7 @@ export function votersOf(guard: Guard): readonly VoterName[] {
   return [guard.node, witness, guard.peer ?? '(no peer yet)']
 }
 
-/** The voter whose vote was left with this node and counts without end; null: none. */
+/** The voter that delegated its vote to this node, if that vote counts now; null: none. */
 export function keptVoter({ kept, peer }: Guard): VoterName | null {
   const counts = kept.phase === 'kept' || (kept.phase === 'forgetting' && kept.counts)
   return counts && kept.ballot.of === peer ? peer : null

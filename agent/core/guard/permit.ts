@@ -1,4 +1,4 @@
-/** What keepalived and its check are told: the bar (the track_file) and the permit file with its deadline. */
+/** What keepalived and its check read: the bar (the track_file) and the permit file with its deadline. */
 import type { Guard } from './state.ts'
 import { heardSomebody } from './hearing.ts'
 import { keptVoter, leaseEndsAtMs } from './own-lease.ts'
@@ -6,19 +6,19 @@ import { type Turn, set } from './turn.ts'
 import { holderPermitMs, permitMs } from '../../../shared/core/timing.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
-/** At the start nothing is lifted or permitted before somebody was heard; the check asks the witness meanwhile. */
+/** After a start nothing is lifted or permitted until a voter has been heard. Until then the check asks the witness. */
 export function mayPermit(guard: Guard): boolean {
   return heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
 }
 
-/** In observe mode nothing is ever barred, and a bar that was left behind is lifted. */
+/** In observe mode nothing is barred, and a bar that an earlier agent left is lifted. */
 export function setBar(turn: Turn, on: boolean): void {
   if (turn.guard.barOn === on || (on && turn.guard.policy.mode === 'observe')) return
   set(turn, { barOn: on })
   turn.effects.push({ type: 'bar', on })
 }
 
-/** The line that the check reads while this agent lives; its deadline is what a dead agent leaves behind. */
+/** Writes the line that the check reads. It has a deadline, so that a dead agent permits nothing for long. */
 export function writePermit(turn: Turn): void {
   const { guard, atMs } = turn
   const { phase, timing, policy } = guard

@@ -1,17 +1,17 @@
 /** The phases of a guard. Exactly one at a time; transitions.ts has every way into one. */
 import type { Ladder } from './fence-ladder.ts'
 
-/** Why keepalived may not become MASTER here, though nothing was fenced. */
+/** Why keepalived may not become MASTER on this node although it was not fenced. */
 export type BarCause =
   /** Neither witness nor peer is heard: no claim could win. */
   | { readonly kind: 'alone'; readonly text: string }
   /** The peer is not heard, and the witness reports a renewal by it that is newer than that silence. */
   | { readonly kind: 'holder-elsewhere'; readonly text: string }
-  /** The holder reaches the gateway and this node does not: it must not preempt. */
+  /** The holder reaches the gateway and this node does not, so this node must not preempt. */
   | { readonly kind: 'no-gateway'; readonly text: string }
-  /** The holder lives, but its adverts do not arrive: keepalived would promote itself. */
+  /** The holder is alive, but its adverts do not arrive, so keepalived would promote itself. */
   | { readonly kind: 'no-adverts'; readonly text: string; readonly retryAtMs: number }
-  /** This node left its vote with the peer when it went, and does not have it back yet. */
+  /** This node delegated its vote to the peer when it left, and does not have it back yet. */
   | { readonly kind: 'vote-left'; readonly text: string }
 
 type CommandProgress = 'not tried' | 'running' | 'ended'
@@ -19,7 +19,7 @@ type CommandProgress = 'not tried' | 'running' | 'ended'
 export type Phase =
   /** Not MASTER; keepalived may promote itself. */
   | { readonly name: 'standby'; readonly sinceMs: number }
-  /** Not MASTER and allowed, but under watch until an advert of the living holder has arrived. */
+  /** Not MASTER and allowed to be, but watched until an advert of the living holder has arrived. */
   | {
       readonly name: 'probation'
       readonly sinceMs: number
@@ -32,9 +32,9 @@ export type Phase =
   | {
       readonly name: 'gated'
       readonly sinceMs: number
-      /** Not asked for the votes again before. */
+      /** The votes are not asked for again before this instant. */
       readonly retryAtMs: number
-      /** Since when nobody holds, as far as this node knows; null: somebody does. */
+      /** Since when no node holds the lease, as far as this node knows; null: a node holds it. */
       readonly freeSinceMs: number | null
     }
   /** `gate: strict`: asks for the votes; keepalived is still in FAULT. */
@@ -48,13 +48,13 @@ export type Phase =
       readonly sinceMs: number
       readonly deadlineMs: number
       readonly retryAtMs: number
-      /** The old holder is expected to let go: a refusal is not the end yet. */
+      /** The old holder is expected to release the VIP, so a refusal does not end the claim yet. */
       readonly handover: boolean
-      /** The VIP is here since before this agent could know: the lease may be its own already. */
+      /** The VIP was here before this agent could know, so the lease may already be its own. */
       readonly adopts: boolean
     }
   | { readonly name: 'holding'; readonly sinceMs: number }
-  /** `alone: keep`: MASTER without a lease, because nobody can be heard. */
+  /** `alone: keep`: MASTER without a lease, because no voter can be heard. */
   | { readonly name: 'unprotected'; readonly sinceMs: number }
   /** Observe mode: this node would have been fenced. */
   | { readonly name: 'overruled'; readonly sinceMs: number; readonly reason: string }
@@ -62,7 +62,7 @@ export type Phase =
       readonly name: 'fencing'
       readonly reason: string
       readonly ladder: Ladder
-      /** The bar is enough where it works: keepalived is not at fault and goes on. */
+      /** The bar is enough if it works: keepalived is not at fault and keeps running. */
       readonly gentle: boolean
     }
   | {
@@ -70,9 +70,9 @@ export type Phase =
       readonly sinceMs: number
       readonly reason: string
       readonly holdUntilMs: number
-      /** keepalived was seen absent since the fence: if it runs again, somebody wanted it. */
+      /** keepalived has been seen absent since the fence. If it runs again, somebody started it on purpose. */
       readonly sawAbsent: boolean
-      /** keepalived would not start: tried again after growing pauses, whoever holds. */
+      /** keepalived did not start. The agent tries again after growing pauses, whoever holds the lease. */
       readonly startFailed: boolean
       /** After a drill keepalived comes back by itself. */
       readonly drill: boolean
@@ -82,10 +82,13 @@ export type Phase =
       readonly sinceMs: number
       readonly deadlineMs: number
       readonly reason: string
-      /** As in `fenced`; else the start command's end alone tells that no stop of an earlier agent is on its way. */
+      /**
+       * As in `fenced`. If false, only the end of the start command shows that no stop command of an earlier agent is
+       * still running.
+       */
       readonly sawAbsent: boolean
     }
-  /** A standby proves its fence (guard-drill.ts). */
+  /** A standby proves its fence (phases/drilling.ts). */
   | {
       readonly name: 'drilling'
       readonly sinceMs: number
@@ -95,7 +98,7 @@ export type Phase =
       /** The first thing that went wrong; null: nothing so far. */
       readonly failure: string | null
       readonly stop: CommandProgress
-      /** All that was to be proved is; null: not yet. */
+      /** Everything is proved and keepalived is being brought back; null: not yet. */
       readonly returning: {
         readonly sinceMs: number
         readonly deadlineMs: number

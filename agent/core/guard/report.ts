@@ -1,4 +1,4 @@
-/** What a node says of itself in its heartbeat. Pure. */
+/** What a node reports about an instance in its heartbeat. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import { promotionWarning } from '../../../shared/core/timing.ts'
@@ -8,7 +8,7 @@ import { leftVoteOf, needsKept } from './events/standing.ts'
 import { type Guard, holdsVip } from './state.ts'
 import { reportsAsk } from './phase.ts'
 
-/** keepalived runs the check each checkMs; after this many without one it plainly does not. */
+/** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
 const missedChecks = 5
 
 /** The instance's part of the heartbeat. */

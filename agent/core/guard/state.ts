@@ -1,4 +1,4 @@
-/** The words of a node's guard: what it knows, in which phase it is, what it is told, what it orders. */
+/** The state of a guard: everything that it knows about its node, its peer and the witness, and what it starts with. */
 import type {
   DrillRole,
   Drilled,
@@ -26,74 +26,77 @@ export interface GuardPolicy {
 
 /** What must survive the agent's restart besides the ballot. */
 export interface FenceMemory {
-  /** keepalived was stopped by this agent, which therefore owes it a start. */
+  /** This agent stopped keepalived and must therefore start it again. */
   readonly stopped: boolean
-  /** How many fences there were, ever. */
+  /** The number of fences of this node so far. */
   readonly number: number
-  /** Instants (boot clock) of recent fences; void after a reboot. */
+  /** When the recent fences began (boot clock). Meaningless after a reboot. */
   readonly recentAtMs: readonly number[]
-  /** A drill was under way: whoever finds this brings keepalived back, whatever `rejoin` says. */
+  /** A drill was running. An agent that finds this at its start brings keepalived back, whatever `rejoin` says. */
   readonly drilling?: true | undefined
 }
 
-/** A drill that is under way here: what it has shown so far. */
+/** A drill that is running on this node, and what it has shown so far. */
 export interface Drill {
   readonly role: DrillRole
   readonly rungs: Drilled['rungs']
   /** When the last proof came; null: none yet. */
   readonly provedAtMs: number | null
-  /** It begins when what a successor owes is on disk; null: it has begun. */
+  /** The order to carry out once the disk says that keepalived must be started again; null: the drill has begun. */
   readonly waiting: Order | null
 }
 
 export type Gateway = Report['gateway']
 
-/** The vote that the peer left with this node, as the disk has it. */
+/** The vote that the peer delegated to this node, as it is written on disk. */
 export interface KeptBallot {
   readonly of: NodeName
   readonly epoch: Epoch
 }
 
-/** `kept` and `forgetting` with `counts` are votes for this node, without end. */
+/**
+ * In phase `kept`, and in `forgetting` while `counts` is true, the peer's vote counts for this node and does not
+ * expire.
+ */
 export type KeptVote =
-  /** The disk surely has none. */
+  /** There is certainly none on disk. */
   | { readonly phase: 'none' }
-  /** Found on disk after a reboot: counts when the peer and the witness had the time to deny it. */
+  /** Found on disk after a reboot. It counts once the peer and the witness have had time to deny it. */
   | { readonly phase: 'recovered'; readonly ballot: KeptBallot; readonly sinceMs: number }
-  /** On its way to the disk: does not count yet. */
+  /** Being written to disk; does not count yet. */
   | { readonly phase: 'keeping'; readonly ballot: KeptBallot; readonly sinceMs: number }
   | { readonly phase: 'kept'; readonly ballot: KeptBallot; readonly sinceMs: number }
-  /** On its way out of the disk. Only then the peer may have it back. */
+  /** Being removed from disk. Only after that may the peer have it back. */
   | {
       readonly phase: 'forgetting'
       readonly ballot: KeptBallot
       readonly sinceMs: number
       readonly counts: boolean
     }
-  /** Does not count any more, and may still be on the disk. */
+  /** No longer counts, but may still be on disk. */
   | { readonly phase: 'void'; readonly ballot: KeptBallot }
 
-/** What was found on disk about votes that were left; see `KeptVote`. */
+/** What was found on disk about delegated votes; see `KeptVote`. */
 export interface FoundStanding {
   readonly kept: KeptBallot | null
-  /** The disk is of an earlier boot. */
+  /** The disk was last written before the last reboot. */
   readonly rebooted: boolean
-  /** The state file was lost: whether this node left its vote only the peer can tell. */
+  /** The state file was lost, so only the peer knows whether this node delegated its vote. */
   readonly inDoubt: boolean
 }
 
-/** Whether this node goes for long, on its operator's word (`witness-agent leave`). */
+/** Whether this node is leaving for a long time at its operator's request (`witness-agent leave`). */
 export type Leave =
   | 'none'
-  /** Its vote is on its way to the peer. */
+  /** The vote is being delegated to the peer. */
   | 'asked'
-  /** The peer has it on its disk and counts it. */
+  /** The peer has the vote on disk and counts it. */
   | 'proved'
 
 export interface WitnessWord {
-  /** To whom the witness's vote is promised. */
+  /** The node to which the vote of the witness is promised. */
   readonly holder: NodeName | null
-  /** When at the earliest, by this node's clock, the holder last renewed there. */
+  /** The earliest instant, by this node's clock, at which the holder can last have renewed there. */
   readonly renewedAtMs: number
 }
 
@@ -114,9 +117,9 @@ export interface Guard {
   readonly observed: boolean
   /** This node as a voter. */
   readonly voter: Voter
-  /** This node as a candidate; null while it wants no vote. */
+  /** This node as a candidate; null while it asks for no vote. */
   readonly candidacy: Candidacy | null
-  /** When this agent began to listen without interruption: silence counts from here at the earliest. */
+  /** Since when this agent has listened without interruption. Silence is counted from here at the earliest. */
   readonly listeningSinceMs: number
   readonly witnessHeardAtMs: number | null
   readonly witnessWord: WitnessWord | null
@@ -124,26 +127,29 @@ export interface Guard {
   readonly witnessEpoch: Epoch
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
-  /** The peer's beat that waits for the own ballot to be on disk. */
+  /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
   readonly memory: FenceMemory
   /** The last fence of this run of the agent, for the report. */
   readonly lastFence: Report['fence']
   readonly drill: Drill | null
-  /** What the track_file says as far as known; null: not written by this run. */
+  /** What the track_file contains; null: this agent has not written it yet. */
   readonly barOn: boolean | null
   /** Unsuccessful probations in a row. */
   readonly failedProbations: number
   readonly checkSeenAtMs: number | null
   readonly gateway: Gateway
-  /** The last ballot could not be written, and the operator was told. */
+  /** The last ballot could not be written, and that has been reported. */
   readonly ballotFails: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
-  /** The peer's vote, where it left it here. */
+  /** The peer's vote, if the peer delegated it to this node. */
   readonly kept: KeptVote
   readonly leave: Leave
-  /** The state file was lost, and the wait for what was promised there lasts: the peer may still say that it has the vote. */
+  /**
+   * The state file was lost, and the wait for earlier promises is not over, so the peer may still report that it has
+   * this node's vote.
+   */
   readonly inDoubt: boolean
 }
 
@@ -156,12 +162,12 @@ export interface GuardOptions {
   readonly policy: GuardPolicy
   readonly recovered: RecoveredBallot
   readonly memory: FenceMemory
-  /** Absent: no vote was left here, and none of this node is out. */
+  /** Absent: no vote is delegated in either direction. */
   readonly standing?: FoundStanding
   readonly atMs: number
 }
 
-/** This node has been looked at, and shows the VIP. */
+/** Whether this node has been observed and shows the VIP. */
 export function holdsVip(guard: Guard): boolean {
   return guard.observed && showsVip(guard.seen)
 }

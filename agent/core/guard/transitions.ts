@@ -22,7 +22,10 @@ export function toStandby(turn: Turn): void {
   writePermit(turn)
 }
 
-/** The VIP is gone and keepalived is not MASTER: the votes go back at once, so that the peer need not wait. */
+/**
+ * The VIP is gone and keepalived is not MASTER. The votes are returned at once, so that the peer need not wait for
+ * them to expire.
+ */
 export function release(turn: Turn): void {
   giveBackOwnVote(turn)
   set(turn, { candidacy: null })
@@ -30,14 +33,15 @@ export function release(turn: Turn): void {
   turn.effects.push({ type: 'beat' })
 }
 
-/** MASTER, by the bar's failure or before it stood by: it has to win the votes like any other. */
+/** keepalived is MASTER although it was barred or in a drill. It has to win the votes like any other MASTER. */
 export function toClaimant(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
 }
 
 /**
- * keepalived has just begun to listen. Whether the living holder's adverts arrive shows within two of them, well
- * before the master-down timer ends: a bar then costs no overlap at all, where a fence would cost milliseconds.
+ * keepalived has just begun to listen. Within two advert intervals it shows whether the living holder's adverts
+ * arrive, well before the master-down timer ends. A bar at that point costs no overlap, while a fence later would
+ * cost milliseconds.
  */
 export function enterProbation(turn: Turn): void {
   const { advertIntMs } = turn.guard.profile
@@ -98,23 +102,27 @@ export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cau
   setBar(turn, true)
   if (!isNews) return
   writePermit(turn)
-  // Told once, however often it is tried again: days of a blocked VRRP must not push its beginning out of the events.
+  // Reported once, however often it is tried again, because otherwise days of blocked VRRP would push their beginning
+  // out of the kept events.
   if (cause.kind === 'no-adverts' && turn.guard.failedProbations > 1) return
   const verb = policy.mode === 'observe' ? 'would be barred' : 'is barred'
   tell(turn, 'barred', 'warning', `keepalived ${verb} from becoming MASTER on this node: ${cause.text}.`)
 }
 
-/** How soon a claim that may still turn asks again. */
+/** How soon a claim asks again for a vote that may still be granted. */
 export const claimRetryMs = 10
 
-/** @param grounds `adopt`: the VIP is here since before this agent (re)started or stood still, so it may already be ours. */
+/**
+ * @param grounds `adopt`: the VIP was here before this agent (re)started or stood still, so the lease may already be
+ * its own
+ */
 export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { guard, atMs } = turn
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  // The holder may hold by the witness's vote and its own: then only the witness's word tells of it here. A vote that was
-  // left with the peer does not come back by a claim.
+  // The holder may hold with the witness's vote and its own, and then this node knows it only from the witness. A
+  // vote that was delegated to the peer does not come back by a claim.
   const handover = (heldByPeer || peerHolds(guard, atMs)) && leftWith(voter) === null && outranksPeer(guard)
   if (heldByPeer && !handover)
     return startFence(turn, {
@@ -171,7 +179,7 @@ export function fenceOrphan(turn: Turn): void {
   startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-/** @param why.only `bar`: the VIP is moved on purpose; keepalived is stopped only where the bar fails. */
+/** @param why.only `bar`: the VIP is moved on purpose, and keepalived is stopped only if the bar fails */
 export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
   const { guard, atMs } = turn
   const { reason, first } = why
@@ -191,7 +199,7 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
   set(turn, {
     phase: { name: 'fencing', reason, ladder, gentle },
     candidacy: null,
-    // A VIP that was moved on purpose is no reason to hold this node down the next time.
+    // A VIP that was moved on purpose does not lengthen the next hold-down.
     memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
     lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
   })
@@ -222,7 +230,7 @@ export function enterFenced(
   writePermit(turn)
 }
 
-/** A stop that was on its way when its agent died, or when keepalived became MASTER all the same, took effect later. */
+/** A stop command took effect late: its agent had died meanwhile, or keepalived had become MASTER all the same. */
 export function payLater(turn: Turn): void {
   enterFenced(turn, 'the stop command of an earlier fence stopped keepalived late', {
     startFailed: false,
@@ -230,7 +238,7 @@ export function payLater(turn: Turn): void {
   })
 }
 
-/** keepalived would not start: tried again later, each time after a longer wait. */
+/** keepalived did not start. The agent tries again later, each time after a longer wait. */
 export function returnToFenced(turn: Turn, problem: string): void {
   const { memory } = turn.guard
   set(turn, { memory: { ...memory, stopped: true, recentAtMs: [...memory.recentAtMs, turn.atMs] } })

@@ -1,9 +1,12 @@
-/** One turn of a guard: the working copy that `decide` hands back, and what every phase does with it. Pure. */
+/**
+ * One turn of a guard: the working copy that `decide` returns, and the functions with which every phase changes it.
+ * Pure.
+ */
 import type { Guard } from './state.ts'
 import type { GuardEffect, TellLevel } from './effect.ts'
 import type { VoteEffect } from '../../../shared/core/vote/voter.ts'
 
-/** What only this turn knows stands beside the guard's working copy. */
+/** The working copy of the guard, the effects so far, and what is known in this turn only. */
 export interface Turn {
   guard: Guard
   readonly effects: GuardEffect[]

@@ -1,4 +1,7 @@
-/** A voter answered: what its grant, its refusal or the witness's word changes. */
+/**
+ * A voter answered a heartbeat: what its grant or refusal changes, and what the witness reports about the holder.
+ * Pure.
+ */
 import { type Turn, set } from '../turn.ts'
 import type { GuardEvent } from '../event.ts'
 import { learnEpoch } from '../../../../shared/core/vote/voter.ts'
@@ -15,7 +18,7 @@ export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): 
   set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
   if (from === witness) {
     const { holder, renewedAgoMs } = verdict
-    // The answer left after the beat did, so the renewal is at least this recent.
+    // The answer left after the heartbeat, so the renewal is at least this recent.
     const witnessWord = { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) }
     set(turn, { witnessHeardAtMs: atMs, witnessWord })
     bookWitnessWord(turn, witnessWord)
@@ -47,7 +50,10 @@ export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): 
   }
 }
 
-/** A peer that renews at the witness has its own vote: it left none here, whatever an old disk says. */
+/**
+ * A peer that renews at the witness has its own vote, so it has delegated none to this node, whatever an old disk
+ * says.
+ */
 function bookWitnessWord(turn: Turn, { holder, renewedAtMs }: WitnessWord): void {
   const { kept, peer } = turn.guard
   if (kept.phase === 'none' || kept.phase === 'void') return

@@ -1,4 +1,7 @@
-/** The witness orders a drill: it is begun, kept until its start is on disk, or refused with the reason. */
+/**
+ * The witness orders a drill. It is begun, kept until the disk says that keepalived must be started again, or refused
+ * with a reason. Pure.
+ */
 import { type Turn, set } from '../turn.ts'
 import type { Order } from '../../../../shared/protocol/messages.ts'
 import type { DrillRole } from '../../../../shared/protocol/report.ts'
@@ -10,7 +13,7 @@ import { peerHolds, peerSilent } from '../hearing.ts'
 import { isReadyToTake } from '../../../../shared/core/readiness.ts'
 import { holdsVip } from '../state.ts'
 
-/** What reaches the guard as `order: drill` or `order: drill-holder`. */
+/** Handles the orders `drill` (role `standby`) and `drill-holder` (role `holder`). */
 export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void {
   const refusal = role === 'standby' ? refusalOfStandby(turn, order) : refusalOfHolder(turn, order)
   if (refusal !== null)
@@ -22,7 +25,7 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
   startFence(turn, { reason: `a drill: ${order.reason}`, first: 'bar', only: 'bar' })
 }
 
-/** Why nothing is done: the guard looks for itself, because an order may be late. */
+/** Why the drill is refused; null: it may begin. The guard checks for itself, because an order may arrive late. */
 function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   const { phase, seen, policy, peerReport } = guard
   const peer = peerName(guard)
@@ -35,7 +38,7 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
     return `keepalived on this node is ${seen.keepalived}, its process ${seen.process}, the VIP ${seen.vips}`
   if (phase.name !== 'gated' && seen.keepalived !== 'BACKUP')
     return `keepalived on this node is ${seen.keepalived}, not BACKUP`
-  // What an earlier fence owes must not be forgotten with the drill.
+  // The end of the drill must not erase that an earlier fence still has to start keepalived.
   if (guard.memory.stopped && guard.memory.drilling !== true)
     return 'keepalived has not been started again yet after an earlier fence'
   if (leftWith(guard.voter) !== null)
@@ -61,8 +64,8 @@ function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
 }
 
 /**
- * If this agent dies from here on, the next one brings keepalived back, whether it was stopped by then or not. A drill has
- * the time to wait for the disk, which a fence has not.
+ * If this agent dies from here on, the next one brings keepalived back, whether or not it was stopped by then. Unlike
+ * a fence, a drill has time to wait for the disk.
  */
 function rememberDrill(turn: Turn): void {
   set(turn, { memory: { ...turn.guard.memory, stopped: true, drilling: true } })
@@ -70,8 +73,8 @@ function rememberDrill(turn: Turn): void {
 }
 
 /**
- * Nothing was done yet, and keepalived is MASTER: what this node does from here on is no drill. A fence of it has the short
- * patience of a real one, and its own hold-down.
+ * keepalived became MASTER before anything was done, so what this node does from here on is not a drill. A fence has
+ * the short patience of a real one, and its own hold-down.
  */
 export function giveUpWaitingDrill(turn: Turn): void {
   if (turn.guard.drill?.waiting == null || !holdsVip(turn.guard)) return
@@ -90,7 +93,7 @@ function refuseWaitingDrill(turn: Turn, text: string): void {
   })
 }
 
-/** The successor would know: the drill may begin, where it still may. */
+/** The memory is on disk, so the drill may begin if nothing speaks against it now. */
 export function bookDrillRemembered(turn: Turn, error: string | null): void {
   const { drill } = turn.guard
   if (drill?.waiting == null) return

@@ -1,4 +1,4 @@
-/** The witness gives an order: release the VIP, yield it, or drill. */
+/** The witness gives an order: announce the VIP, fence, yield the VIP, or drill. Pure. */
 import type { Turn } from '../turn.ts'
 import type { Order } from '../../../../shared/protocol/messages.ts'
 import { startFence } from '../transitions.ts'
@@ -8,8 +8,8 @@ import { bookDrillOrder } from './drill-order.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
 
 /**
- * The witness says that another node has the lease. Obeyed where this node has none of its own. A holder does not take
- * its word for it: under an older epoch than the order's it asks all voters at once, and their refusals decide.
+ * `fence`: the witness reports that another node has the lease. A node without a lease obeys. A holder does not rely
+ * on it: if its epoch is older than that of the order, it asks all voters at once, and their answers decide.
  */
 export function bookOrder(turn: Turn, order: Order): void {
   const { phase, candidacy } = turn.guard

@@ -1,10 +1,11 @@
 /**
- * Standing votes: a node that its operator takes away for long leaves its vote with the holder, on disk, until it is back and the holder hands it
- * back. So a lone survivor outlives the witness, too. docs/safety.md ("S1, step by step", step 8) has the argument. Pure.
+ * Standing votes: a node that its operator takes away for a long time delegates its vote to the holder, on disk,
+ * until it comes back and the holder returns the vote. This lets a lone holder keep the VIP even without the witness.
+ * docs/safety.md ("S1, step by step", step 8) has the argument. Pure.
  *
- * One order keeps it safe: the one that leaves has it on disk before it says so, and the one that keeps it has it off its
- * disk before it hands it back. All that is said of it comes in the peer's beats, which have one order: a beat of an
- * older start of the peer's agent is never taken after one of a newer.
+ * It is safe because of the order of steps: the leaving node has it on disk before it reports it, and the holder
+ * removes it from disk before it returns it. All reports about it come in the peer's heartbeats, which are in order:
+ * a heartbeat of an older instance of the peer's agent is never accepted after one of a newer instance.
  */
 import type { LeftVote, Report } from '../../../../shared/protocol/report.ts'
 import type { VoterName } from '../../../../shared/protocol/names.ts'
@@ -18,13 +19,13 @@ import { keptVoter, peerName, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 import { leaseUntilMs } from '../lease.ts'
 
-/** What a guard begins with. */
+/** The kept vote with which a guard starts. */
 export function recoverKept({ kept, rebooted }: FoundStanding, atMs: number): KeptVote {
   if (kept === null) return { phase: 'none' }
   return { phase: rebooted ? 'recovered' : 'kept', ballot: kept, sinceMs: atMs }
 }
 
-/** A disk from before the reboot may be an old one: the peer and the witness get the time to deny it. */
+/** A disk written before the reboot may be out of date, so the peer and the witness get time to deny it. */
 export function confirmKept(turn: Turn): void {
   const { kept, timing } = turn.guard
   if (kept.phase !== 'recovered' || turn.atMs < kept.sinceMs + silenceMs(timing)) return
@@ -32,8 +33,9 @@ export function confirmKept(turn: Turn): void {
 }
 
 /**
- * A state file that was lost may have said that this node left its vote. Nothing is promised before the wait of T_g is
- * over, so the peer's word can still be taken until then. Later this node votes, and the peer counts on it no more.
+ * A lost state file may have said that this node delegated its vote. Until the wait of T_g is over nothing is
+ * promised, so the peer's report can still be accepted. After that this node votes, and the peer no longer counts its
+ * vote.
  */
 export function endDoubtInTime(turn: Turn): void {
   const { inDoubt, voter } = turn.guard
@@ -45,13 +47,13 @@ export function leaveHindrance(guard: Guard, atMs: number): string | null {
   const { peer, peerReport, policy, observed, seen, memory, voter } = guard
   if (peer === null) return 'this node does not know another node of the cluster yet'
   if (policy.mode === 'observe') return 'in observe mode the other node does not depend on votes'
-  // Before keepalived: a drill and a fence stop it, too, and start it again.
+  // This comes before the check of keepalived, because a drill and a fence stop it too, and start it again.
   if (memory.stopped || guard.drill !== null)
     return 'this agent stopped keepalived itself, in a fence or a drill, and is about to start it again; wait until it runs, then stop it'
   if (!observed || seen.process !== 'absent')
     return 'keepalived is running on this node; stop it first (systemctl stop keepalived)'
   if (seen.vips !== 'gone') return `keepalived is stopped, but the VIP is still on this node (${seen.vips})`
-  // A vote that is left with a holder that has just died would be missed when this node is back.
+  // A vote delegated to a holder that has just died could not be returned when this node comes back.
   if (peerSilent(guard, atMs)) return `this node does not hear ${peer}`
   if (peerReport?.phase !== 'holding')
     return `${peer} does not hold the lease (${peerReport?.why ?? 'it has not reported yet'})`
@@ -60,7 +62,7 @@ export function leaveHindrance(guard: Guard, atMs: number): string | null {
   return null
 }
 
-/** This node goes, on its operator's word. A vote that is the peer's at this moment stays the peer's. */
+/** The operator takes this node away: the vote that is promised to the peer at this moment is delegated to it. */
 export function bookLeave(turn: Turn): void {
   const { voter, peer } = turn.guard
   if (peer === null || leaveHindrance(turn.guard, turn.atMs) !== null) return
@@ -76,19 +78,22 @@ export function bookLeave(turn: Turn): void {
   pushVoteEffects(turn, left.effects)
 }
 
-/** What was left already comes back by the peer's consent, as after a return. */
+/**
+ * The node does not leave after all. A vote that is already delegated comes back with the peer's consent, as after a
+ * return.
+ */
 export function bookStay(turn: Turn): void {
   if (turn.guard.leave === 'none') return
   set(turn, { leave: 'none' })
   turn.effects.push({ type: 'beat' })
 }
 
-/** A keepalived that is started here is the operator's word that this node does not go after all. */
+/** If keepalived is started on this node, the operator does not want it to leave any more. */
 export function stayWhereKeepalivedRuns(turn: Turn): void {
   if (turn.guard.seen.process === 'running') bookStay(turn)
 }
 
-/** The peer answers that it counts the vote, under the epoch under which it was left. */
+/** The peer answers that it counts the vote, under the epoch under which it was delegated. */
 export function bookCountedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
   const { voter, leave, peer } = turn.guard
   if (leave === 'asked' && from === peer && epoch !== undefined && leftWith(voter)?.epoch === epoch)
@@ -104,7 +109,7 @@ export function leaveProgress({ leave, voter }: Guard): 'stays' | 'leaving' | 'l
   return leave === 'proved' ? 'left' : 'leaving'
 }
 
-/** What the heartbeat says of this node's own vote. */
+/** What the heartbeat reports about this node's own vote. */
 export function leftVoteOf({ voter, leave, inDoubt }: Guard): LeftVote | undefined {
   if (inDoubt) return { kind: 'unknown' }
   const left = leftWith(voter)
@@ -112,9 +117,9 @@ export function leftVoteOf({ voter, leave, inDoubt }: Guard): LeftVote | undefin
   return { kind: leave === 'none' ? 'returning' : 'leaving', to: left.to, epoch: left.epoch }
 }
 
-/** The peer's beat, as the word of the one that left its vote here, and of the one that may keep this node's. */
+/** The peer's heartbeat reports whether its vote is delegated to this node, and whether it keeps this node's vote. */
 export function bookPeersVotes(turn: Turn, report: Report): void {
-  // The vote may have gone on to a later epoch of the peer's than that under which it was left.
+  // The peer may by now use the vote under a later epoch than the one under which it was delegated.
   if (turn.guard.inDoubt)
     endDoubt(turn, report.keepsVote === undefined ? undefined : Math.max(report.keepsVote, report.epoch))
   const { node } = turn.guard
@@ -134,7 +139,7 @@ function endDoubt(turn: Turn, keptByPeer: number | undefined): void {
   turn.effects.push({ type: 'vote-left', on: keptByPeer !== undefined })
 }
 
-/** The peer's agent lives and knows no such instance. */
+/** The peer's agent is alive and does not have this instance. */
 export function bookPeerWithout(turn: Turn): void {
   if (turn.guard.inDoubt) endDoubt(turn, undefined)
   voidKept(turn, `${peerName(turn.guard)} no longer has this instance`)
@@ -148,11 +153,11 @@ function keep(turn: Turn, ballot: KeptBallot): void {
   turn.effects.push({ type: 'keep-vote', kept: ballot })
 }
 
-/** The peer is back and wants its vote: it gets it as soon as this node can do without. */
+/** The peer is back and wants its vote. It gets it as soon as this node can do without it. */
 function handBack(turn: Turn): void {
   const { kept } = turn.guard
   switch (kept.phase) {
-    case 'none': // the answer says so: see `returnsVote`
+    case 'none': // the answer returns it: see `returnsVote`
     case 'keeping':
     case 'forgetting':
       return
@@ -164,13 +169,13 @@ function handBack(turn: Turn): void {
   }
 }
 
-/** Somebody shows that the peer's vote is not this node's: it counts no more, from this moment. */
+/** There is evidence that the peer's vote is not delegated to this node, so it no longer counts. */
 export function voidKept(turn: Turn, why: string): void {
   const { kept } = turn.guard
   if (kept.phase === 'none') return
   if (kept.phase === 'forgetting' || kept.phase === 'keeping') {
     if (kept.phase === 'forgetting' && !kept.counts) return
-    // The write that is under way ends first; then the disk is cleared.
+    // The write in progress ends first; then the disk is cleared.
     return set(turn, {
       kept: { phase: 'forgetting', ballot: kept.ballot, sinceMs: kept.sinceMs, counts: false },
     })
@@ -198,7 +203,7 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
   const { kept } = turn.guard
   const { error } = event
   if (event.kept !== null) {
-    if (kept.phase === 'forgetting') return forget(turn, kept) // it was denied meanwhile
+    if (kept.phase === 'forgetting') return forget(turn, kept) // it was denied during the write
     if (kept.phase !== 'keeping') return
     if (error !== null) {
       set(turn, { kept: { phase: 'void', ballot: kept.ballot } })
@@ -234,19 +239,22 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
   )
 }
 
-/** The epoch under which the peer gets its vote back with this answer. */
+/** The epoch under which this answer returns the peer's vote; undefined: it returns none. */
 export function returnedEpoch({ node, kept, peerReport }: Guard): number | undefined {
   const left = peerReport?.left
   return kept.phase === 'none' && left?.kind === 'returning' && left.to === node ? left.epoch : undefined
 }
 
-/** The epoch of the peer's vote that is surely on disk here and counts: the one that goes may go. */
+/**
+ * The epoch of the peer's vote that is certainly on disk here and counts, so that the peer may leave; undefined:
+ * none.
+ */
 export function countedEpoch({ node, kept, peerReport }: Guard): number | undefined {
   const left = peerReport?.left
   return kept.phase === 'kept' && left?.kind === 'leaving' && left.to === node ? kept.ballot.epoch : undefined
 }
 
-/** The holder hands this node's vote back. */
+/** The holder returns this node's vote. */
 export function bookReturnedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
   const { voter, leave, peer, timing } = turn.guard
   if (epoch === undefined || from !== peer || leave !== 'none') return
@@ -256,7 +264,7 @@ export function bookReturnedVote(turn: Turn, from: VoterName, epoch: number | un
   pushVoteEffects(turn, back.effects)
 }
 
-/** Whether the lease would end soon, or there would be none, without the vote that the peer left here. */
+/** Whether without the vote that the peer delegated there would be no lease, or one that ends soon. */
 export function needsKept(guard: Guard, atMs: number): boolean {
   const { candidacy, timing } = guard
   if (keptVoter(guard) === null || candidacy === null) return false

@@ -1,4 +1,4 @@
-/** This node as a voter for its peer, and what it learns from the peer's heartbeat. Pure. */
+/** This node as a voter: it answers the peer's heartbeat, and gives its vote once the ballot is on disk. Pure. */
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import type { Vote } from '../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
@@ -48,7 +48,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
 
   const vote: Vote =
     report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
-  // What a candidate knows is the epoch it asks under: learning that would make its own ask stale.
+  // A candidate reports the epoch under which it asks. Learning it here would make its own request stale.
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   answerPeer(turn, beat, vote)
@@ -65,9 +65,9 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
 }
 
 /**
- * Both nodes are MASTER without a lease: the less preferred one gives way, and votes once its VIP is gone. One that
- * only confirms the VIP that it had before does not, nor one that a majority is voting for: the other cannot win any more, and
- * if both gave up nobody would have the VIP.
+ * Both nodes are MASTER without a lease. The less preferred one gives way, and votes once its VIP is gone. A node
+ * does not give way if it only confirms a VIP that it already had, or if a majority is already voting for it: the
+ * other node can no longer win, and if both gave up, no node would have the VIP.
  */
 function settleContest(turn: Turn, peer: string): Vote {
   const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
@@ -121,13 +121,13 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
   const { candidacy } = guard
   if (candidacy?.epoch === event.ballot.epoch)
     return set(turn, { candidacy: withGrant(candidacy, guard.node, candidacy.ownAskedAtMs) })
-  // The claim was given up, or raised to a higher epoch, while the disk was busy.
+  // The claim was given up or raised to a higher epoch while the disk was busy.
   if (candidacy !== null) askOwnVote(turn)
-  // While the VIP may still be here an older lease may be, too.
+  // While the VIP may still be here, an older lease may still be in use.
   else if (!holdsVip(guard)) giveBackOwnVote(turn)
 }
 
-/** The peer hears at once that this node's vote stands with it, or is an ordinary one again. */
+/** Reports to the peer at once that this node's vote is delegated to it, or is an ordinary one again. */
 function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
   turn.effects.push({ type: 'beat' })
   if (standing === true)

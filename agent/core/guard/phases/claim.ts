@@ -1,4 +1,4 @@
-/** A MASTER without a lease asks for the votes: it wins, is refused, or waits no longer. Pure. */
+/** A MASTER without a lease asks for the votes until it wins, is refused, or has waited too long. Pure. */
 import { type Guard, holdsVip } from '../state.ts'
 import type { Phase } from '../phase.ts'
 import { describeRefusals, isHopeless, isUnderWay } from '../lease.ts'
@@ -19,8 +19,9 @@ import { askOwnVote } from '../candidate.ts'
 import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
 
 /**
- * Silence ends a claim. Waiting for the disks of a majority that has voted is not silence; and where the peer was just
- * heard without the VIP nobody is disturbed by a slow network, which otherwise could never be taken over in.
+ * Silence ends a claim. Two things do not count as silence: waiting for the disks of a majority that has voted, and a
+ * slow network while the peer was just heard without the VIP. In the latter case nobody is disturbed, and without
+ * this exception no takeover could succeed on a slow network.
  */
 export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
@@ -35,7 +36,9 @@ function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: n
   return isFresh && peerReport !== null && !showsVip(peerReport)
 }
 
-/** Whether asking again may bring a vote that was refused; an answer that is still out needs no second question. */
+/**
+ * Whether asking again may bring a vote that was refused. A voter that has not answered yet need not be asked again.
+ */
 export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
   return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
 }

@@ -1,9 +1,10 @@
 /**
- * A drill: the fence walked through on purpose, each rung proved and timed, and the way back at once. On a standby the
- * whole ladder is walked; a holder lets go for the other node, which is a planned switchover with proof. Pure.
+ * A drill: the fence is carried out on purpose, each rung is proved and timed, and keepalived comes back at once. A
+ * standby goes through the ladder up to the stop command. A holder releases the VIP for the other node, which is a
+ * planned switchover with proof. Pure.
  *
- * It counts for no hold-down and follows no `rejoin: manual`: keepalived is not at fault. It never goes as far as SIGKILL:
- * that would prove nothing that a stop command which works does not make needless.
+ * A drill does not count for the hold-down, and `rejoin: manual` does not apply to it, because keepalived is not at
+ * fault. It never goes as far as SIGKILL, which is not needed once the stop command is proved to work.
  */
 import { type Turn, set } from '../turn.ts'
 import { type Ladder, type Rung, climb } from '../fence-ladder.ts'
@@ -18,22 +19,22 @@ import { peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import type { GuardEvent } from '../event.ts'
 
-/** The stop command is killed after so long (fence-rungs.ts). */
+/** The stop command is killed after this long (agent/fence/rungs.ts). */
 const stopTimeoutMs = 10_000
 
-/** How long keepalived may take to end: its process, about a second. */
+/** How long the process of keepalived may take to end; it usually takes about a second. */
 const stopPatienceMs = 5000
 
 export function stepDrilling(turn: Turn, phase: Drilling): void {
   const { guard } = turn
-  // It became MASTER in spite of the drill: it has to win the votes like any other.
+  // keepalived became MASTER in spite of the drill, so it has to win the votes like any other MASTER.
   if (isOrphaned(guard)) {
     endDrill(turn, { failure: 'keepalived died and left the VIP', backMs: null })
     return fenceOrphan(turn)
   }
   if (holdsVip(guard)) {
     endDrill(turn, { failure: 'keepalived became MASTER during the drill', backMs: null })
-    // The stop command is on its way: what it stops is started again as after any fence.
+    // The stop command is running. What it stops is started again as after any fence.
     if (phase.stop !== 'not tried' && phase.returning === null)
       return startFence(turn, { reason: 'keepalived became MASTER during a drill', first: 'bar' })
     if (phase.stop !== 'running') forgetDrill(turn)
@@ -54,7 +55,7 @@ function stepProving(turn: Turn, phase: Drilling): void {
       return set(turn, { phase: { ...phase, ladder: next.ladder } })
     case 'proved': {
       const proving = { ...phase, ladder: next.ladder }
-      // The stop command is done when the process is gone, too: that is told by `done`.
+      // The stop command is done only when the process is gone too, which `done` reports.
       if (next.ladder.rung === 'bar') noteRung(turn, proving, { rung: 'bar', proved: true })
       return stepProving(turn, proving)
     }
@@ -78,7 +79,7 @@ function climbTo(
   if (climbed) noteRung(turn, phase, { rung, proved: false })
   const failure = climbed ? (phase.failure ?? whyFailed(guard, rung)) : phase.failure
   if (to !== 'stop' || guard.policy.fence === 'fault') return comeBack(turn, { ...phase, failure })
-  // A stop takes keepalived away for seconds: only while somebody surely holds.
+  // The stop command takes keepalived away for seconds, so it runs only while the peer certainly holds the lease.
   if (peerSilent(guard, atMs) || !peerHolds(guard, atMs))
     return comeBack(turn, {
       ...phase,
@@ -95,22 +96,23 @@ function whyFailed({ seen, timing }: Guard, rung: Rung): string {
     : `the stop command did not stop keepalived (process ${seen.process})`
 }
 
-/** The bar falls, and the permit is there before keepalived starts, which runs the check at once. */
+/** Lifts the bar and writes the permit before keepalived starts, because keepalived runs the check at once. */
 function comeBack(turn: Turn, phase: Drilling): void {
   const { guard, atMs } = turn
   const patienceMs = phase.stop === 'running' ? startPatienceMs + stopTimeoutMs : startPatienceMs
   set(turn, {
     phase: { ...phase, returning: { sinceMs: atMs, deadlineMs: atMs + patienceMs, start: 'not tried' } },
   })
-  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  // As a standby the node may be barred at once for another cause. In that case the bar is not lifted in between.
   if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
   writePermit(turn)
   startWhereStopped(turn)
 }
 
 /**
- * Not while the stop command still runs; and always after it, even where keepalived is still there: a stop command that
- * was given up may yet do its work later (systemd goes on with a stop whose systemctl was killed).
+ * Starts keepalived once the stop command has ended, never while it runs. It does so even if keepalived is still
+ * there, because a stop command that was given up may still take effect later (systemd continues a stop whose
+ * systemctl was killed).
  */
 function startWhereStopped(turn: Turn): void {
   const { phase } = turn.guard
@@ -141,13 +143,13 @@ function stepReturning(
   )
 }
 
-/** From here on it is tried again as after any fence. */
+/** From here on the agent tries again as after any fence. */
 function failToReturn(turn: Turn, problem: string): void {
   endDrill(turn, { failure: problem, backMs: null })
   returnToFenced(turn, `${problem}, after a drill`)
 }
 
-/** This agent stood still: what it measures is worth nothing, and who holds is not sure. */
+/** This agent did not run for a while, so its measurements are worthless and it is not certain who holds the lease. */
 export function interruptDrill(turn: Turn, why: string): void {
   const { phase } = turn.guard
   if (phase.name !== 'drilling' || phase.returning !== null) return
@@ -176,7 +178,7 @@ function bookStartEnded(turn: Turn, phase: Drilling, error: string | null): void
   set(turn, { phase: { ...phase, returning: { ...phase.returning, start: 'ended' } } })
 }
 
-/** A holder's drill ends when its node takes part again, whichever way the fence took. */
+/** A holder's drill ends when its keepalived is back in operation, however the fence went. */
 export function concludeHolderDrill(turn: Turn): void {
   const { guard, atMs } = turn
   const { drill, phase, seen } = guard

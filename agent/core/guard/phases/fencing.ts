@@ -1,4 +1,4 @@
-/** Giving the VIP up and coming back: the fence with its proof, the hold-down, the rejoin. Pure. */
+/** The fence: rung by rung until the VIP is provably gone. Pure. */
 import { type Turn, set, tell } from '../turn.ts'
 import type { Phase } from '../phase.ts'
 import { climb } from '../fence-ladder.ts'

@@ -1,6 +1,6 @@
 /**
- * `gate: strict`: keepalived stays in FAULT until this node has the lease; only then may it become MASTER. Two VIPs are
- * then impossible, at the price of a takeover that takes a promise's end and a master-down time. Pure.
+ * `gate: strict`: keepalived stays in FAULT until this node has the lease, and only then may it become MASTER. This
+ * makes two VIPs impossible, but a takeover takes until the old promise expires plus a master-down time. Pure.
  */
 import type { Phase } from '../phase.ts'
 import { type Turn, set, tell } from '../turn.ts'
@@ -36,13 +36,17 @@ const retryMs = 1000
 /** The less preferred node lets the other one apply first. */
 const courtesyMs = 200
 
-/** keepalived must be MASTER so long after its master-down time at the latest; else the other node has its try. */
+/**
+ * keepalived must be MASTER this long after its master-down time at the latest. Otherwise the other node gets its
+ * try.
+ */
 const entitledSlackMs = 2000
 
 export function stepGated(turn: Turn, phase: Gated): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
-  // The VIP is here from before this agent started, or the bar fails: it is won like any other, or fenced.
+  // The VIP was here before this agent started, or the bar does not work. The lease is won like any other, or the
+  // node is fenced.
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
   if (owesStart(guard)) return payLater(turn)
   if (!mayApply(guard, atMs)) {
@@ -55,7 +59,7 @@ export function stepGated(turn: Turn, phase: Gated): void {
   enterApplying(turn)
 }
 
-/** Nobody holds as far as this node knows, somebody is there to vote, and keepalived could use the lease. */
+/** As far as this node knows no node holds the lease, a voter can be heard, and keepalived could use the lease. */
 function mayApply(guard: Guard, atMs: number): boolean {
   const promise = promisedTo(guard.voter, atMs)
   return (

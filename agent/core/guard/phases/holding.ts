@@ -1,4 +1,4 @@
-/** A MASTER with the lease, and one that keeps the VIP without (`alone: keep`). Pure. */
+/** A MASTER with the lease, and a MASTER that keeps the VIP without one (`alone: keep`). Pure. */
 import { alone, hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
 import { enterClaim, enterUnprotected } from '../transitions.ts'
 import { fenceOrphan, startFence } from '../transitions.ts'

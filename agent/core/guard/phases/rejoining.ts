@@ -1,6 +1,6 @@
 /**
- * After a fence: keepalived stays stopped for the hold-down, is started again, and has to come back as a
- * standby.
+ * After a fence: keepalived stays stopped for the hold-down, is then started again, and must come back as a standby.
+ * Pure.
  */
 import { type Turn, set, tell } from '../turn.ts'
 import type { Phase } from '../phase.ts'
@@ -18,7 +18,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   if (isOrphaned(guard)) return fenceOrphan(turn)
   const sawAbsent = phase.sawAbsent || seen.process === 'absent'
   if (holdsVip(guard)) {
-    // Else the stop of an earlier agent may still be on its way; after this command it is not.
+    // Otherwise the stop command of an earlier agent may still be running; after this start command it is not.
     if (sawAbsent || (policy.rejoin === 'manual' && !phase.drill)) rememberStopped(turn, false)
     else if (memory.stopped) turn.effects.push({ type: 'start-keepalived' })
     return toClaimant(turn)
@@ -27,7 +27,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
 
   const startedByOperator = phase.sawAbsent && seen.process === 'running'
   const startedSince = sawAbsent && seen.process !== 'absent'
-  // Holding down keeps the holder from being disturbed; where nobody holds, it would only keep the VIP dark.
+  // The hold-down protects the holder from disturbance. If no node holds the lease, it would only keep the VIP down.
   const mustHold = phase.startFailed || peerHolds(guard, atMs)
   const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
   const due = policy.rejoin === 'auto' || phase.drill ? atMs >= holdUntilMs : startedByOperator
@@ -35,7 +35,7 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
     policy.alone === 'keep' || keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))
   if (!due || !couldWin) return
 
-  // As a standby it may be barred for another reason at once: then the bar is not lifted in between.
+  // As a standby the node may be barred at once for another cause. In that case the bar is not lifted in between.
   if (guard.timing.gate === 'open' && barCause(guard, atMs) === null) setBar(turn, false)
   if (startedSince || !memory.stopped) {
     rememberStopped(turn, false)
@@ -47,8 +47,9 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
     )
     return toStandby(turn)
   }
-  // Also where keepalived runs: an earlier agent that was killed may have told the service manager to stop it, which goes
-  // on without that agent. The start waits for such a stop, and does nothing where there was none.
+  // keepalived is started even if it is running, because an earlier agent that was killed may have asked the service
+  // manager to stop it, and that stop continues without the agent. The start command waits for such a stop, and has
+  // no effect if there was none.
   enterRejoining(turn, { reason: phase.reason, sawAbsent })
 }
 
@@ -76,7 +77,7 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
 
 export function bookStartEnded(turn: Turn, error: string | null): void {
   const { name } = turn.guard.phase
-  // Another fence has begun since: what it stops is owed a start of its own.
+  // Another fence has begun since. What it stops gets a start command of its own.
   if (name === 'fencing' || name === 'fenced') return
   if (error === null) return rememberStopped(turn, false)
   if (name !== 'rejoining') return

@@ -1,4 +1,4 @@
-/** Not MASTER: free to become it, barred from it on evidence, or under watch until the holder's adverts arrive. Pure. */
+/** Not MASTER: free to become MASTER, barred on evidence, or watched until the holder's adverts arrive. Pure. */
 import { type Turn, set, tell } from '../turn.ts'
 import { isOrphaned, peerName } from '../own-lease.ts'
 import {
@@ -20,7 +20,10 @@ const probationRetryFirstMs = 5000
 
 const probationRetryMostMs = 60_000
 
-/** A holder that has let go in a drill leaves the other node this long to apply first, though it may be preferred. */
+/**
+ * A holder that has released the VIP in a drill gives the other node this long to apply first, even if it is
+ * preferred itself.
+ */
 const switchoverMs = 2000
 
 export function stepNotMaster(turn: Turn): void {
@@ -34,7 +37,7 @@ export function stepNotMaster(turn: Turn): void {
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
   if (guard.phase.name === 'barred') {
-    // A bar for want of adverts is lifted for another probation only: that it is over shows when one arrives.
+    // A bar for missing adverts is lifted for another probation only. It is reported as over when an advert arrives.
     if (guard.phase.cause.kind !== 'no-adverts') tellLifted(turn, guard.phase.cause.text)
     toStandby(turn)
   }
@@ -65,7 +68,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
   const { phase, timing, profile, failedProbations } = turn.guard
   if (phase.name !== 'probation') return
   if (phase.baseline === null) {
-    // A keepalived that has only just started cannot be asked yet; it began to count at zero.
+    // A keepalived that has only just started cannot be asked yet, but its count began at zero.
     return set(turn, { phase: { ...phase, baseline: received ?? 0, counting: false } })
   }
   if (received === null) return toStandby(turn)
