@@ -1,6 +1,7 @@
 /**
- * Who is preferred when two nodes ask in the same moment and nobody holds: reach of the gateway, then the last holder,
- * then priority, then name. Agents settle it between themselves where they can; they do not know the last holder.
+ * Which node is preferred when two ask at the same moment and no node holds the lease: the one that reaches its
+ * gateway, then the last holder, then the higher priority, then the name. Agents use the same rule between
+ * themselves, but do not know the last holder. Pure.
  */
 import type { NodeName } from '../protocol/names.ts'
 
@@ -10,7 +11,7 @@ export interface Candidate {
   readonly priority: number
 }
 
-/** Negative where `a` is preferred. Total: two different nodes are never equal. */
+/** Negative if `a` is preferred. Two different nodes are never equal. */
 export function compareCandidates(a: Candidate, b: Candidate, lastHolder: NodeName | null): number {
   return (
     Number(a.gateway === 'unreachable') - Number(b.gateway === 'unreachable') ||

@@ -1,8 +1,8 @@
-/** Could this node take the VIP at once? One rule for the witness and for the other node's agent. */
+/** Whether a node could take the VIP at once: one rule for the witness and for the other node's agent. Pure. */
 import type { Report } from '../protocol/report.ts'
 
 export function isReadyToTake({ phase, keepalived, process, left }: Report): boolean {
-  // One whose vote was left here has none of its own to win by.
+  // A node that has delegated its vote has no vote of its own to win with.
   if (process !== 'running' || left !== undefined) return false
   if (phase === 'gated') return true
   return keepalived === 'BACKUP' && (phase === 'standby' || phase === 'probation')

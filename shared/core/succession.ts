@@ -1,13 +1,13 @@
 /**
- * Which start of an agent speaks for its node. The witness and the peer's listener go by this one rule, since whoever
- * speaks for a node may give its votes back. Pure.
+ * Which instance of an agent speaks for its node; each start of the agent is an instance. The witness and the peer's
+ * listener use the same rule, because whoever speaks for a node may give its votes back. Pure.
  */
 
-/** The start of the agent that speaks for the node so far. */
+/** The instance of the agent that speaks for the node so far. */
 export interface Predecessor {
   readonly incarnation: string
   readonly bootId: string
-  /** It is connected and heard. */
+  /** Whether it is connected and heard. */
   readonly live: boolean
   /** When it was last heard. */
   readonly heardAtMs: number
@@ -23,16 +23,16 @@ export interface Newcomer {
 }
 
 /**
- * `same`: the start that speaks for the node already. `next`: it speaks for the node from now on. `early`: the one before
- * it lives, or a promise to that one may be in use. `past`: another start took its place before: what it says now was said
- * long ago, or by a host that stood still.
+ * `same`: it already speaks for the node. `next`: it speaks for the node from now on. `early`: the previous instance
+ * is alive, or a promise to it may be in use. `past`: it has been superseded, so its messages are old or come from a
+ * host that stood still.
  */
 export type Standing = 'same' | 'next' | 'early' | 'past'
 
-/** Those whose place was taken, newest last. */
+/** The instances that were superseded, newest last. */
 export type Past = readonly string[]
 
-/** Of more a replay would be taken for a start that is not known. */
+/** A replay of an older instance than these would be taken for a new one. */
 const pastRemembered = 64
 
 export function standingOf(
@@ -45,8 +45,8 @@ export function standingOf(
 }
 
 /**
- * On the same boot of the host: as soon as the old one is gone. From another host or boot, which may be a clone of a
- * host that lives: only when no promise to the old one can be in use.
+ * An instance from the same boot of the host may follow as soon as the old one is gone. One from another host or boot
+ * may come from a clone of a living host, so it may follow only when no promise to the old one can be in use.
  */
 export function maySucceed(
   { bootId, live, heardAtMs, promised }: Omit<Predecessor, 'incarnation'>,

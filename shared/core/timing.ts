@@ -1,6 +1,6 @@
 /**
- * The physics of leases and promises, stated once. docs/safety.md ("Time") derives the inequalities.
- * All durations are milliseconds of the boot clock (suspend included).
+ * The timing of leases and promises, stated once. docs/safety.md ("Time") derives the inequalities. All durations are
+ * milliseconds of the boot clock (suspend included).
  */
 export interface Timing {
   /** R: the holder asks every voter again this often; also the heartbeat of every node. */
@@ -41,23 +41,23 @@ export const defaultTiming: Timing = {
   gate: 'open',
 }
 
-/** Both ends of a duration are read from a clock of this grain (`/proc/uptime` has two decimals). */
+/** Both ends of a duration are read from a clock with this grain (`/proc/uptime` has two decimals). */
 const clockGrainMs = 10
-/** The slowest answer with which renewals must still succeed: two lost ones, then one this late. */
+/** The slowest answer with which renewals must still succeed: two lost answers, then one this late. */
 const roundTripMs = 200
 /** What a check takes to ask the witness, with room to spare. */
 export const askingMs = 100
 
 /** T_g with `gate: strict`. */
 export const strictReserveMs = 3400
-/** How long a check that asks the witness in vain takes at most, and what FAULT takes after it. */
+/** The longest time that a check takes to ask the witness in vain, and keepalived to enter FAULT after it. */
 const checkAnswerMs = 800
 
 export class TimingError extends Error {
   readonly code = 'timing'
 }
 
-/** How long a promise must last so that it outlives, on any allowed clock, a lease of `leaseMs`. */
+/** How long a promise must last to outlive a lease of `leaseMs` with any allowed difference between the clocks. */
 export function reserveNeededMs(leaseMs: number, driftPpm: number): number {
   const drift = driftPpm / 1e6
   return Math.ceil((leaseMs + clockGrainMs) * ((1 + drift) / (1 - drift)) + clockGrainMs)
@@ -68,24 +68,24 @@ export function fenceAtMs(leaseUntilMs: number, timing: Timing): number {
   return leaseUntilMs - timing.releaseMs - timing.grainMs
 }
 
-/** After this long without a word a voter or holder counts as not heard. */
+/** A voter or holder that has sent nothing for this long counts as not heard. */
 export function silenceMs(timing: Timing): number {
   return 3 * timing.renewMs
 }
 
 /**
- * How long a line of the permit file is good where this node has no lease. As long as a promise that was given just
- * before the next line was due: when the line has run out, whatever vote a now dead agent gave away has run out too,
- * and the witness may vote for the check.
+ * How long a line of the permit file is valid while this node has no lease: as long as a promise that was given just
+ * before the next line was due. When the line expires, every vote that a now dead agent gave has expired too, and the
+ * witness may vote for the check.
  */
 export function permitMs(timing: Timing): number {
   return timing.reserveMs + timing.renewMs
 }
 
 /**
- * How long a line of the permit file is good after the holder's agent last wrote it. So short that the check of an
- * agent that has died asks at least once while the witness still keeps its promise, and renews it (E5); but not so
- * short that the check asks whenever one heartbeat is late.
+ * How long a line of the permit file is valid after the holder's agent last wrote it. It is so short that the check
+ * of a dead agent asks at least once while the witness still keeps its promise, and renews it (E5), but not so short
+ * that the check asks whenever one heartbeat is late.
  */
 export function holderPermitMs(timing: Timing): number {
   return Math.max(2 * timing.renewMs, timing.reserveMs - timing.checkMs - askingMs)

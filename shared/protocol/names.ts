@@ -18,7 +18,10 @@ export const mostGenerations = 1_000_000_000
 /** The witness as a voter; no node may have this name. */
 export const witness = 'witness'
 
-/** Names are keys of objects, on disk and in memory: one that every object has already would be found where it is not. */
+/**
+ * Names are keys of objects, on disk and in memory. A name that every object already has as a property would be found
+ * where it is not.
+ */
 function isNoPropertyOfAll(text: string): boolean {
   return !(text in Object.prototype)
 }
@@ -48,7 +51,7 @@ export type NodeName = string
 /** A node's name, or `witness`. */
 export type VoterName = string
 
-/** Number of an ownership: grows at each change of holder, never goes back. */
+/** Number of an ownership. It grows with each change of holder and never goes back. */
 export type Epoch = number
 
 export const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -66,15 +69,15 @@ export const text = z.string().max(500)
 /** How often a node was given a certificate: part of its identity. */
 export const generationSchema = z.number().int().min(1).max(mostGenerations)
 
-/** Whether it stands for a host in a URL, which is what the peer makes of it. */
+/** Whether it can be the host of a URL, which is how the peer uses it. */
 function isHost(text: string): boolean {
   const host = text.includes(':') ? `[${text}]` : text
   return /^[\w.:-]+$/.test(text) && URL.canParse(`https://${host}:7401`)
 }
 
 /**
- * Where a node's agent is reached. One node says it, and it goes to the witness's disk and into its peer's plan: what is no
- * address must not get that far.
+ * Where a node's agent is reached. The node reports it, and it goes to the witness's disk and into the peer's plan,
+ * so anything that is not an address is refused here.
  */
 export const agentAddress = z
   .string()

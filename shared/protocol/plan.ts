@@ -1,4 +1,7 @@
-/** What the witness hands to its agents: members, timing, and per instance what keepalived.conf says. */
+/**
+ * The plan that the witness sends to its agents (members and timing), and the profile that an agent reads from
+ * keepalived.conf for each instance.
+ */
 import { z } from 'zod'
 import { agentAddress, clusterName, generationSchema, instanceName, maxNodes, nodeName } from './names.ts'
 
@@ -22,13 +25,16 @@ export const memberSchema = z.strictObject({
   /** Where its agent listens for its peer. */
   address: agentAddress,
   port: z.number().int().min(1).max(65_535),
-  /** Certificates of this node with a lower generation are worth nothing. A plan of an earlier version has none. */
+  /**
+   * Certificates of this node with a lower generation are not accepted. A plan from an earlier version does not have
+   * this field.
+   */
   leastGeneration: generationSchema.default(1),
 })
 
 export type Member = z.infer<typeof memberSchema>
 
-/** What the witness hands to the agents of a cluster; each keeps the last copy on disk. */
+/** What the witness sends to the agents of a cluster. Each keeps the last plan on disk. */
 export const planSchema = z.strictObject({
   cluster: clusterName,
   timing,

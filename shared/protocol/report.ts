@@ -7,7 +7,7 @@ export const keepalivedStates = ['UNKNOWN', 'INIT', 'BACKUP', 'MASTER', 'FAULT',
 
 export type KeepalivedState = (typeof keepalivedStates)[number]
 
-/** keepalived's processes: `frozen` is stopped by SIGSTOP or a debugger, `absent` is not there. */
+/** keepalived's processes. `frozen`: stopped by SIGSTOP or a debugger. `absent`: not running. */
 export const processStates = ['running', 'frozen', 'absent'] as const
 
 export type ProcessState = (typeof processStates)[number]
@@ -47,11 +47,11 @@ export const guardPhases = [
 export type GuardPhase = (typeof guardPhases)[number]
 
 const leftVote = z.discriminatedUnion('kind', [
-  /** The node goes, and its vote stands with that node from now on. */
+  /** The node is leaving, and its vote is delegated to that node. */
   z.strictObject({ kind: z.literal('leaving'), to: nodeName, epoch }),
-  /** The node is back, and votes again when that node hands the vote back. */
+  /** The node is back, and votes again when that node returns the vote. */
   z.strictObject({ kind: z.literal('returning'), to: nodeName, epoch }),
-  /** Its state file is lost: only the peer knows. */
+  /** Its state file is lost, so only the peer knows. */
   z.strictObject({ kind: z.literal('unknown') }),
 ])
 
@@ -73,7 +73,10 @@ export const report = z.strictObject({
   release: z.boolean(),
   /** The highest epoch that this node knows of. */
   epoch,
-  /** The highest epoch that the witness granted to this node, as far as it remembers: shows a rolled-back ledger. */
+  /**
+   * The highest epoch that the witness granted to this node, as far as the node remembers. It reveals a rolled-back
+   * ledger.
+   */
   witnessEpoch: epoch,
   /** Milliseconds since this node heard its peer's agent; null: never. */
   peerSilentMs: durationMs.nullable(),
@@ -82,15 +85,18 @@ export const report = z.strictObject({
   gateway: z.enum(['reachable', 'unreachable', 'unknown']),
   fence: fenceReport.nullable(),
   warnings: z.array(text).max(8),
-  /** This node's vote is not its own to give; absent: it is. */
+  /** This node has delegated its vote; absent: it has its own vote. */
   left: leftVote.optional(),
-  /** Under which epoch this node keeps the vote that its peer left here; absent: it surely keeps none. */
+  /** Under which epoch this node keeps the vote that its peer delegated to it; absent: it certainly keeps none. */
   keepsVote: epoch.optional(),
 })
 
 export type Report = z.infer<typeof report>
 
-/** Whose fence is drilled: `standby`: the whole ladder, keepalived comes back; `holder`: the VIP moves to the other node. */
+/**
+ * Whose fence is drilled. `standby`: the ladder up to the stop command, and keepalived comes back. `holder`: the VIP
+ * moves to the other node.
+ */
 export const drillRoles = ['standby', 'holder'] as const
 
 export type DrillRole = (typeof drillRoles)[number]
@@ -101,7 +107,7 @@ export const drilledSchema = z.strictObject({
   role: z.enum(drillRoles),
   /** `passed` only where each rung was proved and keepalived came back; `refused`: nothing was done. */
   result: z.enum(['passed', 'failed', 'refused']),
-  /** In their order, those that were tried. */
+  /** Those that were tried, in order. */
   rungs: z
     .array(
       z.strictObject({
@@ -118,5 +124,5 @@ export const drilledSchema = z.strictObject({
   text,
 })
 
-/** How a drill ended: said to the witness, which keeps it. */
+/** How a drill ended. Reported to the witness, which keeps it. */
 export type Drilled = z.infer<typeof drilledSchema>

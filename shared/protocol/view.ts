@@ -117,7 +117,7 @@ export type ClusterView = z.infer<typeof clusterSchema>
 export const eventSchema = z
   .object({
     id: z.number().int().min(1),
-    /** RFC 3339, the witness's wall clock: for people; nothing is decided on it. */
+    /** RFC 3339, the witness's wall clock. For people; no decision depends on it. */
     at: z.string(),
     cluster: z.string(),
     event: z.string(),

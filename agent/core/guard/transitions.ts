@@ -33,7 +33,7 @@ export function release(turn: Turn): void {
   turn.effects.push({ type: 'beat' })
 }
 
-/** keepalived is MASTER although it was barred or in a drill. It has to win the votes like any other MASTER. */
+/** keepalived became MASTER during a fence, a rejoin or a drill. It has to win the votes like any other MASTER. */
 export function toClaimant(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
 }

@@ -1,4 +1,7 @@
-/** A voter is asked for its vote: it grants, renews, refuses, or writes the promise down first. */
+/**
+ * A voter is asked for its vote: it grants, renews or refuses it, or first writes the ballot to disk. Also what the
+ * end of that write changes, and how a vote is given back. Pure.
+ */
 import {
   type Ask,
   type Ballot,
@@ -52,7 +55,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
 
     case 'standing':
       if (pledge.to !== ask.from) return refuse('promised', standingText(pledge))
-      // What has no end needs no renewal; the mark is for the day on which it is an ordinary promise again.
+      // A standing vote needs no renewal. The mark is for the time when it is an ordinary promise again.
       if (pledge.epoch === ask.epoch) return grantStanding(voter, pledge, ask.atMs, timing)
       break
 
@@ -75,7 +78,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   if (voter.record?.to === ask.from && voter.record.epoch === ask.epoch)
     return grant(voter, voter.record, ask.atMs, timing)
   const lost = voter.lost?.to === ask.from && voter.lost.epoch === ask.epoch
-  // An epoch that others are only known to use may be the candidate's own, heard of before its ask came.
+  // An epoch that this voter has only heard of may be the candidate's own, heard of before its request came.
   if ((!lost && ask.epoch <= voter.spentEpoch) || ask.epoch < voter.epoch)
     return refuse(
       'stale-epoch',
@@ -88,7 +91,7 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   return recordNext(voter, ballot, ask.atMs)
 }
 
-/** Writes `ballot` down; what the same node has by the pledge so far binds meanwhile. */
+/** Begins to write `ballot`. Until it is on disk, an earlier promise to the same node stays binding. */
 export function recordNext(voter: Voter, ballot: Ballot, atMs: number): VoteResult {
   const { pledge } = voter
   const boundUntilMs = boundUntil(pledge, atMs)
@@ -121,7 +124,7 @@ function boundUntil(pledge: Pledge, atMs: number): number {
   }
 }
 
-/** What an operator reads where a vote was left with `to` and is wanted by somebody else. */
+/** The refusal if another node asks for a vote that was delegated to `to`. */
 function standingText({ to, epoch }: { to: NodeName; epoch: Epoch }): string {
   return (
     `this node delegated its vote to ${to} (epoch ${epoch}), and ${to} may still be relying on it although we cannot see it. ` +
@@ -147,7 +150,10 @@ function grantStanding(voter: Voter, pledge: Standing, atMs: number, timing: Tim
   }
 }
 
-/** The ballot is on disk: the promise may be given. A ballot that is no longer being recorded changes nothing. */
+/**
+ * The ballot is on disk, so the promise may be given. @returns null: this ballot is no longer being recorded, and
+ * nothing changes
+ */
 export function ballotRecorded(
   voter: Voter,
   ballot: Ballot,
@@ -162,8 +168,8 @@ export function ballotRecorded(
 }
 
 /**
- * The ballot could not be written, and what is on disk is not known: the vote stays ungiven, its epoch is spent, and
- * nobody renews on the strength of the old record. What the same node had before runs out first.
+ * The ballot could not be written, and it is not known what is on disk. The vote is not given, its epoch is spent,
+ * and no node may renew because of the old record. An earlier promise to the same node must expire first.
  */
 export function ballotLost(voter: Voter, ballot: Ballot): Voter {
   const { pledge } = voter
@@ -183,8 +189,8 @@ function isRecording(voter: Voter, ballot: Ballot): boolean {
 }
 
 /**
- * A node gives the vote back; it has proved that its VIP is gone. While waiting after a restart nothing is given back:
- * this voter cannot tell yet who speaks for the node.
+ * A node gives the vote back after it has proved that its VIP is gone. While this voter waits after a restart it
+ * accepts none back, because it does not know yet which agent speaks for the node.
  */
 export function releaseVote(voter: Voter, from: NodeName): { voter: Voter; effects: readonly VoteEffect[] } {
   const { pledge } = voter

@@ -1,13 +1,13 @@
 /**
- * What a voter may still have promised: after a restart, a lost or rolled-back ledger, a clock jump, a
- * change of hosts.
+ * What a voter may still have promised after a restart, a lost or rolled-back ledger, a clock jump, or a change of
+ * the host behind a name. Pure.
  */
 import type { Pledge, RecoveredBallot, VoteEffect, Voter } from './voter.ts'
 import type { Epoch, NodeName } from '../../protocol/names.ts'
 import { assertNever } from '../../assert-never.ts'
 import { ballotLost } from './ask.ts'
 
-/** After a lost ledger, epochs jump by this much, beyond any that was granted unseen. */
+/** After a lost ledger, epochs jump by this much, beyond any epoch that the lost ledger may have granted. */
 export const epochGapAfterLoss = 1000
 
 /** The voter of a process that starts at `atMs`. */
@@ -17,7 +17,7 @@ export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserve
   const { ballot, mark } = found
   if (ballot?.standing === true)
     return {
-      // Whatever the marks say: they tell of promises that end.
+      // The marks do not matter here, because they are about promises that expire.
       pledge: { phase: 'standing', to: ballot.to, epoch: ballot.epoch, sinceMs: at.atMs },
       record: ballot,
       ...spent(Math.max(ballot.epoch, mark?.epoch ?? 0)),
@@ -29,7 +29,7 @@ export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserve
   if (ballot === null) return { pledge: waiting, record: null, ...spent(0) }
   const recovered = { record: ballot, ...spent(ballot.epoch) }
   if (mark?.epoch !== ballot.epoch) return { ...recovered, pledge: waiting }
-  // The mark, and not today's timing, says how long the promise was given for.
+  // The mark, not the current timing, says until when the promise lasts.
   if (mark.untilMs <= at.atMs) return { ...recovered, pledge: { phase: 'free' } }
   return { ...recovered, pledge: { phase: 'waiting', untilMs: mark.untilMs } }
 }
@@ -39,15 +39,15 @@ function spent(epoch: Epoch): Pick<Voter, 'lost' | 'spentEpoch' | 'epoch'> {
 }
 
 /**
- * The voter whose ledger proved to be older than its promises: everyone waits, epochs go beyond what was seen. The mark
- * makes another restart see it, too.
+ * The ledger proved to be older than the voter's promises. Everyone waits, and new epochs start beyond those that
+ * were seen. The mark lets the next restart notice it too.
  */
 export function distrustLedger(
   voter: Voter,
   at: { seenEpoch: Epoch; atMs: number; reserveMs: number },
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const untilMs = at.atMs + at.reserveMs
-  // Above every epoch that any ballot on that disk can have.
+  // Above the epoch of every ballot that can be on that disk.
   const epoch = Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss
   return {
     voter: { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(epoch) },
@@ -55,33 +55,35 @@ export function distrustLedger(
   }
 }
 
-/** Whether what was found shows a ledger that is older than a promise given from it. */
+/** Whether the mark shows that the ledger is older than a promise given from it. */
 export function isRolledBack(found: RecoveredBallot): boolean {
-  // A mark follows its ballot: one without, or with an older one, was given by a ledger that is gone.
+  // A mark is written after its ballot. A mark without a ballot, or with an older one, comes from a ledger that is
+  // gone.
   return found.kind === 'valid' && found.mark !== null && found.mark.epoch > (found.ballot?.epoch ?? 0)
 }
 
 /**
- * The boot clock ran `jumpedMs` ahead of the monotonic clock: the host slept, or its clock jumped (a migration), and
- * nobody here can tell which. What was promised is therefore kept for as long as if no time had passed, and marked so,
- * since the old mark would end it too soon after a restart.
+ * The boot clock ran `jumpedMs` ahead of the monotonic clock. Either the host slept or its clock jumped (a
+ * migration), and it cannot be known which. Promises are therefore kept as long as if no time had passed. A new mark
+ * says so, because after a restart the old mark would end them too soon.
  */
 export function keepOverJump(
   voter: Voter,
   jump: { atMs: number; jumpedMs: number; reserveMs: number },
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const { pledge, record, spentEpoch } = voter
-  // What stands has no end that a jump could bring nearer.
+  // A standing vote never expires, so a clock jump cannot shorten it.
   if (jump.jumpedMs <= 0 || pledge.phase === 'free' || pledge.phase === 'standing')
     return { voter, effects: [] }
-  // Not sooner than before either: a promise from under a longer timing may last for more than reserveMs from now.
+  // But never earlier than before, because a promise given under a longer timing may last longer than reserveMs from
+  // now.
   const keep = (untilMs: number): number =>
     Math.max(untilMs, Math.min(untilMs + jump.jumpedMs, jump.atMs + jump.reserveMs))
-  // Where it is not known which ballot is on disk, the mark makes a restart distrust any older one.
+  // If it is not known which ballot is on disk, the mark makes a restart distrust any older one.
   const recordedEpoch = record?.epoch ?? spentEpoch
   const marked = (epoch: Epoch, untilMs: number): VoteEffect[] => [{ type: 'mark', mark: { epoch, untilMs } }]
   switch (pledge.phase) {
-    // What is promised is what the record says.
+    // The record names what is promised.
     case 'promised':
     case 'waiting': {
       const untilMs = keep(pledge.untilMs)
@@ -89,7 +91,7 @@ export function keepOverJump(
     }
     case 'recording': {
       const boundUntilMs = keep(pledge.boundUntilMs)
-      // A mark tells of promises that end; the ballot tells of one that stands.
+      // A mark is about promises that expire. A standing vote is in the ballot.
       const markUntilMs = Number.isFinite(boundUntilMs) ? boundUntilMs : jump.atMs + jump.reserveMs
       return {
         voter: { ...voter, pledge: { ...pledge, boundUntilMs } },
@@ -102,8 +104,8 @@ export function keepOverJump(
 }
 
 /**
- * Whoever has this name from now on may be another host: what was promised to the one before runs out, and nobody renews it
- * or goes on from it.
+ * From now on this name may belong to a different host. The promise to its previous owner is left to expire and can
+ * no longer be renewed.
  */
 export function disownPromise(voter: Voter, name: NodeName): Voter {
   const { pledge, record } = voter

@@ -1,11 +1,15 @@
-/** A vote that a leaving node leaves with the holder: it has no end until the node takes it back. */
+/**
+ * A standing vote: a leaving node delegates it to the holder, and it does not expire until the holder returns it.
+ * Pure.
+ */
 import { type VoteResult, type Voter, expireVote } from './voter.ts'
 import type { Epoch, NodeName } from '../../protocol/names.ts'
 import { recordNext } from './ask.ts'
 
 /**
- * This voter's node goes: what is promised to `to` now is left with it for good, on disk before anybody is told.
- * @returns null: the vote is not `to`'s at this moment, and nothing is left
+ * This voter's node leaves: the vote that is promised to `to` is delegated to it, and is on disk before it is
+ * reported.
+ * @returns null: the vote is not promised to `to` at this moment, so nothing changes
  */
 export function leaveVote(before: Voter, leave: { to: NodeName; atMs: number }): VoteResult | null {
   const voter = expireVote(before, leave.atMs)
@@ -15,9 +19,9 @@ export function leaveVote(before: Voter, leave: { to: NodeName; atMs: number }):
 }
 
 /**
- * The node that the vote was left with hands it back. From the disk on it is an ordinary promise to that node, which
- * ends like any other: what the node counted of this voter up to now stays true.
- * @returns null: nothing of that epoch is left with anybody
+ * The holder returns the vote. Once that is on disk, the vote is an ordinary promise to the holder, which expires
+ * like any other, so a lease that the holder has based on it stays valid.
+ * @returns null: no vote is delegated under that epoch
  */
 export function takeVoteBack(
   voter: Voter,
@@ -27,17 +31,20 @@ export function takeVoteBack(
   if (pledge.phase !== 'standing' || pledge.epoch !== consent.epoch) return null
   const { atMs, reserveMs } = consent
   const { to } = pledge
-  // The holder may have gone on under higher epochs; none of them may be given away under a lower one afterwards.
+  // The holder may have used higher epochs since. None of them may be given to another node later.
   const epoch = Math.max(pledge.epoch, voter.epoch)
   const next = recordNext(voter, { to, epoch }, atMs)
-  // Before the ballot: a process that dies between the two finds out how long the promise binds.
+  // The mark comes before the ballot, so that after a crash between the two it is known how long the promise binds.
   return {
     ...next,
     effects: [{ type: 'mark', mark: { epoch, untilMs: atMs + reserveMs } }, ...next.effects],
   }
 }
 
-/** The ledger is lost, but the node that this voter's vote was left with says so: it stands as if it were on disk. */
+/**
+ * The ledger is lost, but the holder reports that this voter's vote is delegated to it. The vote stands as if it were
+ * on disk.
+ */
 export function recallStanding(voter: Voter, left: { to: NodeName; epoch: Epoch; atMs: number }): Voter {
   const { to, epoch, atMs } = left
   const spentEpoch = Math.max(voter.spentEpoch, epoch)

@@ -1,23 +1,30 @@
 /**
- * One voter's vote on one instance: whom it is promised to, until when, and what must be on disk before that.
- * Pure: the witness's arbiter and the agent's guard both decide with this code.
+ * One voter's vote on one instance: to whom it is promised, until when, and what must be on disk before that. Pure.
+ * The witness's arbiter and the agent's guard both decide with this code.
  *
- * Invariant: at any instant at most one candidate has an unexpired promise of this voter, over every crash: a promise
- * is on disk before it is given, and after a restart nobody new gets one until every promise given before has ended.
+ * Invariant: at any instant, at most one candidate has an unexpired promise of this voter, whatever crashes. A
+ * promise is on disk before it is given, and after a restart no new candidate gets one until every earlier promise
+ * has expired.
  */
 import type { Epoch, NodeName } from '../../protocol/names.ts'
 import type { RefusalReason, Verdict, Vote } from '../../protocol/messages.ts'
 import { assertNever } from '../../assert-never.ts'
 
-/** The last promise to a new holder: what the ledger holds. Renewals do not change it. */
+/** The last promise to a new holder, as the ledger holds it. Renewals do not change it. */
 export interface Ballot {
   readonly to: NodeName
   readonly epoch: Epoch
-  /** The promise has no end: the voter's node went, and left its vote with this one. Absent: an ordinary promise. */
+  /**
+   * The promise does not expire, because the voter's node left and delegated its vote to this one. Absent: an
+   * ordinary promise.
+   */
   readonly standing?: true | undefined
 }
 
-/** How long the promise under `epoch` lasts, kept in memory of the host (tmpfs): survives the process, not the boot. */
+/**
+ * How long the promise under `epoch` lasts. Kept in the host's memory (tmpfs), so it survives the process but not a
+ * reboot.
+ */
 export interface Mark {
   readonly epoch: Epoch
   readonly untilMs: number
@@ -26,17 +33,17 @@ export interface Mark {
 export type Pledge =
   /** Nobody has the vote. */
   | { readonly phase: 'free' }
-  /** After a restart: promises from before may be in use until then; only the recorded holder may renew. */
+  /** After a restart. Earlier promises may be in use until then, so only the recorded holder may renew. */
   | { readonly phase: 'waiting'; readonly untilMs: number }
   /**
-   * The ballot is on its way to the disk; the promise is not given yet. `boundUntilMs`: an older promise to the same
-   * node that is still in use.
+   * The ballot is being written to disk, and the promise is not given yet. `boundUntilMs`: until when an older
+   * promise to the same node may be in use.
    */
   | {
       readonly phase: 'recording'
       readonly ballot: Ballot
       readonly boundUntilMs: number
-      /** What stood without end before: it goes on to where the ballot cannot be written. */
+      /** The standing vote before this ballot. It stays in force if the ballot cannot be written. */
       readonly stood?: Standing
     }
   | {
@@ -46,7 +53,7 @@ export type Pledge =
       readonly grantedAtMs: number
       readonly untilMs: number
     }
-  /** The voter's own node left its vote here when it went: no end, until the node it was left with hands it back. */
+  /** The voter's own node left and delegated its vote to `to`. It does not expire, and ends when `to` returns it. */
   | Standing
 
 export interface Standing {
@@ -60,18 +67,18 @@ export interface Voter {
   readonly pledge: Pledge
   /** The ballot that is surely on disk; null: none, or not known. */
   readonly record: Ballot | null
-  /** A ballot that could not be written: it may be tried again, for nobody else has its epoch. */
+  /** A ballot that could not be written. It may be tried again, because no other ballot has its epoch. */
   readonly lost: Ballot | null
-  /** The highest epoch that a ballot of this voter used up, written or not: never given again. */
+  /** The highest epoch that a ballot of this voter has used, written or not. It is never given again. */
   readonly spentEpoch: Epoch
-  /** The highest epoch this voter has spent or heard of. */
+  /** The highest epoch that this voter has spent or heard of. */
   readonly epoch: Epoch
 }
 
 export type VoteEffect =
   /** Write the ballot durably, then report `ballotRecorded` or `ballotLost`. */
   | { readonly type: 'record'; readonly ballot: Ballot }
-  /** Note the promise's end in memory of the host, before the grant leaves. */
+  /** Note in the host's memory until when the promise lasts, before the grant leaves. */
   | { readonly type: 'mark'; readonly mark: Mark }
 
 export interface Refusal {
@@ -85,10 +92,10 @@ export type VoteDecision =
   | { readonly kind: 'pending'; readonly epoch: Epoch }
   | Refusal
 
-/** What was found on disk at start. `lost`: missing, torn, alien or rolled back. */
+/** What was found on disk at the start. `lost`: missing, torn, of another format, or rolled back. */
 export type RecoveredBallot = { kind: 'valid'; ballot: Ballot | null; mark: Mark | null } | { kind: 'lost' }
 
-/** Time passes: a promise or a wait that has ended leaves the vote free. */
+/** Frees the vote if its promise or its wait has expired at `atMs`. */
 export function expireVote(voter: Voter, atMs: number): Voter {
   const { pledge } = voter
   switch (pledge.phase) {
@@ -123,7 +130,10 @@ export interface VoteResult {
   readonly decision: VoteDecision
 }
 
-/** With whom the voter's node left its vote; null: it is its own. While the next ballot is being written it still stands. */
+/**
+ * To whom the voter's node delegated its vote; null: it has its own vote. The delegation still stands while the next
+ * ballot is being written.
+ */
 export function leftWith({ pledge }: Voter): { readonly to: NodeName; readonly epoch: Epoch } | null {
   const standing = pledge.phase === 'recording' ? pledge.stood : pledge
   return standing?.phase === 'standing' ? standing : null
@@ -141,7 +151,7 @@ export function promisedTo(
   return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.grantedAtMs }
 }
 
-/** What a voter answers for one instance: its vote, and besides that what it knows of the holder. */
+/** What a voter answers for one instance: its vote, and what it knows about the holder. */
 export function verdictOf(
   voter: Voter,
   { instance, vote, atMs }: { instance: string; vote: Vote; atMs: number },
