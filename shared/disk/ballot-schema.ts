@@ -6,6 +6,6 @@ import type { Ballot } from '../core/vote/voter.ts'
 export const ballotSchema = z.strictObject({
   to: nodeName,
   epoch: epochSchema,
-  /** Of a vote that a node left when it went; absent on every other. */
+  /** A vote that a leaving node delegated; absent for every other ballot. */
   standing: z.literal(true).optional(),
 }) satisfies z.ZodType<Ballot>

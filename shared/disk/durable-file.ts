@@ -1,12 +1,12 @@
 /**
  * Small files that must survive a crash of process or host at any instant: the witness's ledger, the agent's state.
  *
- * A write replaces the file as a whole: temporary file, fsync, rename, fsync of the folder (rename(2), fsync(2)): after
- * a crash the old or the new content is there. What is read back proves itself by a format name and a checksum. What
- * does not prove itself is set aside under another name, never overwritten, and told apart from a file that is missing.
+ * A write replaces the file as a whole (temporary file, fsync, rename, fsync of the folder; see rename(2), fsync(2)),
+ * so after a crash either the old or the new content is there. A format name and a checksum prove what is read back.
+ * A file that fails this proof is moved aside under another name, never overwritten, and reported as torn, not as
+ * missing.
  *
- * What an earlier process left behind when it died may be in the kernel's memory only: it is made durable before
- * anything rests on it.
+ * What a dead process left may be in the kernel's memory only, so it is made durable before anything depends on it.
  */
 import * as nodeFileSystem from 'node:fs/promises'
 import { z } from 'zod'
@@ -30,7 +30,10 @@ export interface FileHandle {
   close(): Promise<void>
 }
 
-/** The disk refused. `errno` is the system's code (ENOSPC, EIO, EROFS, …); what is on disk now is the old or the new content. */
+/**
+ * The disk refused the write. `errno` is the code of the system (ENOSPC, EIO, EROFS, …). Either the old or the new
+ * content is on disk.
+ */
 export class DurableFileError extends Error {
   readonly code = 'durable-file'
   readonly path: string
@@ -47,19 +50,19 @@ export class DurableFileError extends Error {
 export type Found<T> =
   | { readonly kind: 'missing' }
   | { readonly kind: 'valid'; readonly data: T }
-  /** Unparsable, wrong checksum, or of another format. `keptAs`: where it now stands; null: still in its place. */
+  /** Not parsable, with a wrong checksum, or of another format. `keptAs`: its new path; null: still in its place. */
   | { readonly kind: 'torn'; readonly reason: string; readonly keptAs: string | null }
 
 export interface DurableFileOptions<T> {
   readonly path: string
-  /** Names what the file is, and the version of its shape: `keepalived-witness/ledger/1`. */
+  /** Names the kind of file and the version of its content: `keepalived-witness/ledger/1`. */
   readonly format: string
   readonly schema: z.ZodType<T>
   readonly nowMs: () => number
   readonly fileSystem?: FileSystem
 }
 
-/** Errors of a folder on the way in which nothing of ours was made: closed to this user, or on another file system. */
+/** Errors that a parent folder may give that we did not create: no permission, or another file system. */
 const foreign: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'])
 
 const envelopeSchema = z.object({ format: z.string(), sha256: z.string(), data: z.unknown() })
@@ -69,7 +72,7 @@ export class DurableFile<T> implements Adapter<T> {
   readonly path: string
   readonly #options: DurableFileOptions<T>
   readonly #fileSystem: FileSystem
-  /** A torn file that stands in its place still: the next write must not overwrite it. */
+  /** A torn file is still in its place. The next write must not overwrite it. */
   #tornInPlace = false
   #wayIsDurable = false
   #lastWriteMs: number | null = null
@@ -81,7 +84,7 @@ export class DurableFile<T> implements Adapter<T> {
     this.#fileSystem = options.fileSystem ?? nodeFileSystem
   }
 
-  /** What the last `read` met. */
+  /** The result of the last `read`. */
   get found(): Found<T> {
     return this.#found
   }
@@ -91,7 +94,7 @@ export class DurableFile<T> implements Adapter<T> {
     return this.#lastWriteMs
   }
 
-  /** Null for a missing and for a torn file; `found` tells which. A torn file is set aside. */
+  /** Null for a missing or torn file; `found` tells which. A torn file is moved aside. */
   async read(): Promise<T | null> {
     this.#found = await this.#inspect()
     return this.#found.kind === 'valid' ? this.#found.data : null
@@ -165,7 +168,7 @@ export class DurableFile<T> implements Adapter<T> {
     try {
       await this.#writeSynced(temporary, content)
     } catch (error) {
-      // A full disk gets its block back; what is lost here was never in use.
+      // This frees the block on a full disk. The removed content was never in use.
       await this.#fileSystem.unlink(temporary).catch(() => undefined)
       throw error
     }
@@ -188,7 +191,7 @@ export class DurableFile<T> implements Adapter<T> {
     if (made !== undefined || !this.#wayIsDurable) await this.#makeWayDurable()
   }
 
-  /** A folder is durable when the one that it stands in is. An earlier process may have made one and died. */
+  /** A folder is durable once its parent folder is synced. An earlier process may have created one and died. */
   async #makeWayDurable(): Promise<void> {
     this.#wayIsDurable = false
     for (let folder = dirname(this.path); folder !== dirname(folder);) {

@@ -2,8 +2,8 @@ import { Low } from 'lowdb'
 import { DurableFile, type DurableFileOptions, type Found } from './durable-file.ts'
 
 /**
- * A durable value in memory and on disk. Changes that come while a write is under way share the next one, so that a
- * burst costs two writes and not one each.
+ * A durable value in memory and on disk. Changes that come during a write share the next one, so that a burst costs
+ * two writes instead of one per change.
  */
 export class DurableStore<T> {
   readonly found: Found<T>
@@ -18,7 +18,7 @@ export class DurableStore<T> {
     this.found = file.found
   }
 
-  /** Reads the file, or starts from `initial` where there is none to trust: `found` tells. */
+  /** Reads the file, or starts from `initial` if there is none that can be trusted; `found` tells which. */
   static async open<T>(options: DurableFileOptions<T>, initial: T): Promise<DurableStore<T>> {
     const file = new DurableFile(options)
     const low = new Low(file, initial)
@@ -26,7 +26,7 @@ export class DurableStore<T> {
     return new DurableStore(low, file)
   }
 
-  /** What is in memory: the disk has this or, until the last `update` is settled, something older. */
+  /** The value in memory. Until the last `update` has settled, the disk may have an older one. */
   get data(): T {
     return this.#low.data
   }

@@ -1,27 +1,27 @@
 /**
- * One process for each state folder: two voters on one ledger would give one vote twice. Held for as long as the
- * process lives, SIGKILL included: nobody has to clean up.
+ * Allows one process per state folder, because two voters on one ledger would give one vote twice. The lock lasts as
+ * long as the process, even if it ends by SIGKILL, so nobody has to clean up.
  *
- * Node.js has no flock(2). Each process leaves an empty file in the folder whose name says who it is: pid, when that
- * pid started, which boot. It then looks for the files of others; one whose process lives comes first, and this one
- * gives up. As everybody writes before looking, of two that start in one moment one at least sees the other: both may
- * give up, both never go on. What a dead process left is removed by its own name, which nobody can have again, so no
- * fresh lock is ever removed for a stale one.
+ * Node.js has no flock(2). Each process creates an empty file in the folder whose name identifies it: pid, start time
+ * of that pid, boot. It then looks for the files of others, and gives up if the process of one is alive. Because
+ * every process writes before it looks, at least one of two that start at the same moment sees the other. Both may
+ * give up, but never do both continue. The file of a dead process is removed by its name, which no later process can
+ * have, so a fresh lock is never removed in place of a stale one.
  *
  * It sees processes of this host and of this pid namespace only.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Another process works in the folder, or it cannot be locked; the message says which and what to do. */
+/** Another process uses the folder, or the folder cannot be locked. The message says which, and what to do. */
 export class FolderLockError extends Error {
   readonly code = 'folder-lock'
 }
 
 export interface FolderLock {
-  /** Where the lock lies; null: the disk is full, and only the others were looked for. */
+  /** The path of the lock; null: the disk is full, so this process only looked for others. */
   readonly path: string | null
-  /** For an end in good order; a process that just ends leaves a lock that counts no more. */
+  /** For an orderly end. A process that just ends leaves a lock that no longer counts. */
   release(): void
 }
 
@@ -33,8 +33,8 @@ interface Owner {
 }
 
 /**
- * Locks a folder for this process; makes it where it is missing.
- * @param folder.program who works there, for the error
+ * Locks a folder for this process; creates it if it is missing.
+ * @param folder.program the program that uses the folder, for the error
  * @param folder.option the option that names another folder, for the error
  * @throws FolderLockError
  */
@@ -43,7 +43,7 @@ export function lockFolder(folder: {
   readonly program: string
   readonly option: string
   readonly bootId: string
-  /** Makes the empty file, which must not be there yet; for tests. */
+  /** Creates the empty file, which must not exist yet; for tests. */
   readonly create?: (file: string) => void
 }): FolderLock {
   const { path, program, option, bootId, create = createEmpty } = folder
@@ -65,7 +65,7 @@ export function lockFolder(folder: {
   return { path: made ? own : null, release: () => (made ? remove(own) : undefined) }
 }
 
-/** Who works in the folder now, for those who only want to know; null: nobody, or the folder cannot be read. */
+/** The pid of the process that uses the folder now, without locking it; null: none, or the folder cannot be read. */
 export function lockOwner(path: string, bootId: string): number | null {
   try {
     return locksIn(path).find(({ owner }) => isAlive(owner, bootId))?.owner.pid ?? null
@@ -82,7 +82,7 @@ function makeFolder(path: string): void {
   }
 }
 
-/** @returns false where the disk has no room for it: a full disk must not keep a healthy host from starting */
+/** @returns false if the disk is full, which must not keep a healthy host from starting */
 function makeLock(folder: string, create: () => void): boolean {
   try {
     create()
@@ -136,12 +136,12 @@ function fileName({ pid, startedTicks, bootId }: Owner): string {
   return `lock.${pid}.${startedTicks}.${bootId}`
 }
 
-/** A pid is used again, and by another boot for anything: only with its start it names one process. */
+/** Pids are reused, also across boots, so a pid identifies one process only together with its start time and boot. */
 function isAlive(owner: Owner, bootId: string): boolean {
   return owner.bootId === bootId && startOf(owner.pid) === owner.startedTicks
 }
 
-/** @throws FolderLockError where /proc is missing or that of another pid namespace: it would tell of the wrong processes */
+/** @throws FolderLockError if /proc is missing or belongs to another pid namespace, and so shows the wrong processes */
 function ownStart(): string {
   const startedTicks = shownPid() === String(process.pid) ? startOf(process.pid) : null
   if (startedTicks !== null) return startedTicks
@@ -158,7 +158,7 @@ function shownPid(): string | null {
   }
 }
 
-/** When the process started; null: there is none, or only its remains wait for its parent. */
+/** When the process started; null: it does not exist, or is a zombie. */
 function startOf(pid: number): string | null {
   let stat: string
   try {
@@ -176,6 +176,6 @@ function remove(file: string): void {
   try {
     unlinkSync(file)
   } catch {
-    // Somebody else has removed it, or it stays and counts for nothing.
+    // Another process has removed it, or it stays and does not count.
   }
 }

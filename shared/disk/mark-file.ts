@@ -1,9 +1,9 @@
 /**
- * How long promises last, kept in memory of the host (a file on tmpfs): it survives the process and not the boot, so
- * that a voter that restarts in a moment of quiet need not make everybody wait.
+ * How long promises last, kept in the host's memory (a file on tmpfs). It survives the process but not a reboot, so
+ * that a voter that restarts while it has promised nothing need not make everybody wait.
  *
- * A mark that is older than its promise would let two nodes hold a majority. Therefore: a mark that cannot be written
- * removes the file, and a file that cannot be removed ends the process before the promise leaves.
+ * A mark that is older than its promise would let two nodes hold a majority. Therefore, if a mark cannot be written,
+ * the file is removed, and if the file cannot be removed, the process ends before the promise leaves.
  */
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -15,7 +15,7 @@ const contentSchema = z.strictObject({
   marks: z.record(z.string(), z.strictObject({ epoch: epochSchema, untilMs: z.number() })),
 })
 
-/** Neither the mark nor its absence can be written: no promise may be given. */
+/** The mark can neither be written nor removed, so no promise may be given. */
 export class MarkFileError extends Error {
   readonly code = 'mark-file'
 }

@@ -1,13 +1,13 @@
 /**
- * Small files that others read, put in their place as a whole: temporary file, fsync, rename, fsync of the folder
- * (rename(2), fsync(2)). After a crash the old or the new content is there, never a part.
+ * Replaces a small file as a whole, for readers outside of this program: temporary file, fsync, rename, fsync of the
+ * folder (rename(2), fsync(2)). After a crash either the old or the new content is there, never a part.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
  * Durable when it returns.
- * @throws the system's error; what was there before is there still
+ * @throws the system's error; the previous content is then still there
  */
 export function placeFile(path: string, text: string, mode: number): void {
   const temporary = `${path}.${process.pid}`
@@ -15,7 +15,7 @@ export function placeFile(path: string, text: string, mode: number): void {
     writeSynced(temporary, text, mode)
     renameSync(temporary, path)
   } catch (error) {
-    // A full disk gets its block back, and half a private key is nobody's business.
+    // This frees the block on a full disk, and half a private key must not be left behind.
     rmSync(temporary, { force: true })
     throw error
   }

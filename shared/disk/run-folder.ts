@@ -1,6 +1,7 @@
 /**
- * The run folder (tmpfs): what keepalived and the check read. It outlives the agent on purpose, so it comes from
- * tmpfiles.d and never from a RuntimeDirectory of the agent's unit: keepalived's inotify watch would go with it.
+ * The run folder (tmpfs), which holds what keepalived and the check read. It outlives the agent on purpose, so it is
+ * created by tmpfiles.d and never as the RuntimeDirectory of the agent's unit, with which keepalived's inotify watch
+ * would disappear.
  */
 import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -21,7 +22,7 @@ export function assertRunFolder(runDir: string): void {
 }
 
 /**
- * Puts a file into place whole: a reader sees the old text or the new one.
+ * Replaces a file as a whole, so that a reader sees either the old text or the new one.
  * @throws RunFolderError
  */
 export function replaceFile(path: string, text: string): void {

@@ -1,4 +1,4 @@
-/** The listening side of a connection: the WebSocket upgrade, and why one is refused. */
+/** The listening side of a connection: it accepts or refuses WebSocket upgrades. */
 import type WebSocket from 'ws'
 import type { Server } from 'node:https'
 import { WebSocketServer } from 'ws'

@@ -1,9 +1,9 @@
 /**
- * How many connections a listener takes and keeps open, by the address they come from, and how many requests, by who asks.
- * A TLS handshake costs the listener about a millisecond of the thread that also decides, and anybody may ask for one:
- * what is above the limit is cut before it.
+ * How many connections a listener accepts and keeps open per source address, and how many requests per caller. A TLS
+ * handshake costs about a millisecond of the thread that also decides, and anybody may ask for one, so connections
+ * above the limit are closed before it.
  *
- * Addresses that belong to the cluster have a budget each and none in common, so that strangers cannot spend theirs.
+ * Each address of the cluster has a budget of its own, so that strangers cannot use it up.
  */
 import { type Rate, TokenBucket, TokenBuckets } from './token-bucket.ts'
 
@@ -14,21 +14,21 @@ export interface ConnectionLimitOptions {
 }
 
 /**
- * 32 checks a second where an agent is dead, and an agent that dials four times a heartbeat. What is let through at once
- * is a stretch in which nothing else is done.
+ * Enough for 32 checks a second while an agent is dead, and for an agent that dials four times a heartbeat. A burst
+ * of handshakes blocks the event loop for its whole length.
  */
 const perAddress: Rate = { perSecond: 50, burst: 50 }
 
 /** All strangers together: a person at a keyboard, a node that joins, a monitoring system. */
 const strangersTogether: Rate = { perSecond: 20, burst: 20 }
 
-/** Those checks twice over, and every connection that an agent may have. */
+/** Enough for twice those checks, and every connection that an agent may have. */
 const mostOpenPerAddress = 96
 
-/** Also where each of them is used now and then, so that no deadline ends it. */
+/** Holds even if each of them is used now and then, so that no deadline closes it. */
 const mostOpenStrangers = 192
 
-/** Checks of 32 instances each second, and a person who looks. */
+/** Enough for the checks of 32 instances each second, and for a person who looks. */
 const requestsPerCaller: Rate = { perSecond: 50, burst: 100 }
 
 const requestsOfStrangers: Rate = { perSecond: 20, burst: 20 }
@@ -47,8 +47,8 @@ export class ConnectionLimit {
   }
 
   /**
-   * Counts a new connection from there.
-   * @returns to be called when it is closed; null: it is not taken
+   * Counts a new connection from this address.
+   * @returns a function to be called when it is closed; null: the connection is not accepted
    */
   admit(address: string): (() => void) | null {
     const source = networkOf(address)
@@ -69,7 +69,7 @@ export class ConnectionLimit {
   }
 }
 
-/** A connection that stays open may ask as fast as it can write: requests have a budget of their own. */
+/** A connection that stays open could send requests as fast as it can write, so requests have a budget of their own. */
 export class RequestLimit {
   readonly #strangers: TokenBucket
   readonly #callers: TokenBuckets
@@ -79,7 +79,7 @@ export class RequestLimit {
     this.#callers = new TokenBuckets(requestsPerCaller, monotonicMs)
   }
 
-  /** @param caller null: nobody that is known */
+  /** @param caller null: unknown */
   admits(caller: string | null): boolean {
     return caller === null ? this.#strangers.take() : this.#callers.take(caller)
   }

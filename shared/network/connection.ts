@@ -1,8 +1,9 @@
 /**
- * How agents and voters reach each other: WebSocket over TLS 1.3 on `GET /agent`, a certificate on both sides, one JSON
- * message per text frame. The only place that knows.
+ * What both ends of an agent's connection have in common: WebSocket over TLS 1.3 on `GET /agent`, a certificate on
+ * both sides, one JSON message per text frame, and the limits. dial.ts has the dialling end, accept.ts the listening
+ * one.
  *
- * Whatever a stranger, a slow or a mad client does costs its own connection and nothing else.
+ * Whatever a stranger, a slow client or a faulty client does costs its own connection and nothing else.
  */
 import WebSocket from 'ws'
 import type { RawData } from 'ws'
@@ -18,7 +19,7 @@ export interface Connection {
   readonly remoteAddress: string
   /** A message to a connection that is closing is dropped. */
   send(message: object): void
-  /** Nothing from the other side is handed on any more; `onClose` follows. */
+  /** No further message from the other side is passed on; `onClose` follows. */
   close(reason: string): void
 }
 
@@ -36,8 +37,8 @@ export interface AcceptedConnection extends Connection {
 
 export interface DialledConnection extends Connection {
   /**
-   * As `close`, with a TCP reset: what the kernel still has to send is dropped. After a close it would be delivered, and
-   * be it a minute later when the path is mended.
+   * As `close`, but with a TCP reset, so that what the kernel still has to send is dropped. After a close it would be
+   * delivered even a minute later, when the path works again.
    */
   abort(reason: string): void
 }
@@ -45,19 +46,19 @@ export interface DialledConnection extends Connection {
 /** Names under which refused upgrades are counted. */
 export type UpgradeRefusal = 'unauthenticated' | 'too-many-connections' | 'unknown-path' | 'malformed-upgrade'
 
-/** Well above a heartbeat and a vote at each change of 32 instances; a client above it is broken or hostile. */
+/** Well above a heartbeat and a vote at each change of 32 instances. A client above it is faulty or hostile. */
 const messageRate = { perSecond: 100, burst: 200 } as const
 
-/** A reader this far behind does not come back in time for any lease. */
+/** A reader that is this far behind cannot catch up in time for any lease. */
 const longestBacklogBytes = 8 * maxMessageBytes
 
 /** How long the other side may take to agree to a close. */
 export const closeTimeoutMs = 500
 
-/** What a voter says of its refusal is shown to an operator, and may be anybody's words. */
+/** The text of a refusal is shown to an operator and may come from anybody, so it is cut to this length. */
 export const longestRefusalBytes = 400
 
-/** A host that vanished without a word costs a socket until the kernel has asked it in vain. */
+/** A host that vanished occupies a socket until TCP keepalive finds out. */
 export const keepAliveMs = 5000
 
 export const socketLimits = {
@@ -116,8 +117,8 @@ export abstract class Line implements Connection {
       this.fail('the other side reads too slowly')
       return
     }
-    // As bytes, head and message of a client's frame leave in one piece. An error of the socket comes as an event too;
-    // here it would only be said twice.
+    // Sent as bytes, so that head and message of a client's frame leave in one piece. An error of the socket also
+    // comes as an event, so it is ignored here.
     webSocket.send(Buffer.from(JSON.stringify(message)), { binary: false }, () => undefined)
   }
 
@@ -139,7 +140,7 @@ export abstract class Line implements Connection {
     this.#webSocket.terminate()
   }
 
-  /** The first reason is the one that is told. */
+  /** The first reason is the one that is reported. */
   protected endedBecause(reason: string): void {
     this.#endReason ??= reason
   }

@@ -17,7 +17,7 @@ import { endpointOf } from './witness-request.ts'
 import { identityCheck, plainAddress } from './secure-server.ts'
 
 /**
- * One attempt to reach a voter; dialling again is the caller's.
+ * One attempt to reach a voter. The caller decides whether to dial again.
  * @param options.url `https://host:port` of the voter
  * @param options.secureContext this side's key and certificate, and the authority that the voter's must be of
  * @param options.refusalOf why the voter is not the one that is wanted; null: it is
@@ -94,7 +94,7 @@ async function readRefusal(response: IncomingMessage): Promise<string> {
       if (text.length > longestRefusalBytes) break
     }
   } catch {
-    // What came until it broke off is told.
+    // What came before it broke off is reported.
   }
   return text
     .slice(0, longestRefusalBytes)
@@ -126,7 +126,7 @@ class DialledLine extends Line implements DialledConnection {
   }
 
   abort(reason: string): void {
-    // A reset would wait for a connection that is not made yet, and nothing is queued on it.
+    // A reset would wait for a connection that is not made yet, on which nothing is queued.
     if (this.#tcp.connecting || this.#tcp.destroyed) this.fail(reason)
     else {
       this.endedBecause(reason)

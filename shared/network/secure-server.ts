@@ -1,6 +1,6 @@
 /**
- * An HTTPS listener that knows who is on the other end: TLS 1.3, and the client's certificate where it has one. It does
- * not refuse those who have none: who may do what is decided by who asks (`identityOfPeer`).
+ * An HTTPS listener that knows who is on the other end: TLS 1.3, and the client's certificate if it has one. It does
+ * not refuse clients without a certificate; the caller decides who may do what (`identityOfPeer`).
  */
 import { X509Certificate } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
@@ -19,17 +19,17 @@ export interface SecureServerOptions {
   readonly onRequest: RequestListener
   /** For the limit of requests alone, which no lease depends on. */
   readonly monotonicMs: () => number
-  /** A connection was cut before its TLS handshake, the handshake came to nothing, or somebody asks too often. */
+  /** A connection was closed before its TLS handshake, the handshake failed, or a client sends too many requests. */
   readonly onRefused: (reason: ListenerRefusal, remoteAddress: string) => void
 }
 
 export type ListenerRefusal = 'too-many-connections' | 'handshake-failed' | 'too-many-requests'
 
-/** Also how long a client may keep a connection open without having said who it is. */
+/** Also how long a client may keep a connection open without having proved who it is. */
 const handshakeTimeoutMs = 3000
-/** Who has not read an answer by then costs memory and reads it never. */
+/** A client that has not read its response by then never will; drop it to free the memory. */
 const longestAnswerMs = 10_000
-/** The next request may come before this side knows that its answer to the last has left. */
+/** Clients may send the next request before we have seen the previous response flushed; allow a few in flight. */
 const mostUnanswered = 4
 
 export function createSecureServer(options: SecureServerOptions): Server {
@@ -38,7 +38,7 @@ export function createSecureServer(options: SecureServerOptions): Server {
     {
       ...secureContextOf(credentials),
       requestCert: true,
-      // A node that joins has no certificate yet, and gets to say so.
+      // A node that joins has no certificate yet, so its connection must be accepted.
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
       maxHeaderSize: 8 * 1024,
@@ -69,7 +69,7 @@ export function createSecureServer(options: SecureServerOptions): Server {
   return server
 }
 
-/** New connections from now on; those that are open go on with what they had. */
+/** Used by new connections from now on. Open connections keep their credentials. */
 export function renewCredentials(server: Server, credentials: Credentials): void {
   server.setSecureContext(secureContextOf(credentials))
 }
@@ -78,7 +78,7 @@ export function secureContextOf({ key, certificate, authority }: Credentials): S
   return { key, cert: certificate, ca: authority, minVersion: 'TLSv1.3' }
 }
 
-/** To read a certificate costs as much as to answer a request; what a connection has shown does not change. */
+/** Reading a certificate costs as much as answering a request, and the certificate of a connection does not change. */
 const shown = new WeakMap<TLSSocket, Identity | null>()
 
 /** Null: it has no certificate, or not one of this authority. */
@@ -94,7 +94,7 @@ export function identityOfPeer(socket: Duplex): Identity | null {
 }
 
 /**
- * For the dialling side of TLS: who the other end is counts, and not where it is, which is in no certificate.
+ * For the dialling side of TLS. It checks who the other end is, not its address, which is in no certificate.
  * @param refusalOf why the other end is not the one that is wanted; null: it is
  */
 export function identityCheck(
@@ -106,7 +106,7 @@ export function identityCheck(
   }
 }
 
-/** A chain that leads to the authority, and ends at somebody else. */
+/** The chain is valid but names someone other than the expected peer. */
 export class WrongIdentityError extends Error {
   readonly code = 'wrong-identity'
 }
@@ -127,14 +127,18 @@ export function listen(
   })
 }
 
-/** An IPv4 peer of a dual-stack socket shows as `::ffff:10.0.0.11`; a zone (`fe80::1%eth0`) means something on this host only. */
+/**
+ * An IPv4 peer of a dual-stack socket is shown as `::ffff:10.0.0.11`, and a zone (`fe80::1%eth0`) has a meaning on
+ * this host only. Both are removed.
+ */
 export function plainAddress(address: string | undefined): string {
   return (address ?? 'unknown').replace(/^::ffff:/, '').replace(/%.*$/, '')
 }
 
 /**
- * So many requests a second of one caller, and few at a time on a connection. Nobody who uses this API sends the next
- * request before the answer to the last; one read would bring a thousand to be answered at one stroke.
+ * Limits the requests per second of a caller, and the unanswered ones of a connection. Clients of this API wait for a
+ * response before the next request; without the limit, one read could bring a thousand requests to be answered at
+ * once.
  */
 function limitRequests(
   onRequest: RequestListener,
@@ -143,7 +147,7 @@ function limitRequests(
   const unanswered = new WeakMap<Socket, number>()
   return (request: IncomingMessage, response: ServerResponse & { req: IncomingMessage }) => {
     const { socket } = request
-    // The rest of what one read has brought.
+    // The remaining requests of the same read.
     if (socket.destroyed) return
     const refuse = (): void => onRefused('too-many-requests', plainAddress(socket.remoteAddress))
     const waiting = unanswered.get(socket) ?? 0
@@ -168,8 +172,9 @@ function limitRequests(
 }
 
 /**
- * Node.js begins the handshake in its own listener for `connection`: ours decides whether and when that one hears of it.
- * One at a time, so that heartbeats and deadlines are served between the handshakes of many who come at once.
+ * Node.js begins the handshake in its own listener for `connection`. This listener decides whether and when that one
+ * is called: one connection at a time, so that heartbeats and deadlines are served between the handshakes when many
+ * clients connect at once.
  */
 function cutBeforeHandshake(server: Server, isRefused: (socket: Socket) => boolean): void {
   const listeners = server.listeners('connection')
@@ -187,7 +192,7 @@ function cutBeforeHandshake(server: Server, isRefused: (socket: Socket) => boole
       socket.resetAndDestroy()
       return
     }
-    // It may be reset before its turn comes.
+    // The socket may be reset before its turn comes.
     socket.on('error', () => undefined)
     waiting.push(socket)
     if (waiting.length === 1) setImmediate(beginNext)

@@ -1,4 +1,4 @@
-/** Token buckets: so many per second with a burst, for one name or for each of many. */
+/** Token buckets: a rate per second with a burst, for one name or for each of many. */
 export interface Rate {
   readonly perSecond: number
   readonly burst: number
@@ -7,7 +7,10 @@ export interface Rate {
 /** Each costs some hundred bytes; the oldest is forgotten first. */
 const remembered = 4096
 
-/** One bucket for each name; a name that did not come for long is forgotten, and has a full one when it comes again. */
+/**
+ * One bucket per name. A name that has not come for a long time is forgotten, and gets a full bucket when it comes
+ * again.
+ */
 export class TokenBuckets {
   readonly #rate: Rate
   readonly #monotonicMs: () => number
@@ -20,7 +23,7 @@ export class TokenBuckets {
 
   take(name: string): boolean {
     const bucket = this.#buckets.get(name) ?? this.#newBucket()
-    // The order of a Map is that of insertion: who came last is forgotten last.
+    // A Map keeps the order of insertion, so the name that came last is forgotten last.
     this.#buckets.delete(name)
     this.#buckets.set(name, bucket)
     return bucket.take()

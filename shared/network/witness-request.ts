@@ -1,4 +1,4 @@
-/** One HTTP request to the witness, over TLS: nothing is sent before the other end has proved that it is the witness. */
+/** One HTTPS request to the witness. Nothing is sent before the other end has proved that it is the witness. */
 import { request, type RequestOptions } from 'node:https'
 import { describeIdentity } from '../identity/identity.ts'
 import { messageOf } from '../error-message.ts'
@@ -11,7 +11,7 @@ export interface WitnessRequest {
   readonly path: string
   /** Sent as JSON; null: no body. */
   readonly body: unknown
-  /** The authority that the witness must be of. */
+  /** The authority that must have signed the witness's certificate. */
   readonly authority: string
   /** Null: this side has no certificate yet. */
   readonly own: { readonly key: string; readonly certificate: string } | null
@@ -20,11 +20,14 @@ export interface WitnessRequest {
 export interface WitnessAnswer {
   readonly status: number
   readonly text: string
-  /** The witness's wall clock, as it says; null: it does not. */
+  /** The witness's wall clock as it reports it; null: it does not. */
   readonly dateMs: number | null
 }
 
-/** The way to the witness fails, or ends at somebody else. The message is a reason, to be put into a sentence. */
+/**
+ * The witness cannot be reached, or something else answers in its place. The message is a reason to be put into a
+ * sentence.
+ */
 export class WitnessRequestError extends Error {
   readonly code: 'unreachable' | 'not-the-witness'
 
@@ -37,7 +40,10 @@ export class WitnessRequestError extends Error {
 /** Of HTTPS. */
 const usualPort = 443
 
-/** Where an `https://HOST:PORT` leads. A URL leaves out the port that is usual for its scheme, also where it was written. */
+/**
+ * Host and port of an `https://HOST:PORT`. A URL object leaves out the default port of its scheme, even if it was
+ * written.
+ */
 export function endpointOf(url: string): { readonly host: string; readonly port: number } {
   const { hostname, port } = new URL(url)
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usualPort : Number(port) }
@@ -109,7 +115,7 @@ function requestOptions(
   }
 }
 
-/** What Node.js and OpenSSL say where a chain does not lead to the authority. */
+/** The error codes of Node.js and OpenSSL for a chain that does not lead to the authority. */
 const untrusted = /^(SELF_SIGNED_CERT|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/
 
 function failureOf(cause: Error): WitnessRequestError {

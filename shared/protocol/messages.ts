@@ -1,6 +1,7 @@
 /**
- * What agents, witness and check say to each other. Parsed here at the edge, trusted inside.
- * docs/reference/messages.md lists every field; docs/architecture.md ("One heartbeat") shows who sends what when.
+ * The messages between agents and witness, and between the two agents. They are parsed here at the edge and trusted
+ * inside. docs/reference/messages.md lists every field; docs/architecture.md ("One heartbeat") shows who sends what
+ * when.
  */
 import { z } from 'zod'
 import {
@@ -19,13 +20,13 @@ import {
 import { planSchema, profileSchema } from './plan.ts'
 import { drilledSchema, report } from './report.ts'
 
-/** First message of a connection, and again when keepalived.conf changed. */
+/** The first message of a connection, sent again when keepalived.conf has changed. */
 const helloSchema = z.strictObject({
   type: z.literal('hello'),
   protocol: z.literal(protocolVersion),
   cluster: clusterName,
   node: nodeName,
-  /** Which start of the agent, under a name that only this voter knows it by. */
+  /** Names this instance of the agent (one start of it); each voter gets a different name. */
   incarnation: z.string().min(8).max(64),
   bootId,
   software: text,
@@ -40,7 +41,7 @@ const helloSchema = z.strictObject({
 
 export type Hello = z.infer<typeof helloSchema>
 
-/** The heartbeat: every renewMs and at every change, to every voter. */
+/** The heartbeat, sent to every voter every renewMs and at every change. */
 export const beatSchema = z.strictObject({
   type: z.literal('beat'),
   /** Grows by at least one with each beat of an incarnation. */
@@ -54,7 +55,7 @@ export const beatSchema = z.strictObject({
 
 export type Beat = z.infer<typeof beatSchema>
 
-/** Something an operator should read at the witness: a decision of the agent, with its reason. */
+/** An event for the operator, kept by the witness: a decision of the agent with its reason. */
 const tellSchema = z.strictObject({
   type: z.literal('tell'),
   instance: instanceName.nullable(),
@@ -74,17 +75,17 @@ export const fromAgentSchema = z.discriminatedUnion('type', [
 
 export type FromAgent = z.infer<typeof fromAgentSchema>
 
-/** Why a voter does not give its vote. */
+/** Why a voter refuses its vote. */
 export const refusalReasons = [
-  'promised', // to a live holder
-  'recording', // a promise to the other is on its way to the disk
-  'waiting', // the voter restarted or lost its ledger: what it promised before may still be in use
+  'promised', // the vote is promised to a live holder
+  'recording', // a promise to another node is being written to disk
+  'waiting', // the voter restarted or lost its ledger, so an earlier promise may still be in use
   'stale-epoch', // ask again with a higher epoch
   'lease-too-long', // the candidate's leaseMs is longer than this voter's promises
   'ledger', // the promise cannot be written
   'conflict', // two live nodes with this name
-  'yielding', // the voter is MASTER itself, gives way now, and votes once its VIP is gone
-  'outranked', // another candidate of the same moment is preferred
+  'yielding', // the voter is MASTER itself, is giving way now, and will vote once its VIP is gone
+  'outranked', // another candidate asked at the same moment and is preferred
 ] as const
 
 export type RefusalReason = (typeof refusalReasons)[number]
@@ -97,15 +98,15 @@ export const verdictSchema = z.strictObject({
     z.strictObject({ kind: z.literal('pending'), epoch }),
     z.strictObject({ kind: z.literal('refused'), reason: z.enum(refusalReasons), text }),
   ]),
-  /** To whom this voter's vote is promised now. */
+  /** The node to which this voter's vote is promised now. */
   holder: nodeName.nullable(),
   /** Milliseconds since the holder's last renewal here. */
   renewedAgoMs: durationMs.nullable(),
   /** The highest epoch that this voter knows of. */
   epoch,
-  /** Hands back the vote that was left here under that epoch: this voter's node counts on it no more. */
+  /** Returns the vote that was delegated under that epoch; this voter's node no longer counts it. */
   returnsVote: epoch.optional(),
-  /** The vote that was left here under that epoch is on this voter's disk, and counts. */
+  /** The vote that was delegated under that epoch is on this voter's disk and counts. */
   countsVote: epoch.optional(),
 })
 
@@ -125,7 +126,7 @@ export type Welcome = z.infer<typeof welcomeSchema>
 
 const answerSchema = z.strictObject({
   type: z.literal('answer'),
-  /** Of the beat that is answered. A pending vote is answered a second time when it is decided. */
+  /** The `seq` of the beat that is answered. A pending vote is answered a second time when it is decided. */
   seq: z.number().int().min(1),
   /** The voter's clock, to be echoed. */
   atMs: z.number(),
@@ -135,15 +136,15 @@ const answerSchema = z.strictObject({
 export type Answer = z.infer<typeof answerSchema>
 
 /**
- * `fence`: another node has the lease. `announce`: send gratuitous ARP. `yield`: the holder, whose way out is lost, lets
- * go for a node that has one. `drill`: a standby proves its fence and comes back. `drill-holder`: the holder proves its
- * own by letting go for the other node.
+ * `fence`: another node has the lease. `announce`: send gratuitous ARP. `yield`: the holder has lost its gateway and
+ * releases the VIP for a node that reaches its own. `drill`: a standby proves its fence and comes back.
+ * `drill-holder`: the holder proves its fence by releasing the VIP for the other node.
  */
 export const orderedActions = ['fence', 'announce', 'yield', 'drill', 'drill-holder'] as const
 
 export type OrderedAction = (typeof orderedActions)[number]
 
-/** The witness tells a node what to do now; it obeys only where it has no lease of its own that says otherwise. */
+/** The witness orders a node to do something now. The node obeys only if its own lease does not forbid it. */
 const orderSchema = z.strictObject({
   type: z.literal('order'),
   instance: instanceName,
@@ -157,14 +158,14 @@ export type Order = z.infer<typeof orderSchema>
 const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
 
 /**
- * From the witness only: this node shall make a new key and have it signed, when it finds the time. The certificate that
- * it has stays good until the next one is in use.
+ * From the witness only: the node is to make a new key and have it signed. Its current certificate stays valid until
+ * the new one is in use.
  */
 const renewSchema = z.strictObject({ type: z.literal('renew') })
 
 /**
- * Another start of this node's agent has taken the place of the one that said hello: nothing counts that this one says. An
- * agent that lives says hello again as a new start; what was said long ago cannot.
+ * Another instance of this node's agent has superseded the one that sent this hello, so its messages no longer count.
+ * A living agent sends a hello again as a new instance; a replay cannot.
  */
 const supersededSchema = z.strictObject({ type: z.literal('superseded') })
 
@@ -181,7 +182,7 @@ export const fromVoterSchema = z.discriminatedUnion('type', [
 
 export type FromVoter = z.infer<typeof fromVoterSchema>
 
-/** A message that is not of the protocol; the connection that brought it is closed. */
+/** A message that does not follow the protocol. The connection that brought it is closed. */
 export class ProtocolError extends Error {
   readonly code = 'protocol'
 }
@@ -199,7 +200,7 @@ function parse<T>(schema: z.ZodType<T>, data: string): T {
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const text = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`
-  // It may repeat a key that a stranger chose, and goes to the log.
+  // The text may repeat a key that a stranger chose, and it goes to the log.
   throw new ProtocolError(text.slice(0, longestComplaint))
 }
 
