@@ -1,6 +1,4 @@
-/**
- * The agent of one node, put together: keepalived on one side, the voters on the other, the guards in between.
- */
+/** The agent of one node, assembled: keepalived on one side, the voters on the other, the guards in between. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../shared/identity/credentials.ts'
 import { messageOf } from '../shared/error-message.ts'
@@ -43,7 +41,7 @@ import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 export interface AgentSurroundings {
   readonly log: Log
   readonly credentials: Credentials
-  /** A name for a start of the agent that no other has. */
+  /** A unique name for this start of the agent. */
   readonly newIncarnation: () => string
   readonly bootId: string
   readonly software: string
@@ -55,11 +53,14 @@ export interface AgentSurroundings {
   readonly service: ServiceManager
 }
 
-/** The kernel's addresses cost more than all the rest of a look, and keepalived tells of its own changes at once. */
+/**
+ * Only every fifth look reads the kernel's addresses, because they cost more than the rest of a look, and keepalived
+ * reports its own changes at once.
+ */
 const looksPerGlance = 5
-/** keepalived.conf includes other files: it is read again whole, which costs about a millisecond. */
+/** keepalived.conf may include other files, so it is read again as a whole, which costs about a millisecond. */
 const rereadMs = 5000
-/** A disk here, a way to the peer, a disk there; `witness-agent leave` waits longer. */
+/** Enough for a disk write here, the way to the peer, and a disk write there. `witness-agent leave` waits longer. */
 const leavePatienceMs = 3000
 
 export class Agent {
@@ -84,7 +85,7 @@ export class Agent {
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
   #rereadTimer: NodeJS.Timeout | null = null
-  /** Watches the link to the witness as long as there is no plan and hence nothing that renews. */
+  /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
   #looks = 0
   #marksFail = false
@@ -149,7 +150,7 @@ export class Agent {
     )
   }
 
-  /** Reads keepalived.conf again; what it cannot read leaves everything as it is. */
+  /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
     const { config } = this.#config.keepalived
     let profiles: readonly Profile[]
@@ -174,7 +175,7 @@ export class Agent {
     this.#peerLink?.link.helloAgain()
   }
 
-  /** The operator's `witness-agent leave`, where it asks. */
+  /** Takes a request of `witness-agent leave`, if there is one. */
   #takeLeaveRequest(): void {
     const { nowMs, bootId } = this.#around
     const { runDir } = this.#config
@@ -183,13 +184,13 @@ export class Agent {
     this.#leave()
       .catch((cause: unknown): LeaveOutcome => ({ kind: 'failed', text: messageOf(cause) }))
       .then((outcome) => {
-        // Nobody waits for it who does not read it: the operator is told by a command that gives up.
+        // If the answer cannot be written, the waiting command gives up and reports that to the operator.
         writeLeaveAnswer(runDir, { id, outcome })
       })
       .catch((cause: unknown) => this.#tells.problem('leave-not-answered', messageOf(cause)))
   }
 
-  /** All or nothing: where the other node does not count every vote in time, this node stays. */
+  /** All or nothing: if the other node does not count every vote in time, this node stays. */
   async #leave(): Promise<LeaveOutcome> {
     const runtime = this.#runtime
     if (runtime === null)
@@ -221,7 +222,10 @@ export class Agent {
     this.#fifo?.close()
   }
 
-  /** A full disk must not keep the agent of a healthy node from starting: the check goes on with what it had. */
+  /**
+   * A full disk must not keep the agent of a healthy node from starting. The check continues with its previous
+   * settings.
+   */
   #writeCheckSettings(): void {
     try {
       writeCheckSettings(this.#config.stateDir, this.#config)
@@ -423,7 +427,10 @@ export class Agent {
     })
   }
 
-  /** The witness is dialled anew at once: the first hello by the new certificate ends the old one, here and at the peer. */
+  /**
+   * Connects to the witness again at once, because the first hello with the new certificate invalidates the old one,
+   * at the witness and at the peer.
+   */
   async #renewCredentials(): Promise<void> {
     if (this.#renews) return
     this.#renews = true
@@ -466,7 +473,10 @@ export class Agent {
     ])
   }
 
-  /** What the state file says of votes that were left, the check is told: without an agent it goes by that. */
+  /**
+   * Writes for the check which votes are delegated according to the state file. Without an agent the check depends on
+   * that.
+   */
   #tellCheckOfVotes(): void {
     for (const { instance } of this.#profiles.current) {
       const found = this.#store.recovered(instance)
@@ -536,7 +546,7 @@ export class Agent {
       )
   }
 
-  /** Without a plan there is nothing to decide but whom to call, and what to tell an operator. */
+  /** Without a plan there is nothing to decide. The links are watched and a leave request is answered. */
   #waitForPlan(): void {
     this.#watchLinks()
     this.#takeLeaveRequest()

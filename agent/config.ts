@@ -32,7 +32,7 @@ const witnessUrl = z
 function isWitnessUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, pathname, search, username } = new URL(text)
-  // The check hands the port to curl as it stands here: a usual one is not guessed.
+  // The check passes the port to curl as it is written here, so a default port is not assumed.
   const namesPort = /:\d+\/*$/.test(text)
   return namesPort && protocol === 'https:' && pathname === '/' && search === '' && username === ''
 }

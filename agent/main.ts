@@ -1,4 +1,7 @@
-/** witness-agent: the daemon on each keepalived node. Reads the clocks; everything else is handed them. */
+/**
+ * witness-agent: the daemon on each keepalived node. Only this file reads the clocks; everything else gets them as
+ * parameters.
+ */
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { Command, CommanderError } from 'commander'
@@ -19,7 +22,7 @@ import { NotifyFifoError } from './keepalived/notify-fifo.ts'
 import { PeerListenerError } from './voters/peer-listener.ts'
 import { RunFolderError } from '../shared/disk/run-folder.ts'
 
-/** Something that the admin can put right; the message says what. */
+/** Something that the admin can correct; the message says what. */
 const exitConfiguration = 2
 /** A fault of this program (sysexits(3): EX_SOFTWARE). */
 const exitFault = 70
@@ -55,7 +58,7 @@ async function run(config: AgentConfig): Promise<void> {
   })
   service.ready(`${config.node} of ${config.cluster}, ${config.mode}`)
 
-  // Nothing is left with the peer by this: a reboot or an upgrade is no leave (`witness-agent leave` is).
+  // This delegates no vote to the peer, because a reboot or an upgrade is not a leave; `witness-agent leave` is.
   const stop = (signal: string): void => {
     agent.close()
     log.info('end', `the agent ends because of ${signal}; bar and permit stay as they are`)
@@ -80,7 +83,7 @@ function isForAdmin(cause: unknown): cause is Error {
   ].some((kind) => cause instanceof kind)
 }
 
-/** Each is loaded only where it is asked for: the daemon starts without them. */
+/** Each is loaded only when it is used, so the daemon starts without them. */
 const subcommands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   doctor: async () => (await import('./commands/doctor/main.ts')).addDoctorCommand,
   join: async () => (await import('./commands/join/join.ts')).addJoinCommand,

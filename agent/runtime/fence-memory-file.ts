@@ -1,11 +1,11 @@
 /**
- * What this node did to its keepalived, kept in memory of the host (a file on tmpfs) beside the disk: it survives the
- * process at any instant and not the boot.
+ * What this node did to its keepalived, kept in the host's memory (a file on tmpfs) in addition to the disk. It
+ * survives the process at any instant, but not a reboot.
  *
- * A fence does not wait for a disk, so the disk alone would leave milliseconds in which an agent that is killed has
- * stopped keepalived and its successor takes that for the admin's stop. This file is written synchronously, tens of
- * microseconds, before the stop command is run. The disk is for what outlasts the boot: `rejoin: manual`, the number of
- * the fence, and a run folder that could not be written.
+ * A fence does not wait for the disk. With the disk alone there would be some milliseconds in which an agent could be
+ * killed after it stopped keepalived, and its successor would take that for the admin's stop. This file is written
+ * synchronously, in tens of microseconds, before the stop command runs. The disk is for what must survive a reboot
+ * (`rejoin: manual`, the number of the fence), and for a run folder that cannot be written.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ export const fenceMemorySchema = z.strictObject({
   stopped: z.boolean(),
   number: z.number().int().min(0),
   recentAtMs: z.array(z.number()).max(1000),
-  /** There only while a drill runs, so that an older agent can read what this one leaves. */
+  /** Present only while a drill runs, so that an older agent can read the file of this one. */
   drilling: z.literal(true).optional(),
 })
 export type StoredFenceMemory = z.infer<typeof fenceMemorySchema>
@@ -38,21 +38,21 @@ export class FenceMemoryFile {
   }
 
   /**
-   * What earlier processes of this boot left, newer than anything on disk; to be read once at start. Nothing where there
-   * is no file, one of another boot, or one that cannot be read.
+   * What earlier processes of this boot left, newer than anything on disk; to be read once at the start. Empty if
+   * there is no file, one of another boot, or one that cannot be read.
    */
   recover(): Readonly<Record<string, StoredFenceMemory>> {
     try {
       const content = contentSchema.parse(JSON.parse(readFileSync(this.#path, 'utf8')))
       if (content.bootId === this.#bootId) this.#memories = content.memories
     } catch {
-      // The disk says the rest.
+      // Then only the disk counts.
     }
     return { ...this.#memories }
   }
 
   /**
-   * Synchronous. Where it cannot be written no older word is left in its place.
+   * Synchronous. If it cannot be written, no older content is left in its place.
    * @throws RunFolderError
    */
   set(instance: string, memory: FenceMemory): void {
@@ -69,7 +69,7 @@ export class FenceMemoryFile {
     try {
       rmSync(this.#path, { force: true })
     } catch {
-      // Neither written nor removed: the operator is told of the write.
+      // It can neither be written nor removed; the write error is reported to the operator.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the guards of a node: one event at a time in, effects out in their order, one timer for the next deadline.
- * All waiting is outside: what takes time comes back as an event.
+ * Runs the guards of a node: it hands them one event at a time, carries out the effects in their order, and keeps one
+ * timer for the next deadline. It never waits: what takes time comes back as an event.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import { messageOf } from '../../shared/error-message.ts'
@@ -36,7 +36,7 @@ import {
 import { nextDeadlineMs } from '../core/guard/deadline.ts'
 import type { Permit } from '../check/permit-file.ts'
 
-/** The world, as the guards' effects reach it. What returns a promise must not throw before it. */
+/** Where the effects of the guards go. A function that returns a promise must not throw instead. */
 export interface RuntimeOutlets {
   /** @throws when it cannot be written. */
   readonly bar: (instance: string, on: boolean) => void
@@ -45,7 +45,7 @@ export interface RuntimeOutlets {
   readonly record: (instance: string, ballot: Ballot) => Promise<void>
   readonly mark: (instance: string, mark: Mark) => void
   readonly answerPeer: (beat: number, verdict: Verdict) => void
-  /** `atMs`: not later than the beat leaves; votes are counted from there. */
+  /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
   readonly beat: (beat: { atMs: number; seq: number; leaseMs: number; reports: Report[] }) => void
   /** @returns what went wrong, or null. */
   readonly carryOut: (
@@ -58,7 +58,7 @@ export interface RuntimeOutlets {
   readonly observe: (instance: string) => Promise<void>
   readonly announce: (instance: string, vips: readonly string[]) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
-  /** Where it returns a successor of this process knows: a stop command may follow at once. */
+  /** When it returns, the next process of this boot would know it, so a stop command may follow at once. */
   readonly remember: (instance: string, memory: FenceMemory) => void
   /** Settles when it is on disk, or off it. */
   readonly keepVote: (instance: string, kept: KeptBallot | null) => Promise<void>
@@ -127,7 +127,10 @@ export class NodeRuntime {
     return [...this.#guards.keys()]
   }
 
-  /** Whether this node's vote on any instance is promised to the peer: no shorter by a jump of the clock that shows now. */
+  /**
+   * Whether this node's vote on any instance is promised to the peer. A clock jump is taken into account first, so
+   * that it does not shorten the promise.
+   */
   promisesPeer(): boolean {
     const { peer } = this.#plan
     const atMs = this.#noteGap()
@@ -136,7 +139,7 @@ export class NodeRuntime {
     )
   }
 
-  /** keepalived.conf was read: guards come and go with its instances. */
+  /** keepalived.conf was read. Guards are added and removed with its instances. */
   setProfiles(profiles: readonly Profile[]): void {
     const names = new Set(profiles.map(({ instance }) => instance))
     for (const name of this.#guards.keys()) if (!names.has(name)) this.#guards.delete(name)
@@ -153,7 +156,7 @@ export class NodeRuntime {
     this.#armRenewal()
   }
 
-  /** What happened, to the guard of the instance; an instance without a guard is nobody's. */
+  /** Passes an event to the guard of the instance. An event of an instance without a guard is dropped. */
   feed(instance: string, event: TimelessEvent): void {
     const atMs = this.#noteGap()
     this.#enqueue(instance, event, atMs)
@@ -166,7 +169,7 @@ export class NodeRuntime {
     this.#drain(atMs)
   }
 
-  /** Several events as one turn: one heartbeat at its end at most. */
+  /** Several events as one turn, with at most one heartbeat at its end. */
   feedTogether(events: readonly { readonly instance: string; readonly event: TimelessEvent }[]): void {
     const atMs = this.#noteGap()
     for (const { instance, event } of events) this.#enqueue(instance, event, atMs)
@@ -175,7 +178,7 @@ export class NodeRuntime {
 
   /** Renews and sends a heartbeat now, as each renewMs. */
   renew(): void {
-    // What the look finds is fed, and notes a gap itself; the renewal is later than all of it.
+    // The look feeds what it finds and notes a gap itself. The renewal comes after all of that.
     this.#options.outlets.look()
     const atMs = this.#noteGap()
     for (const instance of this.#guards.keys()) this.#enqueue(instance, { type: 'renew' }, atMs)
@@ -196,8 +199,8 @@ export class NodeRuntime {
   }
 
   /**
-   * This node goes for long: each instance's vote that is the peer's now stays the peer's.
-   * @returns settles when nothing is under way any more
+   * This node leaves: the vote of each instance is delegated to the peer.
+   * @returns settles when no vote is still being delegated
    */
   leave(): Promise<void> {
     this.feedAll({ type: 'leave' })
@@ -208,7 +211,7 @@ export class NodeRuntime {
     return left
   }
 
-  /** What was left with the peer, by instance, and proved to count there; null: not all of it. */
+  /** The votes that are delegated to the peer and proved to count there, by instance; null: not all of them are. */
   votesLeft(): Readonly<Record<string, { to: NodeName; epoch: Epoch }>> | null {
     const votes: Record<string, { to: NodeName; epoch: Epoch }> = {}
     for (const [instance, guard] of this.#guards) {
@@ -248,8 +251,8 @@ export class NodeRuntime {
   }
 
   /**
-   * The marks are those of this agent's start. An instance that vanished from keepalived.conf and is back may have been
-   * promised since: without a mark it waits.
+   * The marks are from the start of this agent. An instance that vanished from keepalived.conf and came back may have
+   * been promised since, so it gets no mark and waits.
    */
   #recovered(instance: string): RecoveredBallot {
     const found = this.#options.recovered(instance)
@@ -263,8 +266,9 @@ export class NodeRuntime {
   }
 
   /**
-   * To the end of the queue; an effect that feeds at once is taken in this same run. All of it happens at the instant
-   * that was read when its event came: the clock costs more than the rest of a turn in which nothing is decided.
+   * Works through the queue; events that effects feed at once are handled in the same run. Everything happens at the
+   * instant that was read when the event came, because reading the clock costs more than the rest of a turn in which
+   * nothing is decided.
    */
   #drain(atMs: number): void {
     if (this.#running || this.#closed) return
@@ -339,7 +343,7 @@ export class NodeRuntime {
     }
   }
 
-  /** Where the bar cannot be written the ladder goes on at once. */
+  /** If the bar cannot be written, the ladder continues with the next rung at once. */
   #bar(instance: string, on: boolean): void {
     try {
       this.#options.outlets.bar(instance, on)
@@ -390,7 +394,7 @@ export class NodeRuntime {
     )
   }
 
-  /** Feeds the event that `promise` comes back with. A rejection is a fault of this program, and ends it. */
+  /** Feeds the event that `promise` resolves to. A rejection is a fault of this program, and ends it. */
   #later<T>(instance: string, promise: Promise<T>, eventOf: (value: T) => TimelessEvent | null): void {
     void promise.then((value) => {
       const event = eventOf(value)
@@ -410,9 +414,9 @@ export class NodeRuntime {
   }
 
   /**
-   * Whether this process stood still, or the host slept, since it last ran: before any event is taken. It runs each
-   * renewMs at least, so that what it takes for a gap is never shorter than renewMs and none of 2 × renewMs is missed.
-   * @returns the instant of what happens now
+   * Before any event is handled: finds out whether this process stood still, or the host slept, since the last call.
+   * It is called at least every renewMs, so that no gap of more than 2 × renewMs is missed.
+   * @returns the instant of the current event
    */
   #noteGap(): number {
     const bootMs = this.#options.nowMs()
@@ -432,11 +436,13 @@ export class NodeRuntime {
     this.#renewTimer = setInterval(() => this.renew(), this.#plan.timing.renewMs)
   }
 
-  /** Each answer moves the deadline on: the timer stays, and looks when it fires whether there is something to serve. */
+  /**
+   * Each answer moves the deadline. The timer stays as it is, and when it fires it checks whether a deadline is due.
+   */
   #armDeadline(nowMs: number): void {
     const deadlineMs = this.#closed ? null : this.#nextDeadlineMs()
     if (deadlineMs === null) return this.#disarmDeadline()
-    // A deadline that stays in the past though it was served must not become a busy loop.
+    // A deadline that stays in the past although it was served must not cause a busy loop.
     const served = deadlineMs === this.#tickedForMs
     const atMs = served ? Math.max(deadlineMs, nowMs + this.#plan.timing.grainMs) : deadlineMs
     if (this.#deadline !== null && this.#deadline.atMs <= atMs) return

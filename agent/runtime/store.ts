@@ -1,6 +1,6 @@
 /**
- * What the agent must remember over its own restart and the host's: its promises, what it fenced, and the last plan,
- * so that any two of witness and agents can start without the third.
+ * What the agent must remember across its own restart and a reboot: its promises, what it fenced, and the last plan,
+ * so that any two of the witness and the agents can start without the third.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -21,9 +21,9 @@ const stateSchema = z.strictObject({
   plan: planSchema.nullable(),
   ballots: z.record(z.string(), ballotSchema),
   memories: z.record(z.string(), fenceMemorySchema),
-  /** An earlier file was lost: an instance without a ballot here may have had one there. */
+  /** An earlier file was lost, so an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
-  /** The votes that peers left with this node when they went. */
+  /** The votes that peers delegated to this node when they left. */
   kept: z.record(z.string(), z.strictObject({ of: nodeName, epoch: epochSchema })).default({}),
 })
 type State = z.infer<typeof stateSchema>
@@ -69,12 +69,13 @@ export class AgentStore {
     )
     const rebooted = store.data.bootId !== bootId
     if (rebooted) {
-      // Instants of another boot's clock mean nothing. It is on disk with the next write, which comes before they count.
+      // Instants of another boot's clock mean nothing. The change reaches the disk with the next write, which comes
+      // before they are used.
       store.data.bootId = bootId
       for (const memory of Object.values(store.data.memories)) memory.recentAtMs = []
     }
     const fences = new FenceMemoryFile(at.runDir, bootId)
-    // Newer than the disk where an agent was killed before its write ended; on disk with the next one.
+    // Newer than the disk if an agent was killed before its write ended. It reaches the disk with the next write.
     Object.assign(store.data.memories, fences.recover())
     return new AgentStore(
       store,
@@ -96,14 +97,17 @@ export class AgentStore {
     return this.#store.data.memories[instance] ?? noMemory
   }
 
-  /** A state file that is missing counts as lost, too: nobody can tell a first start from a deleted folder. */
+  /** A missing state file also counts as lost, because a first start cannot be distinguished from a deleted folder. */
   recovered(instance: string): RecoveredBallot {
     const ballot = this.#store.data.ballots[instance] ?? null
     if (ballot === null && this.#store.data.lostBefore) return { kind: 'lost' }
     return { kind: 'valid', ballot, mark: this.#recoveredMarks?.[instance] ?? null }
   }
 
-  /** Votes that were left: that of the peer here, and whether one of this node may be out unknown to it. */
+  /**
+   * Delegated votes: the peer's vote that this node keeps, and whether this node may have delegated its own without
+   * knowing.
+   */
   standing(instance: string): FoundStanding {
     return {
       kept: this.#store.data.kept[instance] ?? null,
@@ -112,7 +116,7 @@ export class AgentStore {
     }
   }
 
-  /** Settles when the vote that the peer left here is on disk, or surely off it. @throws DurableFileError */
+  /** Settles when the peer's delegated vote is on disk, or certainly removed from it. @throws DurableFileError */
   keepVote(instance: string, kept: KeptBallot | null): Promise<void> {
     return this.#store.update((state) => {
       const others = Object.fromEntries(Object.entries(state.kept).filter(([name]) => name !== instance))
@@ -121,8 +125,8 @@ export class AgentStore {
   }
 
   /**
-   * The operator takes back what this node left with its peer, whose word can no longer be had.
-   * @returns the ballots that stood, by instance
+   * The operator takes back what this node delegated to its peer, which can no longer consent.
+   * @returns the standing ballots, by instance
    * @throws DurableFileError
    */
   async takeVotesBack(): Promise<Readonly<Record<string, Ballot>>> {
@@ -134,7 +138,7 @@ export class AgentStore {
       ballots: Object.fromEntries(
         Object.entries(state.ballots).map(([name, { to, epoch, standing }]) => [
           name,
-          // Above every epoch that the peer went through unseen.
+          // Above every epoch that the peer may have used unseen.
           standing === true ? { to, epoch: epoch + epochGapAfterLoss } : { to, epoch },
         ]),
       ),
@@ -167,11 +171,11 @@ export class AgentStore {
   }
 
   /**
-   * When this returns, a successor of this process would know; when it settles, it is on disk as well.
+   * When this returns, the next process of this boot would know it. When it settles, it is on disk as well.
    * @throws RunFolderError: the disk alone has it; DurableFileError
    */
   remember(instance: string, memory: FenceMemory): Promise<void> {
-    // Before the first wait: a stop command may follow at once.
+    // This comes before the first `await`, because a stop command may follow at once.
     const unkept = this.#rememberHere(instance, memory)
     return this.#store
       .update((state) => ({ ...state, memories: { ...state.memories, [instance]: stored(memory) } }))
@@ -180,7 +184,7 @@ export class AgentStore {
       })
   }
 
-  /** A fence goes on where the run folder cannot be written. */
+  /** A fence continues even if the run folder cannot be written. */
   #rememberHere(instance: string, memory: FenceMemory): RunFolderError | null {
     try {
       this.#fences.set(instance, memory)

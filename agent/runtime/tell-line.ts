@@ -1,6 +1,6 @@
 /**
- * What the agent tells its operator: a line in the log here, and an event at the witness; and how drills ended. While
- * the witness is not connected the last ones are kept for it.
+ * What the agent reports to its operator: a line in its log, an event at the witness, and how drills ended. While the
+ * witness is not connected, the last reports are kept for it.
  */
 import type { Log } from '../../shared/host/log.ts'
 import type { Drilled } from '../../shared/protocol/report.ts'
@@ -14,10 +14,10 @@ export interface Told {
   readonly text: string
 }
 
-/** Few enough to be sent at once without reaching the transport's rate limit. */
+/** Few enough to be sent at once without reaching the rate limit of a connection. */
 const keptAtMost = 100
 const longestText = 500
-/** A problem that goes on is told again this often. */
+/** A problem that continues is reported again this often. */
 const problemAgainMs = 600_000
 
 export class TellLine {
@@ -54,7 +54,7 @@ export class TellLine {
     this.flush()
   }
 
-  /** A fault of the installation, told once in a while: `what` is its stable name. */
+  /** Reports a fault of the installation, at most once in `problemAgainMs`; `what` is its stable name. */
   problem(what: string, text: string): void {
     const toldAtMs = this.#problems.get(what)
     if (toldAtMs !== undefined && this.#nowMs() - toldAtMs < problemAgainMs) return
@@ -62,7 +62,7 @@ export class TellLine {
     this.tell({ instance: null, event: what, level: 'warning', text })
   }
 
-  /** The witness is connected: it gets what was kept. */
+  /** The witness is connected and gets what was kept for it. */
   flush(): void {
     for (let next = this.#kept[0]; next !== undefined; next = this.#kept[0]) {
       if (!this.#send(next)) return

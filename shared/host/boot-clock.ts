@@ -2,8 +2,8 @@
  * Time since boot, suspend included (CLOCK_BOOTTIME, `/proc/uptime`, proc(5)): the only clock of leases and promises.
  * The wall clock may jump, and the monotonic clock stands still while the host sleeps.
  *
- * It is read at every event. `os.uptime()` opens the file each time, which on a process that has just woken up costs
- * three times what reading an open one does, and fails where the process has no descriptor left.
+ * It is read at every event. `os.uptime()` opens the file each time, which in a process that has just woken up costs
+ * three times as much as reading an open file, and fails if the process has no descriptor left.
  */
 import { openSync, readFileSync, readSync } from 'node:fs'
 
@@ -13,7 +13,7 @@ let descriptor: number | null = null
 /** Milliseconds since boot; grain 10 ms. Handed in by main.ts files only. */
 export function bootClockMs(): number {
   descriptor ??= openSync('/proc/uptime', 'r')
-  // From the beginning of the file: only there the kernel looks at its clock again.
+  // Read from the beginning of the file, because only there does the kernel read its clock again.
   const length = readSync(descriptor, text, 0, text.length, 0)
   return parseUptime(text, length)
 }
@@ -24,7 +24,7 @@ const space = 0x20
 
 /**
  * The first number of `/proc/uptime`: `12345.67 …`, in milliseconds.
- * @throws Error when it is anything else: without its clock this process may decide nothing.
+ * @throws Error if it is anything else, because without its clock this process may decide nothing.
  */
 export function parseUptime(bytes: Uint8Array, length: number): number {
   let hundredths = 0

@@ -1,6 +1,4 @@
-/**
- * Runs a program without a shell: on the safety path nothing may depend on quoting.
- */
+/** Runs a program without a shell, because nothing on the safety path may depend on quoting. */
 import { execFile } from 'node:child_process'
 
 export interface CommandResult {
@@ -13,8 +11,8 @@ export interface CommandResult {
 const maxOutputBytes = 8 * 1024 * 1024
 
 /**
- * Ends with the program, or at the deadline: the program is then killed and the error says so. A program that even
- * SIGKILL does not end (it waits in the kernel) is left behind, and the promise resolves all the same.
+ * Resolves when the program ends, or at the deadline, when the program is killed and the error says so. A program
+ * that not even SIGKILL ends (because it waits in the kernel) is left behind, and the promise resolves all the same.
  */
 export function runCommand(
   argv: readonly string[],

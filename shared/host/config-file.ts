@@ -1,4 +1,7 @@
-/** YAML configuration files: read once at start, strict, and every mistake told with its place and its remedy. */
+/**
+ * YAML configuration files: read once at the start, checked strictly, and every mistake reported with its place and
+ * its remedy.
+ */
 import { readFileSync } from 'node:fs'
 import {
   isMap,
@@ -35,7 +38,7 @@ export function loadConfig<T>(path: string, schema: z.ZodType<T>): T {
   return parseConfig({ path, text: readConfig(path), schema })
 }
 
-/** As `loadConfig`, of a text that is already here. */
+/** As `loadConfig`, for a text that has already been read. */
 export function parseConfig<T>({
   path,
   text,
@@ -116,7 +119,7 @@ function isPartOfItself(value: unknown, around: readonly unknown[] = []): boolea
   return Object.values(value).some((inner) => isPartOfItself(inner, [...around, value]))
 }
 
-/** `key` names an option of the map at `path` that is there and should not be. */
+/** `key` names an option of the map at `path` that should not be there. */
 interface Mistake {
   readonly path: Path
   readonly key: string | null
@@ -215,7 +218,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema
 }
 
-/** Where the value at `path` starts, or the named key in it; of what is missing, where its parent starts. */
+/** Where the value at `path` starts, or the named key in it. If it is missing, where its parent starts. */
 function offsetOf(document: Document, path: Path, key: string | null): number {
   const steps = key === null ? path : [...path, key]
   let node: unknown = document.contents
@@ -226,7 +229,7 @@ function offsetOf(document: Document, path: Path, key: string | null): number {
       const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step))
       if (!isPair(pair)) return offset
       if (keyWanted) return startOf(pair.key)
-      // Until its value proves to be there, a key is the best place to point at.
+      // A key is the best place to point at as long as its value may be missing.
       offset = startOf(pair.value) === 0 ? startOf(pair.key) : startOf(pair.value)
       node = pair.value
     } else if (isSeq(node) && typeof step === 'number') {

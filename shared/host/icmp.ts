@@ -1,4 +1,4 @@
-/** One ICMP echo at a time, by the system's ping program: evidence of whether a host is alive, never a vote. */
+/** One ICMP echo at a time, with the system's ping program: evidence of whether a host is alive, never a vote. */
 import { ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import pingModule from 'ping'
@@ -6,21 +6,21 @@ import pingModule from 'ping'
 export type Echo =
   | { readonly kind: 'answered'; readonly roundTripMs: number }
   | { readonly kind: 'silent' }
-  /** No echo could be sent: this says nothing about the host. */
+  /** No echo could be sent, which says nothing about the host. */
   | { readonly kind: 'impossible'; readonly why: string }
 
 const answerTimeoutS = 1
 /** ping(8) ends by itself after `answerTimeoutS`; a hung one is killed. */
 const longestRunMs = 1500
 
-/** A killed child may hang in the kernel still; until it is gone its address gets no second one. */
+/** A killed child may still hang in the kernel. Until it is gone, its address gets no second one. */
 const running = new Map<string, ChildProcess>()
 
-/** One echo; silence and inability to ask are told apart. Never throws. */
+/** One echo. The result distinguishes silence from not being able to ask. Never throws. */
 export async function echo(address: string): Promise<Echo> {
   if (running.has(address))
     return { kind: 'impossible', why: `the previous ping of ${address} has not ended yet` }
-  // The library hands its own environment to the child, and reads only English answers.
+  // The library passes its own environment to the child, and reads only English output.
   process.env.LC_ALL = 'C'
   const started = startPing(address)
   if (started.child === null) return { kind: 'impossible', why: await failureOf(started.answer) }
@@ -64,7 +64,10 @@ function readAnswer(response: Answer, child: ChildProcess): Echo {
   return { kind: 'silent' }
 }
 
-/** The library keeps its child to itself, and a hung child must be killed by its own pid: Node tells of each new child. */
+/**
+ * The library does not expose its child, and a hung child must be killed by its pid. A diagnostics channel of Node.js
+ * reports each new child.
+ */
 function startPing(address: string): { child: ChildProcess | null; answer: Promise<Answer> } {
   const children: ChildProcess[] = []
   const onChild = (message: unknown): void => {

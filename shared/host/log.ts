@@ -1,5 +1,6 @@
 /**
- * The log: JSON lines on stdout, one a decision, each with a stable `event` name, a sentence and the facts behind it.
+ * The log: JSON lines on stdout, one per decision, each with a stable `event` name, a sentence and the facts behind
+ * it.
  */
 import { pino } from 'pino'
 
@@ -19,7 +20,10 @@ export interface Log {
   flush(): void
 }
 
-/** What waits in memory for a reader of stdout that has stopped reading; more is dropped, since a log must not stop the safety path. */
+/**
+ * How much is kept in memory if the reader of stdout has stopped reading. More is dropped, because a log must not
+ * block the safety path.
+ */
 const longestBacklogBytes = 1024 * 1024
 
 /** @param output a file descriptor, or a path */
@@ -40,7 +44,7 @@ export function createLog(program: string, level: LogLevel, output: number | str
     try {
       destination.flushSync()
     } catch {
-      // stdout is closed or not open yet: there is nobody left to tell.
+      // stdout is closed or not open yet, so nobody can read it.
     }
   }
   return {

@@ -1,7 +1,7 @@
 /**
- * What systemd is told (sd_notify(3), Type=notify): that this program is ready, and that it still decides. Node.js cannot
- * send to a datagram socket of the file system, so systemd-notify(1) is run: about 3 ms, each few seconds. Where no
- * service manager listens nothing is run and nothing costs.
+ * Reports to systemd (sd_notify(3), Type=notify) that this program is ready, and that it still decides. Node.js
+ * cannot send to a Unix datagram socket, so systemd-notify(1) is run, which takes about 3 ms every few seconds. If no
+ * service manager listens, nothing is run.
  */
 import { execFile } from 'node:child_process'
 
@@ -10,7 +10,7 @@ export interface LoopTurn {
   readonly atMs: number
   /** How far apart the turns of this loop are at most. */
   readonly everyMs: number
-  /** Looked at only where the watchdog is due: whether the other loops of this program turn, too. */
+  /** Whether the other loops of this program turn too. Called only when the watchdog is due. */
   readonly othersTurn?: () => boolean
 }
 
@@ -18,32 +18,35 @@ export interface ServiceManager {
   /** The start is over. @param status a sentence for `systemctl status` */
   ready(status: string): void
   /**
-   * Feeds the watchdog, where that is due. Called at the end of a decision and nowhere else: a program that no longer
-   * decides is then killed and started anew, whatever else in it still runs.
+   * Feeds the watchdog if that is due. Called at the end of a decision and nowhere else, so that a program that no
+   * longer decides is killed and restarted, whatever else in it still runs.
    */
   turned(turn: LoopTurn): void
 }
 
 export interface ServiceManagerOptions {
-  /** The socket, the watchdog's time and its process are taken out of it: they are not for the programs run from here. */
+  /**
+   * The socket, the time and the process of the watchdog are removed from it, so that programs run from here do not
+   * get them.
+   */
   readonly env: Record<string, string | undefined>
   readonly pid: number
-  /** Nothing could be told; said once. */
+  /** systemd could not be notified; called once. */
   readonly onProblem: (text: string) => void
   readonly program?: string
 }
 
-/** Three chances before systemd loses patience. */
+/** Three chances before the watchdog expires. */
 const feedsPerPatience = 3
-/** A loop whose turns are this far apart may miss some and not be taken for dead. */
+/** A loop may miss this many turns without being considered dead. */
 const patienceInTurns = 4
-/** systemd-notify waits until its message was read; a systemd that hangs must not gather processes here. */
+/** systemd-notify waits until its message is read. If systemd hangs, its processes must not accumulate here. */
 const notifyTimeoutMs = 5000
 
 export function serviceManager(options: ServiceManagerOptions): ServiceManager {
   const { env, pid } = options
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: patienceUs, WATCHDOG_PID: watched } = env
-  // keepalived too speaks to NOTIFY_SOCKET where it has one: started by the agent it would call itself this service.
+  // keepalived also reports to NOTIFY_SOCKET if it has one. Started by the agent, it would pose as this service.
   delete env.NOTIFY_SOCKET
   delete env.WATCHDOG_USEC
   delete env.WATCHDOG_PID

@@ -1,6 +1,6 @@
 /**
- * The private key and the certificate of this host's part, and the certificate of the authority that it trusts: two files
- * in one folder. Key and certificate stand in one file, so that a renewal replaces both or neither.
+ * The private key and certificate of this program, and the certificate of the authority that it trusts: two files in
+ * one folder. Key and certificate are in one file, so that a renewal replaces both or neither.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
@@ -18,7 +18,10 @@ export interface Credentials {
   readonly authority: string
 }
 
-/** What is missing, too open, of another owner, torn or does not fit together. The message names file and remedy. */
+/**
+ * The credentials are missing, readable by others, of another owner, torn, or do not fit together. The message names
+ * the file and the remedy.
+ */
 export class CredentialsError extends Error {
   readonly code: 'missing' | 'unusable'
 
@@ -39,7 +42,7 @@ export function authorityFileIn(folder: string): string {
 }
 
 /**
- * @param remedy what the admin is told to do where they are missing or broken
+ * @param remedy what the message tells the admin to do if they are missing or broken
  * @throws CredentialsError
  */
 export function readCredentials(
@@ -84,7 +87,7 @@ export function readCredentials(
   }
 }
 
-/** Durable when it returns. The authority goes first: a certificate without it is of no use. */
+/** Durable when it returns. The authority is written first, because a certificate without it is of no use. */
 export function writeCredentials(folder: string, { key, certificate, authority }: Credentials): void {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   placeFile(authorityFileIn(folder), authority, 0o644)

@@ -24,8 +24,8 @@ export type Identity =
   { readonly kind: 'witness' } | { readonly kind: 'admin'; readonly name: string } | NodeIdentity
 
 /**
- * A DNS name that only the witness's certificate carries: curl cannot ask for a URI, and is told to expect this name at
- * whatever address the witness has. The top-level domain is reserved for private use.
+ * A DNS name that only the witness's certificate carries. curl cannot check a URI, so it is told to expect this name,
+ * whatever the address of the witness. The top-level domain is reserved for private use.
  */
 export const witnessServerName = 'witness.keepalived-witness.internal'
 
@@ -68,7 +68,7 @@ export function parseIdentityUri(uri: string): Identity | null {
   return { kind, cluster: cluster.data, node: node.data, generation }
 }
 
-/** Who a certificate that the TLS layer has verified against the authority belongs to; null: nobody that is known here. */
+/** The owner of a certificate that the TLS layer has verified against the authority; null: it names none of these. */
 export function identityOf(certificate: X509Certificate): Identity | null {
   // Node.js quotes what could be mistaken for a separator, and no name of ours needs quoting.
   const uris = (certificate.subjectAltName ?? '').split(', ').filter((name) => name.startsWith('URI:'))

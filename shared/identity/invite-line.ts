@@ -1,6 +1,6 @@
 /**
- * The one line that `witnessctl invite` prints and `witness-agent join` reads: where the witness is, how to know it, and a
- * secret that is good for one join.
+ * The line that `witnessctl invite` prints and `witness-agent join` reads: the address of the witness, the
+ * fingerprint by which to recognise it, and a secret that is valid for one join.
  */
 import { createHash, type X509Certificate } from 'node:crypto'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ export interface Invite {
   readonly node: string
 }
 
-/** Not an invite, or a part of one. The message says what to do, and repeats nothing of the line. */
+/** Not an invite, or only part of one. The message says what to do and repeats nothing of the line. */
 export class InviteLineError extends Error {
   readonly code = 'invite-line'
 }
@@ -51,7 +51,7 @@ export function writeInviteLine({ address, fingerprint, secret, cluster, node }:
 }
 
 /**
- * Terminals and chats break lines and add blanks: they are taken away.
+ * Terminals and chats break lines and add blanks, which are removed.
  * @throws InviteLineError
  */
 export function parseInviteLine(text: string): Invite {

@@ -1,6 +1,6 @@
 /**
- * A private key made on this host, which never leaves it, and the request to have its public half signed (PKCS #10,
- * RFC 2986). The request carries no name: the witness decides whose certificate it becomes.
+ * A private key that is made on this host and never leaves it, and the request to sign its public half (PKCS #10, RFC
+ * 2986). The request carries no name, because the witness decides whose certificate it becomes.
  */
 import type * as X509 from '@peculiar/x509'
 import { createPrivateKey, webcrypto, type webcrypto as WebCrypto } from 'node:crypto'
@@ -42,7 +42,10 @@ export async function privateKeyPem(key: WebCrypto.CryptoKey): Promise<string> {
   return pem.toString()
 }
 
-/** Loaded where it is needed: an agent needs it twice a year, and it costs a tenth of a second at each start. */
+/**
+ * Loaded only when needed, because an agent needs it twice a year and it would cost a tenth of a second at each
+ * start.
+ */
 export async function loadX509(): Promise<typeof X509> {
   await import('reflect-metadata')
   return import('@peculiar/x509')
