@@ -1,11 +1,12 @@
 /**
- * Tells the check that this node's vote was left with its peer: without a living agent it then refuses, and does not ask
- * the witness, whose "yes" supposes that the node's own vote is its own. On disk, since it must outlive the boot.
+ * The file that tells the check that this node's vote is delegated to its peer. Without a living agent the check then
+ * refuses without asking the witness, because the witness's "yes" assumes that the node has its own vote. It is on
+ * disk because it must survive a reboot.
  */
 import { closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** @throws what the file system says; nothing is changed then */
+/** @throws the system's error; nothing is changed then */
 export function writeLeftVote(stateDir: string, instance: string, on: boolean): void {
   const path = leftVotePath(stateDir, instance)
   if (existsSync(path) === on) return

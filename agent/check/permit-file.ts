@@ -1,6 +1,6 @@
 /**
- * The permit: what the check tells keepalived each second while the agent lives. It ends by itself at a deadline on
- * the boot clock, so that a dead or frozen agent permits nothing for long. Format: docs/reference/flows.md ("The check").
+ * The permit file, which the check reads each second while the agent is alive. It expires at a deadline on the boot
+ * clock, so that a dead or frozen agent permits nothing for long. Format: docs/reference/flows.md ("The check").
  */
 import { join } from 'node:path'
 import { replaceFile } from '../../shared/disk/run-folder.ts'

@@ -1,6 +1,7 @@
 /**
- * What the check needs to ask the witness by itself, written by the agent so that an admin configures one thing once.
- * The certificate and the key that curl shows the witness are the agent's own (shared/identity/credentials.ts).
+ * What the check needs to ask the witness by itself. The agent writes it, so that an admin configures everything in
+ * one place. The certificate and the key that curl shows the witness are the agent's own
+ * (shared/identity/credentials.ts).
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

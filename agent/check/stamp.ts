@@ -1,6 +1,6 @@
 /**
- * Whether keepalived runs the check: it touches `<instance>.checked` each time. Only a change of the stamp counts,
- * seen on the boot clock; its own time is of the wall clock, which may jump.
+ * Whether keepalived runs the check, which touches `<instance>.checked` each time. Only a change of the stamp counts,
+ * at the instant at which it is seen on the boot clock; its own time is from the wall clock, which may jump.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ export class CheckStamp {
 
   constructor(runDir: string, instance: string) {
     this.#path = join(runDir, `${instance}.checked`)
-    // What was there before this agent started proves nothing about now.
+    // A stamp from before the start of this agent proves nothing about now.
     this.#seen = this.#read()
   }
 

@@ -1,6 +1,7 @@
 /**
- * Re-sends gratuitous ARP for VIPs that this node holds, so that switches and clients follow it: after a rival was
- * silenced keepalived itself sends nothing, and the VIP would stay dark (keepalived issues #166, #1884, #1528).
+ * Sends gratuitous ARP again for VIPs that this node holds, so that switches and clients follow it. keepalived itself
+ * sends nothing after a rival has released the VIP, and clients would stay with the rival (keepalived issues #166,
+ * #1884, #1528).
  */
 import { accessSync, constants } from 'node:fs'
 import { spawn } from 'node:child_process'
@@ -19,7 +20,7 @@ export interface AnnouncerOptions {
   readonly problem: (what: string, text: string) => void
 }
 
-/** A lost frame must not leave a client in the dark; the last ones come when switches have settled. */
+/** Several times, because a frame may be lost. The last ones come when switches have settled. */
 const burstAtMs = [0, 100, 1000, 3000] as const
 
 export class Announcer {
@@ -30,7 +31,7 @@ export class Announcer {
     this.#options = options
   }
 
-  /** Sends now and a few times more; a burst that still runs begins anew instead of piling up. */
+  /** Sends now and a few times more. A burst that is still running is restarted. */
   announce(instance: string, vips: readonly string[]): void {
     this.cancel(instance)
     const [, ...later] = burstAtMs
@@ -41,7 +42,7 @@ export class Announcer {
     )
   }
 
-  /** No more of this instance's burst. */
+  /** Ends the burst of this instance. */
   cancel(instance: string): void {
     for (const timer of this.#bursts.get(instance) ?? []) clearTimeout(timer)
     this.#bursts.delete(instance)
@@ -51,7 +52,7 @@ export class Announcer {
     for (const instance of [...this.#bursts.keys()]) this.cancel(instance)
   }
 
-  /** Only what the kernel has at this moment: a VIP that is gone must not be announced from here. */
+  /** Announces only what the kernel has at this moment, because a VIP that is gone must not be announced. */
   #send(vips: readonly string[]): void {
     for (const { address, device } of held(this.#options.glance(), vips)) {
       const argv = this.#options.command({ address, device })
@@ -92,7 +93,7 @@ async function findArping(): Promise<((address: string, device: string) => strin
   return (address, device) => ['arping', '-U', '-q', '-c', '1', '-i', device, '-S', address, address]
 }
 
-/** Starts the program and leaves it: arping stays for a second after it has sent. */
+/** Starts the program and does not wait for it, because arping stays for a second after it has sent. */
 export function sendAnnouncement(argv: readonly string[]): void {
   const [file, ...args] = argv
   if (file === undefined) return

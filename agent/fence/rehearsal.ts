@@ -1,5 +1,5 @@
 /**
- * Goes once through the path from a MASTER line to the bar, with a guard and a file of its own, at the agent's start.
+ * At the agent's start, runs once through the path from a MASTER line to the bar, with a guard and a file of its own.
  * V8 compiles a function at its first call: without this the first split brain, which is the one that matters, would
  * wait some milliseconds longer than every later one (measured: 6 ms against 0.5 to 1).
  */
@@ -49,7 +49,7 @@ export function rehearseFence(runDir: string, atMs: number): void {
     process: 'running',
     vips: 'held',
   })
-  // Nobody votes for nobody: at its deadline the claim is lost.
+  // No voter votes for this node, so at its deadline the claim is lost.
   decide(master.guard, { type: 'tick', atMs: atMs + defaultTiming.claimMs })
   writeBar(runDir, nobody, true)
   unlinkSync(barPath(runDir, nobody))

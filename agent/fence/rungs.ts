@@ -1,6 +1,6 @@
 /**
- * Carries out the rungs of the fence ladder beyond the bar, and the start after a fence. What it reports is how the
- * command ended; whether the VIP is gone is proved elsewhere (keepalived-observer.ts), never concluded from here.
+ * Carries out the rungs of the fence ladder after the bar, and the start after a fence. It reports how each command
+ * ended. Whether the VIP is gone is proved elsewhere (keepalived/observer.ts), never concluded from this.
  */
 import { runCommand } from '../../shared/host/command.ts'
 import { killKeepalived, lookAtKeepalived, type PidFiles } from '../keepalived/process.ts'
@@ -18,7 +18,7 @@ const stopTimeoutMs = 10_000
 const startTimeoutMs = 15_000
 const lastResortTimeoutMs = 10_000
 const addressTimeoutMs = 1000
-/** SIGKILL takes effect at once, but a process in the kernel finishes what it does there. */
+/** SIGKILL takes effect at once, except that a process first finishes what it is doing in the kernel. */
 const dyingMs = 50
 
 export class FenceRungs {
@@ -43,13 +43,14 @@ export class FenceRungs {
     return this.#starting
   }
 
-  /** SIGKILL for keepalived, then its VIPs are taken out of the kernel, on whatever interface they are. */
+  /** Sends SIGKILL to keepalived, then removes its VIPs from the kernel, on whichever interface they are. */
   async kill(vips: readonly string[]): Promise<string | null> {
     const failures: string[] = []
     const unkilled = killKeepalived(this.#options.pidFiles)
     if (unkilled !== null) failures.push(unkilled)
     await this.#awaitDeath()
-    // What a glance shows goes at once; the whole list, which costs a program more, then finds the rest.
+    // Addresses that a glance shows are removed at once. The whole list, which needs another program, then finds the
+    // rest.
     await Promise.all(held(glanceAtAddresses(), vips).map(removeAddress))
     const listed = await listAddresses()
     if ('error' in listed) return [...failures, listed.error].join('; ')

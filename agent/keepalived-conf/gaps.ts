@@ -10,9 +10,9 @@ export interface Gap {
   readonly part: 'fifo' | 'bar' | 'check'
   /** Null: it concerns all of them. */
   readonly instance: string | null
-  /** `absent`: lines are to be added. `wrong`: a line that is there is to be changed, which only the admin may do. */
+  /** `absent`: lines must be added. `wrong`: an existing line must be changed, which only the admin may do. */
   readonly kind: 'absent' | 'wrong'
-  /** Where absent: the name under which the tracker is defined already, so that it only has to be used. */
+  /** If absent: the name under which the tracker is already defined, so that it only has to be used. */
   readonly defined: string | null
   /** For the operator: place, what is wrong, what to do. */
   readonly text: string
@@ -54,7 +54,7 @@ function isPath(word: string | undefined, path: string): boolean {
   return word !== undefined && normalize(word) === normalize(path)
 }
 
-/** The tracker's weight as the instance uses it: its own word or that of the definition; NaN where it is reversed. */
+/** The weight of the tracker in this instance: its own, or that of the definition; NaN if it is reversed. */
 function weightOf(use: Statement, definition: Statement | undefined, byDefault: number): number {
   const words =
     use.words[1] === 'weight' ? use.words.slice(1) : (last(definition?.block ?? null, 'weight')?.words ?? [])
@@ -111,7 +111,7 @@ function checkGaps(root: Statement[], globals: Statement[], instance: Statement)
   return [{ ...gap, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
-/** The check that keepalived runs; null: it runs none. */
+/** The program of the check that keepalived runs; null: it runs none. */
 export function checkProgramIn(root: Statement[]): string | null {
   return all(root, 'vrrp_script').flatMap((script) => checkCommand(script))[0] ?? null
 }
@@ -120,7 +120,7 @@ function runsCheck(script: Statement, name: string): boolean {
   return checkCommand(script).slice(1).includes(name)
 }
 
-/** The check's path and its arguments; nothing where the script is another one. */
+/** The path and the arguments of the check; empty if the script is another one. */
 function checkCommand(script: Statement): string[] {
   const words = (last(script.block, 'script')?.words.slice(1) ?? []).join(' ').split(/[\s'"]+/)
   const program = words.findIndex((word) => basename(word) === 'witness-check')

@@ -1,7 +1,7 @@
 /**
- * keepalived.conf as it is read again and again. Many an editor cuts the file to nothing before it writes: a guard that went
- * by such a reading would let go of its lease beside a keepalived that is MASTER. An instance is gone when two readings in a
- * row lack it.
+ * keepalived.conf, read again periodically. Some editors truncate the file before they write it, and a guard that
+ * relied on such a reading would give up its lease while keepalived is MASTER. An instance therefore counts as
+ * removed only when two readings in a row lack it.
  */
 import type { Profile } from '../../shared/protocol/plan.ts'
 

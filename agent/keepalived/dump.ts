@@ -1,6 +1,6 @@
 /**
- * A snapshot of keepalived by signal: the state of each instance, and how many adverts it received. Needed where the
- * FIFO is silent: at the agent's start, and after a reload (keepalived issue #2359).
+ * A snapshot of keepalived, requested by a signal: the state of each instance, and how many adverts it received. It
+ * is needed when the FIFO is silent: at the agent's start, and after a reload (keepalived issue #2359).
  */
 import { readFileSync, statSync, unlinkSync } from 'node:fs'
 import { z } from 'zod'
@@ -82,7 +82,7 @@ export class KeepalivedDump {
     this.#nowMs = nowMs
   }
 
-  /** Null where keepalived does not answer in time (frozen), or cannot be asked. `pid` is the parent's. */
+  /** Null if keepalived does not answer in time (because it is frozen) or cannot be asked. `pid` is the parent's. */
   take(pid: number): Promise<InstanceSnapshot[] | null> {
     // Two dumps at once would read each other's file.
     if (this.#running?.pid === pid) return this.#running.result
@@ -135,12 +135,15 @@ async function findMethod(program: string): Promise<Method | null> {
   return { kind, signal }
 }
 
-/** Which file is there before the signal; what remains the same afterwards is not the answer. */
+/**
+ * Removes the old file before the signal. @returns the stamp of what is still there, which is not the answer; null:
+ * nothing
+ */
 function setAside(file: string): string | null {
   try {
     unlinkSync(file)
   } catch {
-    // It was not there, or is not ours to remove: then it is told by its stamp.
+    // It did not exist, or this user may not remove it. Then its stamp tells whether it is new.
   }
   return stamp(file)
 }
@@ -158,7 +161,7 @@ function readNew<T>(file: string, old: string | null, parse: (text: string) => T
     if (stamp(file) === old) return null
     return parse(readFileSync(file, 'utf8'))
   } catch {
-    // It is renamed into place before it is written: not whole yet.
+    // keepalived renames the file into place before it is written, so it is not complete yet.
     return null
   }
 }

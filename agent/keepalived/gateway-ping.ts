@@ -1,12 +1,13 @@
 /**
- * Whether the operator's gateway answers: tells the witness which of two contending nodes has the clients' side.
+ * Whether the configured gateway answers, which shows the witness which of two contending nodes can reach the
+ * clients.
  */
 import { assertNever } from '../../shared/assert-never.ts'
 import type { Echo } from '../../shared/host/icmp.ts'
 import type { Gateway } from '../core/guard/guard.ts'
 
 const intervalMs = 2000
-/** One lost echo says nothing. */
+/** A single lost echo means nothing. */
 const silentEchoes = 2
 
 export interface GatewayPingOptions {
@@ -29,7 +30,7 @@ export class GatewayPing {
     this.#timer = setInterval(() => void this.ask(), intervalMs)
   }
 
-  /** One echo; the last one still running is enough. */
+  /** Sends one echo, unless the previous one is still running. */
   async ask(): Promise<void> {
     if (this.#asking) return
     this.#asking = true

@@ -1,9 +1,9 @@
 /**
- * Which VIPs the kernel has: the truth about a node, because a killed keepalived leaves its VIP behind.
+ * Which VIPs the kernel has. This is the truth about a node, because a killed keepalived leaves its VIP behind.
  *
- * Two ways to look, and what each is good for: `os.networkInterfaces()` takes 0.03 ms but leaves out every interface
- * without carrier, so it can only say "held"; `ip -j addr` takes 2 ms and sees all, so only it proves "gone".
- * Every interface counts: `use_vmac` puts the VIP on another one than the instance's.
+ * There are two ways to look. `os.networkInterfaces()` takes 0.03 ms but leaves out every interface without carrier,
+ * so it can only show "held". `ip -j addr` takes 2 ms and sees everything, so only it proves "gone". Every interface
+ * counts, because `use_vmac` puts the VIP on another interface than the instance's.
  */
 import { isIP, SocketAddress } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -45,7 +45,7 @@ export function glanceAtAddresses(): KernelAddress[] {
   )
 }
 
-/** Every address of this network namespace, or why the kernel could not be asked: then nothing is proved. */
+/** Every address of this network namespace, or why the kernel could not be asked, in which case nothing is proved. */
 export async function listAddresses(): Promise<{ addresses: KernelAddress[] } | { error: string }> {
   const { error, stdout } = await runCommand(['ip', '-j', 'addr'], { timeoutMs: proofTimeoutMs })
   if (error !== null) return { error }
@@ -70,7 +70,7 @@ export function parseAddresses(json: string): KernelAddress[] {
     )
 }
 
-/** Where the kernel has any of these VIPs. */
+/** The addresses among these that are VIPs, with their devices. */
 export function held(addresses: readonly KernelAddress[], vips: readonly string[]): KernelAddress[] {
   const wanted = new Set(vips.map(bareAddress))
   return addresses.filter(({ address }) => wanted.has(address))

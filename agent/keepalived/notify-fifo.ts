@@ -1,8 +1,8 @@
 /**
- * keepalived's `vrrp_notify_fifo`: one line for each transition, about a millisecond after it.
+ * Reads keepalived's `vrrp_notify_fifo`: one line for each transition, about a millisecond after it.
  *
- * Opened read-only: that the last writer died is then news of its own (a crash writes no line). keepalived opens its
- * end O_RDWR|O_NONBLOCK, so a missing reader never blocks it; docs/reference/flows.md ("Observing keepalived").
+ * It is opened read-only, so that the death of the last writer is noticed (a crash writes no line). keepalived opens
+ * its end O_RDWR|O_NONBLOCK, so a missing reader never blocks it; docs/reference/flows.md ("Observing keepalived").
  */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -29,7 +29,7 @@ const states: ReadonlyMap<string, KeepalivedState> = new Map([
   ['BACKUP', 'BACKUP'],
   ['FAULT', 'FAULT'],
   ['STOP', 'STOP'],
-  // The instance was taken out of keepalived.conf: its VIPs are removed as at a stop.
+  // The instance was removed from keepalived.conf. Its VIPs are removed as at a stop.
   ['DELETED', 'STOP'],
 ])
 
@@ -48,7 +48,7 @@ export function parseFifoLine(line: string): FifoEvent | 'other' | null {
 const maxLineLength = 1024
 
 export class NotifyFifo {
-  /** Lines that were not understood: another program writes there, or a newer keepalived. */
+  /** The number of lines that were not understood, from another program or a newer keepalived. */
   unknownLines = 0
   readonly #path: string
   readonly #onEvent: (event: FifoEvent) => void
@@ -67,7 +67,7 @@ export class NotifyFifo {
   }
 
   /**
-   * Makes the FIFO when it is missing and listens.
+   * Creates the FIFO if it is missing, and listens.
    * @throws NotifyFifoError
    */
   static async open(
@@ -93,7 +93,7 @@ export class NotifyFifo {
     this.#open = null
   }
 
-  /** Opens what is at the path now; makes it where nothing is. */
+  /** Opens what is at the path now; creates the FIFO if nothing is there. */
   #follow(): void {
     if (this.#closed || this.#making) return
     const problem = (cause: unknown): void =>
@@ -115,7 +115,7 @@ export class NotifyFifo {
       .finally(() => (this.#making = false))
   }
 
-  /** The new descriptor is open before the old one closes: while any reader is there, no line is thrown away. */
+  /** The new descriptor is opened before the old one is closed, because no line is lost while there is a reader. */
   #reopen(): void {
     const old = this.#open
     const descriptor = openFifo(this.#path)

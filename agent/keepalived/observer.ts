@@ -1,8 +1,8 @@
 /**
- * What keepalived and the kernel show, as one observation per instance, told when it changes.
+ * What keepalived and the kernel show, as one observation per instance, reported when it changes.
  *
- * The sources, in order of trust: the kernel's address list and process table; the FIFO's lines; a dump where the FIFO
- * is silent. "Held" may come from a glance, because it makes the guard act at once; "gone" is always proved.
+ * The sources, in order of trust: the kernel's address list and process table; the lines of the FIFO; a dump if the
+ * FIFO is silent. "Held" may come from a glance, because it makes the guard act at once; "gone" is always proved.
  */
 import type { KeepalivedState, ProcessState, VipState } from '../../shared/protocol/report.ts'
 import { assertNever } from '../../shared/assert-never.ts'
@@ -24,7 +24,7 @@ export interface ObserverSources {
   readonly list: () => Promise<{ addresses: KernelAddress[] } | { error: string }>
   readonly dump: (parentPid: number) => Promise<InstanceSnapshot[] | null>
   readonly nowMs: () => number
-  /** Ends after about so long; for the second look at a process that is about to be gone. */
+  /** Resolves after about this long; for the second look at a process that is about to end. */
   readonly pauseMs: (durationMs: number) => Promise<void>
 }
 
@@ -37,22 +37,22 @@ export interface ObserverEvents {
 
 interface Watched {
   vips: readonly string[]
-  /** The last state that keepalived told. */
+  /** The last state that keepalived reported. */
   state: KeepalivedState
   /** Null until the first proof. */
   vipState: VipState | null
   told: Observation | null
-  /** Grows with each news: a proof or dump that began before it is out of date. */
+  /** Grows with each new fact. A proof or dump that began before it is out of date. */
   news: number
-  /** How many looks in a row state and VIPs did not fit together. */
+  /** In how many looks in a row state and VIPs have contradicted each other. */
   oddLooks: number
 }
 
-/** keepalived installs its signal handlers while it starts; an unhandled real-time signal would end it. */
+/** keepalived installs its signal handlers while it starts, and an unhandled real-time signal would end it. */
 const dumpableAfterMs = 1500
 /** State and VIPs differ for a moment at each transition; after this many looks keepalived is asked. */
 const oddLooksBeforeDump = 3
-/** A dump costs a line in keepalived's log: while it does not help, it is repeated ever more rarely. */
+/** A dump costs a line in keepalived's log. As long as it does not help, it is repeated less and less often. */
 const oddLooksAtMost = 256
 
 export class KeepalivedObserver {
@@ -72,7 +72,7 @@ export class KeepalivedObserver {
   #started = false
   #dumpDue = true
   #dumping = false
-  /** Instances that wait for a proof, and whether it is told even without a change. */
+  /** Instances that wait for a proof, and whether it is reported even without a change. */
   #unproved = new Map<string, { force: boolean }>()
   #isProving = false
   #proving: Promise<void> = Promise.resolve()
@@ -103,7 +103,7 @@ export class KeepalivedObserver {
     for (const name of this.#watched.keys()) this.#prove(name)
   }
 
-  /** News from the FIFO. A MASTER line is passed on before this returns. */
+  /** Handles an event from the FIFO. A MASTER line is passed on before this returns. */
   take(event: FifoEvent): void {
     switch (event.type) {
       case 'state':
@@ -126,7 +126,7 @@ export class KeepalivedObserver {
     this.#lookAround(this.#noteProcess())
   }
 
-  /** The look in between, at the process table alone; what is odd or has changed there gets a whole look. */
+  /** The look in between, at the process table only. If something has changed or contradicts, a whole look follows. */
   glimpse(): void {
     const changed = this.#noteProcess()
     const isOdd = [...this.#watched.values()].some(({ oddLooks }) => oddLooks > 0)
@@ -148,7 +148,7 @@ export class KeepalivedObserver {
     if (this.#dumpDue) void this.#takeDump()
   }
 
-  /** Looks at the kernel's whole address list and the process table, and tells what it found, changed or not. */
+  /** Looks at the kernel's whole address list and the process table, and reports the result, changed or not. */
   async observe(instance: string): Promise<void> {
     this.#prove(instance, { force: true })
     await this.#proving
@@ -183,7 +183,7 @@ export class KeepalivedObserver {
     } else this.#prove(instance)
   }
 
-  /** The process table may lag behind the closed FIFO by some milliseconds. */
+  /** The process table may lag some milliseconds behind the closed FIFO. */
   async #takeWriterGone(): Promise<void> {
     for (const durationMs of [0, 5, 20, 50]) {
       await this.#sources.pauseMs(durationMs)
@@ -215,7 +215,7 @@ export class KeepalivedObserver {
     return restarted || now.state !== before.state
   }
 
-  /** Another keepalived than before: what the old one told says nothing. */
+  /** keepalived was restarted, so what the old one reported no longer counts. */
   #beginAnew(watched: Watched): void {
     watched.state = 'INIT'
     watched.news += 1
@@ -236,7 +236,7 @@ export class KeepalivedObserver {
     }
   }
 
-  /** One look at the kernel for all that wait; who comes meanwhile gets the next one, for this may have begun too early. */
+  /** One `ip addr` run serves every instance waiting for proof; requests that arrive meanwhile get the next run. */
   async #runProof(): Promise<void> {
     const batch = [...this.#unproved].map(([name, { force }]) => ({
       name,
@@ -258,7 +258,7 @@ export class KeepalivedObserver {
       else {
         if ('addresses' in listed)
           watched.vipState = held(listed.addresses, watched.vips).length > 0 ? 'held' : 'gone'
-        // Without a list the last belief stays, and nothing believed yet counts as held: "gone" is never guessed.
+        // Without a list the last state stays, and an unknown state counts as held, because "gone" is never guessed.
         else watched.vipState ??= 'held'
         this.#tell(name, watched, force)
       }
@@ -278,7 +278,10 @@ export class KeepalivedObserver {
     this.#on.observed(instance, observation)
   }
 
-  /** A reload of a MASTER writes no line (keepalived issue #2359): seen by VIPs and state that do not fit. */
+  /**
+   * A reload of a MASTER writes no line (keepalived issue #2359). It shows as VIPs and state that contradict each
+   * other.
+   */
   #lookForContradiction(watched: Watched): void {
     const isOdd =
       this.#process.state === 'running' &&
@@ -299,13 +302,16 @@ export class KeepalivedObserver {
       if (watched.news !== newsBefore.get(name)) continue
       const told = snapshots?.find((snapshot) => snapshot.instance === name)?.state ?? null
       if (told !== null) watched.state = told
-      // A keepalived that cannot say: a VIP in the kernel of a running keepalived is a MASTER's.
+      // keepalived did not report a state. If it runs and the kernel has the VIP, it is MASTER.
       else if (watched.state === 'UNKNOWN' && watched.vipState === 'held') watched.state = 'MASTER'
       this.#prove(name)
     }
   }
 
-  /** Null while keepalived must not be asked: not there, not ready for the signal, or frozen (signals would pile up). */
+  /**
+   * Null while keepalived must not be asked, because it is not running, not ready for the signal, or frozen (signals
+   * would accumulate).
+   */
   #dumpablePid(): number | null {
     const { state, parentPid, startedAtMs } = this.#process
     if (state !== 'running' || parentPid === null || startedAtMs === null) return null

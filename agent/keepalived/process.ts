@@ -1,5 +1,6 @@
 /**
- * keepalived's processes: the parent, and the child that speaks VRRP. The child decides, since it holds the VIPs.
+ * keepalived's processes: the parent, and the child that speaks VRRP. The child is the one that counts, because it
+ * holds the VIPs.
  */
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -8,7 +9,10 @@ import type { ProcessState } from '../../shared/protocol/report.ts'
 
 export interface PidFiles {
   readonly pidFile: string
-  /** Where the VRRP child's pid may be; the first that names a live keepalived counts. Its name differs between versions. */
+  /**
+   * Where the VRRP child's pid may be; the name differs between versions. The first file that names a live keepalived
+   * counts.
+   */
   readonly vrrpPidFiles: readonly string[]
 }
 
@@ -20,13 +24,13 @@ export function usualVrrpPidFiles(pidFile: string): string[] {
 
 export interface ProcessLook {
   readonly state: ProcessState
-  /** Which start of keepalived this is: pid and start time, since pids are used again. Null when absent. */
+  /** Identifies this start of keepalived: pid and start time, because pids are reused. Null when absent. */
   readonly identity: string | null
   readonly parentPid: number | null
   readonly vrrpPid: number | null
   /** Boot clock; when the younger of the two started. Null when absent. */
   readonly startedAtMs: number | null
-  /** False: there is no pid file at all, so that "absent" may also mean a wrong path. */
+  /** False: there is no pid file at all, so "absent" may also mean a wrong path. */
   readonly hasPidFile: boolean
 }
 
@@ -47,8 +51,9 @@ export function lookAtKeepalived(files: PidFiles): ProcessLook {
 }
 
 /**
- * For looking again and again: what was found is kept open, and the pid files are read only where one of the two is not
- * there any more. An open `/proc/PID/stat` goes on meaning the process that it was opened for, whoever has its pid later.
+ * For repeated looks. The processes that were found are kept open, and the pid files are read again only if one of
+ * the two has ended. An open `/proc/PID/stat` belongs to the process for which it was opened, even if the pid is
+ * reused.
  */
 export class KeepalivedProcesses {
   readonly #files: PidFiles
@@ -72,7 +77,7 @@ export class KeepalivedProcesses {
     this.#vrrp = null
   }
 
-  /** By the pid files, as if nothing had been found before. */
+  /** Searches by the pid files, as if nothing had been found before. */
   #search(): ProcessLook {
     this.close()
     const { pidFile, vrrpPidFiles } = this.#files
@@ -94,8 +99,8 @@ export class KeepalivedProcesses {
 }
 
 /**
- * SIGKILL, the parent first: it would start a new child.
- * @returns what could not be killed, in words; null: both are gone or were not there.
+ * Sends SIGKILL, to the parent first because it would start a new child.
+ * @returns what could not be killed, in words; null: both have been killed or were not there
  */
 export function killKeepalived(files: PidFiles): string | null {
   const { parentPid, vrrpPid } = lookAtKeepalived(files)
@@ -115,7 +120,7 @@ export function killKeepalived(files: PidFiles): string | null {
 /** /proc counts in USER_HZ, which is 100 on every Linux that runs Node.js. */
 const millisecondsPerTick = 10
 
-/** What proc(5) says of a process in one line; a line is shorter than this. */
+/** Holds the stat line of a process (proc(5)), which is shorter than this. */
 const statText = Buffer.alloc(1024)
 
 class WatchedProcess {

@@ -1,8 +1,8 @@
-/** Whether the one on the other end of a connection is the voter that is meant. Null: it is; otherwise why not. */
+/** Whether the other end of a connection is the intended voter: null if it is, otherwise why not. */
 import { describeIdentity, type Identity } from '../../shared/identity/identity.ts'
 import type { NodeName } from '../../shared/protocol/names.ts'
 
-/** The peer as the witness's plan names it, and the oldest certificate of its that is still worth something. */
+/** The peer as the plan names it, and the lowest generation of its certificate that is still accepted. */
 export interface Peer {
   readonly name: NodeName
   readonly leastGeneration: number
@@ -14,7 +14,10 @@ export function refusalOfWitness(identity: Identity | null): string | null {
     : `this is ${nameOf(identity)}, not the witness; check the address`
 }
 
-/** Nobody else: not the witness, no admin, no other node, and not the peer as it was before it was rotated. */
+/**
+ * Accepts only the peer: not the witness, an admin or another node, and not a certificate of the peer from before a
+ * rotation.
+ */
 export function refusalOfPeer(
   { cluster, peer }: { readonly cluster: string; readonly peer: Peer },
   identity: Identity | null,

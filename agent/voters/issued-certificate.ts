@@ -1,4 +1,4 @@
-/** A certificate as it comes back from the witness, before anything is replaced by it. */
+/** Checks a certificate that the witness has issued, before it replaces anything. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf } from '../../shared/error-message.ts'
@@ -19,12 +19,12 @@ const answerSchema = z.object({
 export interface Issued {
   readonly certificate: string
   readonly generation: number
-  /** Of a join: whether the other node's agent is connected to the witness. */
+  /** For a join: whether the other node's agent is connected to the witness. */
   readonly peerConnected: boolean
 }
 
 /**
- * The certificate, if it is this node's, for this key, and of this authority.
+ * The certificate, if it is for this node and this key and signed by this authority.
  * @throws IssueError
  */
 export function readIssued(

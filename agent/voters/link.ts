@@ -1,10 +1,10 @@
 /**
- * The connection to one voter (the witness, or the peer's agent): dials, says hello, sends beats, matches answers with
- * when their beat left, and dials again.
+ * The connection to one voter (the witness, or the peer's agent). It dials, sends the hello and the heartbeats,
+ * matches each answer with the instant at which its heartbeat left, and dials again when needed.
  *
- * TCP repeats what was lost after 0.2, 0.4, 0.8 s and so on, so that a stream stands still for up to as long again as its
- * path was interrupted. A lease does not wait for that: beside a session that has fallen silent others are dialled, and
- * the first that is welcomed takes its place.
+ * TCP repeats lost packets after 0.2, 0.4, 0.8 s and so on, so after an interruption a stream may stall for as long
+ * again. A lease cannot wait for that. When a session falls silent, further connections are dialled beside it, and
+ * the first that is welcomed replaces it.
  */
 import type { SecureContext } from 'node:tls'
 import {
@@ -38,7 +38,7 @@ import {
 } from '../core/dial-pace.ts'
 
 export interface VoterLinkEvents {
-  /** The voter welcomed this agent: from now on beats are sent. */
+  /** The voter welcomed this agent, and from now on heartbeats are sent. */
   readonly up: (plan: Plan | null) => void
   readonly down: (reason: string) => void
   readonly answer: (answered: { readonly sentAtMs: number; readonly answer: Answer }) => void
@@ -54,7 +54,7 @@ export interface VoterLinkOptions {
   readonly url: string
   /** Asked at each dial: a renewed certificate is used from the next connection on. */
   readonly secureContext: () => SecureContext
-  /** Why the one that answers is not this voter; null: it is. */
+  /** Why the other end is not this voter; null: it is. */
   readonly refusalOf: (identity: Identity | null) => string | null
   readonly hello: (incarnation: string) => Hello
   /** A name for a start of the agent that no other has. */
@@ -68,7 +68,10 @@ export interface VoterLinkOptions {
 }
 
 export interface OutgoingBeat {
-  /** Not later than this beat leaves: a vote counts from when it was asked for, and may only err to the safe side. */
+  /**
+   * Not later than when this beat leaves. A vote counts from when it was asked for, so an error must be on the safe
+   * side.
+   */
   readonly atMs: number
   readonly seq: number
   readonly leaseMs: number
@@ -85,20 +88,20 @@ interface Session {
 
 interface Attempt {
   readonly dialled: Pick<DialledConnection, 'abort'>
-  /** It is open, and hello was said. */
+  /** The connection is open, and the hello was sent. */
   greeting: { readonly connection: DialledConnection; readonly sinceMs: number } | null
 }
 
 export class VoterLink {
   readonly #options: VoterLinkOptions
-  /** Which start of the agent this voter takes it for. */
+  /** The name of this start of the agent for this voter. */
   #incarnation: string
   #session: Session | null = null
   readonly #attempts = new Set<Attempt>()
-  /** When beats left, by their number, whatever connection they left on. */
+  /** When each beat left, by its number, whichever connection it left on. */
   readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
-  /** Runs only where there is no session, its voter is late, or another connection is dialled beside it. */
+  /** Runs only if there is no session, its voter is late, or another connection is being dialled. */
   #dialTimer: NodeJS.Timeout | null = null
   #watchedAtMs: number
   #closed = false
@@ -138,13 +141,13 @@ export class VoterLink {
   }
 
   /**
-   * Another connection takes the place of this one, by a certificate that was renewed meanwhile. The old one goes when the
-   * voter welcomes the new one, so that no beat is missed.
+   * Replaces the connection after a renewal of the certificate. The old one is closed when the voter welcomes the new
+   * one, so that no beat is missed.
    */
   dialAnew(): void {
     if (!this.#mayDial()) return
     this.#dial()
-    // The timer gives the attempt up where it is never welcomed; else it would keep all others from being made.
+    // The timer gives the attempt up if it is never welcomed. Otherwise it would block all other attempts.
     if (this.#dialTimer === null) this.#armNextLook(this.#options.nowMs())
   }
 
@@ -221,8 +224,8 @@ export class VoterLink {
   }
 
   /**
-   * Only one attempt at a time says hello: of two the voter would keep the one that came last and close the other, which
-   * may be the one that was welcomed first here.
+   * Only one attempt at a time sends a hello. Of two, the voter would keep the later one and close the other, which
+   * may be the one whose welcome arrived first here.
    */
   #greet(attempt: Attempt, connection: DialledConnection): void {
     if (!this.#attempts.has(attempt)) return
@@ -269,7 +272,10 @@ export class VoterLink {
     else this.#lose(reason)
   }
 
-  /** While this agent stood still another one, of a cloned host perhaps, spoke for its node and is gone again. */
+  /**
+   * While this agent stood still, another one (perhaps on a cloned host) spoke for its node and is gone again. This
+   * agent continues as a new instance.
+   */
   #beginAnew(attempt: Attempt, connection: DialledConnection): void {
     this.#incarnation = this.#options.newIncarnation()
     this.#refuse(
@@ -293,7 +299,8 @@ export class VoterLink {
     this.#redialMs = firstRedialMs
     this.#lastReason = null
     if (old !== null) {
-      // What waits on it would arrive when its path is mended, as if it were new.
+      // An abort drops what still waits on it, which would otherwise arrive as if it were new when the path works
+      // again.
       old.connection.abort('replaced by a newer connection')
       on.down('a newer connection replaces this one')
     }
@@ -303,7 +310,7 @@ export class VoterLink {
   #take(session: Session, message: Exclude<FromVoter, Superseded>): void {
     switch (message.type) {
       case 'welcome':
-        // The answer to a hello that was said again.
+        // The answer to a repeated hello.
         this.#options.on.up(message.plan)
         return
       case 'answer': {
@@ -326,7 +333,7 @@ export class VoterLink {
     }
   }
 
-  /** An attempt came to nothing. The next one follows at its pace where others are still open. */
+  /** An attempt failed. If others are still open, the next one follows at its own pace. */
   #fail(reason: string): void {
     this.#tellFailure(reason)
     if (this.#attempts.size === 0) this.#redial()
@@ -340,7 +347,7 @@ export class VoterLink {
     if (this.#attempts.size === 0) this.#redial()
   }
 
-  /** The same refusal again and again is told once. */
+  /** A refusal that repeats is reported once. */
   #tellFailure(reason: string): void {
     if (this.#session !== null || reason === this.#lastReason) return
     this.#lastReason = reason
@@ -367,7 +374,10 @@ export class VoterLink {
     this.#dialTimer = null
   }
 
-  /** One that has said hello is waited for: the voter may have let go of the session for it already. */
+  /**
+   * Keeps an attempt that has sent its hello, because the voter may already have dropped the old session in its
+   * favour.
+   */
   #dropSilentAttempts(): void {
     for (const attempt of this.#attempts) if (attempt.greeting === null) this.#drop(attempt)
   }

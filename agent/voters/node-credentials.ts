@@ -1,4 +1,7 @@
-/** The certificate of this node, as enrolment put it into the state folder: it must be the one that agent.yaml speaks of. */
+/**
+ * Reads this node's credentials from the state folder, where `join` put them, and checks that they belong to the node
+ * that agent.yaml names.
+ */
 import {
   CredentialsError,
   identityFileIn,

@@ -1,5 +1,6 @@
 /**
- * This agent as a voter for its peer: accepts the peer's connection, and nobody else's.
+ * The listener for the peer's agent. It accepts the connection of the peer and of nobody else, and passes its
+ * heartbeats on.
  */
 import type { Server } from 'node:https'
 import {
@@ -35,7 +36,7 @@ export interface PeerListenerOptions {
   readonly isKnownAddress: (address: string) => boolean
   /** Whether this node's vote on any instance is promised to the peer now. */
   readonly promised: () => boolean
-  /** Called for each beat; `answer` for this beat is collected until it returns. */
+  /** Called for each beat. The answers to this beat are collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
   readonly onRefused: (reason: string, text: string) => void
@@ -56,11 +57,11 @@ interface Incarnation {
   heardAtMs: number
 }
 
-/** The peer dials one connection; a second comes while the first is dying. */
+/** The peer has one connection, and others while an old one is being replaced. */
 const maxConnections = 8
-/** Also those that have not said yet who they are. */
+/** Includes those that have not proved yet who they are. */
 const mostConnections = 256
-/** A connection that says no hello by then is closed. */
+/** A connection that has sent no hello by then is closed. */
 const helloTimeoutMs = 2000
 
 export class PeerListener {
@@ -69,7 +70,7 @@ export class PeerListener {
   #acceptor: { close(): void } | null = null
   #peer: Peer | null = null
   #incarnation: Incarnation | null = null
-  /** Those that were replaced: a message of theirs is a ghost's. */
+  /** The incarnations that were superseded. Their messages no longer count. */
   #past: Past = []
   #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
 
@@ -102,7 +103,7 @@ export class PeerListener {
     return listener
   }
 
-  /** Where it listens; differs from the options where those say port 0. */
+  /** The port on which it listens; differs from the options if those say port 0. */
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : this.#options.listen.port
@@ -218,13 +219,14 @@ export class PeerListener {
   #refusalOf(identity: Identity): string | null {
     const { cluster } = this.#options
     if (this.#peer !== null) return refusalOfPeer({ cluster, peer: this.#peer }, identity)
-    // Until the witness has said who the peer is, the peer may well come too early: it comes again.
+    // Until the witness has named the peer, the peer may connect too early. It is turned away at its hello and
+    // connects again.
     return identity.kind === 'node' && identity.cluster === cluster
       ? null
       : `this is ${describeIdentity(identity)}, not a node of cluster ${cluster}`
   }
 
-  /** Which start of the peer speaks now; null: this one does not, and was refused. */
+  /** The incarnation that speaks for the peer now; null: this connection does not, and was refused. */
   #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#options.timing()
     const present = this.#present(atMs)
@@ -291,7 +293,8 @@ export class PeerListener {
     this.#collecting = collecting
     this.#options.onBeat(beat)
     this.#collecting = null
-    // As when the beat came, not as late as it may be: what echoes this is newer than the beat, and no more.
+    // The instant at which the beat came, although it is later now. A beat that echoes it is newer than this beat;
+    // nothing more may be concluded.
     this.#send(beat.seq, collecting.verdicts, atMs)
   }
 

@@ -1,6 +1,6 @@
 /**
- * A new key and certificate for this node, when the witness asks for one. A renewal that fails changes nothing: the
- * certificate that is in use stays good until the next one is used.
+ * A new key and certificate for this node, when the witness asks for one. A failed renewal changes nothing: the
+ * current certificate stays valid until the new one is used.
  */
 import { writeCredentials, type Credentials } from '../../shared/identity/credentials.ts'
 import { makeKeyRequest } from '../../shared/identity/key-request.ts'
@@ -10,7 +10,7 @@ import { readIssued } from './issued-certificate.ts'
 const answerTimeoutMs = 10_000
 
 /**
- * On disk when it settles; connections that are opened from then on should use it.
+ * The new credentials are on disk when it settles, and should be used by connections from then on.
  * @param options.current proves who asks
  * @throws IssueError, WitnessRequestError, or the system's error where the state folder cannot be written
  */
