@@ -35,6 +35,7 @@ export type Past = readonly string[]
 /** A replay of an older instance than these would be taken for a new one. */
 const pastRemembered = 64
 
+/** How a newcomer stands to the instance that speaks for the node so far. */
 export function standingOf(
   { present, past }: { present: Predecessor | null; past: Past },
   newcomer: Newcomer,
@@ -56,6 +57,7 @@ export function maySucceed(
   return successor.bootId === bootId || (!promised && successor.atMs - heardAtMs >= successor.reserveMs)
 }
 
+/** The superseded instances with one more. */
 export function pastWith(past: Past, incarnation: string): Past {
   return [...past, incarnation].slice(-pastRemembered)
 }

@@ -1,4 +1,4 @@
-/** How long the check takes, run as keepalived runs it but beside everything that counts. */
+/** How long the check takes, run as keepalived runs it but without effect on anything. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 const runs = 5
 const slowMs = 200
 
-/** It has a folder and a permit of its own: neither the agent nor the witness hears of it. */
+/** It runs with a folder and a permit of its own, so neither the agent nor the witness notices it. */
 export async function checkTime(of: {
   readonly script: string
   readonly bootId: string

@@ -1,4 +1,4 @@
-/** Whether the agent runs, starts at boot, and may do what a fence takes. */
+/** Whether the agent is running, starts at boot, and has the rights that a fence needs. */
 import { readFileSync } from 'node:fs'
 import { lockOwner } from '../../../shared/disk/folder-lock.ts'
 import { runCommand } from '../../../shared/host/command.ts'
@@ -6,7 +6,7 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 
 const commandMs = 5000
 
-/** The pid of the agent that works in the state folder; null: none. */
+/** Whether an agent uses the state folder, and its pid; null: none. */
 export function checkDaemon(at: { readonly stateDir: string; readonly bootId: string }): {
   readonly finding: Finding
   readonly pid: number | null

@@ -1,4 +1,4 @@
-/** All that the doctor looks at, in the order in which one would mend it. It changes nothing. */
+/** All checks of the doctor, in the order in which one would repair things. It changes nothing. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -152,7 +152,10 @@ function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
   })
 }
 
-/** As keepalived reads it, since the doctor runs it as root: nothing out of a comment. Null: there is none. */
+/**
+ * The check as keepalived itself reads it, never from a comment, because the doctor runs it as root. Null: there is
+ * none.
+ */
 function scriptIn(path: string): string | null {
   try {
     return checkProgramIn(readStatements(path, defaultConfigId()).root)
@@ -164,7 +167,7 @@ function scriptIn(path: string): string | null {
 
 const stateSchema = z.object({ data: z.object({ plan: planSchema.nullable() }) })
 
-/** Read only: the agent's own way of reading sets a torn file aside. */
+/** Reads the file only; the agent's own way of reading would move a torn file aside. */
 function keptPlan(stateDir: string): Plan | null {
   try {
     const parsed = stateSchema.safeParse(JSON.parse(readFileSync(join(stateDir, 'state.json'), 'utf8')))

@@ -1,4 +1,4 @@
-/** Whether the commands of the fence ladder and of the announcement look able to work; none of them is run. */
+/** Whether the commands of the fence and of the announcement are likely to work. None of them is run. */
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import type { Profile } from '../../../shared/protocol/plan.ts'
@@ -94,7 +94,7 @@ function checkProgram(check: string, command: readonly string[]): Finding {
       )
 }
 
-/** After a rival is silenced the holder announces its VIPs, or clients stay in the dark. */
+/** After a rival has released its VIPs, the holder announces them; otherwise clients keep sending to the rival. */
 export function checkAnnouncement(
   profiles: readonly Profile[],
   command: AnnounceCommand,

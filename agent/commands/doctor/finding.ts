@@ -1,4 +1,4 @@
-/** What the doctor says of one thing that protection rests on. */
+/** A finding of the doctor: the state of one thing on which protection depends. */
 
 export type Verdict = 'ok' | 'warn' | 'FAIL'
 
@@ -15,12 +15,12 @@ export function ok(check: string, text: string): Finding {
   return { check, verdict: 'ok', text, remedy: null }
 }
 
-/** Protection holds now, but something is not as it should be, or cannot be seen from here. */
+/** Protection works now, but something is not as it should be, or cannot be checked from here. */
 export function warn(check: string, text: string, remedy: string): Finding {
   return { check, verdict: 'warn', text, remedy }
 }
 
-/** Protection fails now, or would in the fault that it is there for. */
+/** Protection does not work now, or would not in the fault for which it exists. */
 export function fail(check: string, text: string, remedy: string): Finding {
   return { check, verdict: 'FAIL', text, remedy }
 }
@@ -34,7 +34,7 @@ export function exitCodeOf(findings: readonly Finding[]): number {
 
 const longestCheck = 18
 
-/** A line each; what to do follows on the same line, so that grep shows both. */
+/** One line for each finding. The remedy is on the same line, so that grep shows both. */
 export function renderFindings(findings: readonly Finding[]): string {
   const lines = findings.map(({ check, verdict, text, remedy }) =>
     printable(
@@ -45,7 +45,7 @@ export function renderFindings(findings: readonly Finding[]): string {
   return `${[...lines, '', `${count('ok')} ok, ${count('warn')} warnings, ${count('FAIL')} failures`].join('\n')}\n`
 }
 
-/** Texts may come from files and other hosts: no control character of theirs reaches the terminal. */
+/** Texts may come from files and other hosts, so control characters are removed before they reach the terminal. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ')
 }

@@ -1,4 +1,4 @@
-/** Whether this host's credentials are there, fit together, and are those of the node that agent.yaml names. */
+/** Whether this host's credentials exist, fit together, and belong to the node that agent.yaml names. */
 import { describeIdentity } from '../../../shared/identity/identity.ts'
 import { type Credentials, CredentialsError, readCredentials } from '../../../shared/identity/credentials.ts'
 import { fail, type Finding, ok } from './finding.ts'
@@ -31,7 +31,7 @@ export function checkIdentity(of: {
     }
   } catch (cause) {
     if (!(cause instanceof CredentialsError)) throw cause
-    // Its message says what to do already.
+    // The message already contains the remedy.
     const [text = '', ...rest] = cause.message.split(`: ${remedy}`)
     return { finding: fail('identity', text + rest.join(''), remedy), credentials: null }
   }

@@ -1,4 +1,4 @@
-/** Whether keepalived really uses what the product gave it: the FIFO, the bar, the check. */
+/** Whether keepalived really uses the FIFO, the bar and the check. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { messageOf } from '../../../shared/error-message.ts'
@@ -11,7 +11,7 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 const setup = '"witness-agent setup" shows missing lines, and "witness-agent setup --apply" adds them'
 const reload = 'run "systemctl reload keepalived"'
 
-/** @returns the instances that the other checks ask about; none where the file cannot be read */
+/** @returns the instances for the other checks; none if the file cannot be read */
 export function checkConfiguration(of: { readonly path: string; readonly runDir: string }): {
   readonly findings: readonly Finding[]
   readonly profiles: readonly Profile[]
@@ -55,7 +55,7 @@ export function checkProcess(look: ProcessLook, pidFile: string): Finding {
   }
 }
 
-/** keepalived's FIFO must be the agent's, nobody else's to write, and open in keepalived. */
+/** The FIFO must be writable by root only, and keepalived must have it open. */
 export function checkFifo(path: string, pids: readonly number[], proc = '/proc'): Finding {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined)
@@ -85,7 +85,7 @@ export function checkFifo(path: string, pids: readonly number[], proc = '/proc')
   )
 }
 
-/** keepalived watches the folder of a tracked file with inotify; without the watch the bar bars nothing. */
+/** keepalived watches the folder of a tracked file with inotify. Without that watch the bar has no effect. */
 export function checkBar(runDir: string, pids: readonly number[], proc = '/proc'): Finding {
   const stat = statSync(runDir, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined)
@@ -111,7 +111,7 @@ export function checkBar(runDir: string, pids: readonly number[], proc = '/proc'
   )
 }
 
-/** Null: not to be seen by this user. */
+/** Null: this user may not see it. */
 function openFiles(pids: readonly number[], proc: string): readonly string[] | null {
   return gather(pids, (pid) => {
     const folder = join(proc, `${pid}`, 'fd')
@@ -142,7 +142,7 @@ function watchedInodes(pids: readonly number[], proc: string): readonly bigint[]
   })
 }
 
-/** What at least one of the processes shows; null where none lets itself be looked at. */
+/** What at least one of the processes shows; null: this user may not look at any of them. */
 function gather<T>(pids: readonly number[], list: (pid: number) => readonly T[]): readonly T[] | null {
   const lists = pids.flatMap((pid) => {
     try {
@@ -155,8 +155,8 @@ function gather<T>(pids: readonly number[], list: (pid: number) => readonly T[])
 }
 
 /**
- * A file that is younger than the running keepalived may not be what runs. A reload does not show from outside; what it
- * brought does, where FIFO, bar and check are in use.
+ * If the file is newer than the running keepalived, keepalived may use an older version of it. A reload cannot be
+ * seen from outside, but it can be seen whether FIFO, bar and check are in use.
  */
 export function checkLoaded(of: {
   readonly path: string
@@ -180,7 +180,7 @@ export function checkLoaded(of: {
   )
 }
 
-/** keepalived touches the stamp each time it runs the check: it is watched for a while. */
+/** The check touches its stamp each time keepalived runs it, so the stamp is watched for a while. */
 export async function checkStamps(of: {
   readonly runDir: string
   readonly instances: readonly string[]
@@ -209,7 +209,7 @@ export async function checkStamps(of: {
   )
 }
 
-/** What the agent last said to the check, per instance. */
+/** What the agent last permitted, for each instance. */
 export function checkPermits(of: {
   readonly runDir: string
   readonly instances: readonly string[]

@@ -1,4 +1,6 @@
-/** `witness-agent doctor`: a line for each thing that protection rests on, and what to do where it is not well. */
+/**
+ * `witness-agent doctor`: one line for each thing on which protection depends, and what to do if it is not in order.
+ */
 import { uptime } from 'node:os'
 import type { Command } from 'commander'
 import { bootClockMs, bootId } from '../../../shared/host/boot-clock.ts'

@@ -1,4 +1,7 @@
-/** Whether witness and peer are reached from here, as who they should be, over what the agent itself uses. */
+/**
+ * Whether the witness and the peer can be reached from this node and prove to be who they should be, in the way in
+ * which the agent itself connects.
+ */
 import { connect } from 'node:tls'
 import { z } from 'zod'
 import type { Credentials } from '../../../shared/identity/credentials.ts'
@@ -15,7 +18,7 @@ import { refusalOfPeer } from '../../voters/identity.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const patienceMs = 3000
-/** Nothing is decided on the wall clock; certificates and events are easier to read where it is right. */
+/** No decision depends on the wall clock, but certificates and events are easier to read if it is right. */
 const clockHintMs = 60_000
 const oldDrillMs = 180 * 86_400_000
 
@@ -35,11 +38,11 @@ export interface Asked {
   readonly cluster: string
   readonly node: string
   readonly credentials: Credentials
-  /** The wall clock, for the hint and for the age of a drill. */
+  /** The wall clock, for a hint about its difference and for the age of a drill. */
   readonly nowMs: number
 }
 
-/** The witness answers as the witness, hears this node, and has its word on the last drill. */
+/** Whether the witness proves to be the witness, whether it hears this node, and when this node was last drilled. */
 export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
   const { witness, cluster, node, nowMs } = asked
   let answer: WitnessAnswer
@@ -125,7 +128,7 @@ function ask({ witness, cluster, credentials }: Asked): Promise<WitnessAnswer> {
   })
 }
 
-/** The peer's agent listens, and is the peer. */
+/** Whether the peer's agent listens and proves to be the peer. */
 export function checkPeer(of: {
   readonly peer: Member | null
   readonly cluster: string

@@ -1,4 +1,4 @@
-/** The disk on which promises are written before they are given. */
+/** Whether the disk is fast enough and has room. Votes are written to it before they are given. */
 import { closeSync, fsyncSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../../shared/error-message.ts'
@@ -8,7 +8,7 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 const writes = 5
 const leastFreeBytes = 50 * 1024 * 1024
 
-/** Writes as the agent does, in its folder, and takes it away again. */
+/** Writes as the agent does, in its folder, and removes the file again. */
 export function checkStorage(
   stateDir: string,
   { claimMs, renewMs }: Pick<Timing, 'claimMs' | 'renewMs'>,

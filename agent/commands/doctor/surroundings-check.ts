@@ -1,4 +1,4 @@
-/** What else on the host can keep the check from working: SELinux, curl. */
+/** What else on this host can keep the check from working: SELinux and curl. */
 import { runCommand } from '../../../shared/host/command.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
@@ -17,7 +17,7 @@ export async function checkSelinux(script: string, run = runCommand): Promise<Fi
   return mode === 'Enforcing' ? fail('selinux', text, remedy) : warn('selinux', text, remedy)
 }
 
-/** The check asks the witness by curl when the agent is dead. @param run for tests */
+/** The check uses curl to ask the witness while the agent is dead. @param run for tests */
 export async function checkCurl(run = runCommand): Promise<Finding> {
   const options = ['--connect-to', 'a:1:b:2', '--tlsv1.3', '--version']
   const { error, stdout } = await run(['curl', '-q', ...options], { timeoutMs: commandMs })

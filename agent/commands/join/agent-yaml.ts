@@ -1,4 +1,7 @@
-/** agent.yaml as `join` leaves it: three options set, everything else as the admin wrote it, comments too. */
+/**
+ * agent.yaml as `join` writes it: some options are set, and everything else stays as the admin wrote it, comments
+ * included.
+ */
 import { readFileSync } from 'node:fs'
 import { isMap, isScalar, parseDocument, type Document } from 'yaml'
 import { ConfigError, parseConfig } from '../../../shared/host/config-file.ts'
@@ -13,12 +16,12 @@ export interface AgentYaml {
   readonly wasThere: boolean
 }
 
-/** Of the first version, where every host had the same secret. */
+/** Options of the first version, in which every host had the same secret. */
 const gone = ['tokenFile']
 
 /**
- * @param set options by name; null: as it is
- * @throws ConfigError where the result is no configuration; nothing is written here
+ * @param set options by name; null: unchanged
+ * @throws ConfigError if the result is not a valid configuration; nothing is written here
  */
 export function draftAgentYaml(
   path: string,
@@ -26,7 +29,7 @@ export function draftAgentYaml(
 ): AgentYaml {
   const found = readIfThere(path)
   const document = parseDocument(found ?? agentYamlTemplate, { logLevel: 'error' })
-  // Its mistakes are told with their places.
+  // This reports the mistakes with their places.
   if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
     parseConfig({ path, text: found ?? '', schema: agentConfigSchema })
   for (const name of gone) if (document.has(name)) document.delete(name)

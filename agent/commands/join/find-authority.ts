@@ -1,6 +1,7 @@
 /**
- * Finds the authority that an invite speaks of among the certificates that the other end shows. Nothing is verified by
- * that, and nothing is said: anybody can show a certificate that is public. It is what the next connection is verified by.
+ * Finds the authority that an invite names among the certificates that the other end shows. This verifies nothing,
+ * because anybody can show a public certificate, and nothing is sent. The next connection is verified with this
+ * authority.
  */
 import { X509Certificate } from 'node:crypto'
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'

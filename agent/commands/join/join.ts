@@ -1,4 +1,6 @@
-/** `witness-agent join`: from an invite to a running agent. The key is made here and never leaves this host. */
+/**
+ * `witness-agent join`: from an invite to a running agent. The private key is made on this host and never leaves it.
+ */
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -34,7 +36,7 @@ export interface JoinOptions {
 
 export interface JoinSurroundings {
   readonly input: Readable
-  /** A person is asked for the line. */
+  /** Whether a person is asked for the line. */
   readonly isTty: boolean
   readonly say: (line: string) => void
   /** Null: no systemd runs here. */
@@ -88,7 +90,7 @@ export function addJoinCommand(program: Command): void {
           glance: glanceAtAddresses,
         },
       )
-      // A terminal that is still read would keep the process.
+      // A terminal that is still being read would keep the process alive.
       process.stdin.destroy()
     })
 }
@@ -127,9 +129,9 @@ async function join(
     stateDir: options.stateDir,
   })
   const { stateDir } = draft.config
-  // A link to where the admin keeps agent.yaml stays one.
+  // If agent.yaml is a symbolic link, the link stays and its target is written.
   const configFile = draft.wasThere ? realpathSync(options.config) : options.config
-  // What would fail afterwards would have used up the invite.
+  // Check this first, because a failure after the enrolment would have used up the invite.
   assertWritable(stateDir, 0o755)
   assertWritable(dirname(configFile), 0o755)
 
@@ -186,7 +188,7 @@ function whyNoAnswer(address: string, { code, message }: WitnessRequestError): s
   }
 }
 
-/** A keepalived.conf that cannot be read is for `setup` and `doctor` to tell of. */
+/** If keepalived.conf cannot be read, `setup` and `doctor` will report it. */
 function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
   try {
     const { profiles } = parseKeepalivedConf(config.keepalived.config)
@@ -203,7 +205,10 @@ async function isActive(systemctl: readonly string[]): Promise<boolean> {
   return error === null
 }
 
-/** A first agent has promised nothing that it knows of, and waits; beside a keepalived that is MASTER that is a lost claim. */
+/**
+ * The first agent of a pair does not know whether it has promised its vote, so it waits before it votes. If
+ * keepalived is MASTER, its claim would be lost.
+ */
 function waitForPeer(cluster: string, say: (line: string) => void): JoinExit {
   say(
     `The agent was not started, because this node has the virtual IP and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived release the virtual IP. Join the other node now; then run "systemctl enable --now ${unit}" here.`,
@@ -223,7 +228,7 @@ async function startUnit(
     )
     return joinExits.ok
   }
-  // An agent that runs already must take up its new certificate.
+  // An agent that is already running must load its new certificate.
   for (const words of [
     ['enable', unit],
     ['restart', unit],

@@ -1,4 +1,4 @@
-/** The invite as it is pasted or piped. It is a secret: it is never taken from the command line. */
+/** Reads the invite from a terminal or a pipe. It contains a secret, so it is never taken from the command line. */
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { InviteLineError, parseInviteLine, type Invite } from '../../../shared/identity/invite-line.ts'
@@ -7,7 +7,7 @@ import { InviteLineError, parseInviteLine, type Invite } from '../../../shared/i
 const longestInput = 16_384
 
 /**
- * A terminal that broke the line when it was pasted hands on several: they are one, up to an empty line.
+ * A terminal may have broken the line when it was pasted, so all lines up to an empty one count as one.
  * @throws InviteLineError
  */
 export async function readInvite(input: Readable): Promise<Invite> {

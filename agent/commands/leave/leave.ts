@@ -1,6 +1,7 @@
 /**
- * `witness-agent leave`: the operator's word that this node goes away for long. The running agent leaves its vote with the
- * holder and proves it; only then it is stopped. docs/operating/maintain.md has what it means for the other node.
+ * `witness-agent leave`: the operator takes this node away for a long time. The running agent delegates its vote to
+ * the holder and proves that it counts there. Only then is the agent stopped. docs/operating/maintain.md has what it
+ * means for the other node.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -15,7 +16,7 @@ import { takeLeaveAnswer, withdrawLeaveRequest, writeLeaveRequest, type LeaveOut
 export const leaveExits = {
   /** The vote is at the other node, and the agent is stopped. */
   left: 0,
-  /** This node has its vote still, or gets it back; or the vote is left and the agent could not be stopped. */
+  /** This node still has its vote or gets it back, or the vote is delegated but the agent could not be stopped. */
   notLeft: 1,
   mistake: 2,
 } as const
@@ -32,7 +33,7 @@ export interface LeaveSurroundings {
   readonly nowMs: () => number
   readonly pauseMs: (durationMs: number) => Promise<void>
   readonly say: (line: string) => void
-  /** How the agent is stopped; null: the caller does it. */
+  /** The command that stops the agent; null: the operator stops it. */
   readonly stopAgent: readonly string[] | null
 }
 

@@ -1,6 +1,7 @@
 /**
- * How `witness-agent leave` asks the running agent, and how that answers: two small files in the run folder, which is
- * root's. Nothing else makes the agent leave its vote: a SIGTERM alone comes with every reboot and every upgrade.
+ * How `witness-agent leave` asks the running agent, and how the agent answers: two small files in the run folder,
+ * which belongs to root. Nothing else makes the agent delegate its vote. A SIGTERM does not, because it comes with
+ * every reboot and every upgrade.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { replaceFile } from '../../../shared/disk/run-folder.ts'
 const request = z.strictObject({
   id: z.string(),
   bootId: z.string(),
-  /** On the boot clock: a request that nobody took in time is no wish of today. */
+  /** On the boot clock. A request that the agent did not take in time no longer counts. */
   untilMs: z.number(),
 })
 export type LeaveRequest = z.infer<typeof request>
@@ -24,7 +25,7 @@ const outcome = z.discriminatedUnion('kind', [
   }),
   /** Nothing was done. */
   z.strictObject({ kind: z.literal('refused'), text: z.string() }),
-  /** It was begun and given up: what was left comes back by the other node's consent. */
+  /** It was begun and given up. A delegated vote comes back with the other node's consent. */
   z.strictObject({ kind: z.literal('failed'), text: z.string() }),
 ])
 export type LeaveOutcome = z.infer<typeof outcome>
@@ -36,12 +37,12 @@ export function writeLeaveRequest(runDir: string, wish: LeaveRequest): void {
   replaceFile(requestPath(runDir), JSON.stringify(wish))
 }
 
-/** @returns whether it was there still: the agent has not taken it, and will not */
+/** @returns whether it was still there, so that the agent has not taken it and will not */
 export function withdrawLeaveRequest(runDir: string): boolean {
   return take(requestPath(runDir)) !== null
 }
 
-/** For the agent: a request is taken once, and only one of this boot that somebody waits for. */
+/** For the agent: takes a request once, and only if it is from this boot and somebody still waits for the answer. */
 export function takeLeaveRequest(
   runDir: string,
   now: { readonly bootId: string; readonly atMs: number },

@@ -1,6 +1,6 @@
 /**
- * `witness-agent take-vote-back`: the operator's word that the node this one left its vote with will not come back by
- * itself. The agent must not run meanwhile: it holds the same file in memory.
+ * `witness-agent take-vote-back`: the operator states that the node to which this one delegated its vote will not
+ * come back by itself. The agent must not run, because it has the same file in memory.
  */
 import type { Command } from 'commander'
 import { bootClockMs, bootId } from '../../../shared/host/boot-clock.ts'
@@ -34,7 +34,7 @@ export async function takeVoteBack(
   { stateDir, runDir }: Pick<AgentConfig, 'stateDir' | 'runDir'>,
   around: { readonly bootId: string; readonly nowMs: () => number },
 ): Promise<string> {
-  // For as long as the process lives, which ends with this.
+  // The lock lasts as long as this process, which ends after this command.
   lockFolder({
     path: stateDir,
     program: 'witness-agent',

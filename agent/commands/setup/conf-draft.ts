@@ -1,4 +1,7 @@
-/** keepalived.conf as it is, as it was before our lines, and as it would be with them. Nothing is written here. */
+/**
+ * keepalived.conf as it is, as it is without the lines of setup, and as it would be with them. Nothing is written
+ * here.
+ */
 import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
 import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
 import {
@@ -34,7 +37,7 @@ export interface Draft {
   readonly changes: readonly Change[]
   readonly mainRealPath: string
   readonly includes: readonly Include[]
-  /** Of our lines, where somebody changed them since. */
+  /** Where the added lines have been changed since. */
   readonly edited: readonly string[]
 }
 
@@ -42,7 +45,7 @@ export interface ApplyDraft extends Draft {
   readonly root: Statement[]
   readonly instances: Statement[]
   readonly profiles: readonly Profile[]
-  /** What our lines do not mend. */
+  /** The gaps that the added lines do not close. */
   readonly gaps: readonly Gap[]
   readonly parserWarnings: readonly string[]
 }
@@ -115,7 +118,7 @@ function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readon
   }
 }
 
-/** Its own mistakes are in lines that the admin does not have. */
+/** Mistakes of the candidate are in lines that the admin does not have, so they are reported without their places. */
 function readCandidate(path: string, configId: string, drafts: Drafts): ReadStatements {
   try {
     return readStatements(path, configId, drafts)
@@ -150,7 +153,10 @@ function relocated(
   return root.map(moved)
 }
 
-/** For each row of the candidate the number of its line now; for one of our own, that of the admin's row after it. */
+/**
+ * For each row of the candidate its line number in the current file; for an added row, that of the admin's row after
+ * it.
+ */
 function currentLines(candidate: readonly Row[], current: readonly Row[]): number[] {
   const foreign = current.flatMap(({ isOurs }, row) => (isOurs ? [] : [row + 1]))
   let passed = 0
@@ -168,8 +174,8 @@ function decoded(texts: ReadonlyMap<string, string>): Drafts {
 }
 
 /**
- * Definitions, conditions and includes can make of a line what nobody foresaw; so the outcome is looked at before it
- * is shown: every line of the admin's is read as before, and what was missing is there.
+ * Definitions, conditions and includes can give a line an unforeseen meaning. The result is therefore checked before
+ * it is shown: every line of the admin's must be read as before, and the missing lines must be there.
  */
 function assertSound(outcome: {
   path: string

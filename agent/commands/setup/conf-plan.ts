@@ -1,6 +1,6 @@
 /**
- * Where the product's lines go: into the files, blocks and conditions in which the admin's own lines stand. Every
- * insertion stands before a row that is there, so that taking it out leaves the file as it was.
+ * Where the added lines go: into the files, blocks and conditions of the admin's own lines. Every insertion comes
+ * before an existing row, so that removing it leaves the file as it was.
  */
 import { join } from 'node:path'
 import { all, at, last, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
@@ -16,7 +16,7 @@ export interface PlanOptions {
   readonly checkProgram: string
   /** Where the agent keeps what the check needs; null: where the check looks by itself. */
   readonly stateDir: string | null
-  /** Also what is advisable only. */
+  /** Also add what is only advisable. */
   readonly advised: boolean
 }
 
@@ -48,7 +48,7 @@ const runners = new Set([
 /** Before these keepalived must have read the settings of global_defs: it takes them as it meets a script. */
 const dependents = ['vrrp_script', 'vrrp_instance', 'vrrp_sync_group', 'vrrp_track_process', 'virtual_server']
 
-/** A block of the file that lines can be put into: its braces stand where the file says so literally. */
+/** A block to which lines can be added, because its braces are written literally in the file. */
 interface Site {
   readonly realPath: string
   /** The `@host` that the block's own line begins with, or nothing. */
@@ -76,7 +76,7 @@ export function planInsertions(
   return new Planner(read, bases, instances, options).plan()
 }
 
-/** Whether programs of the admin's run in keepalived, which a change of user or security would concern. */
+/** Whether keepalived runs programs of the admin, which a change of user or script security would affect. */
 export function runsOwnPrograms(statements: readonly Statement[]): boolean {
   return statements.some(({ words, block }) => runners.has(words[0] ?? '') || runsOwnPrograms(block ?? []))
 }
@@ -141,7 +141,7 @@ class Planner {
     const has = (keyword: string) => all(this.#globals, keyword).length > 0
     const lines: string[] = []
     if (!this.#ownPrograms && !has('script_user')) lines.push('script_user root')
-    // Without a script_user it would disable the admin's scripts, where keepalived's default user is not there.
+    // Without a script_user it would disable the admin's scripts if keepalived's default user does not exist.
     const mayGuard = this.#ownPrograms ? this.#options.advised && has('script_user') : true
     if (mayGuard && !has('enable_script_security')) lines.push('enable_script_security')
     if (this.#gaps.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
@@ -150,7 +150,7 @@ class Planner {
     return lines
   }
 
-  /** Where the scripts' user is the admin's choice, or keepalived's default, the FIFO names its own. */
+  /** If the user of scripts is the admin's choice or keepalived's default, the FIFO line names its own user. */
   #fifoUser(): string {
     return this.#scriptsRunAsRoot() ? '' : ' root'
   }
@@ -274,7 +274,7 @@ class Planner {
 
   #add(realPath: string, insertion: Insertion): void {
     const there = this.#insertions.get(realPath) ?? []
-    // A file that is included twice, with different values for its variables, needs its lines once.
+    // A file that is included twice, with different values of its variables, needs the lines only once.
     const isThere = there.some(
       ({ row, lines }) => row === insertion.row && lines.join('\n') === insertion.lines.join('\n'),
     )
@@ -304,7 +304,10 @@ class Planner {
     }
   }
 
-  /** The instance's name as the file has it: variables stay variables, for the file may be included twice. */
+  /**
+   * The instance's name as it is written in the file. Variables stay variables, because the file may be included
+   * twice.
+   */
   #writtenName(instance: Statement): string | null {
     const row = this.#rowsIn(this.#realPath(instance.file))[instance.line - 1] ?? ''
     const [, quoted, plain] =
@@ -334,12 +337,12 @@ export function lacksNopreempt(instance: Statement): boolean {
   return last(instance.block, 'priority')?.words[1] !== '255'
 }
 
-/** keepalived splits at blanks, and takes what is in double quotes as one. */
+/** keepalived splits at blanks, except inside double quotes. */
 function word(path: string): string {
   return /[\s#!{}]/.test(path) ? `"${path}"` : path
 }
 
-/** keepalived cuts a script's line at blanks: a check that gets half a path refuses for ever, and that is FAULT. */
+/** keepalived splits a script's line at blanks. A check with half a path would refuse for ever, which means FAULT. */
 function assertPlain(path: string | null): void {
   if (path === null || /^[^\s"'\\#!{}$]+$/.test(path)) return
   throw new SetupError(

@@ -142,7 +142,7 @@ function instanceAdvice(instance: Statement, profile: Profile): string[] {
   return []
 }
 
-/** One node cannot see the other's; where they are equal, two nodes that meet go by their addresses. */
+/** One node cannot see the priority of the other. If they are equal, the addresses decide. */
 function priorityAdvice(profiles: readonly Profile[]): string {
   const each = profiles.map(({ instance, priority }) => `${instance} ${priority}`).join(', ')
   return `priorities on this node: ${each}. Those of the other node must be different, which cannot be checked from here`

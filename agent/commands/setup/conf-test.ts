@@ -1,7 +1,7 @@
 /**
- * `keepalived -t` on a configuration that is not in place yet. Its files are laid over the real ones in a mount
- * namespace of their own, so that includes, `$_PWD` and symbolic links mean what they will mean, and nothing of it
- * is left behind, whatever happens. keepalived neither starts nor reloads for it.
+ * Runs `keepalived -t` on a configuration that is not in place yet. Its files are bind-mounted over the real ones in
+ * a separate mount namespace, so that includes, `$_PWD` and symbolic links work as they will later, and nothing is
+ * left behind, whatever happens. keepalived is neither started nor reloaded.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,8 +27,8 @@ export interface Candidate {
 }
 
 /**
- * What keepalived says of any script without enable_script_security, the product's check included. setup leaves that
- * choice to an admin who has scripts, and says so.
+ * What keepalived reports about any script without enable_script_security, including the check. setup leaves that
+ * choice to an admin who has scripts, and reports it.
  */
 const expected = [
   /^SECURITY VIOLATION - scripts are being executed but script_security not enabled/,
@@ -37,8 +37,8 @@ const expected = [
 const testTimeoutMs = 60_000
 const mounted = 'mounted'
 /**
- * keepalived 2.2.7 looks for its parent where it checks a script of another user than root, and sends itself a SIGTERM:
- * with `-t` it has none, and would end without a word (check_script_secure() in lib/notify.c).
+ * When keepalived 2.2.7 checks a script of another user than root, it looks for its parent process. With `-t` it has
+ * none, so it sends itself a SIGTERM, and would end without a message (check_script_secure() in lib/notify.c).
  */
 const run = `trap "" TERM; exec "$@"`
 /** Pairs of new and old file up to a `--`, then the command. */
@@ -99,8 +99,8 @@ export async function testOverlaid(
 }
 
 /**
- * For hosts that do not let a mount be made: the main file under another name in its folder. Null where more than
- * that file changes, or keepalived would include it. Exported for its test.
+ * For hosts that do not allow mounts: tests the main file under another name in its folder. Null if more than that
+ * file changes, or keepalived would include it. Exported for its test.
  */
 export async function testBeside(
   keepalived: KeepalivedProgram,
@@ -128,12 +128,12 @@ function found({ error, stderr }: CommandResult): string[] {
   return lines.length === 0 ? [error] : lines
 }
 
-/** Our lines move those below them. */
+/** Added lines change the line numbers below them. */
 function withoutPlace(line: string): string {
   return line.replace(/^\(([^)]*: )?Line \d+\) /, '')
 }
 
-/** There is no keepalived to ask. */
+/** keepalived is not installed. */
 export class KeepalivedMissing extends SetupError {
   constructor(program: string) {
     super(

@@ -1,6 +1,6 @@
 /**
- * The lines that setup added to a file, between a comment that begins and one that ends them. Texts are handled as
- * one character for each byte ("latin1"), so that what is not ours comes back as it was, whatever its encoding.
+ * The lines that setup added to a file, between a begin and an end comment. Texts have one character for each byte
+ * ("latin1"), so that the admin's lines stay as they were, whatever their encoding.
  */
 import { createHash } from 'node:crypto'
 import { SetupError } from './error.ts'
@@ -24,13 +24,13 @@ export interface Separated {
   readonly rows: readonly Row[]
   /** The file as it is without our lines. */
   readonly base: string
-  /** For the operator: our lines that were changed by somebody since. */
+  /** For the operator: which of the added lines have been changed since. */
   readonly edited: readonly string[]
 }
 
 const mark = /^[ \t]*# keepalived-witness (begin|end)(?: ([0-9a-f]{8})\b)?/
 const condition = /^@\S*[ \t]+/
-/** What setup ever writes between its comments, without indentation: other lines there are the admin's. */
+/** All lines that setup ever writes between its comments, without indentation. Other lines there are the admin's. */
 const written = [
   /^$/,
   /^\}$/,
@@ -53,7 +53,7 @@ export function rowsOf(text: string): string[] {
 
 /**
  * @param file its name for messages
- * @throws SetupError where the comments do not match, or somebody else's lines stand between them
+ * @throws SetupError if the comments do not match, or there are other lines between them
  */
 export function separate(file: string, text: string): Separated {
   const rows: Row[] = []
@@ -100,7 +100,7 @@ function bare(line: string): string {
   return line.trim().replace(condition, '').trim()
 }
 
-/** Tells whether the lines are as setup wrote them. */
+/** Shows whether the lines are as setup wrote them. */
 function checksum(lines: readonly string[]): string {
   return createHash('sha256').update(lines.map(bare).join('\n')).digest('hex').slice(0, 8)
 }

@@ -1,4 +1,4 @@
-/** Files of the admin's: replaced as a whole, with their owner and mode, and kept as they were under another name. */
+/** Replaces files of the admin as a whole, with their owner and mode, and keeps a backup under another name. */
 import {
   closeSync,
   existsSync,
@@ -23,8 +23,8 @@ export function readBytes(realPath: string): string {
 }
 
 /**
- * The file is the old or the new one at every instant, also after a crash.
- * @throws SetupError where it is not `from` any more
+ * At every instant the file is the old or the new one, even after a crash.
+ * @throws SetupError if it is no longer `from`
  */
 export function replaceText(realPath: string, { from, to }: { from: string; to: string }): void {
   if (readBytes(realPath) !== from)
@@ -44,8 +44,8 @@ export function replaceText(realPath: string, { from, to }: { from: string; to: 
 }
 
 /**
- * Keeps the file as it is beside itself, under a name that keepalived does not include.
- * @returns the copy's path
+ * Copies the file to its folder, under a name that keepalived does not include.
+ * @returns the path of the copy
  */
 export function backUp(
   realPath: string,
@@ -79,7 +79,7 @@ function backupPath(realPath: string, { at, includes }: { at: Date; includes: re
   )
 }
 
-/** A pattern like `conf.d/*` passes over names that begin with a dot. */
+/** A pattern like `conf.d/*` does not match names that begin with a dot. */
 export function hiddenBeside(path: string, suffix: string): string {
   return join(dirname(path), `.${basename(path).replace(/^\./, '')}.${suffix}`)
 }
@@ -88,7 +88,7 @@ export function isIncluded(path: string, includes: readonly Include[]): boolean 
   return includes.some(({ folder, pattern }) => wouldInclude(folder, pattern, path))
 }
 
-/** A new file with the owner and the mode of another. It is nobody else's to read until it has them. */
+/** A new file with the owner and the mode of another. Until it has them, nobody else may read it. */
 function writeLike(model: string, path: string, text: string): void {
   const { uid, gid, mode } = statSync(model)
   const descriptor = openSync(path, 'wx', 0o600)

@@ -1,6 +1,6 @@
 /**
- * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, takes them back. It never starts, reloads
- * or stops keepalived. docs/operating/setup.md has its options and exit codes.
+ * `witness-agent setup`: shows which lines keepalived.conf lacks, adds them, and removes them again. It never starts,
+ * reloads or stops keepalived. docs/operating/setup.md has its options and exit codes.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -23,7 +23,7 @@ export const setupExits = {
   done: 0,
   /** Without `--apply`: lines are missing, and the diff shows them. */
   wouldChange: 1,
-  /** Something for the admin to put right; nothing was changed. */
+  /** Something that the admin must correct; nothing was changed. */
   mistake: 2,
 } as const
 export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
@@ -39,7 +39,7 @@ const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 export interface SetupOptions {
   readonly does: 'show' | 'apply' | 'undo'
-  /** agent.yaml; defaults are taken where the usual one is not there yet. */
+  /** agent.yaml; if the usual one does not exist yet, the defaults are used. */
   readonly config: string
   /** Instead of agent.yaml's `keepalived.config`. */
   readonly keepalivedConfig: string | null
@@ -84,7 +84,7 @@ export function addSetupCommand(program: Command): void {
       '\nExit codes: 0 done, or nothing to do; 1 lines are missing (without --apply); 2 a mistake, nothing was changed.',
     )
     .action(async (_options: unknown, command: Command) => {
-      // The program has --config for itself, too, and takes it wherever it stands.
+      // The program itself also has --config, and takes it wherever it is written.
       const parsed = command.optsWithGlobals<Parsed>()
       process.exitCode = await runSetup(optionsOf(parsed), {
         now: new Date(),
@@ -121,7 +121,7 @@ function isForAdmin(cause: unknown): cause is Error {
   )
 }
 
-/** No permission, a full disk: the system's own message names the file. */
+/** No permission or a full disk, for example. The system's own message names the file. */
 function isOfSystem(cause: unknown): boolean {
   return cause instanceof Error && 'syscall' in cause && 'path' in cause
 }
@@ -142,7 +142,8 @@ class Setup {
   constructor(options: SetupOptions, surroundings: SetupSurroundings) {
     this.#options = options
     this.#surroundings = surroundings
-    // Whoever names a file means it: the defaults in its place would protect other paths than the agent's.
+    // A file that was named must exist, because with the defaults instead setup would protect other paths than the
+    // agent's.
     const isNotThereYet = options.config === defaultConfig && !existsSync(options.config)
     const { runDir, stateDir, keepalived } = isNotThereYet
       ? defaultOf
@@ -242,7 +243,10 @@ class Setup {
     )
   }
 
-  /** Each file is whole by itself: what is between two of them after a crash works, and a second run completes it. */
+  /**
+   * Each file is complete by itself. The state between two of them after a crash works, and a second run completes
+   * it.
+   */
   #replace(changes: readonly Change[]): void {
     const done: Change[] = []
     try {

@@ -9,6 +9,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import type { Guard } from './state.ts'
 import { keptVoter, votersOf } from './own-lease.ts'
 
+/** Asks this node itself for its vote, for the candidacy under way. */
 export function askOwnVote(turn: Turn): void {
   const { guard, atMs } = turn
   if (guard.candidacy === null) return
@@ -35,6 +36,7 @@ export function askOwnVote(turn: Turn): void {
   }
 }
 
+/** Frees the vote that this node has promised to itself. */
 export function giveBackOwnVote(turn: Turn): void {
   const { voter, effects } = releaseVote(turn.guard.voter, turn.guard.node)
   set(turn, { voter })

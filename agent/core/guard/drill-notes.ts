@@ -5,6 +5,7 @@ import type { Ladder, Rung } from './fence-ladder.ts'
 import type { Drill, Guard } from './state.ts'
 import type { Drilled } from '../../../shared/protocol/report.ts'
 
+/** A rung of a standby's drill ended. */
 export function noteRung(
   turn: Turn,
   phase: Drilling,
@@ -45,6 +46,7 @@ export function noteFenceInDrill(turn: Turn, { ladder, proved }: { ladder: Ladde
   })
 }
 
+/** The drill is over: it passed if `failure` is null. `backMs`: from the last proof until keepalived was back. */
 export function endDrill(turn: Turn, how: { failure: string | null; backMs: number | null }): void {
   const { drill } = turn.guard
   if (drill === null) return
@@ -70,6 +72,7 @@ function describe({ rungs }: Drill, { timing }: Guard, backMs: number | null): s
   return `${proofs.join(', ')}; keepalived was back in operation after ${backMs ?? 0} ms${note}`
 }
 
+/** Reports to the witness how a drill ended, or that it was refused. */
 export function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instance'>): void {
   turn.effects.push({
     type: 'drilled',
@@ -77,6 +80,7 @@ export function pushDrilled(turn: Turn, outcome: Omit<Drilled, 'type' | 'instanc
   })
 }
 
+/** Removes from the memory that a drill was running and that keepalived must be started again. */
 export function forgetDrill(turn: Turn): void {
   const { number, recentAtMs } = turn.guard.memory
   set(turn, { memory: { stopped: false, number, recentAtMs } })

@@ -22,6 +22,7 @@ export function recentFences(atMs: readonly number[], nowMs: number): readonly n
   return atMs.filter((fencedAtMs) => fencedAtMs <= nowMs && nowMs - fencedAtMs < fenceHistoryMs)
 }
 
+/** How long keepalived stays stopped after these fences, of which one is counted at least. */
 export function holdDownMs(fencedAtMs: readonly number[], nowMs: number): number {
   const fences = Math.max(1, recentFences(fencedAtMs, nowMs).length)
   return Math.min(holdDownFirstMs * 2 ** (fences - 1), holdDownMostMs)
@@ -38,6 +39,7 @@ export function owesStart({ seen, memory, drill }: Guard): boolean {
   return memory.stopped && seen.process === 'absent' && drill === null
 }
 
+/** Notes whether this agent must start keepalived again. */
 export function rememberStopped(turn: Turn, stopped: boolean): void {
   const { memory } = turn.guard
   if (memory.stopped === stopped) return

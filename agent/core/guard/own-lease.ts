@@ -12,6 +12,7 @@ export function isOrphaned(guard: Guard): boolean {
   return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
 }
 
+/** Everybody who may vote for this node. */
 export function votersOf(guard: Guard): readonly VoterName[] {
   return [guard.node, witness, guard.peer ?? '(no peer yet)']
 }

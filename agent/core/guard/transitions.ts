@@ -94,6 +94,7 @@ export function enterEntitled(turn: Turn): void {
   )
 }
 
+/** keepalived may not become MASTER, for this cause. */
 export function enterBarred(turn: Turn, cause: (Phase & { name: 'barred' })['cause']): void {
   const { phase, policy } = turn.guard
   const sinceMs = phase.name === 'barred' ? phase.sinceMs : turn.atMs
@@ -163,6 +164,7 @@ export function enterHolding(turn: Turn): void {
   writePermit(turn)
 }
 
+/** `alone: keep`: no voter is heard, and the VIP stays here without a lease. */
 export function enterUnprotected(turn: Turn): void {
   set(turn, { phase: { name: 'unprotected', sinceMs: turn.atMs }, candidacy: null })
   writePermit(turn)
@@ -210,6 +212,7 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
   turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })
 }
 
+/** The fence is over: keepalived stays stopped or barred for the hold-down. */
 export function enterFenced(
   turn: Turn,
   reason: string,

@@ -19,10 +19,12 @@ export interface Turn {
   commandFailed: boolean
 }
 
+/** Changes fields of the working copy. */
 export function set(turn: Turn, change: Partial<Guard>): void {
   turn.guard = { ...turn.guard, ...change }
 }
 
+/** Reports an event to the operator. */
 export function tell(turn: Turn, event: string, level: TellLevel, text: string): void {
   turn.effects.push({ type: 'tell', event, level, text })
 }
