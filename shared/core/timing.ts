@@ -22,7 +22,7 @@ export interface Timing {
   /** Largest difference allowed between the rates of two hosts' clocks, in parts per million. */
   readonly driftPpm: number
   /**
-   * `open`: keepalived promotes itself, and is stopped within milliseconds where it may not. `strict`: it is held in
+   * `open`: keepalived promotes itself, and is stopped within milliseconds if it may not. `strict`: it is held in
    * FAULT until its node has the lease.
    */
   readonly gate: 'open' | 'strict'
@@ -147,7 +147,7 @@ export function masterDownMs(vrrp: { version: 2 | 3; priority: number; advertInt
 
 /**
  * E4: votes are free before keepalived promotes, so that failover is as fast as keepalived alone.
- * @returns a warning for the operator, or null where it holds.
+ * @returns a warning for the operator, or null if E4 holds.
  */
 export function promotionWarning(
   vrrp: { version: 2 | 3; priority: number; advertIntMs: number },

@@ -21,7 +21,7 @@ import { identityOfPeer, plainAddress } from './secure-server.ts'
 /**
  * Accepts agents on an HTTPS server of the caller's (shared/network/secure-server.ts).
  * @param options.refusalOf why somebody with a certificate of the authority may not connect; null: they may
- * @param options.onRefused is told why an upgrade was refused, for the counters
+ * @param options.onRefused gets the reason why an upgrade was refused, for the counters
  * @param options.monotonicMs for the rate limit alone, which no lease depends on
  * @returns a handle that ends every connection and stops accepting
  */

@@ -111,7 +111,7 @@ export class WrongIdentityError extends Error {
   readonly code = 'wrong-identity'
 }
 
-/** @throws the system's error where the address cannot be listened on */
+/** @throws the system's error if it cannot listen on the address */
 export function listen(
   server: Server,
   at: { readonly host: string; readonly port: number },

@@ -43,7 +43,7 @@ export const planSchema = z.strictObject({
 
 export type Plan = z.infer<typeof planSchema>
 
-/** What keepalived.conf says of an instance. */
+/** The settings of an instance in keepalived.conf. */
 export const profileSchema = z.strictObject({
   instance: instanceName,
   virtualRouterId: z.number().int().min(0).max(255),

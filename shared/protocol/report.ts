@@ -105,7 +105,7 @@ export const drilledSchema = z.strictObject({
   type: z.literal('drilled'),
   instance: instanceName,
   role: z.enum(drillRoles),
-  /** `passed` only where each rung was proved and keepalived came back; `refused`: nothing was done. */
+  /** `passed` only if each rung was proved and keepalived came back; `refused`: nothing was done. */
   result: z.enum(['passed', 'failed', 'refused']),
   /** Those that were tried, in order. */
   rungs: z

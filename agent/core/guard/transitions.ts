@@ -233,7 +233,7 @@ export function enterFenced(
   writePermit(turn)
 }
 
-/** A stop command took effect late: its agent had died meanwhile, or keepalived had become MASTER all the same. */
+/** A stop command took effect late, after its agent had died or keepalived had become MASTER all the same. */
 export function payLater(turn: Turn): void {
   enterFenced(turn, 'the stop command of an earlier fence stopped keepalived late', {
     startFailed: false,
