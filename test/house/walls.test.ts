@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { emptyRooms, findBreaks } from './walls.ts'
-import { readSources } from './sources.ts'
+import { readSources, root } from './sources.ts'
 
 describe('the walls of the house', () => {
   const sources = readSources()
@@ -12,5 +14,29 @@ describe('the walls of the house', () => {
 
   it('have no room that stands empty', () => {
     assert.deepEqual(emptyRooms(sources), [])
+  })
+})
+
+describe('the unit suites', () => {
+  /** Starts a program, or listens on a socket. */
+  const slow = /from 'node:(child_process|cluster|http|https|net|tls|dgram|worker_threads)'/
+
+  function read(folder: string): readonly (readonly [name: string, source: string])[] {
+    return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => [name, readFileSync(join(root, folder, name), 'utf8')])
+  }
+
+  it('start no program and open no socket: those that do are in test/programs', () => {
+    const slowFixtures = read('test/fixtures').filter(([, source]) => slow.test(source))
+    assert.ok(slowFixtures.length > 0)
+    const wrong = read('test/unit').filter(
+      ([, source]) =>
+        slow.test(source) || slowFixtures.some(([fixture]) => source.includes(`/fixtures/${fixture}'`)),
+    )
+    assert.deepEqual(
+      wrong.map(([name]) => name),
+      [],
+    )
   })
 })

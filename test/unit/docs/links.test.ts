@@ -3,18 +3,25 @@
  * documents that sources and packaging name.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '../../..')
 
-/** Those that git tracks, and those that it would. */
-function filesLike(...patterns: readonly string[]): readonly string[] {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...patterns]
-  const names = execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n')
-  return [...new Set(names)].filter((name) => name !== '' && existsSync(join(root, name)))
+/** What git ignores, and git itself. */
+const made = new Set(['.git', 'node_modules', 'dist', 'coverage', '.stryker-tmp'])
+
+/** All files below a folder of the repository, from its root. */
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .filter(({ name }) => !made.has(name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name)
+      return entry.isDirectory() ? filesBelow(path) : [path]
+    })
 }
+
+const everyFile = filesBelow('.')
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
@@ -72,8 +79,6 @@ function pathsIn(document: string): readonly string[] {
     .filter((code) => repositoryPath.test(code))
 }
 
-const everyFile = filesLike('.')
-
 function isThere(path: string): boolean {
   // `NAME` and `NNNN` stand for any.
   const pattern = path.replaceAll(/\b(?:NAME|NNNN)\b/g, '*').replace(/\/$/, '')
@@ -88,7 +93,7 @@ function isThere(path: string): boolean {
 }
 
 describe('the documents', () => {
-  const documents = filesLike('*.md')
+  const documents = everyFile.filter((file) => extname(file) === '.md')
 
   it('are all read here', () => {
     assert.ok(documents.length > 8)
@@ -127,16 +132,8 @@ describe('the documents', () => {
   }
 
   it('are there wherever a source names one', () => {
-    const sources = filesLike(
-      'agent',
-      'server',
-      'shared',
-      'test',
-      'deploy',
-      '*.js',
-      '*.mjs',
-      '.ci',
-      '.github',
+    const sources = everyFile.filter((file) =>
+      /^(agent|server|shared|test|deploy|\.ci|\.github)\/|^[^/]+\.m?js$/.test(file),
     )
     const lost = sources
       .filter((file) => extname(file) !== '.md' && extname(file) !== '.json')
