@@ -116,7 +116,7 @@ function circles(imports: readonly Import[]): readonly string[] {
   return found
 }
 
-/** `guard/guard-drill.ts` says its folder again; `guard/guard.ts` is what the folder is named for. */
+/** `fence/fence-plan.ts` would repeat its folder; `guard/guard.ts` is the file that its folder is named for. */
 function repeatsItsFolder(file: string): boolean {
   const parts = file.split('/')
   const folder = parts.at(-2) ?? ''

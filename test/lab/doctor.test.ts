@@ -72,7 +72,7 @@ describe('the doctor on a node with a real keepalived', function () {
     assert.notEqual(verdictOn('keepalived.conf'), 'ok')
   })
 
-  it('sees a dead agent by its lock and by its last word', async () => {
+  it('sees a dead agent by its lock and by its expired permit', async () => {
     const verdictOn = await examine({ tracked: true }, async (cluster) => {
       await cluster.signalAgent('lb02', 'KILL')
       await new Promise((resolve) => setTimeout(resolve, 3000))

@@ -69,7 +69,7 @@ function describe({ rungs }: Drill, { timing }: Guard, backMs: number | null): s
   const note = slow
     ? ` (slow: a real fence runs the stop command after ${timing.releaseMs / 4} ms; check whether this host is busy)`
     : ''
-  return `${proofs.join(', ')}; keepalived was back in operation after ${backMs ?? 0} ms${note}`
+  return `${proofs.join(', ')}; keepalived took part in VRRP again after ${backMs ?? 0} ms${note}`
 }
 
 /** Reports to the witness how a drill ended, or that it was refused. */

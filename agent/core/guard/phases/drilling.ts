@@ -139,7 +139,7 @@ function stepReturning(
   if (atMs < deadlineMs) return
   failToReturn(
     turn,
-    `keepalived was not back in operation within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
+    `keepalived did not take part in VRRP again within ${Math.round(atMs - sinceMs)} ms (it is ${guard.seen.keepalived}, process ${guard.seen.process})`,
   )
 }
 
@@ -178,20 +178,20 @@ function bookStartEnded(turn: Turn, phase: Drilling, error: string | null): void
   set(turn, { phase: { ...phase, returning: { ...phase.returning, start: 'ended' } } })
 }
 
-/** A holder's drill ends when its keepalived is back in operation, however the fence went. */
+/** A holder's drill ends when its keepalived takes part in VRRP again, however the fence went. */
 export function concludeHolderDrill(turn: Turn): void {
   const { guard, atMs } = turn
   const { drill, phase, seen } = guard
   if (drill?.role !== 'holder' || drill.provedAtMs === null) return
   if (phase.name === 'fencing' || phase.name === 'fenced' || phase.name === 'rejoining') {
     if (atMs - drill.provedAtMs >= startPatienceMs)
-      endDrill(turn, { failure: 'keepalived did not take part again', backMs: null })
+      endDrill(turn, { failure: 'keepalived did not take part in VRRP again', backMs: null })
     return
   }
   const takesPart = seen.keepalived === 'BACKUP' || holdsVip(guard) || guard.barOn === true
   if (seen.process !== 'running' || !takesPart) {
     if (atMs - drill.provedAtMs >= startPatienceMs)
-      endDrill(turn, { failure: 'keepalived did not take part again', backMs: null })
+      endDrill(turn, { failure: 'keepalived did not take part in VRRP again', backMs: null })
     return
   }
   const failed = drill.rungs.find(({ proved }) => !proved)

@@ -167,7 +167,7 @@ describe('a drill of a standby', () => {
     ])
     assert.equal(
       textOf(back),
-      '"bar" proved after 4 ms, "stop" proved after 1000 ms; keepalived was back in operation after 50 ms',
+      '"bar" proved after 4 ms, "stop" proved after 1000 ms; keepalived took part in VRRP again after 50 ms',
     )
     assert.equal(driver.phase, 'probation')
     assert.equal(driver.guard.drill, null)
@@ -273,7 +273,10 @@ describe('a drill of a standby', () => {
     assert.deepEqual(drilledOf(late), [
       { role: 'standby', result: 'failed', rungs: [{ rung: 'bar', proved: true, tookMs: 0 }], backMs: null },
     ])
-    assert.match(textOf(late), /was not back in operation within 15000 ms \(it is FAULT, process running\)/)
+    assert.match(
+      textOf(late),
+      /did not take part in VRRP again within 15000 ms \(it is FAULT, process running\)/,
+    )
     assert.equal(driver.phase, 'fenced')
   })
 
@@ -770,7 +773,7 @@ describe('a drill of the holder', () => {
       drilledOf(late).map(({ result, backMs }) => [result, backMs]),
       [['failed', null]],
     )
-    assert.equal(textOf(late), 'keepalived did not take part again')
+    assert.equal(textOf(late), 'keepalived did not take part in VRRP again')
   })
 
   it('is not over while the node is held down, because the other one was faster', () => {
@@ -817,7 +820,7 @@ describe('a drill of the holder', () => {
       driver.hearWitness()
       assert.equal(driver.phase, 'rejoining')
       assert.deepEqual(drilledOf(passHeard(driver, 14_999)), [])
-      assert.equal(textOf(driver.pass(1)), 'keepalived did not take part again')
+      assert.equal(textOf(driver.pass(1)), 'keepalived did not take part in VRRP again')
     })
 
     it('is not over with gate: strict before the started keepalived shows a state', () => {
