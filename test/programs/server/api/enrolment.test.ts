@@ -245,7 +245,7 @@ describe('enrolment-api', () => {
     refused(
       await ask('POST', path, {}),
       503,
-      /lb01 is shut out from now on, but .* restart .* ENOSPC: .*make room/,
+      /lb01 is shut out from now on, but .* restart .* ENOSPC: .*free some space/,
     )
     assert.equal(registry.mayConnect(nodeIdentity('lb01')).kind, 'refused')
     assert.equal(told().at(-1), 'node-removed')

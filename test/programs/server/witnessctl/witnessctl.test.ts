@@ -248,7 +248,7 @@ describe('witnessctl', () => {
     })
     const node = await run(['status'])
     assert.equal(node.code, 3)
-    assert.match(node.err, /its certificate is that of node web\/lb01, not the witness's/)
+    assert.match(node.err, /its certificate is that of node web\/lb01, not that of the witness/)
   })
 
   it('ends with 3 for the identity of a node: a node commands nothing', async () => {
