@@ -72,7 +72,7 @@ describe('npm run dev', function () {
     for (const node of ['lb01', 'lb02']) after(lines, new RegExp(`witness \\(${node}\\) +agent-started: `))
     const began = after(lines, /dev +calm: /)
     const cut = after(began, /dev +key: 1: VRRP off/)
-    after(after(cut, /lb02 keepalived +vrrp: VI_1: MASTER/), /lb02 agent +fenced: The VIP is gone/)
+    after(after(cut, /lb02 keepalived +vrrp: VI_1: MASTER/), /lb02 agent +fenced: The VIP was released/)
     assert.deepEqual(
       cut.filter((line) => /lb01 keepalived +vrrp: VI_1: (BACKUP|FAULT|STOP)/.test(line)),
       [],

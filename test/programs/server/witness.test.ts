@@ -292,7 +292,7 @@ describe('witness', () => {
     assert.ok(existsSync(`${path}.torn-1`))
     const lost = (await events()).find(({ event }) => event === 'ledger-lost')
     assert.equal(lost?.level, 'critical')
-    assert.match(lost.text, /cannot be trusted: not JSON.*kept as .*\.torn-1/)
+    assert.match(lost.text, /cannot be trusted: it is not JSON.*kept as .*\.torn-1/)
     const again = agent()
     await again.say(hello('lb01'))
     await again.say(beat(1, { epoch: 5 }))

@@ -225,8 +225,8 @@ describe('witness-agent setup', function () {
     writeFileSync(conf(), text.replace('    interval 1\n', '    interval 2\n'))
     const { code, said } = await setup('undo')
     assert.equal(code, 0)
-    assert.match(said, /what you changed since setup added them is kept/)
-    assert.match(said, /keepalived\.conf:\d+: somebody changed the lines between/)
+    assert.match(said, /what you have changed since setup added them is kept/)
+    assert.match(said, /keepalived\.conf:\d+: the lines between .* were changed after setup wrote them/)
     assert.equal(
       readFileSync(conf(), 'utf8'),
       `${instance('VI_1').replace('priority 100', 'priority 90')}# later\n`,
@@ -283,7 +283,7 @@ describe('witness-agent setup', function () {
     write({ 'keepalived.conf': `vrrp_track_file bar_VI_1 {\n file /x\n}\n${instance('VI_1')}` })
     const { code, said } = await setup('apply')
     assert.equal(code, 2)
-    assert.match(said, /keepalived\.conf:1: bar_VI_1 is what setup calls its own lines/)
+    assert.match(said, /keepalived\.conf:1: setup uses the name bar_VI_1 for its own lines/)
   })
 
   it('says what is wrong where there is no keepalived, and takes its lines back all the same', async () => {
@@ -292,10 +292,10 @@ describe('witness-agent setup', function () {
     configure('/nonexistent/keepalived')
     const undone = await setup('undo')
     assert.equal(undone.code, 0)
-    assert.match(undone.said, /keepalived is not installed, so the outcome is not tested/)
+    assert.match(undone.said, /keepalived is not installed, so the result is not tested/)
     const { code, said } = await setup('apply')
     assert.equal(code, 2)
-    assert.match(said, /\/nonexistent\/keepalived: no such program.*Install keepalived/)
+    assert.match(said, /\/nonexistent\/keepalived: there is no such program.*Install keepalived/)
     assert.equal(readFileSync(conf(), 'utf8'), instance('VI_1'))
   })
 
@@ -332,7 +332,7 @@ describe('witness-agent setup', function () {
     for (const does of ['show', 'apply', 'undo'] as const) {
       const { code, diff, said } = await setup(does, { keepalivedConfig: conf() })
       assert.deepEqual([code, diff], [2, ''])
-      assert.match(said, /agent\.yaml: no such file: .*or name another with --config/)
+      assert.match(said, /agent\.yaml: there is no such file; .*or name another one with --config/)
     }
     assert.deepEqual(tree(), { 'keepalived.conf': instance('VI_1') })
   })

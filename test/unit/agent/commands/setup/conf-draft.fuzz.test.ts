@@ -148,7 +148,9 @@ describe('a configuration, set up and taken back', () => {
     write(draftApply(options))
     assert.deepEqual(draftApply(options).changes, [])
     const after = parseKeepalivedConf(path(), { configId: 'me', runDir })
-    assert.ok(!after.warnings.some((text) => /no vrrp_notify_fifo|no track_file|no track_script/.test(text)))
+    assert.ok(
+      !after.warnings.some((text) => /vrrp_notify_fifo is missing|no track_file|no track_script/.test(text)),
+    )
     assert.deepEqual(
       after.profiles.map((profile) => ({ ...profile, nopreempt: false })),
       before.profiles.map((profile) => ({ ...profile, nopreempt: false })),

@@ -228,7 +228,7 @@ describe('what a node warns of', () => {
     const entitled = new GuardDriver({ timing: strict, standing })
     entitled.fault()
     assert.equal(entitled.phase, 'entitled')
-    assert.doesNotMatch(warnings(entitled), /left here/)
+    assert.doesNotMatch(warnings(entitled), /delegated to this node/)
     const master = new GuardDriver({ standing })
     master.master()
     assert.match(
