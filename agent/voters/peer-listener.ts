@@ -14,7 +14,7 @@ import {
 import { type NodeName, protocolVersion } from '../../shared/protocol/names.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import { messageOf } from '../../shared/error-message.ts'
-import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/core/succession.ts'
+import { type Past, pastWith, type Predecessor, successionOf } from '../../shared/core/succession.ts'
 import { silenceMs, type Timing } from '../../shared/core/timing.ts'
 import { ConnectionLimit } from '../../shared/network/connection-limit.ts'
 import type { Credentials } from '../../shared/identity/credentials.ts'
@@ -230,8 +230,8 @@ export class PeerListener {
   #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#options.timing()
     const present = this.#present(atMs)
-    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
-    switch (standing) {
+    const succession = successionOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (succession) {
       case 'same':
         return this.#incarnation
       case 'next':
@@ -252,7 +252,7 @@ export class PeerListener {
         )
         return null
       default:
-        return assertNever(standing)
+        return assertNever(succession)
     }
   }
 

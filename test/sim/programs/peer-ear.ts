@@ -4,7 +4,7 @@
 import { assertNever } from '../../../shared/assert-never.ts'
 import { protocolVersion } from '../../../shared/protocol/names.ts'
 import type { Beat, Hello, Verdict } from '../../../shared/protocol/messages.ts'
-import { type Past, pastWith, type Predecessor, standingOf } from '../../../shared/core/succession.ts'
+import { type Past, pastWith, type Predecessor, successionOf } from '../../../shared/core/succession.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import type { StreamEnd } from '../world/network.ts'
@@ -72,8 +72,8 @@ export class PeerEar {
   #incarnationOf(stream: StreamEnd, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#agent.timing
     const present = this.#present(atMs)
-    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
-    switch (standing) {
+    const succession = successionOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (succession) {
       case 'same':
         return this.#incarnation
       case 'next':
@@ -86,7 +86,7 @@ export class PeerEar {
         this.#drop(stream)
         return null
       default:
-        return assertNever(standing)
+        return assertNever(succession)
     }
   }
 
