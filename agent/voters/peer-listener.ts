@@ -7,7 +7,7 @@ import {
   type Answer,
   type Beat,
   type Hello,
-  type Verdict,
+  type VoterReply,
   type Welcome,
   parseFromAgent,
 } from '../../shared/protocol/messages.ts'
@@ -72,7 +72,7 @@ export class PeerListener {
   #incarnation: Incarnation | null = null
   /** The incarnations that were superseded. Their messages no longer count. */
   #past: Past = []
-  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+  #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
 
   private constructor(options: PeerListenerOptions) {
     this.#options = options
@@ -128,9 +128,9 @@ export class PeerListener {
   }
 
   /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
-  answer(beat: number, verdict: Verdict): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
-    else this.#send(beat, [verdict], this.#options.nowMs())
+  answer(beat: number, reply: VoterReply): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
+    else this.#send(beat, [reply], this.#options.nowMs())
   }
 
   close(): void {
@@ -298,7 +298,7 @@ export class PeerListener {
     this.#send(beat.seq, collecting.verdicts, atMs)
   }
 
-  #send(seq: number, verdicts: Verdict[], atMs: number): void {
+  #send(seq: number, verdicts: VoterReply[], atMs: number): void {
     const answer: Answer = { type: 'answer', seq, atMs, verdicts }
     this.#incarnation?.connection?.send(answer)
   }

@@ -534,7 +534,7 @@ const witnesses: readonly Mutant[] = [
     rule: 'A second live agent of the same name is answered but changes nothing.',
     focus: ['clone'],
     file: 'server/core/arbiter/arbiter.ts',
-    from: 'beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),',
+    from: 'beat.reports.map((report) => replyFor(turn, report.instance, conflictVote(name))),',
     to: 'beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),',
   },
 ]

@@ -3,7 +3,7 @@
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { protocolVersion } from '../../../shared/protocol/names.ts'
-import type { Beat, Hello, Verdict } from '../../../shared/protocol/messages.ts'
+import type { Beat, Hello, VoterReply } from '../../../shared/protocol/messages.ts'
 import { type Past, pastWith, type Predecessor, successionOf } from '../../../shared/core/succession.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
@@ -22,7 +22,7 @@ export class PeerEar {
   readonly #agent: AgentDaemon
   #incarnation: Incarnation | null = null
   #past: Past = []
-  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+  #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
   readonly #streams = new Set<StreamEnd>()
 
   constructor(agent: AgentDaemon) {
@@ -46,9 +46,9 @@ export class PeerEar {
   }
 
   /** The answer to one heartbeat; a pending vote is answered a second time, later. */
-  answer(beat: number, verdict: Verdict): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
-    else this.#send(beat, [verdict])
+  answer(beat: number, reply: VoterReply): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
+    else this.#send(beat, [reply])
   }
 
   #take(stream: StreamEnd, data: object): void {
@@ -134,7 +134,7 @@ export class PeerEar {
     this.#send(beat.seq, collecting.verdicts)
   }
 
-  #send(seq: number, verdicts: readonly Verdict[]): void {
+  #send(seq: number, verdicts: readonly VoterReply[]): void {
     this.#incarnation?.stream?.send({ type: 'answer', seq, atMs: this.#agent.nowMs(), verdicts })
   }
 }
