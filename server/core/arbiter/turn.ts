@@ -8,7 +8,7 @@ import { type RecoveredBallot, type VoteEffect, replyOf } from '../../../shared/
 import type { Arbiter, ArbiterEffect, InstanceState } from './state.ts'
 import type { Occurrence } from './occurrence.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
-import { nothingTold } from './situation-telling.ts'
+import { nothingReported } from './situation-reporting.ts'
 
 /** The working copy of one turn, from which `arbitrate` makes the new state and the effects. */
 export interface Turn {
@@ -27,7 +27,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
   const voter = recoverVoter(found, { atMs: startedAtMs, reserveMs: timing.reserveMs })
   return {
     voter,
-    rollbackUntold: isRolledBack(found),
+    rollbackUnreported: isRolledBack(found),
     recordedEpoch: voter.record?.epoch ?? 0,
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
@@ -41,7 +41,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     gatewayLostSinceMs: null,
     yieldedAtMs: -Infinity,
     judgement: null,
-    told: nothingTold,
+    reported: nothingReported,
   }
 }
 
