@@ -18,7 +18,7 @@ interface Incarnation {
   heardAtMs: number
 }
 
-export class PeerEar {
+export class SimulatedPeerListener {
   readonly #agent: AgentDaemon
   #incarnation: Incarnation | null = null
   #past: Past = []
