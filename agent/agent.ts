@@ -34,7 +34,7 @@ import { renewCredentials } from './voters/renewal.ts'
 import { writePermit } from './check/permit-file.ts'
 import { RereadProfiles } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
-import { TellLine } from './runtime/tell-line.ts'
+import { Reporter } from './runtime/reporter.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
 import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 
@@ -67,7 +67,7 @@ export class Agent {
   readonly #config: AgentConfig
   readonly #around: AgentSurroundings
   readonly #store: AgentStore
-  readonly #tells: TellLine
+  readonly #reporter: Reporter
   readonly #observer: KeepalivedObserver
   readonly #dump: KeepalivedDump
   readonly #rungs: FenceRungs
@@ -125,7 +125,7 @@ export class Agent {
     this.#credentials = around.credentials
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
     this.#profiles = new RereadProfiles(found.profiles)
-    this.#tells = new TellLine(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
+    this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
     const processes = new KeepalivedProcesses(pidFiles)
@@ -143,7 +143,7 @@ export class Agent {
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
         problem: (what, text) => {
-          this.#tells.problem(what, text)
+          this.#reporter.problem(what, text)
           if (what === 'unknown-instance') this.reread()
         },
       },
@@ -157,14 +157,14 @@ export class Agent {
     try {
       profiles = parseKeepalivedConf(config).profiles
     } catch (cause) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'keepalived-conf',
         `${messageOf(cause)} (the agent continues with the configuration that it read before)`,
       )
       return
     }
     if (!this.#profiles.take(profiles)) return
-    this.#tells.tell({
+    this.#reporter.tell({
       instance: null,
       event: 'keepalived-conf-changed',
       level: 'info',
@@ -187,7 +187,7 @@ export class Agent {
         // If the answer cannot be written, the waiting command gives up and reports that to the operator.
         writeLeaveAnswer(runDir, { id, outcome })
       })
-      .catch((cause: unknown) => this.#tells.problem('leave-not-answered', messageOf(cause)))
+      .catch((cause: unknown) => this.#reporter.problem('leave-not-answered', messageOf(cause)))
   }
 
   /** All or nothing: if the other node does not count every vote in time, this node stays. */
@@ -230,7 +230,7 @@ export class Agent {
     try {
       writeCheckSettings(this.#config.stateDir, this.#config)
     } catch (cause) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'check-settings',
         `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
@@ -239,7 +239,7 @@ export class Agent {
 
   async #open(warnings: readonly string[]): Promise<void> {
     const { config, around } = { config: this.#config, around: this.#around }
-    const problem = (what: string, text: string): void => this.#tells.problem(what, text)
+    const problem = (what: string, text: string): void => this.#reporter.problem(what, text)
     rehearseFence(config.runDir, around.nowMs())
     // The observer knows its instances before the first line comes.
     this.#takeProfiles()
@@ -296,10 +296,10 @@ export class Agent {
       `${software} starts for node ${node} of cluster ${cluster} (mode ${mode}): ${describeProfiles(this.#profiles.current)}`,
     )
     for (const warning of warnings)
-      this.#tells.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
+      this.#reporter.tell({ instance: null, event: 'keepalived-conf', level: 'warning', text: warning })
     const { found } = this.#store
     if (found.kind === 'torn')
-      this.#tells.tell({
+      this.#reporter.tell({
         instance: null,
         event: 'state-lost',
         level: 'warning',
@@ -323,7 +323,7 @@ export class Agent {
   #takePlan(plan: Plan, from: 'kept' | 'witness'): void {
     if (JSON.stringify(plan) === JSON.stringify(this.#plan)) return
     if (plan.cluster !== this.#config.cluster) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'foreign-plan',
         `the witness sent a plan for cluster "${plan.cluster}", but this agent belongs to cluster "${this.#config.cluster}"; the plan is ignored`,
       )
@@ -332,7 +332,7 @@ export class Agent {
     try {
       assertTiming(plan.timing)
     } catch (cause) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'plan-refused',
         `the plan from the witness is invalid, so the previous one stays in use: ${messageOf(cause)}`,
       )
@@ -352,7 +352,7 @@ export class Agent {
 
   #keepPlan(plan: Plan): void {
     this.#store.keepPlan(plan).catch((cause: unknown) => {
-      this.#tells.problem('plan-not-kept', messageOf(cause))
+      this.#reporter.problem('plan-not-kept', messageOf(cause))
     })
   }
 
@@ -410,7 +410,7 @@ export class Agent {
           log.info('voter-up', `${voter} (${url}) is connected`)
           if (voter === witness) {
             if (plan !== null) this.#takePlan(plan, 'witness')
-            this.#tells.flush()
+            this.#reporter.flush()
           }
           this.#runtime?.renew()
         },
@@ -443,7 +443,7 @@ export class Agent {
       this.#around.log.info('certificate-renewed', 'this node has a new key and certificate')
       this.#witnessLink?.dialAnew()
     } catch (cause) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'certificate-not-renewed',
         `this node could not get a new certificate (${messageOf(cause)}); the current one remains valid, and the witness will ask again`,
       )
@@ -488,7 +488,7 @@ export class Agent {
     try {
       writeLeftVote(this.#config.stateDir, instance, left)
     } catch (cause) {
-      this.#tells.problem(
+      this.#reporter.problem(
         'left-vote-file',
         `the file that tells the check whether the vote on ${instance} was delegated to the peer cannot be written: ${messageOf(cause)}`,
       )
@@ -524,15 +524,15 @@ export class Agent {
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
         this.#store.remember(instance, memory).catch((cause: unknown) => {
-          this.#tells.problem('memory-not-kept', messageOf(cause))
+          this.#reporter.problem('memory-not-kept', messageOf(cause))
         })
       },
       keepVote: (instance, kept) => this.#store.keepVote(instance, kept),
       voteLeft: (instance, on) => this.#tellCheck(instance, on),
       rememberFirst: (instance, memory) => this.#store.remember(instance, memory).then(() => null, messageOf),
       look: () => this.#look(),
-      drilled: (drilled) => this.#tells.drilled(drilled),
-      tell: (told) => this.#tells.tell(told),
+      drilled: (drilled) => this.#reporter.drilled(drilled),
+      tell: (told) => this.#reporter.tell(told),
     }
   }
 
@@ -540,7 +540,7 @@ export class Agent {
     if (kept === !this.#marksFail) return
     this.#marksFail = !kept
     if (!kept)
-      this.#tells.problem(
+      this.#reporter.problem(
         'marks-not-kept',
         `the run folder ${this.#config.runDir} cannot be written; after a restart this agent would have to wait for the longest possible promise before it votes`,
       )

@@ -7,7 +7,7 @@ import { isIP } from 'node:net'
 import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
-import { productGaps } from './gaps.ts'
+import { missingLines } from './missing-lines.ts'
 import { KeepalivedConfError, type Place } from './lines.ts'
 
 export { KeepalivedConfError } from './lines.ts'
@@ -41,7 +41,7 @@ export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions
   const instances = uniqueInstances(root, warnings)
   const profiles = profilesOf(root, instances, warnings)
   if (options.runDir !== undefined)
-    warnings.push(...productGaps(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
+    warnings.push(...missingLines(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
   return { profiles, warnings }
 }
 

@@ -7,7 +7,7 @@ import { messageOf } from '../../shared/error-message.ts'
 import type { Drilled, Report } from '../../shared/protocol/report.ts'
 import type { Epoch, NodeName } from '../../shared/protocol/names.ts'
 import type { Profile } from '../../shared/protocol/plan.ts'
-import type { Verdict } from '../../shared/protocol/messages.ts'
+import type { VoterReply } from '../../shared/protocol/messages.ts'
 import { clockJumpMs } from '../../shared/core/clock-jump.ts'
 import type { Timing } from '../../shared/core/timing.ts'
 import {
@@ -44,7 +44,7 @@ export interface RuntimeOutlets {
   readonly permit: (instance: string, permit: Permit) => void
   readonly record: (instance: string, ballot: Ballot) => Promise<void>
   readonly mark: (instance: string, mark: Mark) => void
-  readonly answerPeer: (beat: number, verdict: Verdict) => void
+  readonly answerPeer: (beat: number, verdict: VoterReply) => void
   /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
   readonly beat: (beat: { atMs: number; seq: number; leaseMs: number; reports: Report[] }) => void
   /** @returns what went wrong, or null. */

@@ -10,7 +10,7 @@ import type { FileSystem, Found } from '../../shared/disk/durable-file.ts'
 import { MarkFile } from '../../shared/disk/mark-file.ts'
 import { epochSchema, nodeName } from '../../shared/protocol/names.ts'
 import { type Plan, planSchema } from '../../shared/protocol/plan.ts'
-import { epochGapAfterLoss } from '../../shared/core/vote/recovery.ts'
+import { epochLeapAfterLoss } from '../../shared/core/vote/recovery.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { fenceMemorySchema, FenceMemoryFile, stored } from './fence-memory-file.ts'
 import type { FenceMemory, FoundStanding, KeptBallot } from '../core/guard/guard.ts'
@@ -139,7 +139,7 @@ export class AgentStore {
         Object.entries(state.ballots).map(([name, { to, epoch, standing }]) => [
           name,
           // Above every epoch that the peer may have used unseen.
-          standing === true ? { to, epoch: epoch + epochGapAfterLoss } : { to, epoch },
+          standing === true ? { to, epoch: epoch + epochLeapAfterLoss } : { to, epoch },
         ]),
       ),
     }))

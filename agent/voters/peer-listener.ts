@@ -7,14 +7,14 @@ import {
   type Answer,
   type Beat,
   type Hello,
-  type Verdict,
+  type VoterReply,
   type Welcome,
   parseFromAgent,
 } from '../../shared/protocol/messages.ts'
 import { type NodeName, protocolVersion } from '../../shared/protocol/names.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import { messageOf } from '../../shared/error-message.ts'
-import { type Past, pastWith, type Predecessor, standingOf } from '../../shared/core/succession.ts'
+import { type Past, pastWith, type Predecessor, successionOf } from '../../shared/core/succession.ts'
 import { silenceMs, type Timing } from '../../shared/core/timing.ts'
 import { ConnectionLimit } from '../../shared/network/connection-limit.ts'
 import type { Credentials } from '../../shared/identity/credentials.ts'
@@ -72,7 +72,7 @@ export class PeerListener {
   #incarnation: Incarnation | null = null
   /** The incarnations that were superseded. Their messages no longer count. */
   #past: Past = []
-  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+  #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
 
   private constructor(options: PeerListenerOptions) {
     this.#options = options
@@ -128,9 +128,9 @@ export class PeerListener {
   }
 
   /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
-  answer(beat: number, verdict: Verdict): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
-    else this.#send(beat, [verdict], this.#options.nowMs())
+  answer(beat: number, reply: VoterReply): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
+    else this.#send(beat, [reply], this.#options.nowMs())
   }
 
   close(): void {
@@ -230,8 +230,8 @@ export class PeerListener {
   #incarnationOf(connection: AcceptedConnection, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#options.timing()
     const present = this.#present(atMs)
-    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
-    switch (standing) {
+    const succession = successionOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (succession) {
       case 'same':
         return this.#incarnation
       case 'next':
@@ -252,7 +252,7 @@ export class PeerListener {
         )
         return null
       default:
-        return assertNever(standing)
+        return assertNever(succession)
     }
   }
 
@@ -298,7 +298,7 @@ export class PeerListener {
     this.#send(beat.seq, collecting.verdicts, atMs)
   }
 
-  #send(seq: number, verdicts: Verdict[], atMs: number): void {
+  #send(seq: number, verdicts: VoterReply[], atMs: number): void {
     const answer: Answer = { type: 'answer', seq, atMs, verdicts }
     this.#incarnation?.connection?.send(answer)
   }

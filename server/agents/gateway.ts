@@ -24,7 +24,7 @@ export interface Enrolment extends Pick<Registry, 'renewalDue'> {
 /** What the gateway needs of a cluster. */
 export type Receiver = Pick<ClusterRuntime, 'handle'>
 
-interface Guest {
+interface AgentConnection {
   readonly connection: AcceptedConnection
   readonly helloTimeout: NodeJS.Timeout
   state:
@@ -35,7 +35,7 @@ interface Guest {
 }
 
 export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbound {
-  readonly #guests = new Map<number, Guest>()
+  readonly #agents = new Map<number, AgentConnection>()
   readonly #join: (cluster: string) => Promise<Receiver | null>
   readonly #refusals: Refusals
   readonly #enrolment: Enrolment
@@ -62,7 +62,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       () => this.#refuse(connection, 'no-hello', `no hello within ${helloTimeoutMs} ms`),
       helloTimeoutMs,
     )
-    this.#guests.set(connection.id, { connection, helloTimeout, state: { phase: 'silent' } })
+    this.#agents.set(connection.id, { connection, helloTimeout, state: { phase: 'silent' } })
     const { identity } = connection
     if (identity.kind !== 'node') return
     const tooMuch = this.#budgets.connected(identity)
@@ -70,8 +70,8 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
   }
 
   readonly onMessage = (connection: AcceptedConnection, data: string): void => {
-    const guest = this.#guests.get(connection.id)
-    if (guest === undefined) return
+    const agent = this.#agents.get(connection.id)
+    if (agent === undefined) return
     const { identity } = connection
     const tooMuch = identity.kind === 'node' ? this.#budgets.refusalOfMessage(identity) : null
     if (tooMuch !== null) return this.#refuseExcess(connection, tooMuch)
@@ -82,31 +82,31 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       if (!(error instanceof ProtocolError)) throw error
       return this.#refuse(connection, 'malformed', `malformed message: ${error.message}`)
     }
-    this.#receive(guest, message)
+    this.#receive(agent, message)
   }
 
   readonly onClose = (connection: AcceptedConnection): void => {
-    const guest = this.#guests.get(connection.id)
-    if (guest === undefined) return
-    this.#guests.delete(connection.id)
-    clearTimeout(guest.helloTimeout)
+    const agent = this.#agents.get(connection.id)
+    if (agent === undefined) return
+    this.#agents.delete(connection.id)
+    clearTimeout(agent.helloTimeout)
     if (connection.identity.kind === 'node') this.#budgets.hungUp(connection.identity)
-    const { state } = guest
-    guest.state = { phase: 'gone' }
+    const { state } = agent
+    agent.state = { phase: 'gone' }
     if (state.phase === 'member') state.cluster.handle({ type: 'closed', connection: connection.id })
   }
 
   send(id: number, message: object): void {
-    this.#guests.get(id)?.connection.send(message)
+    this.#agents.get(id)?.connection.send(message)
   }
 
   close(id: number, reason: string): void {
-    this.#guests.get(id)?.connection.close(reason)
+    this.#agents.get(id)?.connection.close(reason)
   }
 
   /** Closes the connections that are no longer allowed, because a node was removed or its certificate replaced. */
   closeRefused(refusalOf: (identity: Identity) => string | null): void {
-    for (const { connection } of this.#guests.values()) {
+    for (const { connection } of this.#agents.values()) {
       const refusal = refusalOf(connection.identity)
       if (refusal !== null) connection.close(refusal)
     }
@@ -117,7 +117,7 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
    * time.
    */
   askForRenewals(): void {
-    for (const { connection, state } of this.#guests.values())
+    for (const { connection, state } of this.#agents.values())
       if (state.phase === 'member') this.#askForRenewal(connection)
   }
 
@@ -126,8 +126,8 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     if (identity.kind === 'node' && this.#enrolment.renewalDue(identity)) connection.send({ type: 'renew' })
   }
 
-  #receive(guest: Guest, message: FromAgent): void {
-    const { state, connection } = guest
+  #receive(agent: AgentConnection, message: FromAgent): void {
+    const { state, connection } = agent
     if (message.type === 'hello' && !speaksForItself(connection.identity, message))
       return this.#refuse(
         connection,
@@ -141,8 +141,8 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
       case 'silent':
         if (message.type !== 'hello')
           return this.#refuse(connection, 'no-hello', `${message.type} before hello`)
-        clearTimeout(guest.helloTimeout)
-        return void this.#admit(guest, message)
+        clearTimeout(agent.helloTimeout)
+        return void this.#admit(agent, message)
       case 'joining':
         if (state.waiting.length >= mostWaiting)
           return this.#refuse(connection, 'malformed', 'too many messages before the welcome')
@@ -157,8 +157,8 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
     }
   }
 
-  async #admit(guest: Guest, hello: Hello): Promise<void> {
-    const { connection } = guest
+  async #admit(agent: AgentConnection, hello: Hello): Promise<void> {
+    const { connection } = agent
     const { identity, remoteAddress } = connection
     if (identity.kind === 'node')
       this.#enrolment.sawInUse(identity, {
@@ -166,17 +166,17 @@ export class AgentGateway implements ConnectionEvents<AcceptedConnection>, Outbo
         port: hello.listener.port,
       })
     const waiting: FromAgent[] = []
-    guest.state = { phase: 'joining', waiting }
+    agent.state = { phase: 'joining', waiting }
     const cluster = await this.#join(hello.cluster)
     // It may have disconnected in the meantime.
-    if (!this.#guests.has(connection.id)) return
+    if (!this.#agents.has(connection.id)) return
     if (cluster === null) {
       this.#refuse(connection, 'unknown-cluster', `this witness does not know cluster "${hello.cluster}"`, {
         node: hello.node,
       })
       return
     }
-    guest.state = { phase: 'member', cluster }
+    agent.state = { phase: 'member', cluster }
     this.#askForRenewal(connection)
     this.#handOn(connection, cluster, hello)
     for (const message of waiting) this.#handOn(connection, cluster, message)

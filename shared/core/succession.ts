@@ -27,7 +27,7 @@ export interface Newcomer {
  * is alive, or a promise to it may be in use. `past`: it has been superseded, so its messages are old or come from a
  * host that stood still.
  */
-export type Standing = 'same' | 'next' | 'early' | 'past'
+export type Succession = 'same' | 'next' | 'early' | 'past'
 
 /** The instances that were superseded, newest last. */
 export type Past = readonly string[]
@@ -35,11 +35,11 @@ export type Past = readonly string[]
 /** A replay of an older instance than these would be taken for a new one. */
 const pastRemembered = 64
 
-/** How a newcomer stands to the instance that speaks for the node so far. */
-export function standingOf(
+/** How a newcomer relates to the instance that speaks for the node so far. */
+export function successionOf(
   { present, past }: { present: Predecessor | null; past: Past },
   newcomer: Newcomer,
-): Standing {
+): Succession {
   if (present?.incarnation === newcomer.incarnation) return 'same'
   if (past.includes(newcomer.incarnation)) return 'past'
   return present === null || maySucceed(present, newcomer) ? 'next' : 'early'

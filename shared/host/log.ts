@@ -7,15 +7,15 @@ import { pino } from 'pino'
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-type Line = (event: string, text: string, facts?: Readonly<Record<string, unknown>>) => void
+type LogMethod = (event: string, text: string, facts?: Readonly<Record<string, unknown>>) => void
 
 export interface Log {
-  readonly debug: Line
-  readonly info: Line
-  readonly warn: Line
-  readonly error: Line
+  readonly debug: LogMethod
+  readonly info: LogMethod
+  readonly warn: LogMethod
+  readonly error: LogMethod
   /** The last words of a process that cannot go on; written before this returns. */
-  readonly fatal: Line
+  readonly fatal: LogMethod
   /** Writes what is still in memory; for the end of the process. */
   flush(): void
 }

@@ -8,8 +8,8 @@ import { type Identity, describeIdentity } from '../identity/identity.ts'
 import {
   type AcceptedConnection,
   type ConnectionEvents,
-  type Hearing,
-  Line,
+  type ConnectionHandlers,
+  WebSocketConnection,
   type UpgradeRefusal,
   agentPath,
   closeTimeoutMs,
@@ -63,15 +63,15 @@ export function acceptAgents(
       return refuse('too-many-connections', '503 Service Unavailable', 'too many connections')
     acceptor.handleUpgrade(request, socket, head, (webSocket) => {
       request.socket.setKeepAlive(true, keepAliveMs)
-      const line: AcceptedLine = new AcceptedLine(
+      const connection: AcceptedWebSocket = new AcceptedWebSocket(
         webSocket,
         {
-          message: (data) => options.onMessage(line, data),
-          closed: (reason) => options.onClose(line, reason),
+          message: (data) => options.onMessage(connection, data),
+          closed: (reason) => options.onClose(connection, reason),
         },
         { monotonicMs: options.monotonicMs, remoteAddress, identity },
       )
-      options.onOpen(line)
+      options.onOpen(connection)
     })
   }
   server.on('upgrade', onUpgrade)
@@ -88,16 +88,16 @@ export function acceptAgents(
   }
 }
 
-class AcceptedLine extends Line implements AcceptedConnection {
+class AcceptedWebSocket extends WebSocketConnection implements AcceptedConnection {
   readonly remoteAddress: string
   readonly identity: Identity
 
   constructor(
     webSocket: WebSocket,
-    hearing: Hearing,
+    handlers: ConnectionHandlers,
     other: { monotonicMs: () => number; remoteAddress: string; identity: Identity },
   ) {
-    super(webSocket, hearing, other.monotonicMs)
+    super(webSocket, handlers, other.monotonicMs)
     this.remoteAddress = other.remoteAddress
     this.identity = other.identity
   }

@@ -72,19 +72,19 @@ export const socketLimits = {
 
 let lastId = 0
 
-export interface Hearing {
+export interface ConnectionHandlers {
   message(data: string): void
   /** Once. */
   closed(reason: string): void
 }
 
-export abstract class Line implements Connection {
+export abstract class WebSocketConnection implements Connection {
   readonly id = ++lastId
   abstract readonly remoteAddress: string
   readonly #webSocket: WebSocket
   #endReason: string | null = null
 
-  constructor(webSocket: WebSocket, hearing: Hearing, monotonicMs: () => number) {
+  constructor(webSocket: WebSocket, handlers: ConnectionHandlers, monotonicMs: () => number) {
     this.#webSocket = webSocket
     const rate = new TokenBucket(messageRate, monotonicMs)
     const limited = (): boolean => {
@@ -99,14 +99,16 @@ export abstract class Line implements Connection {
         this.close('a binary message came, but JSON text is expected')
         return
       }
-      hearing.message(textOf(data))
+      handlers.message(textOf(data))
     })
     webSocket.on('ping', limited)
     webSocket.on('pong', limited)
     webSocket.on('error', (error) => (this.#endReason ??= error.message))
     webSocket.once('close', (code, reason) => {
       const said = reason.toString('utf8')
-      hearing.closed(this.#endReason ?? `closed by the other side (${code}${said === '' ? '' : `, ${said}`})`)
+      handlers.closed(
+        this.#endReason ?? `closed by the other side (${code}${said === '' ? '' : `, ${said}`})`,
+      )
     })
   }
 

@@ -7,8 +7,8 @@ import type { Identity } from '../identity/identity.ts'
 import {
   type ConnectionEvents,
   type DialledConnection,
-  type Hearing,
-  Line,
+  type ConnectionHandlers,
+  WebSocketConnection,
   agentPath,
   longestRefusalBytes,
   socketLimits,
@@ -41,31 +41,31 @@ export function dialVoter(
     followRedirects: false,
     ...socketLimits,
   })
-  const line: DialledLine = new DialledLine(
+  const connection: DialledWebSocket = new DialledWebSocket(
     webSocket,
     {
-      message: (data) => options.onMessage(line, data),
+      message: (data) => options.onMessage(connection, data),
       closed: (reason) => {
         clearTimeout(deadline)
-        options.onClose(line, reason)
+        options.onClose(connection, reason)
       },
     },
     { monotonicMs: options.monotonicMs, tcp, hostname: endpoint.host },
   )
   const deadline = setTimeout(
-    () => line.fail(`no connection within ${options.connectTimeoutMs} ms`),
+    () => connection.fail(`no connection within ${options.connectTimeoutMs} ms`),
     options.connectTimeoutMs,
   )
   webSocket.once('unexpected-response', (_request, response) => {
     void readRefusal(response).then((text) =>
-      line.fail(`refused: HTTP ${response.statusCode ?? '?'}${text === '' ? '' : `: ${text}`}`),
+      connection.fail(`refused: HTTP ${response.statusCode ?? '?'}${text === '' ? '' : `: ${text}`}`),
     )
   })
   webSocket.once('open', () => {
     clearTimeout(deadline)
-    options.onOpen(line)
+    options.onOpen(connection)
   })
-  return { close: () => line.close('closed here'), abort: (reason) => line.abort(reason) }
+  return { close: () => connection.close('closed here'), abort: (reason) => connection.abort(reason) }
 }
 
 /** TLS over a connection of our own, which can then be reset. */
@@ -102,16 +102,16 @@ async function readRefusal(response: IncomingMessage): Promise<string> {
     .trim()
 }
 
-class DialledLine extends Line implements DialledConnection {
+class DialledWebSocket extends WebSocketConnection implements DialledConnection {
   readonly #tcp: Socket
   readonly #hostname: string
 
   constructor(
     webSocket: WebSocket,
-    hearing: Hearing,
+    handlers: ConnectionHandlers,
     other: { monotonicMs: () => number; tcp: Socket; hostname: string },
   ) {
-    super(webSocket, hearing, other.monotonicMs)
+    super(webSocket, handlers, other.monotonicMs)
     this.#tcp = other.tcp
     this.#hostname = other.hostname
   }

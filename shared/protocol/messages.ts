@@ -90,7 +90,7 @@ export const refusalReasons = [
 
 export type RefusalReason = (typeof refusalReasons)[number]
 
-export const verdictSchema = z.strictObject({
+export const replySchema = z.strictObject({
   instance: instanceName,
   vote: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
@@ -110,9 +110,9 @@ export const verdictSchema = z.strictObject({
   countsVote: epoch.optional(),
 })
 
-export type Verdict = z.infer<typeof verdictSchema>
+export type VoterReply = z.infer<typeof replySchema>
 
-export type Vote = Verdict['vote']
+export type Vote = VoterReply['vote']
 
 const welcomeSchema = z.strictObject({
   type: z.literal('welcome'),
@@ -130,7 +130,7 @@ const answerSchema = z.strictObject({
   seq: z.number().int().min(1),
   /** The voter's clock, to be echoed. */
   atMs: z.number(),
-  verdicts: z.array(verdictSchema).max(maxInstances),
+  verdicts: z.array(replySchema).max(maxInstances),
 })
 
 export type Answer = z.infer<typeof answerSchema>

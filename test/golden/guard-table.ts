@@ -4,7 +4,7 @@ import { type Guard, type GuardEffect, decide } from '../../agent/core/guard/gua
 import { nextDeadlineMs } from '../../agent/core/guard/deadline.ts'
 import { reserveNeededMs, silenceMs, strictReserveMs } from '../../shared/core/timing.ts'
 import { type VoterName, witness } from '../../shared/protocol/names.ts'
-import type { Order, Verdict, Vote } from '../../shared/protocol/messages.ts'
+import type { Order, VoterReply, Vote } from '../../shared/protocol/messages.ts'
 import type { Report } from '../../shared/protocol/report.ts'
 import {
   claiming,
@@ -76,10 +76,10 @@ class Course {
     this.turns.push({ atMs: this.atMs, before, after: guard, effects })
   }
 
-  answer(from: VoterName, vote: Vote, more: Partial<Verdict> = {}): void {
+  answer(from: VoterName, vote: Vote, more: Partial<VoterReply> = {}): void {
     const epoch = vote.kind === 'granted' || vote.kind === 'pending' ? vote.epoch : this.guard.voter.epoch
-    const verdict: Verdict = { instance, vote, holder: null, renewedAgoMs: null, epoch, ...more }
-    this.feed({ type: 'answer', from, sentAtMs: this.atMs, verdict })
+    const reply: VoterReply = { instance, vote, holder: null, renewedAgoMs: null, epoch, ...more }
+    this.feed({ type: 'answer', from, sentAtMs: this.atMs, verdict: reply })
   }
 
   hearPeer(report: Report): void {
@@ -146,7 +146,7 @@ const seen = (
 const refuses = (
   from: VoterName,
   reason: Extract<Vote, { kind: 'refused' }>['reason'],
-  more: Partial<Verdict> = {},
+  more: Partial<VoterReply> = {},
 ): Plot => ({
   play: (course) => course.answer(from, { kind: 'refused', reason, text: reason }, more),
 })

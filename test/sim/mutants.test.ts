@@ -39,7 +39,7 @@ describe('planted mistakes', () => {
     assert.equal(wanted.length, quick.length)
     const limits = { seeds: 20, seconds: 120, atATime: 2 }
     const catches = await hunt(wanted, limits, () => undefined)
-    const missed = catches.filter(({ sighting }) => sighting.broken === null)
+    const missed = catches.filter(({ detection }) => detection.broken === null)
     assert.deepEqual(
       missed.map(({ mutant }) => mutant.name),
       [],

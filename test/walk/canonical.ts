@@ -12,7 +12,7 @@ const horizonMs = 5600
 /** Texts, what is told to operators, what never changes, and what other fields say as well. */
 const dropped: ReadonlySet<string> = new Set([
   'judgement',
-  'told',
+  'reported',
   'why',
   'text',
   'reason',

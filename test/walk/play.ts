@@ -22,7 +22,7 @@ import {
 } from '../../server/core/arbiter/arbiter.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import { witness } from '../../shared/protocol/names.ts'
-import type { FromVoter, Verdict } from '../../shared/protocol/messages.ts'
+import type { FromVoter, VoterReply } from '../../shared/protocol/messages.ts'
 import type { Ballot, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { assertFenced, assertOneLease, noteGrant, noteLease, noteOverlap, noteRelease } from './invariants.ts'
 import {
@@ -216,7 +216,7 @@ export class Play {
     }
   }
 
-  #hearAnswer(host: Host, from: Party, seq: number, verdict: Verdict): void {
+  #hearAnswer(host: Host, from: Party, seq: number, verdict: VoterReply): void {
     if (seq < host.firstSeq) return
     this.#toGuard(host, { type: 'answer', from, sentAtMs: sentAtMsOf(seq), verdict })
   }

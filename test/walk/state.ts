@@ -7,7 +7,7 @@
 import type { FenceMemory, Guard, KeptBallot } from '../../agent/core/guard/guard.ts'
 import type { Arbiter, ArbiterEvent } from '../../server/core/arbiter/arbiter.ts'
 import type { witness } from '../../shared/protocol/names.ts'
-import type { FromVoter, Hello, Verdict } from '../../shared/protocol/messages.ts'
+import type { FromVoter, Hello, VoterReply } from '../../shared/protocol/messages.ts'
 import type { Profile } from '../../shared/protocol/plan.ts'
 import type { Report } from '../../shared/protocol/report.ts'
 import { assertTiming, defaultTiming } from '../../shared/core/timing.ts'
@@ -126,7 +126,7 @@ export type Body =
     }
   | { readonly kind: 'from-witness'; readonly connection: number; readonly message: FromVoter }
   | { readonly kind: 'report'; readonly seq: number; readonly boot: number; readonly report: Report }
-  | { readonly kind: 'verdict'; readonly seq: number; readonly verdict: Verdict }
+  | { readonly kind: 'verdict'; readonly seq: number; readonly verdict: VoterReply }
 
 export interface Message {
   readonly from: Party

@@ -1,11 +1,11 @@
 /** A finding of the doctor: the state of one thing on which protection depends. */
 
-export type Verdict = 'ok' | 'warn' | 'FAIL'
+export type FindingResult = 'ok' | 'warn' | 'FAIL'
 
 export interface Finding {
   /** Stable, for scripts. */
   readonly check: string
-  readonly verdict: Verdict
+  readonly verdict: FindingResult
   readonly text: string
   /** What to do; null: nothing. */
   readonly remedy: string | null
@@ -41,7 +41,7 @@ export function renderFindings(findings: readonly Finding[]): string {
       `${verdict.padEnd(4)}  ${check.padEnd(longestCheck)}  ${text}${remedy === null ? '' : `: ${remedy}`}`,
     ),
   )
-  const count = (wanted: Verdict): number => findings.filter(({ verdict }) => verdict === wanted).length
+  const count = (wanted: FindingResult): number => findings.filter(({ verdict }) => verdict === wanted).length
   return `${[...lines, '', `${count('ok')} ok, ${count('warn')} warnings, ${count('FAIL')} failures`].join('\n')}\n`
 }
 

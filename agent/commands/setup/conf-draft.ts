@@ -3,7 +3,7 @@
  * here.
  */
 import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
-import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
+import { missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import {
   KeepalivedConfError,
   readKeepalivedLines,
@@ -45,8 +45,8 @@ export interface ApplyDraft extends Draft {
   readonly root: Statement[]
   readonly instances: Statement[]
   readonly profiles: readonly Profile[]
-  /** The gaps that the added lines do not close. */
-  readonly gaps: readonly Gap[]
+  /** The missing lines that the draft does not add. */
+  readonly missing: readonly MissingLine[]
   readonly parserWarnings: readonly string[]
 }
 
@@ -83,14 +83,14 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   const root = relocated(candidate, sources, after)
   const parserWarnings = [...sources.read.warnings]
   const instances = uniqueInstances(root, parserWarnings)
-  const gaps = productGaps(path, { root, instances, runDir })
-  assertSound({ path, configId, baseDrafts, drafts, after, gaps })
+  const missing = missingLines(path, { root, instances, runDir })
+  assertSound({ path, configId, baseDrafts, drafts, after, missing })
   return {
     ...draftOf(sources, after),
     root,
     instances,
     profiles: profilesOf(root, instances, parserWarnings),
-    gaps,
+    missing,
     parserWarnings,
   }
 }
@@ -183,9 +183,9 @@ function assertSound(outcome: {
   baseDrafts: Drafts
   drafts: Drafts
   after: ReadonlyMap<string, readonly Row[]>
-  gaps: readonly Gap[]
+  missing: readonly MissingLine[]
 }): void {
-  const { path, configId, baseDrafts, drafts, after, gaps } = outcome
+  const { path, configId, baseDrafts, drafts, after, missing } = outcome
   const before = readKeepalivedLines(path, configId, baseDrafts).lines.map(({ text }) => text)
   const read = readKeepalivedLines(path, configId, drafts)
   const realPaths = new Map(read.files.map(({ file, realPath }) => [file, realPath]))
@@ -193,9 +193,9 @@ function assertSound(outcome: {
     ({ file, line }) => after.get(realPaths.get(file) ?? '')?.[line - 1]?.isOurs !== true,
   )
   if (foreign.map(({ text }) => text).join('\n') !== before.join('\n')) throw readDifferently(path)
-  const missing = gaps.find(({ kind }) => kind === 'absent')
-  if (missing !== undefined)
+  const absent = missing.find(({ kind }) => kind === 'absent')
+  if (absent !== undefined)
     throw new SetupError(
-      `${missing.text}. Setup cannot add it here, so nothing was changed. Add it by hand (docs/operating/setup.md)`,
+      `${absent.text}. Setup cannot add it here, so nothing was changed. Add it by hand (docs/operating/setup.md)`,
     )
 }

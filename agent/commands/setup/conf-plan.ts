@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { all, at, last, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
-import { productGaps, type Gap } from '../../keepalived-conf/gaps.ts'
+import { missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import { rowsOf, type Insertion } from './marked-lines.ts'
 import { SetupError } from './error.ts'
 
@@ -90,7 +90,7 @@ class Planner {
   readonly #bases: ReadonlyMap<string, string>
   readonly #instances: Statement[]
   readonly #options: PlanOptions
-  readonly #gaps: Gap[]
+  readonly #missing: MissingLine[]
   readonly #globals: Statement[]
   readonly #ownPrograms: boolean
   readonly #rows = new Map<string, string[]>()
@@ -106,7 +106,7 @@ class Planner {
     this.#bases = bases
     this.#instances = instances
     this.#options = options
-    this.#gaps = productGaps(options.path, { root: read.root, instances, runDir: options.runDir })
+    this.#missing = missingLines(options.path, { root: read.root, instances, runDir: options.runDir })
     this.#globals = globalsOf(read.root)
     this.#ownPrograms = runsOwnPrograms(read.root)
   }
@@ -144,7 +144,7 @@ class Planner {
     // Without a script_user it would disable the admin's scripts if keepalived's default user does not exist.
     const mayGuard = this.#ownPrograms ? this.#options.advised && has('script_user') : true
     if (mayGuard && !has('enable_script_security')) lines.push('enable_script_security')
-    if (this.#gaps.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
+    if (this.#missing.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
       lines.push(`vrrp_notify_fifo ${word(join(this.#options.runDir, 'notify.fifo'))}${this.#fifoUser()}`)
     if (this.#options.advised && !this.#refreshesGarp()) lines.push('vrrp_garp_master_refresh 60')
     return lines
@@ -173,9 +173,9 @@ class Planner {
 
   #planInstance(instance: Statement): void {
     const name = instance.words[1] ?? ''
-    const gaps = this.#gaps.filter((gap) => gap.instance === name && gap.kind === 'absent')
-    const bar = gaps.find(({ part }) => part === 'bar')
-    const check = gaps.find(({ part }) => part === 'check')
+    const absent = this.#missing.filter((line) => line.instance === name && line.kind === 'absent')
+    const bar = absent.find(({ part }) => part === 'bar')
+    const check = absent.find(({ part }) => part === 'check')
     const advised = this.#options.advised && lacksNopreempt(instance) ? ['nopreempt'] : []
     if (bar === undefined && check === undefined && advised.length === 0) return
     const site = this.#site(instance)

@@ -1,6 +1,6 @@
 /** What setup found, for the admin to read before the lines are added. */
 import { all, at, knownWord, type Statement } from '../../keepalived-conf/statements.ts'
-import type { Gap } from '../../keepalived-conf/gaps.ts'
+import type { MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { masterDownMs, promotionWarning, type Timing } from '../../../shared/core/timing.ts'
 import { globalsOf, lacksNopreempt, runsOwnPrograms } from './conf-plan.ts'
@@ -18,13 +18,13 @@ interface Subject {
   readonly root: Statement[]
   readonly instances: Statement[]
   readonly profiles: readonly Profile[]
-  readonly gaps: readonly Gap[]
+  readonly missing: readonly MissingLine[]
   readonly parserWarnings: readonly string[]
   readonly timing: Timing
 }
 
 export function reportOf(subject: Subject): Report {
-  const { root, instances, profiles, gaps, parserWarnings, timing } = subject
+  const { root, instances, profiles, missing, parserWarnings, timing } = subject
   const pairs = instances.flatMap((instance, index) => {
     const profile = profiles[index]
     return profile === undefined ? [] : [{ instance, profile }]
@@ -33,7 +33,7 @@ export function reportOf(subject: Subject): Report {
     instances: pairs.map(({ instance, profile }) => described(root, instance, profile)),
     warnings: [
       ...parserWarnings,
-      ...gaps.flatMap(({ kind, text }) => (kind === 'wrong' ? [text] : [])),
+      ...missing.flatMap(({ kind, text }) => (kind === 'wrong' ? [text] : [])),
       ...pairs.flatMap(({ instance, profile }) => timingWarnings(instance, profile, timing)),
       ...syncGroupWarnings(root),
     ],

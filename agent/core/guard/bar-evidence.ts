@@ -33,12 +33,12 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
     }
   }
 
-  const standing = phase.name === 'barred' ? phase.cause : null
+  const currentCause = phase.name === 'barred' ? phase.cause : null
   if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
     const lastHeardAtMs = Math.max(guard.peerHeardAtMs ?? -Infinity, guard.listeningSinceMs)
     const newerByMs = guard.witnessWord.renewedAtMs - lastHeardAtMs
     // A node barred for this cause stays barred until the holder is heard again or its lease is over.
-    if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')
+    if (newerByMs >= 2 * timing.renewMs || currentCause?.kind === 'holder-elsewhere')
       return {
         kind: 'holder-elsewhere',
         text: `this node has not heard ${peer ?? ''} for ${Math.round(atMs - lastHeardAtMs)} ms, but ${peer ?? ''} still renews its lease at the witness, so the link between the nodes is cut and ${peer ?? ''} holds the lease`,
@@ -50,6 +50,7 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       kind: 'no-gateway',
       text: `this node cannot reach its gateway, but ${peer ?? 'the peer'}, which holds the lease, can`,
     }
-  if (standing?.kind === 'no-adverts' && atMs < standing.retryAtMs && peerHolds(guard, atMs)) return standing
+  if (currentCause?.kind === 'no-adverts' && atMs < currentCause.retryAtMs && peerHolds(guard, atMs))
+    return currentCause
   return null
 }

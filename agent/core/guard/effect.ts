@@ -1,6 +1,6 @@
 /** The effects that `decide` returns. The runtime carries them out in their order. */
 import type { Ballot, Mark } from '../../../shared/core/vote/voter.ts'
-import type { Verdict } from '../../../shared/protocol/messages.ts'
+import type { VoterReply } from '../../../shared/protocol/messages.ts'
 import type { Rung } from './fence-ladder.ts'
 import type { FenceMemory, Guard, KeptBallot } from './state.ts'
 import type { Drilled } from '../../../shared/protocol/report.ts'
@@ -20,7 +20,7 @@ export type GuardEffect =
   /** Write the ballot durably, then report `recorded` or `record-failed`. */
   | { readonly type: 'record'; readonly ballot: Ballot }
   | { readonly type: 'mark'; readonly mark: Mark }
-  | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: Verdict }
+  | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: VoterReply }
   /** Send a heartbeat to every voter now. */
   | { readonly type: 'beat' }
   /** Carry out this rung (the bar has its own effect), look at kernel and processes, report `rung-ended` and `observed`. */

@@ -3,7 +3,7 @@ import type { KeepalivedState, ProcessState, Report, VipState } from '../../../s
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { NodeName, VoterName } from '../../../shared/protocol/names.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
-import type { Order, Verdict } from '../../../shared/protocol/messages.ts'
+import type { Order, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import type { Rung } from './fence-ladder.ts'
 import type { Gateway, KeptBallot } from './state.ts'
@@ -28,7 +28,7 @@ export type GuardEvent =
       readonly atMs: number
       readonly from: VoterName
       readonly sentAtMs: number
-      readonly verdict: Verdict
+      readonly verdict: VoterReply
     }
   /** The peer's beat: it reports, and may ask for our vote. `beat` is its seq, for the answer. */
   | {

@@ -35,11 +35,11 @@ export function reportOf(guard: Guard, atMs: number): Report {
     gateway: guard.gateway,
     fence: guard.lastFence,
     warnings: warningsOf(guard, atMs),
-    ...standingOf(guard),
+    ...standingVoteFields(guard),
   }
 }
 
-function standingOf(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
+function standingVoteFields(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
   const left = leftVoteOf(guard)
   const { kept } = guard
   return {

@@ -21,7 +21,7 @@ import {
   pushVoteEffects,
   refuseMessage,
   type Turn,
-  verdictFor,
+  replyFor,
 } from './turn.ts'
 import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './voting.ts'
 import { watchOver } from './watch.ts'
@@ -190,7 +190,7 @@ function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
       return answer(
         turn,
         { connection, seq: beat.seq },
-        beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),
+        beat.reports.map((report) => replyFor(turn, report.instance, conflictVote(name))),
       )
     case 'accepted':
       turn.nodes.set(name, receipt.node)

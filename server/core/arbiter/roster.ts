@@ -12,7 +12,7 @@ import {
   type Past,
   pastWith,
   type Predecessor,
-  standingOf,
+  successionOf,
 } from '../../../shared/core/succession.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
 
@@ -102,8 +102,8 @@ export function greet(
   const present = session === null ? null : asPredecessor(session, arrival)
   const replaced =
     session !== null && session.connection !== connection && session.open ? session.connection : null
-  const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })
-  switch (standing) {
+  const succession = successionOf({ present, past }, { ...hello, atMs, reserveMs })
+  switch (succession) {
     case 'past':
       return { kind: 'superseded' }
     case 'early':
@@ -116,7 +116,7 @@ export function greet(
     case 'next':
       return { kind: 'accepted', node: succeeded(node, fresh), replaced, isNew: true }
     default:
-      return assertNever(standing)
+      return assertNever(succession)
   }
 }
 

@@ -8,7 +8,7 @@ import type { Ballot, Mark, RecoveredBallot, Voter } from '../../../shared/core/
 import type { Occurrence } from './occurrence.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Judgement } from './judgement.ts'
-import type { Told } from './situation-telling.ts'
+import type { ReportedSituation } from './situation-reporting.ts'
 
 /** The shell numbers the questions of checks. */
 export type CheckId = number
@@ -150,7 +150,7 @@ export interface Claim {
 export interface InstanceState {
   readonly voter: Voter
   /** The ledger was found to be older than its marks, and this has not been reported yet. */
-  readonly rollbackUntold: boolean
+  readonly rollbackUnreported: boolean
   /**
    * The highest epoch of any ballot that this ledger ever held. An agent that was granted a higher one proves a
    * rollback.
@@ -175,7 +175,7 @@ export interface InstanceState {
   readonly yieldedAtMs: number
   readonly judgement: Judgement | null
   /** What was last reported about it to operators. */
-  readonly told: Told
+  readonly reported: ReportedSituation
 }
 
 export interface Arbiter {

@@ -1,14 +1,14 @@
 /** One turn of the arbiter: the working copy of its state, and the operations on it that all decisions share. Pure. */
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
-import type { OrderedAction, Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import type { OrderedAction, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
 import { isRolledBack, recoverVoter } from '../../../shared/core/vote/recovery.ts'
-import { type RecoveredBallot, type VoteEffect, verdictOf } from '../../../shared/core/vote/voter.ts'
+import { type RecoveredBallot, type VoteEffect, replyOf } from '../../../shared/core/vote/voter.ts'
 import type { Arbiter, ArbiterEffect, InstanceState } from './state.ts'
 import type { Occurrence } from './occurrence.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
-import { nothingTold } from './situation-telling.ts'
+import { nothingReported } from './situation-reporting.ts'
 
 /** The working copy of one turn, from which `arbitrate` makes the new state and the effects. */
 export interface Turn {
@@ -27,7 +27,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
   const voter = recoverVoter(found, { atMs: startedAtMs, reserveMs: timing.reserveMs })
   return {
     voter,
-    rollbackUntold: isRolledBack(found),
+    rollbackUnreported: isRolledBack(found),
     recordedEpoch: voter.record?.epoch ?? 0,
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
@@ -41,7 +41,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     gatewayLostSinceMs: null,
     yieldedAtMs: -Infinity,
     judgement: null,
-    told: nothingTold,
+    reported: nothingReported,
   }
 }
 
@@ -88,15 +88,19 @@ export function couldTake(turn: Turn, node: NodeState, instance: string): boolea
 }
 
 /** The witness's answer for one instance. */
-export function verdictFor(turn: Turn, instance: string, vote: Vote): Verdict {
-  return verdictOf(instanceOf(turn, instance).voter, { instance, vote, atMs: turn.atMs })
+export function replyFor(turn: Turn, instance: string, vote: Vote): VoterReply {
+  return replyOf(instanceOf(turn, instance).voter, { instance, vote, atMs: turn.atMs })
 }
 
 export function pushVoteEffects(turn: Turn, instance: string, effects: readonly VoteEffect[]): void {
   for (const effect of effects) turn.effects.push({ ...effect, instance })
 }
 
-export function answer(turn: Turn, to: { connection: ConnectionId; seq: number }, verdicts: Verdict[]): void {
+export function answer(
+  turn: Turn,
+  to: { connection: ConnectionId; seq: number },
+  verdicts: VoterReply[],
+): void {
   turn.effects.push({
     type: 'send',
     connection: to.connection,
@@ -111,7 +115,7 @@ export function answerNode(
 ): void {
   const session = turn.nodes.get(to.node)?.session
   if (session?.open === true)
-    answer(turn, { connection: session.connection, seq: to.seq }, [verdictFor(turn, to.instance, vote)])
+    answer(turn, { connection: session.connection, seq: to.seq }, [replyFor(turn, to.instance, vote)])
 }
 
 export function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {

@@ -3,7 +3,7 @@
  * have reached the disk. Pure.
  */
 import { compareCandidates } from '../../../shared/core/preference.ts'
-import type { Beat, Verdict, Vote } from '../../../shared/protocol/messages.ts'
+import type { Beat, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
 import { type NodeName, maxInstances, maxNodes } from '../../../shared/protocol/names.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
@@ -22,12 +22,12 @@ import {
   pushVoteEffects,
   refuseMessage,
   type Turn,
-  verdictFor,
+  replyFor,
 } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
 /** Handles what one node reports for one instance: facts first, then its request. */
-export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): Verdict[] {
+export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): VoterReply[] {
   const { instance } = report
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances) {
     refuseMessage(turn, 'too-many-instances')
@@ -50,7 +50,7 @@ export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Repo
   // A candidate reports the epoch that it asks for. To learn that epoch here would make its own request stale.
   if (claim === null)
     change(turn, instance, { voter: learnEpoch(instanceOf(turn, instance).voter, report.epoch) })
-  return [verdictFor(turn, instance, vote)]
+  return [replyFor(turn, instance, vote)]
 }
 
 /** If an agent remembers a grant that this ledger does not, the ledger is older than its promises. */

@@ -9,20 +9,20 @@ import { change, instanceOf, occurred, order, type Turn } from './turn.ts'
 import { leaseHolder } from './lease-holder.ts'
 import { isLive, mastersOf } from './roster.ts'
 import { judge } from './situation.ts'
-import { noteChange } from './situation-telling.ts'
+import { noteChange } from './situation-reporting.ts'
 
 export function watchOver(turn: Turn, instance: string): void {
   tellOfRollback(turn, instance)
   watchForDualMaster(turn, instance)
   watchForLostGateway(turn, instance)
-  const { judgement: before, told: toldBefore } = instanceOf(turn, instance)
+  const { judgement: before, reported: reportedBefore } = instanceOf(turn, instance)
   const judgement = judge(
     { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
     instance,
     turn.atMs,
   )
-  const { told, line } = noteChange(toldBefore, { before, judgement, atMs: turn.atMs })
-  change(turn, instance, { judgement, told })
+  const { reported, line } = noteChange(reportedBefore, { before, judgement, atMs: turn.atMs })
+  change(turn, instance, { judgement, reported })
   if (line === null) return
   occurred(turn, {
     event: `situation.${judgement.situation}`,
@@ -36,9 +36,9 @@ export function watchOver(turn: Turn, instance: string): void {
 }
 
 function tellOfRollback(turn: Turn, instance: string): void {
-  const { rollbackUntold, voter } = instanceOf(turn, instance)
-  if (!rollbackUntold) return
-  change(turn, instance, { rollbackUntold: false })
+  const { rollbackUnreported, voter } = instanceOf(turn, instance)
+  if (!rollbackUnreported) return
+  change(turn, instance, { rollbackUnreported: false })
   occurred(turn, {
     event: 'ledger-rolled-back',
     level: 'critical',

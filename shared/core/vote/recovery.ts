@@ -8,12 +8,12 @@ import { assertNever } from '../../assert-never.ts'
 import { ballotLost } from './ask.ts'
 
 /** After a lost ledger, epochs jump by this much, beyond any epoch that the lost ledger may have granted. */
-export const epochGapAfterLoss = 1000
+export const epochLeapAfterLoss = 1000
 
 /** The voter of a process that starts at `atMs`. */
 export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserveMs: number }): Voter {
   const waiting: Pledge = { phase: 'waiting', untilMs: at.atMs + at.reserveMs }
-  if (found.kind === 'lost') return { pledge: waiting, record: null, ...spent(epochGapAfterLoss) }
+  if (found.kind === 'lost') return { pledge: waiting, record: null, ...spent(epochLeapAfterLoss) }
   const { ballot, mark } = found
   if (ballot?.standing === true)
     return {
@@ -24,7 +24,7 @@ export function recoverVoter(found: RecoveredBallot, at: { atMs: number; reserve
     }
   if (mark !== null && isRolledBack(found)) {
     const untilMs = Math.max(mark.untilMs, waiting.untilMs)
-    return { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(mark.epoch + epochGapAfterLoss) }
+    return { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(mark.epoch + epochLeapAfterLoss) }
   }
   if (ballot === null) return { pledge: waiting, record: null, ...spent(0) }
   const recovered = { record: ballot, ...spent(ballot.epoch) }
@@ -48,7 +48,7 @@ export function distrustLedger(
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const untilMs = at.atMs + at.reserveMs
   // Above the epoch of every ballot that can be on that disk.
-  const epoch = Math.max(voter.epoch, at.seenEpoch) + epochGapAfterLoss
+  const epoch = Math.max(voter.epoch, at.seenEpoch) + epochLeapAfterLoss
   return {
     voter: { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(epoch) },
     effects: [{ type: 'mark', mark: { epoch, untilMs } }],

@@ -7,7 +7,7 @@
  * has expired.
  */
 import type { Epoch, NodeName } from '../../protocol/names.ts'
-import type { RefusalReason, Verdict, Vote } from '../../protocol/messages.ts'
+import type { RefusalReason, VoterReply, Vote } from '../../protocol/messages.ts'
 import { assertNever } from '../../assert-never.ts'
 
 /** The last promise to a new holder, as the ledger holds it. Renewals do not change it. */
@@ -152,10 +152,10 @@ export function promisedTo(
 }
 
 /** What a voter answers for one instance: its vote, and what it knows about the holder. */
-export function verdictOf(
+export function replyOf(
   voter: Voter,
   { instance, vote, atMs }: { instance: string; vote: Vote; atMs: number },
-): Verdict {
+): VoterReply {
   const promise = promisedTo(voter, atMs)
   return {
     instance,

@@ -114,14 +114,14 @@ const jitterMs = { least: 0.1, most: 200 }
 const clockJumpMs = 30_000
 
 export function begin(cluster: Cluster, { kind, where }: Fault): void {
-  setMood(cluster, { kind, where }, true)
+  setCondition(cluster, { kind, where }, true)
 }
 
 export function end(cluster: Cluster, { kind, where }: Fault): void {
-  setMood(cluster, { kind, where }, false)
+  setCondition(cluster, { kind, where }, false)
 }
 
-function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
+function setCondition(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
   const { network } = cluster
   switch (kind) {
     case 'vrrp-block':
@@ -150,7 +150,7 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       for (const other of hosts) if (other !== where) cluster.cut(where, other, on)
       return
     case 'unplug':
-      setMood(cluster, { kind: 'isolate', where }, on)
+      setCondition(cluster, { kind: 'isolate', where }, on)
       return cluster.node(where).keepalived.carrier(!on)
     case 'loss':
       for (const path of cluster.allPaths) path.loss = on ? lossShare : 0
@@ -184,10 +184,10 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
     case 'clock-jump':
       return on ? cluster.machine(where).jumpClock(clockJumpMs) : undefined
     case 'disk-slow':
-      cluster.machine(where).disk.mood = on ? 'slow' : 'well'
+      cluster.machine(where).disk.condition = on ? 'slow' : 'well'
       return
     case 'disk-full':
-      cluster.machine(where).disk.mood = on ? 'full' : 'well'
+      cluster.machine(where).disk.condition = on ? 'full' : 'well'
       return
     case 'disk-rollback':
       // A virtual machine is restored from a snapshot, so it comes up with an older disk.
@@ -206,7 +206,7 @@ function setMood(cluster: Cluster, { kind, where }: Fault, on: boolean): void {
       return on ? cluster.admitStranger(where, kind) : cluster.dismissStranger(where, kind)
     case 'stop-fails':
     case 'stop-hangs':
-      cluster.node(where).commandMood = on ? kind : 'well'
+      cluster.node(where).commandCondition = on ? kind : 'well'
       return
     // The admin only asks; the witness refuses if a drill is not safe.
     case 'drill':

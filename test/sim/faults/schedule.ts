@@ -59,13 +59,13 @@ export function drawSchedule(
   { hours, focus }: { hours: number; focus: readonly FaultKind[] },
 ): Schedule {
   const episodes: Episode[] = []
-  const meanGapMs = hourMs / episodesPerHour
+  const meanPauseMs = hourMs / episodesPerHour
   for (let atMs = chance.between(5000, 30_000); atMs < hours * hourMs;) {
     episodes.push({
       atMs: Math.round(atMs),
       faults: chance.happens(ambushes) ? drawAmbush(chance, focus) : drawFaults(chance, focus),
     })
-    atMs += chance.between(0.2, 1.8) * meanGapMs
+    atMs += chance.between(0.2, 1.8) * meanPauseMs
   }
   return { seed, hours, setup: drawSetup(chance), episodes }
 }

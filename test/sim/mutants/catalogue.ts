@@ -353,7 +353,7 @@ const bars: readonly Mutant[] = [
     name: 'cut-not-seen',
     rule: 'A node is barred if it does not hear the peer and the witness reports a newer renewal by it.',
     file: 'agent/core/guard/bar-evidence.ts',
-    from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
+    from: "if (newerByMs >= 2 * timing.renewMs || currentCause?.kind === 'holder-elsewhere')",
     to: 'if (newerByMs < 0)',
   },
   {
@@ -375,8 +375,8 @@ const bars: readonly Mutant[] = [
     name: 'bar-flickers',
     rule: 'Once barred, a node stays barred until the holder is heard again or its lease has expired.',
     file: 'agent/core/guard/bar-evidence.ts',
-    from: "if (newerByMs >= 2 * timing.renewMs || standing?.kind === 'holder-elsewhere')",
-    to: 'if (standing === null && newerByMs >= 2 * timing.renewMs)',
+    from: "if (newerByMs >= 2 * timing.renewMs || currentCause?.kind === 'holder-elsewhere')",
+    to: 'if (currentCause === null && newerByMs >= 2 * timing.renewMs)',
   },
   {
     name: 'barred-on-silence',
@@ -518,8 +518,8 @@ const witnesses: readonly Mutant[] = [
     rule: 'S6: another instance of an agent never displaces a live one.',
     focus: ['clone', 'replay'],
     file: 'server/core/arbiter/roster.ts',
-    from: 'const standing = standingOf({ present, past }, { ...hello, atMs, reserveMs })',
-    to: "const standing = (present?.incarnation === hello.incarnation ? 'same' : 'next') as ReturnType<typeof standingOf>",
+    from: 'const succession = successionOf({ present, past }, { ...hello, atMs, reserveMs })',
+    to: "const succession = (present?.incarnation === hello.incarnation ? 'same' : 'next') as ReturnType<typeof successionOf>",
   },
   {
     name: 'clone-taken-for-restart',
@@ -534,7 +534,7 @@ const witnesses: readonly Mutant[] = [
     rule: 'A second live agent of the same name is answered but changes nothing.',
     focus: ['clone'],
     file: 'server/core/arbiter/arbiter.ts',
-    from: 'beat.reports.map((report) => verdictFor(turn, report.instance, conflictVote(name))),',
+    from: 'beat.reports.map((report) => replyFor(turn, report.instance, conflictVote(name))),',
     to: 'beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),',
   },
 ]

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { bundleWithMutation } from '../../mutants/mutate-source.ts'
 import type { FaultKind } from '../faults/faults.ts'
 import type { Mutant } from './catalogue.ts'
-import { sightingSchema, type Sighting } from './sighting.ts'
+import { detectionSchema, type Detection } from './detection.ts'
 
 export interface Limits {
   /** Each mutant gets at most the seeds 1 to this. */
@@ -19,7 +19,7 @@ export interface Limits {
 
 export interface Catch {
   readonly mutant: Mutant
-  readonly sighting: Sighting
+  readonly detection: Detection
 }
 
 const entry = 'test/sim/mutants/seek.ts'
@@ -41,8 +41,8 @@ export async function hunt(
       const outfile = join(folder, `${mutant.name}.mjs`)
       await bundleWithMutation({ entry, mutation: mutant, outfile })
       const { seeds: to, seconds } = limits
-      const sighting = await seek(outfile, { from: 1, to, seconds, focus: mutant.focus ?? [] })
-      const caught = { mutant, sighting }
+      const detection = await seek(outfile, { from: 1, to, seconds, focus: mutant.focus ?? [] })
+      const caught = { mutant, detection }
       catches.push(caught)
       tell(caught)
     })
@@ -54,15 +54,15 @@ export async function hunt(
 export interface Acquittal {
   readonly focus: readonly FaultKind[]
   readonly seeds: number
-  readonly sighting: Sighting
+  readonly detection: Detection
 }
 
 /** The intact code in the same runs: the seeds 1 to the last that a mutant of the same focus needed. */
 export async function acquit(catches: readonly Catch[], atATime: number): Promise<Acquittal[]> {
   const runs = new Map<string, { focus: readonly FaultKind[]; seeds: number }>()
-  for (const { mutant, sighting } of catches) {
+  for (const { mutant, detection } of catches) {
     const { focus = [] } = mutant
-    const seeds = sighting.broken?.seed ?? sighting.seeds
+    const seeds = detection.broken?.seed ?? detection.seeds
     runs.set(focus.join(), { focus, seeds: Math.max(seeds, runs.get(focus.join())?.seeds ?? 1) })
   }
   return withFolder(async (folder) => {
@@ -71,8 +71,8 @@ export async function acquit(catches: readonly Catch[], atATime: number): Promis
     const acquittals: Acquittal[] = []
     const longestFirst = [...runs.values()].sort((a, b) => b.seeds - a.seeds)
     await inParallel(longestFirst, atATime, async ({ focus, seeds }) => {
-      const sighting = await seek(outfile, { from: 1, to: seeds, seconds: Infinity, focus })
-      acquittals.push({ focus, seeds, sighting })
+      const detection = await seek(outfile, { from: 1, to: seeds, seconds: Infinity, focus })
+      acquittals.push({ focus, seeds, detection })
     })
     return acquittals
   })
@@ -81,7 +81,7 @@ export async function acquit(catches: readonly Catch[], atATime: number): Promis
 async function seek(
   outfile: string,
   runs: { from: number; to: number; seconds: number; focus: readonly FaultKind[] },
-): Promise<Sighting> {
+): Promise<Detection> {
   const { from, to, seconds, focus } = runs
   const range = [`--from=${from}`, `--to=${to}`, `--seconds=${seconds}`]
   const args = [outfile, ...range, ...focus.map((kind) => `--focus=${kind}`)]
@@ -95,7 +95,7 @@ async function seek(
       clusterHours: 0,
       tookMs: performance.now() - startedAtMs,
     }
-  return sightingSchema.parse(JSON.parse(output))
+  return detectionSchema.parse(JSON.parse(output))
 }
 
 function run(args: readonly string[], limitSeconds: number): Promise<string> {

@@ -30,8 +30,8 @@ function row(cells: readonly [string, string, string, string, string], rest: str
   return `${[name, ...others].join(' ')}  ${rest}`
 }
 
-function tell({ mutant, sighting }: Catch): void {
-  const { broken, seeds, clusterHours, tookMs } = sighting
+function tell({ mutant, detection }: Catch): void {
+  const { broken, seeds, clusterHours, tookMs } = detection
   const cost = [clusterHours.toFixed(0), (tookMs / 1000).toFixed(1)] as const
   if (broken === null) console.log(row([mutant.name, 'NOT FOUND', '', ...cost], `in ${seeds} seeds`))
   else
@@ -43,15 +43,15 @@ const atATime = Number(values.parallel)
 console.log(row(['mutant', 'found by', 'seed', 'cluster-hours', 'seconds'], 'what it saw'))
 const limits = { seeds: Number(values.seeds), seconds: Number(values.seconds), atATime }
 const catches = await hunt(wanted, limits, tell)
-const missed = catches.filter(({ sighting }) => sighting.broken === null)
+const missed = catches.filter(({ detection }) => detection.broken === null)
 const acquittals = await acquit(catches, atATime)
-for (const { sighting, focus } of acquittals)
-  if (sighting.broken !== null)
+for (const { detection, focus } of acquittals)
+  if (detection.broken !== null)
     console.log(
-      `the intact code breaks ${sighting.broken.invariant} in seed ${sighting.broken.seed} (focus: ${focus.join(', ') || 'none'}): ${sighting.broken.text}`,
+      `the intact code breaks ${detection.broken.invariant} in seed ${detection.broken.seed} (focus: ${focus.join(', ') || 'none'}): ${detection.broken.text}`,
     )
-const isIntact = acquittals.every(({ sighting }) => sighting.broken === null)
-const hours = acquittals.reduce((sum, { sighting }) => sum + sighting.clusterHours, 0)
+const isIntact = acquittals.every(({ detection }) => detection.broken === null)
+const hours = acquittals.reduce((sum, { detection }) => sum + detection.clusterHours, 0)
 if (isIntact)
   console.log(`the intact code breaks nothing in the same runs (${hours.toFixed(0)} cluster-hours)`)
 const minutes = (performance.now() - startedAtMs) / 60_000

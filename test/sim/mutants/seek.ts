@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { faultKinds } from '../faults/faults.ts'
 import { runSchedule, scheduleOf } from '../run/run.ts'
-import type { Sighting } from './sighting.ts'
+import type { Detection } from './detection.ts'
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const startedAtMs = performance.now()
 const endsAtMs = startedAtMs + Number(values.seconds) * 1000
 
 /** What a seed shows; a program that throws counts as found too. */
-function look(seed: number): { broken: Sighting['broken']; calendarMs: number } {
+function look(seed: number): { broken: Detection['broken']; calendarMs: number } {
   try {
     const { violations, calendarMs } = runSchedule(scheduleOf(seed, 1, focus))
     const [first] = violations
@@ -31,7 +31,7 @@ function look(seed: number): { broken: Sighting['broken']; calendarMs: number } 
   }
 }
 
-let broken: Sighting['broken'] = null
+let broken: Detection['broken'] = null
 let calendarMs = 0
 let seed = from
 for (; seed <= to && broken === null && performance.now() < endsAtMs; seed++) {
@@ -39,10 +39,10 @@ for (; seed <= to && broken === null && performance.now() < endsAtMs; seed++) {
   broken = seen.broken
   calendarMs += seen.calendarMs
 }
-const sighting: Sighting = {
+const detection: Detection = {
   broken,
   seeds: seed - from,
   clusterHours: calendarMs / 3_600_000,
   tookMs: performance.now() - startedAtMs,
 }
-console.log(JSON.stringify(sighting))
+console.log(JSON.stringify(detection))

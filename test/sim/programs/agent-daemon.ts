@@ -23,17 +23,17 @@ import {
   reportOf,
 } from '../../../agent/core/guard/guard.ts'
 import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
-import { FenceHand } from './fence-hand.ts'
+import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'
 import type { KeepalivedLine } from '../models/keepalived-model.ts'
-import { KeepalivedSight } from './keepalived-sight.ts'
+import { SimulatedObserver } from './observer.ts'
 import { cluster, instance, vip } from '../world/names.ts'
 import type { StreamEnd } from '../world/network.ts'
 import type { NodeHost } from './node-host.ts'
-import { PeerEar } from './peer-ear.ts'
+import { SimulatedPeerListener } from './peer-listener.ts'
 import { isRelease, PromiseTeller } from '../watch/promise-teller.ts'
 import type { Due } from '../world/timeline.ts'
-import { VoterLine } from './voter-line.ts'
+import { SimulatedVoterLink } from './voter-link.ts'
 
 type Timeless<E> = E extends GuardEvent ? Omit<E, 'atMs'> : never
 export type Happening = Timeless<GuardEvent>
@@ -95,12 +95,12 @@ export class AgentDaemon {
   #onLeft: (() => void) | null = null
   #writing = false
   #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
-  readonly #sight: KeepalivedSight
-  readonly #hand: FenceHand
+  readonly #observer: SimulatedObserver
+  readonly #rungs: SimulatedFenceRungs
   readonly #promises: PromiseTeller
-  readonly ear: PeerEar
-  #witnessLine: VoterLine | null = null
-  #peerLine: VoterLine | null = null
+  readonly peerListener: SimulatedPeerListener
+  #witnessLink: SimulatedVoterLink | null = null
+  #peerLink: SimulatedVoterLink | null = null
 
   constructor(node: NodeHost, incarnation: string) {
     const { host, chance } = node.around
@@ -117,15 +117,15 @@ export class AgentDaemon {
     const memory = node.memory.fences ?? onDisk
     this.#state = { ...found, boot: host.boot, memory }
     this.#rebooted = found.boot !== host.boot
-    this.#sight = new KeepalivedSight(node, this.program, {
+    this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
     })
-    this.#hand = new FenceHand(node, this.program)
+    this.#rungs = new SimulatedFenceRungs(node, this.program)
     this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
       node.state.content.kind === 'whole' ? node.state.content.value.ballot : null,
     )
-    this.ear = new PeerEar(this)
+    this.peerListener = new SimulatedPeerListener(this)
     this.program.after(chance.between(startMs.least, startMs.most), () => this.#open())
   }
 
@@ -165,9 +165,9 @@ export class AgentDaemon {
 
   end(): void {
     this.program.end()
-    this.#witnessLine?.abandon()
-    this.#peerLine?.abandon()
-    this.ear.abandon()
+    this.#witnessLink?.abandon()
+    this.#peerLink?.abandon()
+    this.peerListener.abandon()
   }
 
   /** keepalived wrote to the FIFO. */
@@ -176,14 +176,14 @@ export class AgentDaemon {
     const { chance } = this.node.around
     timeline.after(chance.between(fifoMs.least, fifoMs.most), () =>
       this.program.take(() => {
-        if (this.#ranAtMs > 0) this.#sight.takeLine(line)
+        if (this.#ranAtMs > 0) this.#observer.takeLine(line)
       }),
     )
   }
 
   takeWriterGone(): void {
     this.program.take(() => {
-      if (this.#ranAtMs > 0) this.#sight.takeWriterGone()
+      if (this.#ranAtMs > 0) this.#observer.takeWriterGone()
     })
   }
 
@@ -243,7 +243,7 @@ export class AgentDaemon {
   #open(): void {
     this.#ranAtMs = this.nowMs()
     this.#jumpedMs = this.node.host.jumpedMs
-    this.#witnessLine = new VoterLine(this, witness)
+    this.#witnessLink = new SimulatedVoterLink(this, witness)
     if (this.#state.plan !== null) this.takePlan(this.#state.plan)
     this.#armRenewal()
   }
@@ -257,7 +257,7 @@ export class AgentDaemon {
     else this.feed({ type: 'plan', peer: this.peerName, timing: plan.timing })
     this.#armRenewal()
     const peer = this.peerName
-    if (peer !== null) this.#peerLine ??= new VoterLine(this, peer)
+    if (peer !== null) this.#peerLink ??= new SimulatedVoterLink(this, peer)
   }
 
   #beginGuard(): void {
@@ -280,7 +280,7 @@ export class AgentDaemon {
     })
     if (recovered.kind === 'valid') this.node.voteLeft = ballot?.standing === true
     this.feed({ type: 'gateway', gateway: this.node.gateway })
-    this.#sight.begin()
+    this.#observer.begin()
   }
 
   #enqueue(happening: Happening): void {
@@ -318,21 +318,21 @@ export class AgentDaemon {
       case 'mark':
         return this.node.remember({ mark: effect.mark })
       case 'answer-peer':
-        return this.ear.answer(effect.beat, effect.verdict)
+        return this.peerListener.answer(effect.beat, effect.verdict)
       case 'beat':
         this.#beatWanted = true
         return
       case 'fence':
-        return this.#hand.carryOut(effect.rung, (error) => {
+        return this.#rungs.carryOut(effect.rung, (error) => {
           this.feed({ type: 'rung-ended', rung: effect.rung, error })
-          this.#sight.observe()
+          this.#observer.observe()
         })
       case 'start-keepalived':
-        return this.#hand.start((error) => this.feed({ type: 'start-ended', error }))
+        return this.#rungs.start((error) => this.feed({ type: 'start-ended', error }))
       case 'announce':
         return
       case 'count-adverts':
-        return this.#hand.countAdverts((received) => this.feed({ type: 'adverts', received }))
+        return this.#rungs.countAdverts((received) => this.feed({ type: 'adverts', received }))
       case 'remember':
         this.#remember(effect.memory)
         return this.#write(() => undefined)
@@ -350,7 +350,7 @@ export class AgentDaemon {
         this.#remember(effect.memory)
         return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
       case 'drilled':
-        this.#witnessLine?.tell(effect.drilled)
+        this.#witnessLink?.tell(effect.drilled)
         return around.witnessing.told(around.host.name, `drill-${effect.drilled.result}`, effect.drilled.text)
       case 'tell':
         this.node.noteTell(effect.event, effect.text)
@@ -424,16 +424,16 @@ export class AgentDaemon {
     if (report.release && this.node.vipHeld)
       this.node.around.witnessing.fact({ type: 'released-with-vip', node: this.node.host.name })
     const beat = { seq: this.#seq, leaseMs: this.timing.leaseMs, reports: [report] }
-    this.#witnessLine?.beat(beat)
-    this.#peerLine?.beat(beat)
+    this.#witnessLink?.beat(beat)
+    this.#peerLink?.beat(beat)
   }
 
   #look(): void {
-    this.#witnessLine?.watch()
-    this.#peerLine?.watch()
+    this.#witnessLink?.watch()
+    this.#peerLink?.watch()
     if (this.#guard === null) return
     this.#looks += 1
-    this.#sight.look(this.#looks % looksPerGlance === 0)
+    this.#observer.look(this.#looks % looksPerGlance === 0)
     if (!this.node.memory.checkStamped) return
     this.node.remember({ checkStamped: false })
     this.feed({ type: 'check-seen' })
@@ -473,7 +473,7 @@ export class AgentDaemon {
   }
 
   accept(stream: StreamEnd): void {
-    this.ear.accept(stream)
+    this.peerListener.accept(stream)
   }
 
   takeAnswer(voter: VoterName, sentAtMs: number, verdicts: readonly Parameters<typeof answerOf>[2][]): void {

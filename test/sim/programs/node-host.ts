@@ -42,12 +42,12 @@ export interface NodeSurroundings {
 const emptyMemory: AgentMemory = { mark: null, permit: null, bar: false, checkStamped: false, fences: null }
 
 /** How the commands of the fence ladder behave on this node. */
-export type CommandMood = 'well' | 'stop-fails' | 'stop-hangs' | 'nothing-helps'
+export type CommandCondition = 'well' | 'stop-fails' | 'stop-hangs' | 'nothing-helps'
 
 export class NodeHost {
   readonly around: NodeSurroundings
   readonly keepalived: KeepalivedModel
-  commandMood: CommandMood = 'well'
+  commandCondition: CommandCondition = 'well'
   /** Whether the node reaches its gateway, as its agent's gateway ping sees it. */
   gateway: Report['gateway'] = 'reachable'
   readonly state: DiskFile<AgentState>

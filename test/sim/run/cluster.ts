@@ -4,7 +4,7 @@ import type { Chance } from '../world/chance.ts'
 import { Disk } from '../world/disk.ts'
 import { Host } from '../world/host.ts'
 import { nodeNames, witnessHostName } from '../world/names.ts'
-import { Network, type PathMood } from '../world/network.ts'
+import { Network, type PathCondition } from '../world/network.ts'
 import { NodeHost } from '../programs/node-host.ts'
 import type { Setup } from '../faults/schedule.ts'
 import { Stranger } from '../faults/stranger.ts'
@@ -93,7 +93,7 @@ export class Cluster {
   }
 
   /** Every path between two hosts, created when it is first mentioned. */
-  get allPaths(): PathMood[] {
+  get allPaths(): PathCondition[] {
     const names = [...nodeNames, witnessHostName]
     return names.flatMap((from) => names.filter((to) => to !== from).map((to) => this.network.path(from, to)))
   }

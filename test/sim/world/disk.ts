@@ -5,7 +5,7 @@
 import type { Chance } from './chance.ts'
 import type { Program } from './host.ts'
 
-export type DiskMood =
+export type DiskCondition =
   /** Writes take milliseconds. */
   | 'well'
   /** Writes take up to more than a second. */
@@ -25,7 +25,7 @@ const renameShare = 0.8
 const contentsKept = 4
 
 export class Disk {
-  mood: DiskMood = 'well'
+  condition: DiskCondition = 'well'
   readonly #chance: Chance
   readonly #files: DiskFile<unknown>[] = []
 
@@ -55,7 +55,7 @@ export class Disk {
   }
 
   writeMs(): number {
-    const { least, most } = this.mood === 'slow' ? slowMs : wellMs
+    const { least, most } = this.condition === 'slow' ? slowMs : wellMs
     return this.#chance.between(least, most)
   }
 }
@@ -84,7 +84,7 @@ export class DiskFile<T> {
   write(program: Program, value: T, done: (error: Error | null) => void): void {
     const { timeline } = program.host
     const { boot } = program.host
-    if (this.#disk.mood === 'full') {
+    if (this.#disk.condition === 'full') {
       timeline.after(1, () => program.take(() => done(new DiskFullError('no space left on device'))))
       return
     }

@@ -7,7 +7,7 @@ import type { Chance } from './chance.ts'
 import type { Host, Program } from './host.ts'
 import type { Timeline } from './timeline.ts'
 
-export interface PathMood {
+export interface PathCondition {
   cut: boolean
   /** Protocol 112 is dropped. */
   vrrpBlocked: boolean
@@ -24,7 +24,7 @@ export const calmDelayMs = { least: 0.08, most: 0.6 }
 export class Network {
   readonly timeline: Timeline
   readonly #chance: Chance
-  readonly #paths = new Map<string, PathMood>()
+  readonly #paths = new Map<string, PathCondition>()
   #streams = 0
 
   constructor(timeline: Timeline, chance: Chance) {
@@ -32,7 +32,7 @@ export class Network {
     this.#chance = chance
   }
 
-  path(from: string, to: string): PathMood {
+  path(from: string, to: string): PathCondition {
     const key = `${from}>${to}`
     let path = this.#paths.get(key)
     if (path === undefined) {
@@ -42,7 +42,7 @@ export class Network {
     return path
   }
 
-  get paths(): Iterable<PathMood> {
+  get paths(): Iterable<PathCondition> {
     return this.#paths.values()
   }
 
@@ -51,11 +51,11 @@ export class Network {
     return this.#streams
   }
 
-  delayMs(path: PathMood): number {
+  delayMs(path: PathCondition): number {
     return this.#chance.between(path.delayMs.least, path.delayMs.most)
   }
 
-  loses(path: PathMood): boolean {
+  loses(path: PathCondition): boolean {
     return path.loss > 0 && this.#chance.happens(path.loss)
   }
 
@@ -94,8 +94,8 @@ export class StreamEnd {
   peer!: StreamEnd
   readonly #network: Network
   /** The paths to the other side and back, looked up once. */
-  #forth: PathMood | null = null
-  #back: PathMood | null = null
+  #forth: PathCondition | null = null
+  #back: PathCondition | null = null
   #events: StreamEvents | null = null
   #state: 'open' | 'closing' | 'closed' = 'open'
   readonly #queue: (object | 'end')[] = []

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { fromAgentSchema, fromVoterSchema, verdictSchema } from '../../../shared/protocol/messages.ts'
+import { fromAgentSchema, fromVoterSchema, replySchema } from '../../../shared/protocol/messages.ts'
 import { planSchema, profileSchema } from '../../../shared/protocol/plan.ts'
 import { report } from '../../../shared/protocol/report.ts'
 
@@ -24,7 +24,7 @@ interface Shape {
 const parts: Readonly<Record<string, z.ZodType>> = {
   profile: profileSchema,
   report,
-  verdict: verdictSchema,
+  verdict: replySchema,
   'content of a plan': planSchema,
 }
 const fieldsOfParts = new Set(['profiles', 'reports', 'verdicts', 'plan'])
@@ -105,7 +105,7 @@ describe('docs/reference/messages.md', () => {
     const order = fromVoterSchema.options.find(({ shape }) => shape.type.value === 'order')
     assert.ok(order !== undefined)
     const words = [
-      ...(fieldsOf(shapeOf(verdictSchema)).get('vote.reason') ?? []),
+      ...(fieldsOf(shapeOf(replySchema)).get('vote.reason') ?? []),
       ...(fieldsOf(shapeOf(order)).get('what') ?? []),
     ]
     assert.ok(words.length > 10)

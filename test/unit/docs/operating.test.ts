@@ -8,7 +8,7 @@ import { situations } from '../../../shared/protocol/view.ts'
 import { timingSchema } from '../../../shared/protocol/plan.ts'
 import { defaultTiming } from '../../../shared/core/timing.ts'
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
-import { refusalKinds, toldBy } from './told-events.ts'
+import { refusalKinds, reportedBy } from './reported-events.ts'
 
 const pages = join(import.meta.dirname, '../../../docs/operating')
 const page = (name: string): string => readFileSync(join(pages, name), 'utf8')
@@ -50,12 +50,12 @@ function linesNamed(part: string, beginning: string): readonly string[] {
 }
 
 /** `drill-…` stands for each name that begins so. */
-const isToldOf = (name: string, documented: readonly string[]): boolean =>
+const isNamedIn = (name: string, documented: readonly string[]): boolean =>
   name.endsWith('…')
     ? documented.some((other) => other.startsWith(name.slice(0, -1)))
     : documented.includes(name)
-const isKnown = (name: string, told: readonly string[]): boolean =>
-  told.some((other) => (other.endsWith('…') ? name.startsWith(other.slice(0, -1)) : other === name))
+const isKnown = (name: string, reported: readonly string[]): boolean =>
+  reported.some((other) => (other.endsWith('…') ? name.startsWith(other.slice(0, -1)) : other === name))
 
 describe('docs/operating', () => {
   const rooms = [
@@ -63,17 +63,17 @@ describe('docs/operating', () => {
     { room: 'agent', heading: '## Of an agent', log: "Only in the agent's log" },
   ] as const
   for (const { room, heading, log } of rooms) {
-    const told = toldBy(room)
+    const reported = reportedBy(room)
     // What an agent tells is handed on under its own name.
-    const events = [...told.events].filter((name) => name !== 'agent.…')
+    const events = [...reported.events].filter((name) => name !== 'agent.…')
     const named = firstColumn(section('events.md', heading))
     const logged = linesNamed(section('events.md', heading), log)
 
     it(`has a row for each event of ${room}/, and none for what nobody tells`, () => {
-      assert.deepEqual(told.unread, [], 'an event whose name is not understood')
+      assert.deepEqual(reported.unread, [], 'an event whose name is not understood')
       assert.ok(events.length > 20)
       assert.deepEqual(
-        events.filter((name) => !isToldOf(name, named)),
+        events.filter((name) => !isNamedIn(name, named)),
         [],
         'not in the table',
       )
@@ -85,15 +85,15 @@ describe('docs/operating', () => {
     })
 
     it(`names each line that stands in the log of ${room}/ alone`, () => {
-      const lines = [...told.lines].filter((name) => !isToldOf(name, named))
+      const lines = [...reported.lines].filter((name) => !isNamedIn(name, named))
       assert.ok(lines.length > 5)
       assert.deepEqual(
-        lines.filter((name) => !isToldOf(name, logged)),
+        lines.filter((name) => !isNamedIn(name, logged)),
         [],
         'not named',
       )
       assert.deepEqual(
-        logged.filter((name) => !isKnown(name, [...told.lines])),
+        logged.filter((name) => !isKnown(name, [...reported.lines])),
         [],
         'logged by nobody',
       )
@@ -101,13 +101,13 @@ describe('docs/operating', () => {
   }
 
   it('speaks of no event of an agent that none tells', () => {
-    const told = [...toldBy('agent').events]
+    const reported = [...reportedBy('agent').events]
     const spokenOf = codeIn(allPages).filter((code) =>
       /^agent\.(?!(?:yaml|marks|fences)$)[a-z-]+$/.test(code),
     )
     assert.ok(spokenOf.length > 2)
     assert.deepEqual(
-      spokenOf.filter((code) => !isKnown(code.replace('agent.', ''), told)),
+      spokenOf.filter((code) => !isKnown(code.replace('agent.', ''), reported)),
       [],
     )
   })

@@ -2,7 +2,7 @@
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import type { Vote } from '../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
-import { type Ballot, learnEpoch, promisedTo, verdictOf } from '../../../../shared/core/vote/voter.ts'
+import { type Ballot, learnEpoch, promisedTo, replyOf } from '../../../../shared/core/vote/voter.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
@@ -98,12 +98,12 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const { voter, profile } = turn.guard
   const returnsVote = returnedEpoch(turn.guard)
   const countsVote = countedEpoch(turn.guard)
-  const verdict = {
-    ...verdictOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
+  const reply = {
+    ...replyOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
     ...(returnsVote === undefined ? {} : { returnsVote }),
     ...(countsVote === undefined ? {} : { countsVote }),
   }
-  turn.effects.push({ type: 'answer-peer', beat, verdict })
+  turn.effects.push({ type: 'answer-peer', beat, verdict: reply })
 }
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {

@@ -6,7 +6,7 @@ import { refusalOfPeer } from '../../../../agent/voters/identity.ts'
 import { Authority } from '../../../../server/registry/authority.ts'
 import type { Credentials } from '../../../../shared/identity/credentials.ts'
 import type { Identity } from '../../../../shared/identity/identity.ts'
-import { type FromVoter, type Verdict, parseFromVoter } from '../../../../shared/protocol/messages.ts'
+import { type FromVoter, type VoterReply, parseFromVoter } from '../../../../shared/protocol/messages.ts'
 import { secureContextOf } from '../../../../shared/network/secure-server.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
 import { dialVoter } from '../../../../shared/network/dial.ts'
@@ -26,7 +26,7 @@ const hello = {
   mode: 'enforce',
   profiles: [],
 }
-const verdict: Verdict = {
+const reply: VoterReply = {
   instance: 'VI_1',
   vote: { kind: 'none' },
   holder: null,
@@ -80,7 +80,7 @@ describe('PeerListener', () => {
       promised: () => promised,
       onBeat: ({ seq }) => {
         beats.push(seq)
-        listener.answer(seq, verdict)
+        listener.answer(seq, reply)
       },
       onRefused: (reason, text) => {
         refused.push(reason)
@@ -127,14 +127,14 @@ describe('PeerListener', () => {
     assert.deepEqual(peer.received, [{ type: 'welcome', protocol: 1, voter: 'lb01', plan: null }])
     peer.connection!.send(beat(5))
     await eventually('the answer', () => peer.received.length === 2)
-    assert.deepEqual(peer.received[1], { type: 'answer', seq: 5, atMs: 1000, verdicts: [verdict] })
+    assert.deepEqual(peer.received[1], { type: 'answer', seq: 5, atMs: 1000, verdicts: [reply] })
   })
 
   it('answers a pending vote a second time', async () => {
     const peer = await dial(hello)
     peer.connection!.send(beat(5))
     await eventually('the answer', () => peer.received.length === 2)
-    listener.answer(5, { ...verdict, vote: { kind: 'granted', epoch: 1 } })
+    listener.answer(5, { ...reply, vote: { kind: 'granted', epoch: 1 } })
     await eventually('the second answer', () => peer.received.length === 3)
     const second = peer.received[2]
     assert.ok(second?.type === 'answer' && second.seq === 5)

@@ -12,7 +12,7 @@ import {
   type Occurrence,
   type RecoveredLedger,
 } from '../../../../server/core/arbiter/arbiter.ts'
-import type { Answer, Hello, Order, Verdict, Vote } from '../../../../shared/protocol/messages.ts'
+import type { Answer, Hello, Order, VoterReply, Vote } from '../../../../shared/protocol/messages.ts'
 import type { Member, Profile } from '../../../../shared/protocol/plan.ts'
 import type { Report } from '../../../../shared/protocol/report.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
@@ -282,7 +282,7 @@ export class Agent {
   }
 
   /** @returns the verdicts of the answer to this very beat */
-  say(reports: readonly Report[], seq = ++this.seq): Verdict[] {
+  say(reports: readonly Report[], seq = ++this.seq): VoterReply[] {
     const { witness, connection, echoMs } = this
     witness.feed({
       type: 'beat',

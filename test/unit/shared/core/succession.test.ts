@@ -5,8 +5,8 @@ import {
   type Past,
   pastWith,
   type Predecessor,
-  type Standing,
-  standingOf,
+  type Succession,
+  successionOf,
 } from '../../../../shared/core/succession.ts'
 
 const old: Predecessor = {
@@ -41,27 +41,27 @@ describe('succession', () => {
   })
 })
 
-describe('the standing of a start that says hello', () => {
+describe('the succession of a start that says hello', () => {
   const newcomer: Newcomer = { incarnation: 'start-2', ...sameBoot }
-  const standing = (present: Predecessor | null, past: Past, changes: Partial<Newcomer> = {}): Standing =>
-    standingOf({ present, past }, { ...newcomer, ...changes })
+  const succession = (present: Predecessor | null, past: Past, changes: Partial<Newcomer> = {}): Succession =>
+    successionOf({ present, past }, { ...newcomer, ...changes })
 
-  it('is that of the first where there is none yet', () => assert.equal(standing(null, []), 'next'))
+  it('is that of the first where there is none yet', () => assert.equal(succession(null, []), 'next'))
 
   it('is its own as long as it speaks for the node, live or silent', () => {
     for (const live of [true, false])
-      assert.equal(standing({ ...old, live }, [], { incarnation: 'start-1', bootId: 'boot-two' }), 'same')
+      assert.equal(succession({ ...old, live }, [], { incarnation: 'start-1', bootId: 'boot-two' }), 'same')
   })
 
   it('is early beside a live one, and next once that is gone', () => {
-    assert.equal(standing({ ...old, live: true }, []), 'early')
-    assert.equal(standing(old, []), 'next')
+    assert.equal(succession({ ...old, live: true }, []), 'early')
+    assert.equal(succession(old, []), 'next')
   })
 
   it('is past where another took its place, whoever speaks now and however long ago it was heard', () => {
-    assert.equal(standing({ ...old, incarnation: 'start-3' }, ['start-2']), 'past')
-    assert.equal(standing({ ...old, live: true, incarnation: 'start-3' }, ['start-2']), 'past')
-    assert.equal(standing({ ...old, incarnation: 'start-3' }, ['start-2'], otherBoot(1_000_000)), 'past')
+    assert.equal(succession({ ...old, incarnation: 'start-3' }, ['start-2']), 'past')
+    assert.equal(succession({ ...old, live: true, incarnation: 'start-3' }, ['start-2']), 'past')
+    assert.equal(succession({ ...old, incarnation: 'start-3' }, ['start-2'], otherBoot(1_000_000)), 'past')
   })
 
   it('is remembered of the newest ones, within a bound', () => {

@@ -105,7 +105,7 @@ describe('witness-agent setup', function () {
   }
 
   /** Read by the agent's own parser: none of the product's lines is missing or wrong. */
-  function gaps(configId?: string): string[] {
+  function missingLines(configId?: string): string[] {
     const options = configId === undefined ? {} : { configId }
     const without = parseKeepalivedConf(conf(), options).warnings
     return parseKeepalivedConf(conf(), { runDir, ...options }).warnings.slice(without.length)
@@ -123,7 +123,7 @@ describe('witness-agent setup', function () {
         const applied = await setup('apply', more)
         assert.equal(applied.code, 0, applied.said)
         assert.equal(applied.diff, shown.diff)
-        assert.deepEqual(gaps(configId), [])
+        assert.deepEqual(missingLines(configId), [])
         const complaints = keepalivedSays(configId)
         assert.doesNotMatch(complaints, /not found|ignoring|already|Unknown|duplicate|Disabling/i)
 
@@ -156,7 +156,7 @@ describe('witness-agent setup', function () {
           return
         }
         assert.equal(applied.code, 0, applied.said)
-        assert.deepEqual(gaps('high'), [])
+        assert.deepEqual(missingLines('high'), [])
         await done('undo', { configId: 'high' })
         assert.deepEqual(tree(), files)
       })
@@ -198,7 +198,7 @@ describe('witness-agent setup', function () {
     const names = copies().map((path) => basename(path))
     assert.equal(names.filter((name) => name.startsWith('.web.')).length, 1)
     assert.equal(names.filter((name) => name.startsWith('keepalived.conf.')).length, 1)
-    assert.deepEqual(gaps(), [])
+    assert.deepEqual(missingLines(), [])
   })
 
   it('leaves nothing behind where keepalived finds a fault in the outcome', async () => {
@@ -255,7 +255,7 @@ describe('witness-agent setup', function () {
     writeFileSync(conf(), readFileSync(conf(), 'utf8') + instance('VI_2', '', 52))
     assert.equal((await setup('show')).code, 1)
     await done('apply')
-    assert.deepEqual(gaps(), [])
+    assert.deepEqual(missingLines(), [])
     await setup('undo')
     assert.equal(readFileSync(conf(), 'utf8'), instance('VI_1') + instance('VI_2', '', 52))
   })

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { AgentStore } from '../../../../../agent/runtime/store.ts'
 import { leftVotePath, writeLeftVote } from '../../../../../agent/check/left-vote-file.ts'
 import { takeVoteBack } from '../../../../../agent/commands/leave/take-vote-back.ts'
-import { epochGapAfterLoss } from '../../../../../shared/core/vote/recovery.ts'
+import { epochLeapAfterLoss } from '../../../../../shared/core/vote/recovery.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 
 describe('take-vote-back', () => {
@@ -26,7 +26,7 @@ describe('take-vote-back', () => {
     const { recovered } = { recovered: (await open()).recovered('VI_1') }
     assert.deepEqual(recovered, {
       kind: 'valid',
-      ballot: { to: 'lb01', epoch: 7 + epochGapAfterLoss },
+      ballot: { to: 'lb01', epoch: 7 + epochLeapAfterLoss },
       mark: null,
     })
   })

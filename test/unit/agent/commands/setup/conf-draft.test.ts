@@ -32,8 +32,8 @@ describe('a draft of keepalived.conf', () => {
 
   it('names places by the lines of the file as it is', () => {
     const text = `${instance('VI_1')}global_defs {\n vrrp_notify_fifo /run/mine\n}\n`
-    const [gap] = apply(text).gaps
-    assert.match(gap?.text ?? '', /keepalived\.conf:11: vrrp_notify_fifo is \/run\/mine/)
+    const [missing] = apply(text).missing
+    assert.match(missing?.text ?? '', /keepalived\.conf:11: vrrp_notify_fifo is \/run\/mine/)
   })
 
   it('is refused where there is nothing to protect', () => {

@@ -12,7 +12,7 @@ import {
 import { nextDeadlineMs } from '../../../../../agent/core/guard/deadline.ts'
 import { leaseUntilMs } from '../../../../../agent/core/guard/lease.ts'
 import { type VoterName, witness } from '../../../../../shared/protocol/names.ts'
-import type { Order, Verdict, Vote } from '../../../../../shared/protocol/messages.ts'
+import type { Order, VoterReply, Vote } from '../../../../../shared/protocol/messages.ts'
 import type { Profile } from '../../../../../shared/protocol/plan.ts'
 import type { Report } from '../../../../../shared/protocol/report.ts'
 import { defaultTiming, silenceMs, type Timing } from '../../../../../shared/core/timing.ts'
@@ -217,11 +217,11 @@ export class GuardDriver {
     return this.observe({ keepalived: 'STOP', process: 'absent', vips: 'held' })
   }
 
-  answer(from: VoterName, vote: Vote, more: Partial<Verdict> & { sentAtMs?: number } = {}): GuardEffect[] {
+  answer(from: VoterName, vote: Vote, more: Partial<VoterReply> & { sentAtMs?: number } = {}): GuardEffect[] {
     const { sentAtMs = this.atMs, ...change } = more
     const epoch = vote.kind === 'granted' || vote.kind === 'pending' ? vote.epoch : this.guard.voter.epoch
-    const verdict: Verdict = { instance, vote, holder: null, renewedAgoMs: null, epoch, ...change }
-    return this.feed({ type: 'answer', from, sentAtMs, verdict })
+    const reply: VoterReply = { instance, vote, holder: null, renewedAgoMs: null, epoch, ...change }
+    return this.feed({ type: 'answer', from, sentAtMs, verdict: reply })
   }
 
   granted(from: VoterName, sentAtMs = this.atMs): GuardEffect[] {
@@ -231,7 +231,7 @@ export class GuardDriver {
   refused(
     from: VoterName,
     reason: Extract<Vote, { kind: 'refused' }>['reason'],
-    more: Partial<Verdict> & { sentAtMs?: number } = {},
+    more: Partial<VoterReply> & { sentAtMs?: number } = {},
   ): GuardEffect[] {
     return this.answer(from, { kind: 'refused', reason, text: `${reason}, says ${from}` }, more)
   }

@@ -15,7 +15,7 @@ import { leaseUntilMs } from '../../../../../agent/core/guard/lease.ts'
 import type { Timing } from '../../../../../shared/core/timing.ts'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import type { Report } from '../../../../../shared/protocol/report.ts'
-import type { Verdict, Vote } from '../../../../../shared/protocol/messages.ts'
+import type { VoterReply, Vote } from '../../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../../shared/core/vote/ask.ts'
 import {
   type Ballot,
@@ -385,7 +385,7 @@ export class GuardPair {
   }
 
   /** An agent's answer to its peer. */
-  #answer(from: NodeName, answer: { seq: number; verdict: Verdict }): void {
+  #answer(from: NodeName, answer: { seq: number; verdict: VoterReply }): void {
     const to = from === 'lb01' ? 'lb02' : 'lb01'
     const incarnation = Math.floor(answer.seq / 1e6)
     this.#deliverAnswer(from, to, { ...answer, seq: answer.seq % 1e6, incarnation })
@@ -394,7 +394,7 @@ export class GuardPair {
   #deliverAnswer(
     from: Party,
     to: NodeName,
-    answer: { seq: number; incarnation: number; verdict: Verdict },
+    answer: { seq: number; incarnation: number; verdict: VoterReply },
   ): void {
     this.#send(from, to, () => {
       const host = this.hosts[to]
@@ -473,14 +473,14 @@ export class GuardPair {
     if (this.#voter === null) return
     const atMs = this.#clock(witness)
     const promise = promisedTo(this.#voter, atMs)
-    const verdict: Verdict = {
+    const reply: VoterReply = {
       instance,
       vote,
       holder: promise?.node ?? null,
       renewedAgoMs: promise === null ? null : atMs - promise.renewedAtMs,
       epoch: this.#voter.epoch,
     }
-    this.#deliverAnswer(witness, beat.from, { seq: beat.seq, incarnation: beat.incarnation, verdict })
+    this.#deliverAnswer(witness, beat.from, { seq: beat.seq, incarnation: beat.incarnation, verdict: reply })
   }
 
   // keepalived and the kernel --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import {
   learnEpoch,
   leftWith,
   promisedTo,
-  verdictOf,
+  replyOf,
 } from '../../../../../shared/core/vote/voter.ts'
 import { leaveVote, recallStanding, takeVoteBack } from '../../../../../shared/core/vote/standing.ts'
 import { storiesFrom } from '../../../../fixtures/effort.ts'
@@ -292,7 +292,7 @@ describe('vote', () => {
 
     it('names the holder and the age of its renewal besides the vote', () => {
       const voter = learnEpoch(promised('a', 3, 1000), 9)
-      assert.deepEqual(verdictOf(voter, { ...told, atMs: 1150 }), {
+      assert.deepEqual(replyOf(voter, { ...told, atMs: 1150 }), {
         ...told,
         holder: 'a',
         renewedAgoMs: 150,
@@ -302,11 +302,11 @@ describe('vote', () => {
 
     it('names nobody once the promise has ended, and while a ballot is on its way to the disk', () => {
       const nobody = { ...told, holder: null, renewedAgoMs: null }
-      assert.deepEqual(verdictOf(promised('a', 3, 1000), { ...told, atMs: 1000 + reserveMs }), {
+      assert.deepEqual(replyOf(promised('a', 3, 1000), { ...told, atMs: 1000 + reserveMs }), {
         ...nobody,
         epoch: 3,
       })
-      assert.deepEqual(verdictOf(ask(free, 'a', 1, 0).voter, { ...told, atMs: 0 }), { ...nobody, epoch: 1 })
+      assert.deepEqual(replyOf(ask(free, 'a', 1, 0).voter, { ...told, atMs: 0 }), { ...nobody, epoch: 1 })
     })
   })
 
@@ -558,8 +558,8 @@ describe('vote', () => {
     })
 
     it('is named in every answer, with whom it stands and since when', () => {
-      const verdict = verdictOf(left(), { instance: 'VI_1', vote: { kind: 'none' }, atMs: 1500 })
-      assert.deepEqual([verdict.holder, verdict.epoch, verdict.renewedAgoMs], ['a', 5, 300])
+      const reply = replyOf(left(), { instance: 'VI_1', vote: { kind: 'none' }, atMs: 1500 })
+      assert.deepEqual([reply.holder, reply.epoch, reply.renewedAgoMs], ['a', 5, 300])
       assert.deepEqual(promisedTo(left(), 1500), { node: 'a', epoch: 5, renewedAtMs: 1200 })
     })
 

@@ -6,7 +6,7 @@ import { basename, join, normalize } from 'node:path'
 import { all, at, last, type Statement } from './statements.ts'
 import type { Place } from './lines.ts'
 
-export interface Gap {
+export interface MissingLine {
   readonly part: 'fifo' | 'bar' | 'check'
   /** Null: it concerns all of them. */
   readonly instance: string | null
@@ -26,28 +26,28 @@ interface Subject {
 }
 
 /** @param path the configuration's main file, for what is missing altogether */
-export function productGaps(path: string, { root, instances, runDir }: Subject): Gap[] {
+export function missingLines(path: string, { root, instances, runDir }: Subject): MissingLine[] {
   const globals = all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
   return [
-    ...fifoGaps(path, globals, join(runDir, 'notify.fifo')),
+    ...missingFifoLines(path, globals, join(runDir, 'notify.fifo')),
     ...instances.flatMap((instance) => [
-      ...barGaps(root, instance, join(runDir, `${instance.words[1] ?? ''}.bar`)),
-      ...checkGaps(root, globals, instance),
+      ...missingBarLines(root, instance, join(runDir, `${instance.words[1] ?? ''}.bar`)),
+      ...missingCheckLines(root, globals, instance),
     ]),
   ]
 }
 
-function fifoGaps(path: string, globals: Statement[], fifo: string): Gap[] {
-  const gap = { part: 'fifo', instance: null, defined: null } as const
+function missingFifoLines(path: string, globals: Statement[], fifo: string): MissingLine[] {
+  const missing = { part: 'fifo', instance: null, defined: null } as const
   /* keepalived keeps the first one. */
   const line = all(globals, 'vrrp_notify_fifo')[0]
   if (line === undefined) {
     const text = `${path}: vrrp_notify_fifo is missing; add "vrrp_notify_fifo ${fifo}" to global_defs`
-    return [{ ...gap, kind: 'absent', text }]
+    return [{ ...missing, kind: 'absent', text }]
   }
   if (isPath(line.words[1], fifo)) return []
   const text = `${at(line)}: vrrp_notify_fifo is ${line.words[1] ?? 'empty'}, but the agent reads ${fifo}; set it to that`
-  return [{ ...gap, kind: 'wrong', text }]
+  return [{ ...missing, kind: 'wrong', text }]
 }
 
 function isPath(word: string | undefined, path: string): boolean {
@@ -66,9 +66,9 @@ function uses(instance: Statement, ...keywords: string[]): Statement[] {
   return all(instance.block, ...keywords).flatMap((tracker) => tracker.block ?? [])
 }
 
-function barGaps(root: Statement[], instance: Statement, bar: string): Gap[] {
+function missingBarLines(root: Statement[], instance: Statement, bar: string): MissingLine[] {
   const name = instance.words[1] ?? ''
-  const gap = { part: 'bar', instance: name, defined: null } as const
+  const missing = { part: 'bar', instance: name, defined: null } as const
   const definitions = all(root, 'track_file', 'vrrp_track_file').filter((definition) =>
     isPath(last(definition.block, 'file')?.words[1], bar),
   )
@@ -76,14 +76,14 @@ function barGaps(root: Statement[], instance: Statement, bar: string): Gap[] {
     const definition = definitions.find((candidate) => candidate.words[1] === use.words[0])
     if (definition === undefined) continue
     if (definition.order > use.order)
-      return [{ ...gap, kind: 'wrong', text: definedTooLate(use, definition) }]
+      return [{ ...missing, kind: 'wrong', text: definedTooLate(use, definition) }]
     if (weightOf(use, definition, 1) === 0) return []
     const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority instead of putting the instance into FAULT`
-    return [{ ...gap, kind: 'wrong', text }]
+    return [{ ...missing, kind: 'wrong', text }]
   }
   const defined = definedBefore(definitions, instance)
   const text = `${at(instance)}: ${name}: there is no track_file for ${bar}, so the agent cannot bar this instance. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
-  return [{ ...gap, kind: 'absent', defined, text }]
+  return [{ ...missing, kind: 'absent', defined, text }]
 }
 
 /** keepalived looks a name up while it reads its use. */
@@ -96,19 +96,19 @@ function definedTooLate(use: Statement, definition: Statement): string {
   return `${at(use)}: keepalived ignores ${name} here, because it is defined only later, at ${at(definition)}; move the definition above the vrrp_instance`
 }
 
-function checkGaps(root: Statement[], globals: Statement[], instance: Statement): Gap[] {
+function missingCheckLines(root: Statement[], globals: Statement[], instance: Statement): MissingLine[] {
   const name = instance.words[1] ?? ''
-  const gap = { part: 'check', instance: name, defined: null } as const
+  const missing = { part: 'check', instance: name, defined: null } as const
   const checks = all(root, 'vrrp_script').filter((script) => runsCheck(script, name))
   for (const use of uses(instance, 'track_script')) {
     const script = checks.find((candidate) => candidate.words[1] === use.words[0])
     if (script === undefined) continue
     const texts =
       script.order > use.order ? [definedTooLate(use, script)] : checkSettings(globals, { name, use, script })
-    return texts.map((text) => ({ ...gap, kind: 'wrong', text }))
+    return texts.map((text) => ({ ...missing, kind: 'wrong', text }))
   }
   const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
-  return [{ ...gap, kind: 'absent', defined: definedBefore(checks, instance), text }]
+  return [{ ...missing, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
 /** The program of the check that keepalived runs; null: it runs none. */

@@ -17,7 +17,7 @@ const dumpableAfterMs = 1500
 const oddLooksBeforeDump = 3
 const looksAfterDeathMs = [5, 25, 75] as const
 
-export class KeepalivedSight {
+export class SimulatedObserver {
   readonly #node: NodeHost
   readonly #program: Program
   readonly #on: { observed(observation: Observation): void; rival(): void }

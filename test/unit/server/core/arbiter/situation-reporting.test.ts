@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Judgement } from '../../../../../server/core/arbiter/judgement.ts'
 import type { Situation } from '../../../../../shared/protocol/view.ts'
-import { noteChange, nothingTold } from '../../../../../server/core/arbiter/situation-telling.ts'
+import { noteChange, nothingReported } from '../../../../../server/core/arbiter/situation-reporting.ts'
 
 const windowMs = 10_000
 const mostLines = 6
@@ -13,13 +13,13 @@ function judged(situation: Situation, subject: string | null = null): Judgement 
 
 /** An instance whose situation is judged anew at each instant that is given. */
 class Instance {
-  #told = nothingTold
+  #reported = nothingReported
   #before: Judgement | null = null
   readonly lines: { atMs: number; text: string }[] = []
 
   is(judgement: Judgement, atMs: number): void {
-    const { told, line } = noteChange(this.#told, { before: this.#before, judgement, atMs })
-    this.#told = told
+    const { reported, line } = noteChange(this.#reported, { before: this.#before, judgement, atMs })
+    this.#reported = reported
     this.#before = judgement
     if (line !== null) this.lines.push({ atMs, text: line })
   }
@@ -29,7 +29,7 @@ class Instance {
   }
 }
 
-describe('telling of a situation', () => {
+describe('the reporting of a situation', () => {
   it('has one line for each change, and none while nothing changes', () => {
     const instance = new Instance()
     const course = ['normal', 'normal', 'dual-master', 'dual-master', 'normal'] as const

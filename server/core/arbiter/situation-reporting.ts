@@ -12,36 +12,37 @@ const mostLines = 6
 const windowMs = 10_000
 
 /** What has been reported, and how much has not. */
-export interface Told {
+export interface ReportedSituation {
   /** The situation of the newest line; null: there is none yet. */
   readonly last: { readonly situation: Situation; readonly subject: NodeName | null } | null
   /** When the newest lines were reported, newest last. */
   readonly linesAtMs: readonly number[]
   /** How many changes since the newest line have had no line of their own. */
-  readonly untold: number
+  readonly unreported: number
 }
 
-export const nothingTold: Told = { last: null, linesAtMs: [], untold: 0 }
+export const nothingReported: ReportedSituation = { last: null, linesAtMs: [], unreported: 0 }
 
 /** @returns `line`: what to report now; null: nothing */
 export function noteChange(
-  told: Told,
+  reported: ReportedSituation,
   now: { before: Judgement | null; judgement: Judgement; atMs: number },
-): { told: Told; line: string | null } {
+): { reported: ReportedSituation; line: string | null } {
   const { before, judgement, atMs } = now
   const { situation, subject, text } = judgement
   const last = { situation, subject }
   // A witness that starts reports that with an event of its own.
-  if (before === null && situation === 'starting') return { told: { ...told, last }, line: null }
+  if (before === null && situation === 'starting') return { reported: { ...reported, last }, line: null }
   const isChange = before === null || !isSame(before, judgement)
-  const isTold = told.last !== null && isSame(told.last, judgement)
-  if (!isChange && isTold) return { told, line: null }
+  const isReported = reported.last !== null && isSame(reported.last, judgement)
+  if (!isChange && isReported) return { reported, line: null }
 
-  const changes = told.untold + (isChange ? 1 : 0)
-  const recent = told.linesAtMs.filter((lineAtMs) => atMs - lineAtMs < windowMs)
-  if (isTold || recent.length >= mostLines) return { told: { ...told, untold: changes }, line: null }
+  const changes = reported.unreported + (isChange ? 1 : 0)
+  const recent = reported.linesAtMs.filter((lineAtMs) => atMs - lineAtMs < windowMs)
+  if (isReported || recent.length >= mostLines)
+    return { reported: { ...reported, unreported: changes }, line: null }
   return {
-    told: { last, linesAtMs: [...recent, atMs], untold: 0 },
+    reported: { last, linesAtMs: [...recent, atMs], unreported: 0 },
     line:
       changes > 1
         ? `${text} (The situation has changed ${changes} times since the previous line about it.)`

@@ -1,7 +1,7 @@
 /** What a seeker (seek.ts) reports to its hunter (hunt.ts), on its only line. */
 import { z } from 'zod'
 
-export const sightingSchema = z.strictObject({
+export const detectionSchema = z.strictObject({
   /** The first violation; null: none in all seeds. */
   broken: z
     .strictObject({
@@ -18,4 +18,4 @@ export const sightingSchema = z.strictObject({
   clusterHours: z.number(),
   tookMs: z.number(),
 })
-export type Sighting = z.infer<typeof sightingSchema>
+export type Detection = z.infer<typeof detectionSchema>

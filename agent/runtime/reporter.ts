@@ -7,7 +7,7 @@ import type { Drilled } from '../../shared/protocol/report.ts'
 import type { Tell } from '../../shared/protocol/messages.ts'
 import type { TellLevel } from '../core/guard/guard.ts'
 
-export interface Told {
+export interface ReportedEvent {
   readonly instance: string | null
   readonly event: string
   readonly level: TellLevel
@@ -20,7 +20,7 @@ const longestText = 500
 /** A problem that continues is reported again this often. */
 const problemAgainMs = 600_000
 
-export class TellLine {
+export class Reporter {
   readonly #log: Log
   readonly #send: (message: Tell | Drilled) => boolean
   readonly #nowMs: () => number
@@ -34,7 +34,7 @@ export class TellLine {
     this.#nowMs = nowMs
   }
 
-  tell({ instance, event, level, text }: Told): void {
+  tell({ instance, event, level, text }: ReportedEvent): void {
     const facts = instance === null ? {} : { instance }
     if (level === 'critical') this.#log.error(event, text, facts)
     else if (level === 'warning') this.#log.warn(event, text, facts)
@@ -56,8 +56,8 @@ export class TellLine {
 
   /** Reports a fault of the installation, at most once in `problemAgainMs`; `what` is its stable name. */
   problem(what: string, text: string): void {
-    const toldAtMs = this.#problems.get(what)
-    if (toldAtMs !== undefined && this.#nowMs() - toldAtMs < problemAgainMs) return
+    const reportedAtMs = this.#problems.get(what)
+    if (reportedAtMs !== undefined && this.#nowMs() - reportedAtMs < problemAgainMs) return
     this.#problems.set(what, this.#nowMs())
     this.tell({ instance: null, event: what, level: 'warning', text })
   }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { TellLine } from '../../../../agent/runtime/tell-line.ts'
+import { Reporter } from '../../../../agent/runtime/reporter.ts'
 import type { Log } from '../../../../shared/host/log.ts'
 
-describe('TellLine', () => {
+describe('Reporter', () => {
   let logged: string[]
   let sent: string[]
   let connected: boolean
   let nowMs: number
-  let tells: TellLine
+  let reporter: Reporter
   beforeEach(() => {
     logged = []
     sent = []
@@ -25,7 +25,7 @@ describe('TellLine', () => {
       fatal: line('fatal'),
       flush: () => undefined,
     }
-    tells = new TellLine(
+    reporter = new Reporter(
       log,
       ({ text }) => {
         if (connected) sent.push(text)
@@ -34,7 +34,8 @@ describe('TellLine', () => {
       () => nowMs,
     )
   })
-  const tell = (text: string): void => tells.tell({ instance: 'VI_1', event: 'x', level: 'critical', text })
+  const tell = (text: string): void =>
+    reporter.tell({ instance: 'VI_1', event: 'x', level: 'critical', text })
 
   it('logs here and tells the witness', () => {
     tell('one')
@@ -45,18 +46,18 @@ describe('TellLine', () => {
     connected = false
     for (let number = 0; number < 150; number += 1) tell(String(number))
     connected = true
-    tells.flush()
+    reporter.flush()
     assert.equal(sent.length, 100)
     assert.deepEqual([sent[0], sent.at(-1)], ['50', '149'])
-    tells.flush()
+    reporter.flush()
     assert.equal(sent.length, 100)
   })
 
   it('tells the same problem again only after a while', () => {
-    tells.problem('p', 'one')
-    tells.problem('p', 'two')
+    reporter.problem('p', 'one')
+    reporter.problem('p', 'two')
     nowMs = 600_000
-    tells.problem('p', 'three')
+    reporter.problem('p', 'three')
     assert.deepEqual(sent, ['one', 'three'])
   })
 

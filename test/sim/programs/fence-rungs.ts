@@ -15,7 +15,7 @@ const startTimeoutMs = 15_000
 const dumpMs = { least: 4, most: 40 }
 const pollMs = 20
 
-export class FenceHand {
+export class SimulatedFenceRungs {
   readonly #node: NodeHost
   readonly #program: Program
 
@@ -52,9 +52,9 @@ export class FenceHand {
 
   #stop(done: (error: string | null) => void): void {
     const node = this.#node
-    if (node.commandMood === 'stop-fails')
+    if (node.commandCondition === 'stop-fails')
       return this.#later(systemctlMs, () => done('the stop command ended with exit code 1'))
-    if (node.commandMood !== 'well')
+    if (node.commandCondition !== 'well')
       return void this.#program.after(stopTimeoutMs, () => done('the stop command was killed after 10 s'))
     this.#command(systemctlMs, () => {
       node.terminateKeepalived()
@@ -82,7 +82,7 @@ export class FenceHand {
 
   #kill(done: (error: string | null) => void): void {
     const node = this.#node
-    if (node.commandMood === 'nothing-helps')
+    if (node.commandCondition === 'nothing-helps')
       return this.#later(killMs, () => done('keepalived cannot be killed'))
     node.killKeepalived()
     this.#later(killMs, () => {

@@ -30,7 +30,7 @@ interface Attempt {
   greeting: { readonly stream: StreamEnd; readonly sinceMs: number } | null
 }
 
-export class VoterLine {
+export class SimulatedVoterLink {
   readonly #agent: AgentDaemon
   readonly #voter: VoterName
   /** How often this voter took another agent instance for the successor of this one. */

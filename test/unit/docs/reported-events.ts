@@ -1,4 +1,4 @@
-/** The names under which the programs tell operators of something, and of what they refused, read from their sources. */
+/** The names under which the programs report something to operators, and what they refused, read from their sources. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -8,7 +8,7 @@ const rooms = ['server', 'agent', 'shared'] as const
 type Room = (typeof rooms)[number]
 
 /** An event goes to the witness's record and into the log, a line into the log alone. */
-export interface Told {
+export interface Reported {
   readonly events: ReadonlySet<string>
   readonly lines: ReadonlySet<string>
   /** Where a name is made by an expression that is not understood here. */
@@ -18,16 +18,16 @@ export interface Told {
 const logLevels = new Set(['debug', 'info', 'warn', 'error', 'fatal'])
 
 /** A name that is put together ends in `…`, like `situation.…`. */
-export function toldBy(room: 'server' | 'agent'): Told {
+export function reportedBy(room: 'server' | 'agent'): Reported {
   const events = new Set<string>()
   const lines = new Set<string>()
   const unread: string[] = []
   visitAll(room, (node) => {
-    const told = toldAt(node)
-    if (told === null) return
-    const names = namesOf(told.name)
-    if (names === null) unread.push(`${node.getSourceFile().fileName}: ${told.name.getText()}`)
-    for (const name of names ?? []) (told.isLine ? lines : events).add(name)
+    const reported = reportedAt(node)
+    if (reported === null) return
+    const names = namesOf(reported.name)
+    if (names === null) unread.push(`${node.getSourceFile().fileName}: ${reported.name.getText()}`)
+    for (const name of names ?? []) (reported.isLine ? lines : events).add(name)
   })
   return { events, lines, unread }
 }
@@ -72,7 +72,7 @@ function visitAll(room: Room, visit: (node: ts.Node) => void): void {
 }
 
 /** `event: …` of an occurrence, `tell(turn, …)`, `problem(…)`, or `log.warn(…)`. */
-function toldAt(node: ts.Node): { readonly name: ts.Expression; readonly isLine: boolean } | null {
+function reportedAt(node: ts.Node): { readonly name: ts.Expression; readonly isLine: boolean } | null {
   if (ts.isPropertyAssignment(node) && node.name.getText() === 'event')
     return { name: node.initializer, isLine: false }
   if (!ts.isCallExpression(node)) return null

@@ -3,8 +3,8 @@
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { protocolVersion } from '../../../shared/protocol/names.ts'
-import type { Beat, Hello, Verdict } from '../../../shared/protocol/messages.ts'
-import { type Past, pastWith, type Predecessor, standingOf } from '../../../shared/core/succession.ts'
+import type { Beat, Hello, VoterReply } from '../../../shared/protocol/messages.ts'
+import { type Past, pastWith, type Predecessor, successionOf } from '../../../shared/core/succession.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import type { AgentDaemon } from './agent-daemon.ts'
 import type { StreamEnd } from '../world/network.ts'
@@ -18,11 +18,11 @@ interface Incarnation {
   heardAtMs: number
 }
 
-export class PeerEar {
+export class SimulatedPeerListener {
   readonly #agent: AgentDaemon
   #incarnation: Incarnation | null = null
   #past: Past = []
-  #collecting: { readonly beat: number; readonly verdicts: Verdict[] } | null = null
+  #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
   readonly #streams = new Set<StreamEnd>()
 
   constructor(agent: AgentDaemon) {
@@ -46,9 +46,9 @@ export class PeerEar {
   }
 
   /** The answer to one heartbeat; a pending vote is answered a second time, later. */
-  answer(beat: number, verdict: Verdict): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(verdict)
-    else this.#send(beat, [verdict])
+  answer(beat: number, reply: VoterReply): void {
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
+    else this.#send(beat, [reply])
   }
 
   #take(stream: StreamEnd, data: object): void {
@@ -72,8 +72,8 @@ export class PeerEar {
   #incarnationOf(stream: StreamEnd, hello: Hello, atMs: number): Incarnation | null {
     const { reserveMs } = this.#agent.timing
     const present = this.#present(atMs)
-    const standing = standingOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
-    switch (standing) {
+    const succession = successionOf({ present, past: this.#past }, { ...hello, atMs, reserveMs })
+    switch (succession) {
       case 'same':
         return this.#incarnation
       case 'next':
@@ -86,7 +86,7 @@ export class PeerEar {
         this.#drop(stream)
         return null
       default:
-        return assertNever(standing)
+        return assertNever(succession)
     }
   }
 
@@ -134,7 +134,7 @@ export class PeerEar {
     this.#send(beat.seq, collecting.verdicts)
   }
 
-  #send(seq: number, verdicts: readonly Verdict[]): void {
+  #send(seq: number, verdicts: readonly VoterReply[]): void {
     this.#incarnation?.stream?.send({ type: 'answer', seq, atMs: this.#agent.nowMs(), verdicts })
   }
 }
