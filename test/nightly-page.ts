@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { formattedPage } from './formatted-page.ts'
 import type { Outcome } from './part-run.ts'
 import type { Part } from './parts.ts'
 
@@ -34,7 +35,7 @@ export function withRow(text: string, row: NightlyRow): string {
   const [table, after] = rest?.split(end) ?? []
   if (before === undefined || table === undefined || after === undefined)
     throw new Error(`docs/nightly.md has no table between ${begin} and ${end}: put both lines back`)
-  const rows = table.split('\n').filter((line) => line.startsWith('| ') && !head.includes(line.trim()))
+  const [, , ...rows] = table.split('\n').filter((line) => line.startsWith('|'))
   const isParts = (line: string): boolean => line.split('|')[1]?.trim() === row.part
   const kept = rows.some(isParts)
     ? rows.map((line) => (isParts(line) ? rendered(row) : line))
@@ -42,7 +43,10 @@ export function withRow(text: string, row: NightlyRow): string {
   return `${before}${begin}\n\n${[...head, ...kept].join('\n')}\n\n${end}${after}`
 }
 
-export function writeNightlyRow({ name, countsFile }: Part, { counts, tookMs, lastLine }: Outcome): void {
+export async function writeNightlyRow(
+  { name, countsFile }: Part,
+  { counts, tookMs, lastLine }: Outcome,
+): Promise<void> {
   const { passed, failed, skipped } = counts
   const counted = countsFile === null ? '' : `${passed} passed, ${failed} failed, ${skipped} skipped`
   const verdict = failed > 0 ? `**failed**: ${counted || lastLine}` : counted || lastLine
@@ -53,5 +57,5 @@ export function writeNightlyRow({ name, countsFile }: Part, { counts, tookMs, la
     took: `${(tookMs / 60_000).toFixed(1)} min`,
     result: verdict,
   }
-  writeFileSync(page, withRow(readFileSync(page, 'utf8'), row))
+  writeFileSync(page, await formattedPage(page, withRow(readFileSync(page, 'utf8'), row)))
 }

@@ -76,7 +76,7 @@ for (const part of all) {
   total.passed += outcome.counts.passed
   total.failed += outcome.counts.failed
   total.skipped += outcome.counts.skipped
-  if (nightly && !isPreparation(part) && !wasInterrupted()) writeNightlyRow(part, outcome)
+  if (nightly && !isPreparation(part) && !wasInterrupted()) await writeNightlyRow(part, outcome)
 }
 if (wasInterrupted()) {
   console.error(`\nended by ${String(state.interruptedBy)}; what did not run counts as one failure`)

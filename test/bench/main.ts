@@ -1,6 +1,7 @@
 /** `npm run bench`: what the product costs and how fast it is, measured. Tables on stdout, messages on stderr. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { formattedPage } from '../formatted-page.ts'
 import { availableParallelism } from 'node:os'
 import { sweepAbandonedFolders } from '../lab/lab-folder.ts'
 import { buildProduct } from '../lab/lab-programs.ts'
@@ -97,6 +98,8 @@ async function bench(options: Options): Promise<void> {
     for (const line of broken) tell(`BROKEN: ${line}`)
     if (broken.length > 0) process.exitCode = 1
   }
+  const { write: page } = options
+  if (page !== undefined) writeFileSync(page, await formattedPage(page, readFileSync(page, 'utf8')))
   if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`)
 }
 

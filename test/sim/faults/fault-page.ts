@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { formattedPage } from '../../formatted-page.ts'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { figuresTable, measureAll } from './fault-figures.ts'
@@ -33,7 +34,7 @@ if (values.write) {
   const [before, rest] = text.split(begin)
   const after = rest?.split(end)[1]
   if (before === undefined || after === undefined) throw new Error(`${page} has no "${begin}" … "${end}"`)
-  writeFileSync(page, `${before}${begin}\n\n${section}\n\n${end}${after}`)
+  writeFileSync(page, await formattedPage(page, `${before}${begin}\n\n${section}\n\n${end}${after}`))
 } else console.log(section)
 for (const violation of violations) console.error(violation)
 process.exitCode = violations.length === 0 ? 0 : 1

@@ -101,7 +101,7 @@ describe('docs/reference/messages.md', () => {
     })
 
   it('explains each reason of a refusal and each order', () => {
-    const explained = [...text.matchAll(/^\| `([^`]+)` \|/gm)].map(([, word = '']) => word)
+    const explained = [...text.matchAll(/^\| `([^`]+)` +\|/gm)].map(([, word = '']) => word)
     const order = fromVoterSchema.options.find(({ shape }) => shape.type.value === 'order')
     assert.ok(order !== undefined)
     const words = [

@@ -22,7 +22,7 @@ function commandsOf(readme: string): readonly string[] {
 
 function shapeOf(readme: string): readonly string[] {
   return linesOf(readme).flatMap(
-    (line) => /^#{1,6}(?= )/.exec(line)?.[0] ?? (line.startsWith('| --- ') ? [line] : []),
+    (line) => /^#{1,6}(?= )/.exec(line)?.[0] ?? (/^\| -+ \|/.test(line) ? [line.replaceAll(/-+/g, '-')] : []),
   )
 }
 
