@@ -1,4 +1,4 @@
-/** Runs one part of a test run as a process group of its own, so that whatever it started ends with it. */
+/** Runs parts of a test run, each as a process group of its own, so that whatever it started ends with it. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,20 +24,27 @@ const countsSchema: z.ZodType<Counts> = z.object({
   complete: z.boolean(),
 })
 
-let running: ChildProcess | null = null
+const running = new Set<ChildProcess>()
 
-/** Ends the part that runs now: it may clean up, and is ended by force if it takes too long. */
-export function interruptPart(): void {
-  const part = running
-  if (part === null) return
-  signalGroup(part, 'SIGINT')
-  setTimeout(() => signalGroup(part, 'SIGKILL'), graceMs).unref()
+/** Ends what runs now: it may clean up, and is ended by force if it takes too long. */
+export function interruptParts(): void {
+  for (const part of running) {
+    signalGroup(part, 'SIGINT')
+    setTimeout(() => signalGroup(part, 'SIGKILL'), graceMs).unref()
+  }
 }
 
-export async function runPart(part: Part): Promise<Outcome> {
+/** @param output.atOnce false: what it prints comes in one piece at its end, because another part runs beside it */
+export async function runPart(part: Part, output: { readonly atOnce: boolean }): Promise<Outcome> {
   const beganAtMs = performance.now()
-  const { problem, lastLine } = await runToItsEnd(part)
-  return { counts: countsOf(part, problem), tookMs: performance.now() - beganAtMs, lastLine }
+  const heading = `\n== ${part.name}\n`
+  if (output.atOnce) process.stdout.write(heading)
+  const { problem, lastLine, kept } = await runToItsEnd(part, output)
+  if (!output.atOnce) process.stdout.write(heading + kept)
+  const tookMs = performance.now() - beganAtMs
+  const counts = countsOf(part, problem)
+  console.log(`${part.name}: took ${(tookMs / 1000).toFixed(0)} s`)
+  return { counts, tookMs, lastLine }
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -49,20 +56,29 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** `problem` is null if the part went well. */
-async function runToItsEnd(part: Part): Promise<{ problem: string | null; lastLine: string }> {
+/** `problem` is null if the part went well; `kept` is what it printed, if that did not go out at once. */
+async function runToItsEnd(
+  part: Part,
+  { atOnce }: { readonly atOnce: boolean },
+): Promise<{ problem: string | null; lastLine: string; kept: string }> {
   const [program, ...args] = part.command
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
   const child = spawn(program, args, {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', atOnce ? 'inherit' : 'pipe'],
     detached: true,
     env: { ...process.env, ...colour, ...part.env },
   })
-  running = child
+  running.add(child)
   let lastLine = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    process.stdout.write(text)
+  let kept = ''
+  const print = (text: string): void => {
+    if (atOnce) process.stdout.write(text)
+    else kept += text
+  }
+  child.stderr?.setEncoding('utf8').on('data', print)
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    print(text)
     lastLine = text.split('\n').findLast((line) => line.trim() !== '') ?? lastLine
   })
   const watch = { hung: false }
@@ -82,9 +98,9 @@ async function runToItsEnd(part: Part): Promise<{ problem: string | null; lastLi
   })
   for (const timer of timers) clearTimeout(timer)
   signalGroup(child, 'SIGKILL')
-  running = null
+  running.delete(child)
   const problem = watch.hung ? `not done after ${part.limitMs / 60_000} minutes` : ended
-  return { problem, lastLine: lastLine.trim() }
+  return { problem, lastLine: lastLine.trim(), kept }
 }
 
 function readCounts(file: string): Counts | null {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeNightlyRow } from './nightly-page.ts'
-import { interruptPart, runPart } from './part-run.ts'
+import { interruptParts, runPart, type Outcome } from './part-run.ts'
 import { everydayParts, nightlyParts, type Part } from './parts.ts'
 
 const usage = 'usage: npm test -- [--nightly] [--only PART,PART,…] [--list]'
@@ -43,7 +43,7 @@ const state: { interruptedBy: NodeJS.Signals | null } = { interruptedBy: null }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     state.interruptedBy = signal
-    interruptPart()
+    interruptParts()
   })
 }
 
@@ -56,8 +56,11 @@ function isPreparation({ name }: Part): boolean {
   return name === 'build' || name.startsWith('packages for ')
 }
 
-const all = nightly ? nightlyParts(folder) : everydayParts(folder)
-const choices = all.filter((part) => !isPreparation(part)).map(({ name }) => name)
+const groups = nightly ? nightlyParts(folder).map((part) => [part]) : everydayParts(folder)
+const choices = groups
+  .flat()
+  .filter((part) => !isPreparation(part))
+  .map(({ name }) => name)
 if (list) {
   console.log(choices.join('\n'))
   process.exit(0)
@@ -67,16 +70,20 @@ if (unknown !== undefined) fail(`--only: there is no part "${unknown}"; there ar
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const beganAtMs = performance.now()
-for (const part of all) {
+
+async function take(part: Part, { counts, ...rest }: Outcome): Promise<void> {
+  total.passed += counts.passed
+  total.failed += counts.failed
+  total.skipped += counts.skipped
+  if (nightly && !isPreparation(part) && !wasInterrupted()) await writeNightlyRow(part, { counts, ...rest })
+}
+
+for (const group of groups) {
   if (wasInterrupted()) break
-  if (only !== null && !isPreparation(part) && !only.includes(part.name)) continue
-  console.log(`\n== ${part.name}`)
-  const outcome = await runPart(part)
-  console.log(`${part.name}: took ${(outcome.tookMs / 1000).toFixed(0)} s`)
-  total.passed += outcome.counts.passed
-  total.failed += outcome.counts.failed
-  total.skipped += outcome.counts.skipped
-  if (nightly && !isPreparation(part) && !wasInterrupted()) await writeNightlyRow(part, outcome)
+  const wanted = group.filter((part) => only === null || isPreparation(part) || only.includes(part.name))
+  await Promise.all(
+    wanted.map(async (part, index) => take(part, await runPart(part, { atOnce: index === 0 }))),
+  )
 }
 if (wasInterrupted()) {
   console.error(`\nended by ${String(state.interruptedBy)}; what did not run counts as one failure`)
