@@ -24,8 +24,12 @@ interface Suites {
   readonly options?: readonly string[]
 }
 
-/** Files of suites side by side, on both cores; the labs have a width of their own. */
+/** Two files of suites at a time. */
 const parallel = ['--parallel', '--jobs', '2']
+const siege = 'test/lab/hostile-network.test.ts'
+
+/** For what runs beside a part that is about time: it gets what that part leaves of the processors. */
+const modest = ['nice', '-n', '19'] as const
 
 function mocha(name: string, { files, folder, limitMs, env = {}, options = [] }: Suites): Part {
   const countsFile = join(folder, `${name}.json`)
@@ -79,28 +83,32 @@ function suites(
       folder,
       limitMs: 15 * minuteMs,
     }),
-    mocha('lab', { files: ['test/lab/**/*.test.ts'], folder, limitMs: patience * 30 * minuteMs }),
+    mocha('lab', {
+      files: ['test/lab/**/*.test.ts'],
+      folder,
+      limitMs: 30 * minuteMs,
+      options: [...parallel, '--ignore', siege],
+    }),
+    // By itself, because it measures how late others are.
+    mocha('siege', { files: [siege], folder, limitMs: 20 * minuteMs }),
     mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
   ]
 }
 
-/**
- * Everything that matters, once; the parts of a group run side by side. Hosts mostly wait, for boots and for timers, so
- * the simulation gets what they leave of the processors, and nothing else: nobody waits for it.
- */
+/** What computes, and needs no more than time, beside what mostly waits: for programs, boots and timers. */
+const beside: Readonly<Record<string, Part>> = {
+  programs: modestly(npmRun('check', ['check'], 15 * minuteMs)),
+  hosts: modestly(npmRun('simulation', ['sim', '--', '--ci'], 15 * minuteMs)),
+}
+
+function modestly(part: Part): Part {
+  return { ...part, command: [...modest, ...part.command] }
+}
+
+/** Everything that matters, once; the parts of a group run side by side. */
 export function everydayParts(folder: string): readonly (readonly Part[])[] {
-  const parts = [
-    ...preparation(),
-    npmRun('check', ['check'], 10 * minuteMs),
-    ...suites(folder, { effort: '3', patience: 1 }),
-  ]
-  const simulation: Part = {
-    name: 'simulation',
-    command: ['nice', '-n', '19', 'npm', 'run', '--silent', 'sim', '--', '--ci'],
-    limitMs: 15 * minuteMs,
-    countsFile: null,
-  }
-  return parts.map((part) => (part.name === 'hosts' ? [part, simulation] : [part]))
+  const parts = [...preparation(), ...suites(folder, { effort: '3', patience: 1 })]
+  return parts.map((part) => [part, ...[beside[part.name] ?? []].flat()])
 }
 
 /** What takes hours: longer, deeper, or again and again. */
@@ -117,7 +125,7 @@ export function nightlyParts(folder: string): readonly Part[] {
     npmRun('mutation', ['mutation'], 120 * minuteMs),
     npmRun('walk', ['walk', '--', '--faults', '2', '--depth', '11', '--minutes', '30'], 60 * minuteMs),
     mocha('sieges', {
-      files: ['test/lab/hostile-network.test.ts'],
+      files: [siege],
       folder,
       limitMs: 90 * minuteMs,
       env: { SIEGE_ROUNDS: '3' },

@@ -75,7 +75,7 @@ describe('a test run', () => {
     const names = everydayParts('/nowhere')
       .flat()
       .map(({ name }) => name)
-    for (const name of ['check', 'unit', 'programs', 'proof', 'lab', 'hosts', 'simulation'])
+    for (const name of ['check', 'unit', 'programs', 'proof', 'lab', 'siege', 'hosts', 'simulation'])
       assert.ok(names.includes(name), name)
   })
 })
