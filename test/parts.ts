@@ -82,6 +82,7 @@ function suites(
       files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
       folder,
       limitMs: 15 * minuteMs,
+      options: parallel,
     }),
     mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
@@ -107,7 +108,7 @@ function modestly(part: Part): Part {
 
 /** Everything that matters, once; the parts of a group run side by side. */
 export function everydayParts(folder: string): readonly (readonly Part[])[] {
-  const parts = [...preparation(), ...suites(folder, { effort: '3', patience: 1 })]
+  const parts = [...preparation(), ...suites(folder, { effort: '2', patience: 1 })]
   return parts.map((part) => [part, ...[beside[part.name] ?? []].flat()])
 }
 

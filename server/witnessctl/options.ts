@@ -140,7 +140,7 @@ export function parseRequest(
     })
   program
     .command('drill')
-    .description('tests the fence of a node, shows how long each rung took, and brings the node back')
+    .description('tests the fence of a node, shows how long each step took, and brings the node back')
     .requiredOption('--node <node>', 'a standby; the holder only with --including-holder')
     .option('--cluster <cluster>', 'needed if the witness knows several clusters')
     .option('--including-holder', 'if the node holds the VIP, move it to the other node, with proof', false)

@@ -51,8 +51,8 @@ export async function takeVoteBack(
   )
   return (
     `${what.join('\n')}\n` +
-    'The risk is yours: if the other node is still running, cut off from this node and from the witness, it keeps the\n' +
-    'VIP because of that vote, and this node may now take the VIP too. Power the other node off before you start this agent:\n' +
+    'Power the other node off before you start this agent. If it still runs, cut off from this node and from the witness,\n' +
+    'it keeps the VIP because of that vote, and then both nodes have the VIP.\n' +
     '  systemctl start witness-agent'
   )
 }

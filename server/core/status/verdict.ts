@@ -28,7 +28,11 @@ export function verdictOn(
   }
   const warned = nodes.find((node) => node.warnings.length > 0)
   if (warned !== undefined) return { level: 'warning', text: `${warned.node}: ${warned.warnings[0] ?? ''}` }
-  if (instances.length === 0) return { level: 'warning', text: 'No agent has reported a vrrp_instance yet.' }
+  if (instances.length === 0)
+    return {
+      level: 'warning',
+      text: 'No agent has reported a vrrp_instance yet; run "witness-agent doctor" on the nodes.',
+    }
   return { level: 'ok', text: instances.map(({ instance, text }) => `${instance}: ${text}`).join(' ') }
 }
 

@@ -41,7 +41,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
         turn,
         'rival',
         'warning',
-        `${peer} also became MASTER (${report.why}); this node has the lease and keeps the VIP.`,
+        `${peer} also became MASTER (${report.why}); this node has the lease and keeps the VIP, and ${peer} has to release it. If this happens again, check that VRRP (IP protocol 112) passes in both directions.`,
       )
     }
   }

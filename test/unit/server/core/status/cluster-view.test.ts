@@ -269,7 +269,8 @@ describe('cluster view', () => {
 
     it('is never ok before any agent has reported', () => {
       const { level, text } = now(Witness.settled()).verdict
-      assert.deepEqual([level, text], ['warning', 'No agent has reported a vrrp_instance yet.'])
+      assert.equal(level, 'warning')
+      assert.match(text, /^No agent has reported a vrrp_instance yet; run "witness-agent doctor"/)
     })
 
     it('is never ok where a node that should stand by is not live', () => {
