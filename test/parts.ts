@@ -99,7 +99,7 @@ function suites(
 /** What computes, and needs no more than time, beside what mostly waits: for programs, boots and timers. */
 const beside: Readonly<Record<string, Part>> = {
   programs: modestly(npmRun('check', ['check'], 15 * minuteMs)),
-  hosts: modestly(npmRun('simulation', ['sim', '--', '--ci'], 15 * minuteMs)),
+  hosts: modestly(npmRun('simulation', ['sim', '--', '--ci'], 20 * minuteMs)),
 }
 
 function modestly(part: Part): Part {
