@@ -71,13 +71,18 @@ const hangingStopScript = `#!/bin/sh
 exec sleep 1000000
 `
 
-/** Signals every process of keepalived at once, as found in the host's own process table. */
+/**
+ * Signals every process of keepalived at once, as found in the host's own process table. Before SIGKILL all of them are
+ * stopped, because a child that outlives its parent for a moment would still remove the VIP.
+ */
 const signalScript = `#!/bin/sh
 pids=
 for process in /proc/[0-9]*; do
     case "$(cat "$process/comm" 2>/dev/null)" in keepalived*) pids="$pids \${process#/proc/}" ;; esac
 done
-[ -z "$pids" ] || kill "-$1" $pids
+[ -n "$pids" ] || exit 0
+[ "$1" != KILL ] || kill -STOP $pids
+kill "-$1" $pids
 `
 
 const scripts = {
