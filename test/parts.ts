@@ -82,13 +82,12 @@ function suites(
       files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
       folder,
       limitMs: 15 * minuteMs,
-      options: parallel,
     }),
     mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
       folder,
       limitMs: 30 * minuteMs,
-      options: [...parallel, '--ignore', siege],
+      options: ['--ignore', siege],
     }),
     // By itself, because it measures how late others are.
     mocha('siege', { files: [siege], folder, limitMs: 20 * minuteMs }),
