@@ -19,8 +19,8 @@ import { type Scenario } from './scenario.ts'
 const scenarios = all.filter(({ siege }) => siege === undefined)
 
 /**
- * Runs mostly wait for keepalived's timers, so two per core do not disturb each other. With three per core, one scenario in
- * a hundred lost its must on two cores: an agent got no processor when it had to renew.
+ * Runs mostly wait for timers, so two per core do not disturb each other. With three per core, in two runs of everything on
+ * two cores, one scenario lost its must because an agent got no processor when it had to renew.
  */
 const width = Math.min(8, Math.max(3, 2 * availableParallelism()))
 
