@@ -15,7 +15,10 @@ const row: NightlyRow = {
 
 function rowsOf(text: string): readonly string[] {
   const [, table = ''] = text.split('<!-- results -->')
-  return table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
+  return table
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
+    .map((line) => line.replaceAll(/ {2,}/g, ' '))
 }
 
 describe('the page of nightly results', () => {
