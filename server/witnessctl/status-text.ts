@@ -119,8 +119,12 @@ function drillLines({ nodes }: ClusterView): string[] {
   return ['', ...nodes.map((node) => printable(`Drill of ${node.node}: ${describeDrill(node)}`))]
 }
 
-function describeDrill({ node, lastDrill }: NodeView): string {
-  if (lastDrill === null) return `none yet; run "witnessctl drill --node ${node}"`
+function describeDrill({ node, lastDrill, instances }: NodeView): string {
+  if (lastDrill === null) {
+    // Without --including-holder a holder is not drilled, and with it the VIP moves.
+    const holds = instances.some(({ allowed }) => allowed === 'holds the lease')
+    return `none yet; run "witnessctl drill --node ${node}"${holds ? ' when it is the standby' : ''}`
+  }
   const proofs = lastDrill.instances.map(({ instance, role, rungs, backMs }) => {
     const words = rungs.map(({ rung, tookMs }) => `${rung} ${Math.round(tookMs)} ms`).join(', ')
     const back = backMs === null ? '' : `, back after ${duration(backMs)}`

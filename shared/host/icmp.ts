@@ -43,6 +43,13 @@ export async function echo(address: string): Promise<Echo> {
     guardParser(child, (error) =>
       end({ kind: 'impossible', why: `the output of ping cannot be understood: ${String(error)}` }),
     )
+    // The library does not pass on why; its own rejection comes after this.
+    child.once('error', ({ message }) =>
+      end({
+        kind: 'impossible',
+        why: `the program ping cannot be started (${message}); install it (Debian: iputils-ping)`,
+      }),
+    )
     answer.then(
       (response) => end(readAnswer(response, child)),
       (error: unknown) => end({ kind: 'impossible', why: String(error) }),

@@ -108,7 +108,7 @@ function hintOfClock(differenceMs: number | null): Finding {
 }
 
 function lastDrill(at: string | null, { node, nowMs }: { node: string; nowMs: number }): Finding {
-  const remedy = `run "witnessctl drill --node ${node}" on the witness host`
+  const remedy = `run "witnessctl drill --node ${node}" on the witness host while ${node} is the standby`
   if (at === null) return warn('drill', `the fence of ${node} has never been tested by a drill`, remedy)
   const ageMs = nowMs - Date.parse(at)
   if (ageMs > oldDrillMs)

@@ -72,7 +72,7 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
       subject: null,
       text: starting
         ? 'The witness has just started; no node is MASTER yet.'
-        : `No node is MASTER; the first eligible claim wins. ${describeReports(live, instance).join('; ')}.`,
+        : `No node is MASTER; the first eligible claim wins. ${describeReports(live, instance).join('; ') || 'No agent reports this instance'}.`,
       evidence: { reports: describeReports(live, instance) },
       decision: null,
     }

@@ -52,7 +52,10 @@ echo "rtt min/avg/max/mdev = 0.254/0.254/0.254/0.000 ms"`)
 
   it('is unable to ask without a ping program', async () => {
     process.env.PATH = folder
-    assert.equal((await echo('10.0.0.11')).kind, 'impossible')
+    assert.deepEqual(await echo('10.0.0.11'), {
+      kind: 'impossible',
+      why: 'the program ping cannot be started (spawn ping ENOENT); install it (Debian: iputils-ping)',
+    })
   })
 
   it('survives an answer that its parser cannot read', async () => {

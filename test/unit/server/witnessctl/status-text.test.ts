@@ -15,7 +15,7 @@ describe('status-text', () => {
       'lb01  VI_1      MASTER  holds the lease    held  0.2 s ago  0.31 ms, 0 % lost  7',
       'lb02  VI_1      BACKUP  may become MASTER  -     0.2 s ago  0.31 ms, 0 % lost  7',
       '',
-      'Drill of lb01: none yet; run "witnessctl drill --node lb01"',
+      'Drill of lb01: none yet; run "witnessctl drill --node lb01" when it is the standby',
       'Drill of lb02: none yet; run "witnessctl drill --node lb02"',
       '',
     ])

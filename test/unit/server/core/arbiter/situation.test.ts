@@ -138,6 +138,19 @@ describe('situation', () => {
       assert.match(text, /^No node is MASTER; the first eligible claim wins\./)
       assert.match(text, /lb01: FAULT, VIP gone, fenced \(lost its votes\); lb02: BACKUP, VIP gone, standby/)
     })
+
+    it('says so if no agent reports the instance any more', () => {
+      const { witness, lb01, lb02 } = settled()
+      witness.pass(bootPatienceMs, lb01, lb02)
+      lb01.say([])
+      lb02.say([])
+      const { situation, text } = judge(witness.arbiter, instance, witness.atMs)
+      assert.equal(situation, 'no-master')
+      assert.equal(
+        text,
+        'No node is MASTER; the first eligible claim wins. No agent reports this instance.',
+      )
+    })
   })
 
   describe('agent-down', () => {
