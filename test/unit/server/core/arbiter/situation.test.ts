@@ -146,10 +146,7 @@ describe('situation', () => {
       lb02.say([])
       const { situation, text } = judge(witness.arbiter, instance, witness.atMs)
       assert.equal(situation, 'no-master')
-      assert.equal(
-        text,
-        'No node is MASTER; the first eligible claim wins. No agent reports this instance.',
-      )
+      assert.equal(text, 'No node is MASTER; the first eligible claim wins. No agent reports this instance.')
     })
   })
 
