@@ -4,6 +4,8 @@ import { inCI } from './skip-aloud.ts'
 
 const root = join(import.meta.dirname, '..')
 const minuteMs = 60_000
+/** A patient part waits for the timely ones; only one that hangs is not done by then. */
+const patientLimitMs = 40 * minuteMs
 
 export interface Part {
   readonly name: string
@@ -28,8 +30,11 @@ interface Suites {
 const parallel = ['--parallel', '--jobs', '2']
 const siege = 'test/lab/hostile-network.test.ts'
 
-/** For what runs beside a part that is about time: it gets what that part leaves of the processors. */
-const modest = ['nice', '-n', '19'] as const
+/**
+ * For what computes, beside what is about time: SCHED_IDLE gets only what everybody else leaves of the processors, and
+ * gives it back at once.
+ */
+const patiently = ['chrt', '--idle', '0'] as const
 
 function mocha(name: string, { files, folder, limitMs, env = {}, options = [] }: Suites): Part {
   const countsFile = join(folder, `${name}.json`)
@@ -81,7 +86,7 @@ function suites(
     mocha('proof', {
       files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
       folder,
-      limitMs: 15 * minuteMs,
+      limitMs: patientLimitMs,
     }),
     mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
@@ -95,20 +100,28 @@ function suites(
   ]
 }
 
-/** What computes, and needs no more than time, beside what mostly waits: for programs, boots and timers. */
-const beside: Readonly<Record<string, Part>> = {
-  programs: modestly(npmRun('check', ['check'], 15 * minuteMs)),
-  hosts: modestly(npmRun('simulation', ['sim', '--', '--ci'], 20 * minuteMs)),
+export interface EverydayParts {
+  /** One after the other, before everything else. */
+  readonly preparation: readonly Part[]
+  /** About time: programs, boots and timers that others wait for. One after the other. */
+  readonly timely: readonly Part[]
+  /** They compute, and need no more than time. One after the other, beside the timely ones. */
+  readonly patient: readonly Part[]
 }
 
-function modestly(part: Part): Part {
-  return { ...part, command: [...modest, ...part.command] }
-}
-
-/** Everything that matters, once; the parts of a group run side by side. */
-export function everydayParts(folder: string): readonly (readonly Part[])[] {
-  const parts = [...preparation(), ...suites(folder, { effort: '2', patience: 1 })]
-  return parts.map((part) => [part, ...[beside[part.name] ?? []].flat()])
+/** Everything that matters, once. */
+export function everydayParts(folder: string): EverydayParts {
+  const tests = suites(folder, { effort: '2', patience: 1 })
+  const computes = ({ name }: Part): boolean => name === 'proof'
+  return {
+    preparation: preparation(),
+    timely: tests.filter((part) => !computes(part)),
+    patient: [
+      npmRun('check', ['check'], patientLimitMs),
+      ...tests.filter(computes),
+      npmRun('simulation', ['sim', '--', '--ci'], patientLimitMs),
+    ].map((part) => ({ ...part, command: [...patiently, ...part.command] })),
+  }
 }
 
 /** What takes hours: longer, deeper, or again and again. */
