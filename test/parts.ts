@@ -28,7 +28,7 @@ interface Suites {
 
 /** Two files of suites at a time. */
 const parallel = ['--parallel', '--jobs', '2']
-const siege = 'test/lab/hostile-network.test.ts'
+const siegeSuite = 'test/lab/hostile-network.test.ts'
 
 /**
  * For what computes, beside what is about time: SCHED_IDLE gets only what everybody else leaves of the processors, and
@@ -66,59 +66,62 @@ function preparation(): readonly Part[] {
 function suites(
   folder: string,
   { effort, patience }: { readonly effort: string; readonly patience: number },
-): readonly Part[] {
+): Readonly<Record<'unit' | 'programs' | 'proof' | 'lab' | 'siege' | 'hosts', Part>> {
   const env = { TEST_EFFORT: effort }
-  return [
-    mocha('unit', {
+  return {
+    unit: mocha('unit', {
       files: ['test/unit/**/*.test.ts'],
       folder,
       env,
       limitMs: patience * 10 * minuteMs,
       options: parallel,
     }),
-    mocha('programs', {
+    programs: mocha('programs', {
       files: ['test/programs/**/*.test.ts'],
       folder,
       env,
       limitMs: patience * 10 * minuteMs,
       options: parallel,
     }),
-    mocha('proof', {
+    proof: mocha('proof', {
       files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
       folder,
       limitMs: patientLimitMs,
     }),
-    mocha('lab', {
+    lab: mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
       folder,
       limitMs: 30 * minuteMs,
-      options: ['--ignore', siege],
+      options: ['--ignore', siegeSuite],
     }),
     // By itself, because it measures how late others are.
-    mocha('siege', { files: [siege], folder, limitMs: 20 * minuteMs }),
-    mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
-  ]
+    siege: mocha('siege', { files: [siegeSuite], folder, limitMs: 20 * minuteMs }),
+    hosts: mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
+  }
 }
 
 export interface EverydayParts {
   /** One after the other, before everything else. */
   readonly preparation: readonly Part[]
-  /** About time: programs, boots and timers that others wait for. One after the other. */
-  readonly timely: readonly Part[]
+  /**
+   * About time: programs, boots and timers that others wait for. Stages, one after the other; in a stage rows of parts side
+   * by side.
+   */
+  readonly timely: readonly (readonly (readonly Part[])[])[]
   /** They compute, and need no more than time. One after the other, beside the timely ones. */
   readonly patient: readonly Part[]
 }
 
 /** Everything that matters, once. */
 export function everydayParts(folder: string): EverydayParts {
-  const tests = suites(folder, { effort: '2', patience: 1 })
-  const computes = ({ name }: Part): boolean => name === 'proof'
+  const { unit, programs, proof, lab, siege, hosts } = suites(folder, { effort: '2', patience: 1 })
   return {
     preparation: preparation(),
-    timely: tests.filter((part) => !computes(part)),
+    // Booted hosts mostly wait.
+    timely: [[[unit, programs], [hosts]], [[lab, siege]]],
     patient: [
       npmRun('check', ['check'], patientLimitMs),
-      ...tests.filter(computes),
+      proof,
       npmRun('simulation', ['sim', '--', '--ci'], patientLimitMs),
     ].map((part) => ({ ...part, command: [...patiently, ...part.command] })),
   }
@@ -126,8 +129,7 @@ export function everydayParts(folder: string): EverydayParts {
 
 /** What takes hours: longer, deeper, or again and again. */
 export function nightlyParts(folder: string): readonly Part[] {
-  const [unit, programs] = suites(folder, { effort: '30', patience: 6 })
-  if (unit === undefined || programs === undefined) throw new Error('the unit suites are gone')
+  const { unit, programs } = suites(folder, { effort: '30', patience: 6 })
   return [
     ...preparation(),
     unit,
@@ -138,7 +140,7 @@ export function nightlyParts(folder: string): readonly Part[] {
     npmRun('mutation', ['mutation'], 120 * minuteMs),
     npmRun('walk', ['walk', '--', '--faults', '2', '--depth', '11', '--minutes', '30'], 60 * minuteMs),
     mocha('sieges', {
-      files: [siege],
+      files: [siegeSuite],
       folder,
       limitMs: 90 * minuteMs,
       env: { SIEGE_ROUNDS: '3' },

@@ -57,9 +57,9 @@ function isPreparation({ name }: Part): boolean {
 }
 
 const { preparation, timely, patient } = nightly
-  ? { preparation: [], timely: nightlyParts(folder), patient: [] }
+  ? { preparation: [], timely: [[nightlyParts(folder)]], patient: [] }
   : everydayParts(folder)
-const choices = [...timely, ...patient].filter((part) => !isPreparation(part)).map(({ name }) => name)
+const choices = [...timely.flat(2), ...patient].filter((part) => !isPreparation(part)).map(({ name }) => name)
 if (list) {
   console.log(choices.join('\n'))
   process.exit(0)
@@ -87,7 +87,10 @@ async function runInOrder(parts: readonly Part[], output: { readonly atOnce: boo
 }
 
 await runInOrder(preparation, { atOnce: true })
-await Promise.all([runInOrder(timely, { atOnce: true }), runInOrder(patient, { atOnce: false })])
+const patience = runInOrder(patient, { atOnce: false })
+for (const stage of timely)
+  await Promise.all(stage.map((parts, row) => runInOrder(parts, { atOnce: row === 0 })))
+await patience
 if (wasInterrupted()) {
   console.error(`\nended by ${String(state.interruptedBy)}; what did not run counts as one failure`)
   total.failed += 1

@@ -14,7 +14,7 @@ const row: NightlyRow = {
 }
 
 const { preparation, timely, patient } = everydayParts('/nowhere')
-const everyday = [...preparation, ...timely, ...patient]
+const everyday = [...preparation, ...timely.flat(2), ...patient]
 
 function rowsOf(text: string): readonly string[] {
   const [, table = ''] = text.split('<!-- results -->')
