@@ -59,6 +59,15 @@ const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
   CONT: 'running',
 }
 
+const witnessDaemon = {
+  name: 'witnessd',
+  log: `${labMount}/witness/witnessd.log`,
+  command: [process.execPath, `${productMount}/witnessd.cjs`, '--config', `${labMount}/witness/witness.yaml`],
+} as const
+
+/** The default of systemd's RestartSec. */
+const restartDelayMs = 100
+
 export class ClusterUnderTest {
   readonly setup: ClusterSetup
   readonly observer = new VipObserver()
@@ -160,16 +169,15 @@ export class ClusterUnderTest {
 
   async startWitness(): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host('witness').daemon({
-      name: 'witnessd',
-      log: `${labMount}/witness/witnessd.log`,
-      command: [
-        process.execPath,
-        `${productMount}/witnessd.cjs`,
-        '--config',
-        `${labMount}/witness/witness.yaml`,
-      ],
-    })
+    await this.host('witness').daemon(witnessDaemon)
+    this.#noteProgram('witness', 'witness', 'running')
+  }
+
+  /** SIGKILL, and systemd starts it again after its delay. */
+  async restartWitness(): Promise<void> {
+    this.#noteProgram('witness', 'witness', 'ended')
+    await this.host('witness').restart(witnessDaemon, { afterMs: restartDelayMs })
+    await pause(restartDelayMs)
     this.#noteProgram('witness', 'witness', 'running')
   }
 

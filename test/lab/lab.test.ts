@@ -53,7 +53,9 @@ describe('lab', function () {
     const product = await buildProduct()
     const pool = new Pool(width)
     const start = (scenario: Scenario, arbiter: Arbiter): void => {
-      const judged = pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', product, number: 1 }))
+      const judged = pool.run(() =>
+        runOnce(scenario, { arbiter, pace: 'quick', product, number: 1, tell: console.log }),
+      )
       judged.catch(() => undefined) // Reported by the test that awaits it.
       started.set(key(scenario, arbiter), judged)
     }

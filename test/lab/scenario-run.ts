@@ -18,6 +18,7 @@ import { isSettled, startWarm } from './steady-state.ts'
 import { ownershipFigures, type Span } from './vip-ownership.ts'
 import { attemptTimeoutMs, clientFigures } from './web-client.ts'
 import { clusterEvents, clusterView } from './witness-api.ts'
+import { witnessAwayMs } from './witness-away.ts'
 
 /**
  * `quick` ends as soon as everything is settled after the heal; it is for tests, which ask only who won. `full` waits
@@ -99,7 +100,8 @@ async function measure(
   await pause(attemptTimeoutMs)
 
   const changes = cluster.observer.changes()
-  const facts = factsOf(recordOf(cluster, endMs), cluster.timing)
+  const record = recordOf(cluster, endMs)
+  const facts = factsOf(record, cluster.timing)
   const spans = {
     fault: { fromMs: faultAtMs, toMs: healAtMs },
     healed: { fromMs: healAtMs, toMs: endMs },
@@ -123,6 +125,7 @@ async function measure(
     end,
     events,
     facts,
+    witnessAwayMs: { lb01: witnessAwayMs(record, 'lb01'), lb02: witnessAwayMs(record, 'lb02') },
     siege: siege?.figures() ?? null,
     violations:
       arbiter === 'witness'

@@ -54,6 +54,11 @@ export interface Scenario {
    * end of the phase, or else at the end of the run.
    */
   readonly rightful: LabNode | null
+  /**
+   * What must be so for a run to say anything about the musts, because a busy machine may make a fault longer than it is
+   * meant to be. A run without it is repeated (`runOnce`).
+   */
+  readonly premises?: readonly Must[]
   readonly musts: readonly Must[]
   readonly benchMusts: readonly BenchMust[]
 }
