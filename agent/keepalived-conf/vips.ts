@@ -121,7 +121,7 @@ function deviceOf(entry: Entry, devices: Devices): VipDevice | null {
 /** Null where keepalived takes no address from the line. */
 function entryOf(line: Statement, warn: Warn): Entry | null {
   const first = knownWord(line, 0) ?? ''
-  const [written = '', prefix] = splitOnce(first)
+  const [written, prefix] = splitOnce(first)
   const family = first.includes(':') ? 6 : 4
   if (written.includes('%') || isIP(written) !== family) {
     warn(line, `"${first.slice(0, 60)}" is not an IP address; keepalived ignores it`)
@@ -162,11 +162,10 @@ function splitOnce(text: string): [string, string | null] {
  */
 function prefixOf(text: string | null, longest: number): { length: number; isMended: boolean } {
   if (text === null) return { length: longest, isMended: false }
-  const digits = /^\s*\+?(\d*)/.exec(text)?.[1] ?? ''
-  const length = text.trimStart().startsWith('-')
-    ? Number(/^\s*-0+(?!\d)/.test(text) ? 0 : NaN)
-    : Number(digits)
-  const isValid = Number.isInteger(length) && length >= 0 && length <= longest
+  const [, sign, digits] = /^\s*([+-]?)(\d*)/.exec(text) ?? []
+  // As an unsigned number a negative one is beyond every limit.
+  const length = sign === '-' && Number(digits) > 0 ? Infinity : Number(digits)
+  const isValid = length <= longest
   return { length: isValid ? length : longest, isMended: !/^\d+$/.test(text) || !isValid }
 }
 
