@@ -84,8 +84,6 @@ const notYet: ReadonlySet<string> = new Set([
   'weight-positive/preempt',
   'weight-interface/preempt',
   'slow-check/once',
-  'vip-on-lo',
-  'fe80-two-vlans',
   'standby-agent-frozen-while-holder-dies',
 ])
 
