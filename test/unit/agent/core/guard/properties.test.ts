@@ -57,7 +57,15 @@ describe('a guard under any sequence of events', () => {
 
   it('is never holding past E2’s instant', () => {
     always(({ driver }) => {
-      if (driver.phase === 'holding') assert.ok(driver.deadlineMs !== null && driver.deadlineMs > driver.atMs)
+      const { candidacy, kept } = driver.guard
+      if (driver.phase !== 'holding') return
+      const keptCounts = kept.phase === 'kept' || (kept.phase === 'forgetting' && kept.counts)
+      const sentAtMs = [...Object.values(candidacy?.grantedSentAtMs ?? {}), ...(keptCounts ? [Infinity] : [])]
+      // The second newest of the votes is the one with which the majority ends.
+      const votedUntilMs = (sentAtMs.sort((one, other) => other - one)[1] ?? -Infinity) + timing.leaseMs
+      const leaseUntilMs = Math.max(votedUntilMs, candidacy?.carriedUntilMs ?? -Infinity)
+      assert.ok(driver.atMs < leaseUntilMs - timing.releaseMs - timing.grainMs)
+      assert.ok(driver.deadlineMs !== null && driver.deadlineMs > driver.atMs)
     })
   })
 
