@@ -5,16 +5,16 @@ import type { GuardEffect } from '../../../../../agent/core/guard/guard.ts'
 import { beatSchema } from '../../../../../shared/protocol/messages.ts'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import { type GuardDriver, node, ofType, peer, timing } from './guard-fixture.ts'
-import { moves, setup, Watched } from './guard-story.ts'
+import { beginnings, moves, setup, Watched } from './guard-story.ts'
 import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 function always(
   check: (watched: Watched, effects: GuardEffect[], before: GuardDriver['guard']) => void,
 ): void {
   fc.assert(
-    fc.property(setup, moves, (options, story) => {
+    fc.property(setup, beginnings, moves, (options, beginning, story) => {
       const watched = new Watched(options)
-      for (const [afterMs, move] of story) {
+      for (const [afterMs, move] of [...beginning, ...story]) {
         const before = watched.driver.guard
         check(watched, watched.play(afterMs, move), before)
       }
