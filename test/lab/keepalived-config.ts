@@ -15,6 +15,7 @@ export const checkPath = '/run/libexec/witness-check'
 /** What the admin of the pair wrote into keepalived.conf, on both nodes alike where it is not said. */
 export interface PairConf {
   readonly priorities: Readonly<Record<LabNode, number>>
+  readonly names: Readonly<Record<LabNode, string>>
   readonly preempt: boolean
   /** Rows of `virtual_ipaddress`. */
   readonly addresses: readonly string[]
@@ -38,6 +39,7 @@ export interface OtherInstance {
 /** The pair of most guides. */
 export const everydayPair: PairConf = {
   priorities,
+  names: { lb01: instance, lb02: instance },
   preempt: false,
   addresses: [`${vip}/24`],
   trackers: [],
@@ -60,7 +62,7 @@ export function keepalivedConfig(options: {
   const globals = witness
     ? [`    vrrp_notify_fifo ${runFolder}/notify.fifo`, '    script_user root', '    enable_script_security']
     : []
-  const own = { name: instance, routerId: 51, addresses: pair.addresses, rows: pair.rows }
+  const own = { name: pair.names[node], routerId: 51, addresses: pair.addresses, rows: pair.rows }
   const instances = [own, ...pair.others]
   const isTracked = witness && tracked
   const rows = [

@@ -1,5 +1,5 @@
 /** When the lab is quiet enough to begin, and when it is quiet again. */
-import { instance, nodes, type LabNode } from './address-plan.ts'
+import { isInstance, nodes, type LabNode } from './address-plan.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { until } from './pause.ts'
@@ -22,7 +22,7 @@ export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Prom
       if (cluster.client.attempts().at(-1)?.answeredBy !== node) return null
       if (cluster.setup.arbiter === 'none') return true
       const view = await clusterView(cluster.host('witness'))
-      return view?.instances.find((each) => each.instance === instance)?.holder === node ? true : null
+      return view?.instances.find((each) => isInstance(each.instance))?.holder === node ? true : null
     },
   )
 }
