@@ -2,7 +2,7 @@
 import { isInstance, nodes, type LabNode } from './address-plan.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
-import { until } from './pause.ts'
+import { pause, until } from './pause.ts'
 import { ownershipFigures } from './vip-ownership.ts'
 import { clusterView, isHealthy, nodeInstance } from './witness-api.ts'
 
@@ -42,12 +42,16 @@ export async function untilWitnessAnswers(cluster: ClusterUnderTest): Promise<vo
   )
 }
 
+/** So that lb01 is MASTER before lb02 would be, even with the same priority and on a busy machine. */
+const headStartMs = 1500
+
 /** The everyday start: lb01 is MASTER, lb02 BACKUP, and everybody knows. */
 export async function startWarm(cluster: ClusterUnderTest): Promise<void> {
   await cluster.startProduct()
   await cluster.startKeepalived('lb01')
-  await untilOwner(cluster, 'lb01')
+  await pause(headStartMs)
   await cluster.startKeepalived('lb02')
+  await untilOwner(cluster, 'lb01')
   await untilSettled(cluster)
 }
 
