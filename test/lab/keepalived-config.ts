@@ -48,6 +48,11 @@ export const everydayPair: PairConf = {
   others: [],
 }
 
+/** What the admin has before installing the witness: keepalived alone. */
+export function configBefore(node: LabNode): string {
+  return keepalivedConfig({ node, arbiter: 'none', pair: everydayPair, tracked: false, stateFolder: '' })
+}
+
 /** keepalived.conf of a node: with the witness, the lines that an admin adds; without, keepalived alone. */
 export function keepalivedConfig(options: {
   node: LabNode
