@@ -65,7 +65,12 @@ export function keepalivedConfig(options: {
   const { node, pair, tracked, stateFolder } = options
   const witness = options.arbiter === 'witness'
   const globals = witness
-    ? [`    vrrp_notify_fifo ${runFolder}/notify.fifo`, '    script_user root', '    enable_script_security']
+    ? [
+        // The user comes first, as `witness-agent setup` writes it, because keepalived looks it up when it reads the FIFO.
+        '    script_user root',
+        '    enable_script_security',
+        `    vrrp_notify_fifo ${runFolder}/notify.fifo`,
+      ]
     : []
   const own = { name: pair.names[node], routerId: 51, addresses: pair.addresses, rows: pair.rows }
   const instances = [own, ...pair.others]

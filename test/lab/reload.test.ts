@@ -52,7 +52,8 @@ chmod 755 ${check}
 echo 0 >${bar}
 mkfifo -m 600 ${fifo}
 : >${checkRuns}
-setsid -f sh -c 'exec cat ${fifo} >${fifoLines}' </dev/null >/dev/null 2>&1
+# Opened for writing, too, so that it does not end when keepalived closes its end.
+setsid -f sh -c 'exec cat <>${fifo} >${fifoLines}' </dev/null >/dev/null 2>&1
 `
 
 describe('the product’s lines after a reload of keepalived', function () {
