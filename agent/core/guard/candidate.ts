@@ -8,6 +8,7 @@ import { leaseUntilMs, newCandidacy, withGrant, withPending, withRefusal } from 
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type Guard, priorityOf } from './state.ts'
 import { keptVoter, votersOf } from './own-lease.ts'
+import { votesAreFreeInTime } from '../../../shared/core/timing.ts'
 
 /** Asks this node itself for its vote, for the candidacy under way. */
 export function askOwnVote(turn: Turn): void {
@@ -73,6 +74,11 @@ export function outranksPeer(guard: Guard): boolean {
   const { peerReport } = guard
   if (peerReport === null) return false
   return peerReport.priorityMayDiffer === true || priorityOf(guard) >= peerReport.priority
+}
+
+/** keepalived promotes itself before the votes of a dead holder can be free: E4 does not hold. */
+export function promotesEarly(guard: Guard): boolean {
+  return !votesAreFreeInTime({ ...guard.profile, priority: priorityOf(guard) }, guard.timing)
 }
 
 /**

@@ -10,8 +10,10 @@ import { drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { peerHolds } from './hearing.ts'
+import { masterDownMs } from '../../../shared/core/timing.ts'
+import { priorityOf } from './state.ts'
 import { newCandidacy } from './lease.ts'
-import { askOwnVote, giveBackOwnVote, handoverPatienceMs, outranksPeer } from './candidate.ts'
+import { askOwnVote, giveBackOwnVote, handoverPatienceMs, outranksPeer, promotesEarly } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import type { Phase } from './phase.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
@@ -44,13 +46,18 @@ export function toClaimant(turn: Turn): void {
  * cost milliseconds.
  */
 export function enterProbation(turn: Turn): void {
-  const { advertIntMs } = turn.guard.profile
+  const { profile } = turn.guard
+  const { advertIntMs } = profile
+  // With few `down_timer_adverts` keepalived promotes itself sooner.
+  const ownMasterDownMs = masterDownMs({ ...profile, priority: priorityOf(turn.guard) })
+  const latestMs = Math.max(1.1 * advertIntMs, ownMasterDownMs - 0.2 * advertIntMs)
+  const probationMs = Math.min(2.2 * advertIntMs, latestMs)
   turn.enteredBackup = false
   set(turn, {
     phase: {
       name: 'probation',
       sinceMs: turn.atMs,
-      untilMs: turn.atMs + 2.2 * advertIntMs,
+      untilMs: turn.atMs + probationMs,
       baseline: null,
       counting: true,
     },
@@ -129,6 +136,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
       first: 'bar',
+      early: promotesEarly(guard),
     })
 
   const ownRecordIsNewest = voter.record?.to === node && voter.record.epoch === voter.epoch
@@ -181,8 +189,15 @@ export function fenceOrphan(turn: Turn): void {
   startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-/** @param why.only `bar`: the VIP is moved on purpose, and keepalived is stopped only if the bar fails */
-export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'kill'; only?: 'bar' }): void {
+/**
+ * @param why.only `bar`: the VIP is moved on purpose, and keepalived is stopped only if the bar fails
+ * @param why.early keepalived promotes itself before the votes can be free (E4 does not hold): keepalived is only
+ * barred, because after a stop it would take a second longer until it can win
+ */
+export function startFence(
+  turn: Turn,
+  why: { reason: string; first: 'bar' | 'kill'; only?: 'bar'; early?: boolean },
+): void {
   const { guard, atMs } = turn
   const { reason, first } = why
   if (guard.policy.mode === 'observe') {
@@ -195,14 +210,15 @@ export function startFence(turn: Turn, why: { reason: string; first: 'bar' | 'ki
     )
   }
   const number = guard.memory.number + 1
-  const gentle = why.only === 'bar'
+  const moved = why.only === 'bar'
+  const gentle = moved || why.early === true
   const ladder = startLadder(first, atMs, fencePolicy(guard, gentle))
   const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
   set(turn, {
     phase: { name: 'fencing', reason, ladder, gentle },
     candidacy: null,
     // A VIP that was moved on purpose does not lengthen the next hold-down.
-    memory: { ...guard.memory, number, recentAtMs: gentle ? recentAtMs : [...recentAtMs, atMs] },
+    memory: { ...guard.memory, number, recentAtMs: moved ? recentAtMs : [...recentAtMs, atMs] },
     lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
   })
   setBar(turn, true)

@@ -15,7 +15,7 @@ import {
   startFence,
 } from '../transitions.ts'
 import { hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
-import { askOwnVote } from '../candidate.ts'
+import { askOwnVote, promotesEarly } from '../candidate.ts'
 import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
 
 /**
@@ -51,6 +51,8 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
 
   if (leaseEndsAtMs(guard) > atMs) {
     enterHolding(turn)
+    // While both had the VIP, the old holder may have answered clients that asked for it.
+    if (phase.handover) turn.effects.push({ type: 'announce' })
     const kept = keptVoter(guard)
     const votes = new Set([...Object.keys(candidacy.grantedSentAtMs), ...(kept === null ? [] : [kept])])
     const voters = [...votes].sort().join(' and ')
@@ -65,7 +67,7 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
   const lost = whyLost(guard, phase, atMs)
   if (lost !== null) {
     if (policy.alone === 'keep' && hearsNobody(guard, atMs)) return enterUnprotected(turn)
-    return startFence(turn, { reason: lost, first: 'bar' })
+    return startFence(turn, { reason: lost, first: 'bar', early: promotesEarly(guard) })
   }
 
   if (atMs < phase.retryAtMs || !mayTurn(guard, phase)) return

@@ -218,8 +218,28 @@ describe('a node that becomes MASTER', () => {
     assert.equal(driver.phase, 'claiming')
     driver.hearPeer(peerReport({ release: true, epoch: 8 }))
     driver.pass(claimRetryMs)
-    driver.granted(witness)
+    const won = driver.granted(witness)
     assert.equal(driver.phase, 'holding')
+    // While both had the VIP, the old holder may have answered for it.
+    assert.equal(ofType(won, 'announce').length, 1)
+  })
+
+  it('is only barred where keepalived promotes itself before the votes can be free, and then may go on', () => {
+    const fast = { version: 3, advertIntMs: 200, priority: 50 } as const
+    for (const [profile, stops] of [
+      [{ priority: 50 }, true],
+      [{ priority: 50, downTimerAdverts: 1 }, false],
+      [fast, false],
+    ] as const) {
+      const driver = standbyToHolder({ profile })
+      driver.master()
+      const effects = driver.fault()
+      const rungs = ofType(effects, 'fence').map(({ rung }) => rung)
+      assert.deepEqual(rungs, stops ? ['stop'] : [], JSON.stringify(profile))
+      assert.equal(driver.phase, stops ? 'fencing' : 'fenced')
+      assert.equal(driver.guard.memory.stopped, stops)
+      assert.equal(driver.guard.memory.recentAtMs.length, 1)
+    }
   })
 
   it('does not wait so long for a holder that goes on holding', () => {
