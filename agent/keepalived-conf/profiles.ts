@@ -4,7 +4,7 @@
  * way, with a warning, so that the agent computes with keepalived's numbers. keepalived.conf(5).
  */
 import type { Vip } from '../keepalived/vip.ts'
-import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
+import { instanceName, maxInstances, maxVipsTold } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { missingLines } from './missing-lines.ts'
@@ -67,7 +67,10 @@ function instancesOf(
   }
 }
 
-/** The instances that keepalived takes: each with one name, the first of a name. @throws KeepalivedConfError */
+/**
+ * The instances that keepalived takes (each with one name, the first of a name), without those that cannot be
+ * protected: one such instance must not leave the others without an agent. @throws KeepalivedConfError
+ */
 export function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
   const byName = new Map<string, Statement>()
   for (const statement of root.filter((candidate) => candidate.words[0] === 'vrrp_instance')) {
@@ -80,10 +83,10 @@ export function uniqueInstances(root: Statement[], warnings: string[]): Statemen
     }
     const valid = instanceName.safeParse(name)
     if (!valid.success) {
-      throw new KeepalivedConfError(
-        statement,
-        `vrrp_instance "${name.slice(0, 80)}": the agent uses this name as a file name, and it is not valid (${valid.error.issues[0]?.message ?? 'invalid'}); rename the instance`,
+      warnings.push(
+        `${at(statement)}: vrrp_instance "${name.slice(0, 80)}" is NOT protected, because the agent uses its name as a file name and cannot use this one (${valid.error.issues[0]?.message ?? 'invalid'}); rename the instance on both nodes`,
       )
+      continue
     }
     const first = byName.get(name)
     if (first === undefined) byName.set(name, statement)
@@ -92,13 +95,12 @@ export function uniqueInstances(root: Statement[], warnings: string[]): Statemen
         `${at(statement)}: keepalived ignores this vrrp_instance, because ${name} is already defined at ${at(first)}`,
       )
   }
-  if (byName.size > maxInstances) {
-    throw new KeepalivedConfError(
-      { file: root[0]?.file ?? '', line: null },
-      `there are ${byName.size} vrrp_instances; at most ${maxInstances} per node are supported`,
+  const instances = [...byName.values()]
+  for (const statement of instances.slice(maxInstances))
+    warnings.push(
+      `${at(statement)}: vrrp_instance ${statement.words[1] ?? ''} is NOT protected, because an agent protects the first ${maxInstances} instances of keepalived.conf; put the most important ones first`,
     )
-  }
-  return [...byName.values()]
+  return instances.slice(0, maxInstances)
 }
 
 function integer(text: string | undefined, { min, max }: { min: number; max: number }): number | null {
@@ -151,7 +153,8 @@ function readInstance(
     advertIntMs: advertIntMsOf(instance, version, warn),
     downTimerAdverts: downTimerAdvertsOf(root, instance, warn),
     ...(weights === undefined ? {} : { weights }),
-    vips: written,
+    // The agent protects all of them. The witness compares and shows the first.
+    vips: written.slice(0, maxVipsTold),
   }
   const valid = profileSchema.safeParse(candidate)
   if (valid.success) return { profile: valid.data, vips }

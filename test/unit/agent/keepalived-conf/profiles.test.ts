@@ -433,19 +433,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'vrrp_instance V {\n priority 1\n',
         /keepalived\.conf:1: the block "vrrp_instance V" is not closed; add the missing "}"/,
       ],
-      [
-        'vrrp_instance ../etc {\n}\n',
-        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the agent uses this name as a file name.*rename/,
-      ],
       ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: the agent does not understand ~SEQ and ~LST; write/],
-      [
-        Array.from({ length: 33 }, (_, i) => `vrrp_instance V${i} {\n}\n`).join(''),
-        /33 vrrp_instances; at most 32/,
-      ],
-      [
-        `vrrp_instance V {\n interface eth0\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
-        /keepalived\.conf:1: vrrp_instance V: vips/,
-      ],
     ]
     for (const [content, message] of refusals) {
       it(`says where and what: ${message.source.slice(0, 60)}`, () => {
@@ -455,6 +443,32 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         )
       })
     }
+
+    it('never refuses all instances because of one: what cannot be protected is left out and named', () => {
+      const { profiles, warnings } = parse(`vrrp_instance ../etc {\n}\n${instance(vip)}`)
+      assert.deepEqual(
+        profiles.map((profile) => profile.instance),
+        ['VI'],
+      )
+      assert.match(warnings[0]!, /keepalived\.conf:1: vrrp_instance "\.\.\/etc" is NOT protected.*rename/)
+    })
+
+    it('protects the first 64 instances, and says which ones it does not', () => {
+      const conf = Array.from({ length: 66 }, (_, i) => instance(vip, `V${i}`)).join('')
+      const { profiles, warnings } = parse(conf)
+      assert.equal(profiles.length, 64)
+      const left = warnings.filter((text) => text.includes('NOT protected'))
+      assert.equal(left.length, 2)
+      assert.match(left[0]!, /keepalived\.conf:\d+: vrrp_instance V64 is NOT protected/)
+    })
+
+    it('protects any number of VIPs, and tells of the first 64', () => {
+      const many = Array.from({ length: 200 }, (_, i) => `10.0.0.${i}\n`).join('')
+      const { profiles, vips, warnings } = parse(instance(`virtual_ipaddress {\n${many}}`))
+      assert.deepEqual(warnings, [])
+      assert.equal(vips.get('VI')?.length, 200)
+      assert.equal(profiles[0]?.vips.length, 64)
+    })
 
     it('names a file that is missing or none', () => {
       assert.throws(
