@@ -26,6 +26,8 @@ export interface Statement extends Line {
 
 export interface ReadStatements extends Omit<ReadLines, 'lines'> {
   readonly root: Statement[]
+  /** Where keepalived ignores a brace or misses one, so that a block ends elsewhere than it seems to; also in `warnings`. */
+  readonly misplacedBraces: readonly string[]
 }
 
 const skipped: BlockKind = { kind: 'skipped' }
@@ -42,7 +44,12 @@ export function defaultConfigId(): string {
 export function readStatements(path: string, configId: string, drafts?: Drafts): ReadStatements {
   const { lines, warnings, ...read } = readKeepalivedLines(path, configId, drafts)
   const blocks = new BlockReader().read(lines)
-  return { root: blocks.root, warnings: [...warnings, ...blocks.warnings], ...read }
+  return {
+    root: blocks.root,
+    warnings: [...warnings, ...blocks.warnings],
+    misplacedBraces: blocks.warnings,
+    ...read,
+  }
 }
 
 export function at(place: Place): string {

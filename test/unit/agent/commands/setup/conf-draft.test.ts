@@ -45,8 +45,14 @@ describe('a draft of keepalived.conf', () => {
     const text = `$N=VI_1 {\n${instance('$N').replace('$N {', '$N')}`
     assert.throws(
       () => apply(text),
-      (cause) =>
-        cause instanceof SetupError && cause.message.includes('so nothing was changed'),
+      (cause) => cause instanceof SetupError && cause.message.includes('so nothing was changed'),
+    )
+  })
+
+  it('is refused where a brace is misplaced, and says which one', () => {
+    assert.throws(
+      () => apply(`${instance('VI_1')}}\n`),
+      /keepalived\.conf:\d+: keepalived ignores this "}", because no block is open; remove it\. Setup does not write/,
     )
   })
 
