@@ -77,6 +77,7 @@ export function createGuard(options: GuardOptions): Guard {
     policy,
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    lettingGo: false,
     runningPriority: null,
     observed: false,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
@@ -134,6 +135,10 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
+    case 'letting-go':
+      // The peer may be waiting for the VIP, and the kernel's addresses take some time to read on a busy host.
+      if (guard.phase.name === 'holding') turn.effects.push({ type: 'beat' })
+      return set(turn, { lettingGo: true })
     case 'priority':
       return bookPriority(turn, event.priority)
     case 'profile':
@@ -188,7 +193,7 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   const { seen, observed } = turn.guard
   turn.firstSight = !observed
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, { seen: { keepalived, process, vips }, observed: true })
+  set(turn, { seen: { keepalived, process, vips }, observed: true, lettingGo: false })
 }
 
 /**
