@@ -6,7 +6,7 @@
  * event reports. Then `settle` moves from phase to phase, looking only at the facts of this moment, until nothing
  * changes.
  */
-import { type Guard, type GuardOptions, holdsVip } from './state.ts'
+import { type Guard, type GuardOptions, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
@@ -77,6 +77,8 @@ export function createGuard(options: GuardOptions): Guard {
     policy,
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    lettingGo: false,
+    runningPriority: null,
     observed: false,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
@@ -133,6 +135,12 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
+    case 'letting-go':
+      // The peer may be waiting for the VIP, and the kernel's addresses take some time to read on a busy host.
+      if (guard.phase.name === 'holding') turn.effects.push({ type: 'beat' })
+      return set(turn, { lettingGo: true })
+    case 'priority':
+      return bookPriority(turn, event.priority)
     case 'profile':
       return set(turn, { profile: event.profile })
     case 'plan':
@@ -185,7 +193,20 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   const { seen, observed } = turn.guard
   turn.firstSight = !observed
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, { seen: { keepalived, process, vips }, observed: true })
+  set(turn, { seen: { keepalived, process, vips }, observed: true, lettingGo: false })
+}
+
+/**
+ * Told at once: the peer's keepalived may take over because of it, and its agent must know by then that this one gives
+ * way.
+ */
+function bookPriority(turn: Turn, priority: number | null): void {
+  const before = turn.guard
+  set(turn, { runningPriority: priority })
+  const isNews =
+    priorityOf(before) !== priorityOf(turn.guard) ||
+    mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)
+  if (isNews) turn.effects.push({ type: 'beat' })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */

@@ -13,12 +13,14 @@ import {
   loss,
   unplugHolder,
 } from './cut-links.ts'
+import { deadWitnesses } from './dead-witness.ts'
 import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { hostileNetworks } from './hostile-network.ts'
 import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
+import { namesDiffer } from './names-differ.ts'
 import { slowChecks } from './slow-check.ts'
 import { standbyAgentFrozen } from './standstill.ts'
 import { strictGates } from './strict-gate.ts'
@@ -68,6 +70,8 @@ const known: readonly Scenario[] = [
   ...slowChecks,
   ...addresses,
   standbyAgentFrozen,
+  namesDiffer,
+  ...deadWitnesses,
   ...hostileNetworks,
 ]
 
@@ -80,10 +84,9 @@ const notYet: ReadonlySet<string> = new Set([
   'install-with-7401-closed',
   'install-with-slow-disk',
   'install-beside-container',
-  'weight-script/preempt',
-  'weight-positive/preempt',
-  'weight-interface/preempt',
   'slow-check/once',
+  'witness-dead-for-long/standby-dies',
+  'witness-dead-for-long/cut-ab',
   'standby-agent-frozen-while-holder-dies',
 ])
 
