@@ -6,7 +6,7 @@
  * event reports. Then `settle` moves from phase to phase, looking only at the facts of this moment, until nothing
  * changes.
  */
-import { type Guard, type GuardOptions, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
+import { type Guard, type GuardOptions, holdsVip } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
@@ -34,6 +34,7 @@ import {
 import { bookAnswer } from './events/answers.ts'
 import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
 import { bookOrder } from './events/orders.ts'
+import { bookLettingGo, bookPriority } from './events/keepalived-news.ts'
 import { bookRungEnded, stepFencing } from './phases/fencing.ts'
 import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
 import { bookAdverts, stepNotMaster } from './phases/standby.ts'
@@ -136,9 +137,7 @@ function book(turn: Turn, event: GuardEvent): void {
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
     case 'letting-go':
-      // The peer may be waiting for the VIP, and the kernel's addresses take some time to read on a busy host.
-      if (guard.phase.name === 'holding') turn.effects.push({ type: 'beat' })
-      return set(turn, { lettingGo: true })
+      return bookLettingGo(turn)
     case 'priority':
       return bookPriority(turn, event.priority)
     case 'profile':
@@ -194,19 +193,6 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   turn.firstSight = !observed
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
   set(turn, { seen: { keepalived, process, vips }, observed: true, lettingGo: false })
-}
-
-/**
- * Told at once: the peer's keepalived may take over because of it, and its agent must know by then that this one gives
- * way.
- */
-function bookPriority(turn: Turn, priority: number | null): void {
-  const before = turn.guard
-  set(turn, { runningPriority: priority })
-  const isNews =
-    priorityOf(before) !== priorityOf(turn.guard) ||
-    mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)
-  if (isNews) turn.effects.push({ type: 'beat' })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */
