@@ -193,7 +193,7 @@ export class KeepalivedObserver {
     if (watched === undefined) {
       this.#on.problem(
         'unknown-instance',
-        `keepalived reports vrrp_instance "${instance}", which is not in its configuration file; check that keepalived.config in agent.yaml names the right file`,
+        `keepalived reports vrrp_instance "${instance}", which the agent does not protect: either keepalived.config in agent.yaml names another file than the one that keepalived reads, or the instance is left out with a warning, which "witness-agent doctor" shows`,
       )
       return
     }
