@@ -8,7 +8,7 @@ import { leaseUntilMs, newCandidacy, withGrant, withPending, withRefusal } from 
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type Guard, priorityOf } from './state.ts'
 import { keptVoter, votersOf } from './own-lease.ts'
-import { votesAreFreeInTime } from '../../../shared/core/timing.ts'
+import { masterDownMs, votesAreFreeInTime } from '../../../shared/core/timing.ts'
 
 /** Asks this node itself for its vote, for the candidacy under way. */
 export function askOwnVote(turn: Turn): void {
@@ -74,6 +74,14 @@ export function outranksPeer(guard: Guard): boolean {
   const { peerReport } = guard
   if (peerReport === null) return false
   return peerReport.priorityMayDiffer === true || priorityOf(guard) >= peerReport.priority
+}
+
+/** How long a probation waits for an advert. With few `down_timer_adverts` keepalived promotes itself sooner. */
+export function probationMs(guard: Guard): number {
+  const { profile } = guard
+  const { advertIntMs } = profile
+  const ownMasterDownMs = masterDownMs({ ...profile, priority: priorityOf(guard) })
+  return Math.min(2.2 * advertIntMs, Math.max(1.1 * advertIntMs, ownMasterDownMs - 0.2 * advertIntMs))
 }
 
 /** keepalived promotes itself before the votes of a dead holder can be free: E4 does not hold. */

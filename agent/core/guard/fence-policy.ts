@@ -10,6 +10,19 @@ export const startPatienceMs = 15_000
  */
 const drillPatience = 4
 
+/** Why a fence begins, and how far it may go. */
+export interface FenceCause {
+  readonly reason: string
+  readonly first: 'bar' | 'kill'
+  /** The VIP is moved on purpose, and keepalived is stopped only if the bar fails. */
+  readonly only?: 'bar'
+  /**
+   * keepalived promotes itself before the votes can be free (E4 does not hold). It is only barred, because after a
+   * stop it would take a second longer until it can win.
+   */
+  readonly early?: boolean
+}
+
 /** @param gentle the VIP is moved on purpose: keepalived is stopped only if the bar fails */
 export function fencePolicy(guard: Guard, gentle: boolean): LadderPolicy {
   const { fence, hasLastResort } = guard.policy

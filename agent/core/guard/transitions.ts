@@ -6,14 +6,19 @@
 import { type Turn, set, tell } from './turn.ts'
 import { setBar, writePermit } from './permit.ts'
 import { startLadder } from './fence-ladder.ts'
-import { drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
+import { type FenceCause, drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { peerHolds } from './hearing.ts'
-import { masterDownMs } from '../../../shared/core/timing.ts'
-import { priorityOf } from './state.ts'
 import { newCandidacy } from './lease.ts'
-import { askOwnVote, giveBackOwnVote, handoverPatienceMs, outranksPeer, promotesEarly } from './candidate.ts'
+import {
+  askOwnVote,
+  giveBackOwnVote,
+  handoverPatienceMs,
+  outranksPeer,
+  probationMs,
+  promotesEarly,
+} from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import type { Phase } from './phase.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
@@ -41,23 +46,16 @@ export function toClaimant(turn: Turn): void {
 }
 
 /**
- * keepalived has just begun to listen. Within two advert intervals it shows whether the living holder's adverts
- * arrive, well before the master-down timer ends. A bar at that point costs no overlap, while a fence later would
- * cost milliseconds.
+ * keepalived has just begun to listen. Before its master-down timer ends it shows whether the living holder's adverts
+ * arrive. A bar at that point costs no overlap, while a fence later would cost milliseconds.
  */
 export function enterProbation(turn: Turn): void {
-  const { profile } = turn.guard
-  const { advertIntMs } = profile
-  // With few `down_timer_adverts` keepalived promotes itself sooner.
-  const ownMasterDownMs = masterDownMs({ ...profile, priority: priorityOf(turn.guard) })
-  const latestMs = Math.max(1.1 * advertIntMs, ownMasterDownMs - 0.2 * advertIntMs)
-  const probationMs = Math.min(2.2 * advertIntMs, latestMs)
   turn.enteredBackup = false
   set(turn, {
     phase: {
       name: 'probation',
       sinceMs: turn.atMs,
-      untilMs: turn.atMs + probationMs,
+      untilMs: turn.atMs + probationMs(turn.guard),
       baseline: null,
       counting: true,
     },
@@ -189,15 +187,7 @@ export function fenceOrphan(turn: Turn): void {
   startFence(turn, { reason: 'keepalived died and left its VIP in the kernel', first: 'kill' })
 }
 
-/**
- * @param why.only `bar`: the VIP is moved on purpose, and keepalived is stopped only if the bar fails
- * @param why.early keepalived promotes itself before the votes can be free (E4 does not hold): keepalived is only
- * barred, because after a stop it would take a second longer until it can win
- */
-export function startFence(
-  turn: Turn,
-  why: { reason: string; first: 'bar' | 'kill'; only?: 'bar'; early?: boolean },
-): void {
+export function startFence(turn: Turn, why: FenceCause): void {
   const { guard, atMs } = turn
   const { reason, first } = why
   if (guard.policy.mode === 'observe') {
