@@ -39,6 +39,8 @@ function isWitnessUrl(text: string): boolean {
 
 const keepalivedSchema = z.strictObject({
   config: path.default('/etc/keepalived/keepalived.conf'),
+  /** keepalived's `-i`; null: the host's name up to its first dot, as keepalived takes it. */
+  configId: z.string().min(1).max(255).nullable().default(null),
   pidFile: path.default('/run/keepalived.pid'),
   /** Null: the usual names beside pidFile. */
   vrrpPidFile: path.nullable().default(null),

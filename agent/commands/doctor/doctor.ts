@@ -98,7 +98,7 @@ async function examineKeepalived(
   const { config: path, pidFile } = config.keepalived
   const look = lookAt(config)
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
-  const { findings, profiles } = checkConfiguration({ path, runDir })
+  const { findings, profiles } = checkConfiguration({ path, runDir, configId: config.keepalived.configId })
   const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
@@ -132,7 +132,11 @@ async function examineKeepalived(
 }
 
 async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return [
     ...(await checkFenceCommands(config.keepalived, lookAt(config).parentPid)),
     ...checkAnnouncement(profiles, await findAnnounceCommand()),
@@ -140,7 +144,11 @@ async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
 }
 
 function instancesOf(config: AgentConfig): string[] {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return profiles.map(({ instance }) => instance)
 }
 

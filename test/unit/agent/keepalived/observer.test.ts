@@ -63,6 +63,7 @@ class Host {
     {
       observed: (instance, observation) => this.told.push(`${instance} ${words(observation)}`),
       rival: () => (this.rivals += 1),
+      dumped: () => undefined,
       lettingGo: (instance) => this.lettingGo.push(instance),
       priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
