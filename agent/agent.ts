@@ -21,9 +21,11 @@ import { rehearseFence } from './fence/rehearsal.ts'
 import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
+import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
 import { KeepalivedDump } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
-import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived/process.ts'
+import { KeepalivedProcesses } from './keepalived/process.ts'
+import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
 import { glanceAtAddresses, listAddresses } from './keepalived/kernel-addresses.ts'
 import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './commands/leave/request.ts'
 import { writeLeftVote } from './check/left-vote-file.ts'
@@ -84,6 +86,7 @@ export class Agent {
   #renews = false
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
+  #places: KeepalivedPlaces
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
@@ -113,12 +116,8 @@ export class Agent {
     around: AgentSurroundings,
     found: { readonly store: AgentStore; readonly profiles: readonly Profile[] },
   ) {
-    const { pidFile, vrrpPidFile, program, dumpFile, statsFile } = config.keepalived
+    const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
-    const pidFiles: PidFiles = {
-      pidFile,
-      vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
-    }
     this.#config = config
     this.#around = around
     this.#store = found.store
@@ -127,8 +126,9 @@ export class Agent {
     this.#profiles = new RereadProfiles(found.profiles)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
-    this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
-    const processes = new KeepalivedProcesses(pidFiles)
+    this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
+    this.#places = placesOf(config)
+    const processes = new KeepalivedProcesses(() => this.#places)
     this.#observer = new KeepalivedObserver(
       {
         lookAtProcess: () => processes.look(),
@@ -163,6 +163,7 @@ export class Agent {
       )
       return
     }
+    this.#places = placesOf(this.#config)
     if (!this.#profiles.take(profiles)) return
     this.#reporter.tell({
       instance: null,
@@ -591,6 +592,10 @@ export class Agent {
       profiles: [...this.#profiles.current],
     }
   }
+}
+
+function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config))
 }
 
 function pauseMs(durationMs: number): Promise<void> {

@@ -39,8 +39,9 @@ function isWitnessUrl(text: string): boolean {
 
 const keepalivedSchema = z.strictObject({
   config: path.default('/etc/keepalived/keepalived.conf'),
+  /** The default gives way to the keywords of keepalived.conf that move the pid files. */
   pidFile: path.default('/run/keepalived.pid'),
-  /** Null: the usual names beside pidFile. */
+  /** Null: the usual names beside pidFile, then a search through the process table. */
   vrrpPidFile: path.nullable().default(null),
   program: z.string().min(1).default('keepalived'),
   dumpFile: path.default('/tmp/keepalived.json'),
