@@ -34,7 +34,7 @@ import { NotifyFifo } from './keepalived/notify-fifo.ts'
 import { PeerListener } from './voters/peer-listener.ts'
 import { renewCredentials } from './voters/renewal.ts'
 import { writePermit } from './check/permit-file.ts'
-import { RereadProfiles } from './keepalived-conf/reread-profiles.ts'
+import { RereadProfiles, type ReadInstances } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
 import { Reporter } from './runtime/reporter.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
@@ -98,14 +98,14 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { profiles, warnings } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
+    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
       runDir: config.runDir,
       bootId: around.bootId,
       nowMs: around.nowMs,
     })
-    const agent = new Agent(config, around, { store, profiles })
+    const agent = new Agent(config, around, { store, read })
     agent.#writeCheckSettings()
     await agent.#open(warnings)
     return agent
@@ -114,7 +114,7 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     around: AgentSurroundings,
-    found: { readonly store: AgentStore; readonly profiles: readonly Profile[] },
+    found: { readonly store: AgentStore; readonly read: ReadInstances },
   ) {
     const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
@@ -123,7 +123,7 @@ export class Agent {
     this.#store = found.store
     this.#credentials = around.credentials
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
-    this.#profiles = new RereadProfiles(found.profiles)
+    this.#profiles = new RereadProfiles(found.read)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
@@ -142,6 +142,8 @@ export class Agent {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
+        lettingGo: (instance) => this.#runtime?.feed(instance, { type: 'letting-go' }),
+        priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
         problem: (what, text) => {
           this.#reporter.problem(what, text)
           if (what === 'unknown-instance') this.reread()
@@ -153,9 +155,9 @@ export class Agent {
   /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
     const { config } = this.#config.keepalived
-    let profiles: readonly Profile[]
+    let read: ReadInstances
     try {
-      profiles = parseKeepalivedConf(config).profiles
+      read = parseKeepalivedConf(config)
     } catch (cause) {
       this.#reporter.problem(
         'keepalived-conf',
@@ -164,16 +166,17 @@ export class Agent {
       return
     }
     this.#places = placesOf(this.#config)
-    if (!this.#profiles.take(profiles)) return
+    if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
       event: 'keepalived-conf-changed',
       level: 'info',
-      text: `${config} changed: ${describeProfiles(profiles)}`,
+      text: `${config} changed: ${describeProfiles(read.profiles)}`,
     })
-    this.#takeProfiles()
+    // Before the guards, so that the voters know every instance by the time of the first heartbeat that has it.
     this.#witnessLink?.helloAgain()
     this.#peerLink?.link.helloAgain()
+    this.#takeProfiles()
   }
 
   /** Takes a request of `witness-agent leave`, if there is one. */
@@ -264,6 +267,12 @@ export class Agent {
       monotonicMs: around.monotonicMs,
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
+      profiles: () => this.#profiles.current,
+      onAmbiguous: (theirs, ours) =>
+        problem(
+          'instance-unmatched',
+          `${theirs} of the other node shares VIPs with ${ours.join(' and ')} of this node, and it cannot be told which one it is, so the two nodes do not vote for each other there; give both nodes the same virtual_router_id and the same virtual_ipaddress in each vrrp_instance`,
+        ),
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -309,6 +318,8 @@ export class Agent {
   }
 
   #takeProfiles(): void {
+    const { moved, written } = this.#store.identify(this.#profiles.current)
+    written.catch((cause: unknown) => this.#reporter.problem('names-not-kept', messageOf(cause)))
     const { runDir } = this.#config
     this.#stamps = new Map(
       this.#profiles.current.map(({ instance }) => [
@@ -317,8 +328,8 @@ export class Agent {
       ]),
     )
     this.#tellCheckOfVotes()
-    this.#runtime?.setProfiles(this.#profiles.current)
-    this.#observer.watch(new Map(this.#profiles.current.map(({ instance, vips }) => [instance, vips])))
+    this.#runtime?.setProfiles(this.#profiles.current, moved)
+    this.#observer.watch(this.#profiles.vips)
   }
 
   #takePlan(plan: Plan, from: 'kept' | 'witness'): void {
@@ -509,19 +520,19 @@ export class Agent {
         this.#witnessLink?.beat(beat)
         this.#peerLink?.link.beat(beat)
       },
-      carryOut: (_instance, rung, vips) => {
+      carryOut: (instance, rung) => {
         switch (rung) {
           case 'stop':
             return this.#rungs.stop()
           case 'kill':
-            return this.#rungs.kill(vips)
+            return this.#rungs.kill(this.#observer.vipsOf(instance))
           case 'last-resort':
             return this.#rungs.lastResort()
         }
       },
       start: () => this.#rungs.start(),
       observe: (instance) => this.#observer.observe(instance),
-      announce: (instance, vips) => this.#announcer?.announce(instance, vips),
+      announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
         this.#store.remember(instance, memory).catch((cause: unknown) => {

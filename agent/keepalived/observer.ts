@@ -11,6 +11,7 @@ import { held, type KernelAddress } from './kernel-addresses.ts'
 import type { InstanceSnapshot } from './dump.ts'
 import { describeUnknown, type ProcessLook, unseen } from './process.ts'
 import type { FifoEvent } from './notify-fifo.ts'
+import { vipsToWatch, type Vip } from './vip.ts'
 
 export interface Observation {
   readonly keepalived: KeepalivedState
@@ -34,14 +35,25 @@ export interface ObserverSources {
 export interface ObserverEvents {
   readonly observed: (instance: string, observation: Observation) => void
   readonly rival: (instance: string) => void
+  /** keepalived says that it removed the VIP; the proof by the kernel's addresses follows. */
+  readonly lettingGo: (instance: string) => void
+  /** The priority that keepalived runs the instance with, weights included; null: not known. */
+  readonly priority: (instance: string, priority: number | null) => void
   /** Something an operator must see to; `what` is stable, for telling it once. */
   readonly problem: (what: string, text: string) => void
 }
 
 interface Watched {
-  vips: readonly string[]
+  /** Of keepalived.conf. */
+  configured: readonly Vip[]
+  /** Of keepalived's last dump; empty before it. */
+  dumped: readonly Vip[]
+  /** All that may be on this node, and count. */
+  vips: readonly Vip[]
   /** The last state that keepalived reported. */
   state: KeepalivedState
+  /** The priority that keepalived reported last; null: none since it started. */
+  priority: number | null
   /** Null until the first proof. */
   vipState: VipState | null
   told: Observation | null
@@ -83,32 +95,45 @@ export class KeepalivedObserver {
   }
 
   /** Which instances there are, with their VIPs; again after keepalived.conf changed. A snapshot follows. */
-  watch(instances: ReadonlyMap<string, readonly string[]>): void {
+  watch(instances: ReadonlyMap<string, readonly Vip[]>): void {
     for (const name of this.#watched.keys()) if (!instances.has(name)) this.#watched.delete(name)
-    for (const [name, vips] of instances) {
+    for (const [name, configured] of instances) {
       const known = this.#watched.get(name)
       if (known === undefined)
         this.#watched.set(name, {
-          vips,
+          configured,
+          dumped: [],
+          vips: configured,
           state: 'UNKNOWN',
+          priority: null,
           vipState: null,
           told: null,
           news: 0,
           oddLooks: 0,
         })
-      else known.vips = vips
+      else noteVips(known, { configured })
     }
     this.#dumpDue = true
     this.look()
     for (const name of this.#watched.keys()) this.#prove(name)
   }
 
+  /** Every VIP that keepalived may have put up on this node for the instance. */
+  vipsOf(instance: string): readonly Vip[] {
+    return this.#watched.get(instance)?.vips ?? []
+  }
+
   /** Handles an event from the FIFO. A MASTER line is passed on before this returns. */
   take(event: FifoEvent): void {
     switch (event.type) {
       case 'state':
-        this.#takeState(event.instance, event.state)
+        this.#takeState(event)
         return
+      case 'priority': {
+        const watched = this.#watched.get(event.instance)
+        if (watched !== undefined) this.#notePriority(event.instance, watched, event.priority)
+        return
+      }
       case 'rival':
         if (this.#watched.has(event.instance)) this.#on.rival(event.instance)
         return
@@ -163,19 +188,22 @@ export class KeepalivedObserver {
     return snapshots?.find((snapshot) => snapshot.instance === instance)?.advertsReceived ?? null
   }
 
-  #takeState(instance: string, state: KeepalivedState): void {
+  #takeState({ instance, state, priority }: FifoEvent & { type: 'state' }): void {
     if (this.#sources.lookAtProcess().state === 'absent') this.#unseenWriter = 'lives'
     const watched = this.#watched.get(instance)
     if (watched === undefined) {
       this.#on.problem(
         'unknown-instance',
-        `keepalived reports vrrp_instance "${instance}", which is not in its configuration file; check that keepalived.config in agent.yaml names the right file`,
+        `keepalived reports vrrp_instance "${instance}", which the agent does not protect: either keepalived.config in agent.yaml names another file than the one that keepalived reads, or the instance is left out with a warning, which "witness-agent doctor" shows`,
       )
       return
     }
     this.#noteProcess()
+    if (watched.state === 'MASTER' && state !== 'MASTER') this.#on.lettingGo(instance)
     watched.state = state
     watched.news += 1
+    // Before the state, because a claim depends on it.
+    if (priority !== null) this.#notePriority(instance, watched, priority)
     if (state === 'MASTER') {
       // keepalived writes the line after it added the VIPs.
       watched.vipState = watched.vips.length > 0 ? 'held' : 'gone'
@@ -204,7 +232,7 @@ export class KeepalivedObserver {
     const restarted = now.identity !== null && now.identity !== before.identity
     if (restarted) {
       this.#dumpDue = true
-      if (this.#started) for (const watched of this.#watched.values()) this.#beginAnew(watched)
+      if (this.#started) for (const [name, watched] of this.#watched) this.#beginAnew(name, watched)
     }
     this.#started = true
     return restarted || now.state !== before.state
@@ -239,9 +267,16 @@ export class KeepalivedObserver {
   }
 
   /** keepalived was restarted, so what the old one reported no longer counts. */
-  #beginAnew(watched: Watched): void {
+  #beginAnew(instance: string, watched: Watched): void {
     watched.state = 'INIT'
     watched.news += 1
+    this.#notePriority(instance, watched, null)
+  }
+
+  #notePriority(instance: string, watched: Watched, priority: number | null): void {
+    if (priority === watched.priority) return
+    watched.priority = priority
+    this.#on.priority(instance, priority)
   }
 
   #prove(instance: string, { force = false } = {}): void {
@@ -290,6 +325,8 @@ export class KeepalivedObserver {
 
   #tell(instance: string, watched: Watched, force: boolean): void {
     if (watched.vipState === null) return
+    // Whoever asks anew may not have heard it.
+    if (force) this.#on.priority(instance, watched.priority)
     const process = this.#process.state
     const observation: Observation = {
       keepalived: process === 'absent' ? 'STOP' : watched.state,
@@ -321,10 +358,18 @@ export class KeepalivedObserver {
     this.#dumping = true
     this.#dumpDue = false
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
+    const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
-      const told = snapshots?.find((snapshot) => snapshot.instance === name)?.state ?? null
+      const snapshot = snapshots?.find(({ instance }) => instance === name)
+      if (snapshot?.settings != null) {
+        noteVips(watched, { dumped: snapshot.settings.vips })
+        // A line that came meanwhile may be newer than the dump.
+        if (watched.priority === priorityBefore.get(name))
+          this.#notePriority(name, watched, snapshot.settings.effectivePriority)
+      }
+      const told = snapshot?.state ?? null
       if (told !== null) watched.state = told
       // keepalived did not report a state. If it runs and the kernel has the VIP, it is MASTER.
       else if (watched.state === 'UNKNOWN' && watched.vipState === 'held') watched.state = 'MASTER'
@@ -341,6 +386,11 @@ export class KeepalivedObserver {
     if (state !== 'running' || parentPid === null || startedAtMs === null) return null
     return this.#sources.nowMs() - startedAtMs < dumpableAfterMs ? null : parentPid
   }
+}
+
+function noteVips(watched: Watched, news: Partial<Pick<Watched, 'configured' | 'dumped'>>): void {
+  Object.assign(watched, news)
+  watched.vips = vipsToWatch(watched.dumped, watched.configured)
 }
 
 /** At the third odd look, then at 6, 12, 24 …, and at last each 256. */

@@ -3,7 +3,15 @@
  * keepalived.conf for each instance.
  */
 import { z } from 'zod'
-import { agentAddress, clusterName, generationSchema, instanceName, maxNodes, nodeName } from './names.ts'
+import {
+  agentAddress,
+  clusterName,
+  generationSchema,
+  instanceName,
+  maxNodes,
+  maxVipsTold,
+  nodeName,
+} from './names.ts'
 
 const timing = z.object({
   renewMs: z.number().int().min(20).max(60_000),
@@ -52,7 +60,14 @@ export const profileSchema = z.object({
   priority: z.number().int().min(1).max(255),
   nopreempt: z.boolean(),
   advertIntMs: z.number().min(10).max(255_000),
-  vips: z.array(z.string().max(64)).max(64),
+  /** How many adverts keepalived misses before it promotes itself; absent: 3. */
+  downTimerAdverts: z.number().int().min(1).max(100).optional(),
+  /**
+   * Something that is tracked has a weight, so keepalived may run with another priority; absent: nothing has. `told`:
+   * keepalived writes each change into the FIFO (`vrrp_notify_priority_changes`).
+   */
+  weights: z.enum(['told', 'untold']).optional(),
+  vips: z.array(z.string().max(64)).max(maxVipsTold),
 })
 
 export type Profile = z.infer<typeof profileSchema>

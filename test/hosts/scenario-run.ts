@@ -79,6 +79,7 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
     end,
     events: events.filter(({ at }) => Date.parse(at) >= faultAtMs),
     facts,
+    complaints: [],
     witnessAwayMs: { lb01: witnessAwayMs(record, 'lb01'), lb02: witnessAwayMs(record, 'lb02') },
     violations,
     siege: null,

@@ -3,17 +3,18 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProgramName, ProgramState } from '../invariants/facts.ts'
 import { defaultTiming, strictReserveMs, type Timing } from '../../shared/core/timing.ts'
-import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
+import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
+import { type ClusterSetup } from './cluster-setup.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { enrolHosts } from './enrolled-hosts.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
 import {
+  reloadKeepalived,
   signalKeepalived,
   startKeepalived,
   stopKeepalived,
   writeKeepalivedScripts,
-  type StopCommand,
 } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { LabNotes } from './lab-notes.ts'
@@ -24,32 +25,6 @@ import { Switch } from './switch.ts'
 import { VipObserver } from './vip-observer.ts'
 import { WebClient } from './web-client.ts'
 import { clusterView, isHealthy } from './witness-api.ts'
-
-export interface ClusterSetup {
-  readonly arbiter: Arbiter
-  /** The folder of the built programs; null: the lab runs without them. */
-  readonly product: string | null
-  /** Without `nopreempt` in keepalived.conf. */
-  readonly preempt: boolean
-  /** Whether keepalived.conf has the `track_file` and `track_script` lines that an admin adds. */
-  readonly tracked: boolean
-  readonly stopCommand: StopCommand
-  readonly gate: Timing['gate']
-  /** Whether the agents are configured to watch the gateway. */
-  readonly gateway: boolean
-  /** Nodes of other clusters that this witness has enrolled; they are programs on the client's host. */
-  readonly guests: readonly { readonly cluster: string; readonly node: string; readonly address: string }[]
-}
-
-/** The defaults for what a scenario does not specify. */
-export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
-  preempt: false,
-  tracked: true,
-  stopCommand: 'works',
-  gate: 'open',
-  gateway: false,
-  guests: [],
-}
 
 type LabSignal = 'KILL' | 'TERM' | 'STOP' | 'CONT'
 const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
@@ -70,7 +45,7 @@ const restartDelayMs = 100
 
 export class ClusterUnderTest {
   readonly setup: ClusterSetup
-  readonly observer = new VipObserver()
+  readonly observer: VipObserver
   readonly client = new WebClient()
   readonly notes = new LabNotes()
   readonly #folder: LabFolder
@@ -80,6 +55,7 @@ export class ClusterUnderTest {
 
   private constructor(setup: ClusterSetup, folder: LabFolder) {
     this.setup = setup
+    this.observer = new VipObserver(setup.vipDevice)
     this.#folder = folder
   }
 
@@ -144,7 +120,8 @@ export class ClusterUnderTest {
     await this.wires.connect(host, addressOf[name])
     const node = nodes.find((each) => each === name)
     if (node === undefined) return
-    await host.shell(`mkdir -p ${runFolder}`)
+    if (this.setup.ports === 'two') await this.wires.connectSecond(host)
+    await host.shell(`mkdir -p ${runFolder}\n${this.setup.atBoot}`)
     if (this.#hasWitness) await host.shell(`install -D -m 755 ${productMount}/witness-check ${checkPath}`)
     await this.observer.watch(node, host)
     await host.daemon({
@@ -169,7 +146,7 @@ export class ClusterUnderTest {
 
   async startWitness(): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host('witness').daemon(witnessDaemon)
+    await this.host('witness').daemon(witnessDaemon, this.setup.processors)
     this.#noteProgram('witness', 'witness', 'running')
   }
 
@@ -184,15 +161,17 @@ export class ClusterUnderTest {
   /** Its own log shows that it runs, because a start may take long on a busy machine. */
   async startAgent(node: LabNode): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host(node).daemon({
+    const daemon = {
       name: 'witness-agent',
       log: `${labMount}/${node}/witness-agent.log`,
       command: [
         process.execPath,
+        ...(this.setup.agentDisk === 'slow' ? ['--require', `${labMount}/programs/slow-disk.cjs`] : []),
         `${productMount}/witness-agent.cjs`,
         ...['--config', `${labMount}/${node}/agent.yaml`],
       ],
-    })
+    }
+    await this.host(node).daemon(daemon, this.setup.processors)
   }
 
   /** Agent first, as the units order it. */
@@ -294,19 +273,39 @@ export class ClusterUnderTest {
     })
   }
 
+  /**
+   * Writes the product's lines into keepalived.conf where the node began without them, and reloads keepalived, as
+   * `witness-agent setup --apply` and the admin's reload do.
+   */
+  async addProductLines(node: LabNode): Promise<void> {
+    this.#writeKeepalivedConf(node, this.setup.arbiter)
+    await reloadKeepalived(this.host(node))
+  }
+
+  #writeKeepalivedConf(node: LabNode, arbiter: Arbiter): void {
+    const { pair, tracked } = this.setup
+    writeFileSync(
+      join(this.#folder.path, node, 'keepalived.conf'),
+      keepalivedConfig({ node, arbiter, pair, tracked, stateFolder: stateFolderOf(node) }),
+    )
+  }
+
   async #writeFiles(): Promise<void> {
-    const { arbiter, preempt, tracked, stopCommand, gate, gateway, guests } = this.setup
+    const { arbiter, productLines, pidFiles, stopCommand, processors, gate, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
     for (const node of nodes) {
       this.#folder.folder(node, 'state')
-      writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand })
+      writeKeepalivedScripts({
+        folder: file(node),
+        hostFolder: `${labMount}/${node}`,
+        stopCommand,
+        pidFiles,
+        processors,
+      })
       writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway }))
-      writeFileSync(
-        file(`${node}/keepalived.conf`),
-        keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),
-      )
+      this.#writeKeepalivedConf(node, productLines === 'from the start' ? arbiter : 'none')
     }
     await enrolHosts(file('witness/data'), [
       ...nodes.map((node) => ({ cluster, node, address: addressOf[node], stateDir: file(`${node}/state`) })),

@@ -111,7 +111,8 @@ function brokenIn(run: MeasuredRun, { musts }: Scenario): readonly Pick<Broken, 
     const seconds = (atMs - run.spans.fault.fromMs) / 1000
     return { must: `invariant ${invariant}`, seen: `${text} (${seconds.toFixed(3)} s after the fault began)` }
   })
-  return [...brokenOf(musts, run), ...violated]
+  const found = run.complaints.map((seen) => ({ must: 'what the scenario looks at in the end', seen }))
+  return [...brokenOf(musts, run), ...found, ...violated]
 }
 
 function brokenOf(musts: readonly Must[], run: MeasuredRun): readonly Pick<Broken, 'must' | 'seen'>[] {

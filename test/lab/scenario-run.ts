@@ -1,8 +1,9 @@
 /** Runs one scenario in a fresh lab, and measures. */
 import { join } from 'node:path'
-import { cluster as webCluster, instance, nodes, type LabNode } from './address-plan.ts'
+import { cluster as webCluster, isInstance, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
-import { type ClusterSetup, ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
+import { type ClusterSetup, everydaySetup } from './cluster-setup.ts'
+import { ClusterUnderTest } from './cluster-under-test.ts'
 import { violationsOf } from './invariants-of-run.ts'
 import { advertIntervalMs } from './keepalived-config.ts'
 import { readKeepalivedLines } from './keepalived-lines.ts'
@@ -97,6 +98,7 @@ async function measure(
   const endMs = Date.now()
   const end = await snapshot(cluster)
   const events = arbiter === 'witness' ? await clusterEvents(cluster.host('witness')) : []
+  const complaints = arbiter === 'witness' ? ((await scenario.atEnd?.(cluster)) ?? []) : []
   await pause(attemptTimeoutMs)
 
   const changes = cluster.observer.changes()
@@ -125,6 +127,7 @@ async function measure(
     end,
     events,
     facts,
+    complaints,
     witnessAwayMs: { lb01: witnessAwayMs(record, 'lb01'), lb02: witnessAwayMs(record, 'lb02') },
     siege: siege?.figures() ?? null,
     violations:
@@ -138,7 +141,7 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
   const log = (host: string, name: string): string => join(cluster.folderPath, host, `${name}.log`)
   const agent = (node: LabNode): string => log(node, 'witness-agent')
   const keepalived = (node: LabNode): string => log(node, 'keepalived')
-  const subject = { cluster: webCluster, instance }
+  const subject = { cluster: webCluster, isInstance }
   return {
     notes: cluster.notes.all(),
     changes: cluster.observer.changes(),

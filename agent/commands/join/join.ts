@@ -191,8 +191,8 @@ function whyNoAnswer(address: string, { code, message }: WitnessRequestError): s
 /** If keepalived.conf cannot be read, `setup` and `doctor` will report it. */
 function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
   try {
-    const { profiles } = parseKeepalivedConf(config.keepalived.config)
-    return profiles.some(({ vips }) => held(glance(), vips).length > 0)
+    const { vips } = parseKeepalivedConf(config.keepalived.config)
+    return held(glance(), [...vips.values()].flat()).length > 0
   } catch {
     return false
   }

@@ -19,8 +19,12 @@ export type GuardEvent =
       readonly died?: boolean
       readonly vips: VipState
     }
+  /** keepalived says that it is no longer MASTER. The proof that the VIP is gone comes as `observed`. */
+  | { readonly type: 'letting-go'; readonly atMs: number }
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
   | { readonly type: 'rival-advert'; readonly atMs: number }
+  /** The priority that keepalived runs with, weights included; null: it is not known since keepalived started. */
+  | { readonly type: 'priority'; readonly atMs: number; readonly priority: number | null }
   | { readonly type: 'profile'; readonly atMs: number; readonly profile: Profile }
   /** The witness sent a plan: who the peer is, and the timing of the cluster. */
   | { readonly type: 'plan'; readonly atMs: number; readonly peer: NodeName | null; readonly timing: Timing }

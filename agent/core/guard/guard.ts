@@ -34,6 +34,7 @@ import {
 import { bookAnswer } from './events/answers.ts'
 import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
 import { bookOrder } from './events/orders.ts'
+import { bookLettingGo, bookPriority } from './events/keepalived-news.ts'
 import { bookRungEnded, stepFencing } from './phases/fencing.ts'
 import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
 import { bookAdverts, stepNotMaster } from './phases/standby.ts'
@@ -78,6 +79,8 @@ export function createGuard(options: GuardOptions): Guard {
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'unknown', vips: 'gone' },
     lived: false,
+    lettingGo: false,
+    runningPriority: null,
     observed: false,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
@@ -134,6 +137,10 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
+    case 'letting-go':
+      return bookLettingGo(turn)
+    case 'priority':
+      return bookPriority(turn, event.priority)
     case 'profile':
       return set(turn, { profile: event.profile })
     case 'plan':
@@ -191,6 +198,7 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
     seen: { keepalived, process, vips },
     lived: lived || isSeenAlive || died === true,
     observed: true,
+    lettingGo: false,
   })
 }
 

@@ -118,6 +118,10 @@ export interface Guard {
    * a VIP behind.
    */
   readonly lived: boolean
+  /** keepalived says that it removed the VIP, and the kernel's addresses have not been looked at since. */
+  readonly lettingGo: boolean
+  /** The priority that keepalived runs with, weights included; null: not known yet. */
+  readonly runningPriority: number | null
   /** False until the first observation. */
   readonly observed: boolean
   /** This node as a voter. */
@@ -170,6 +174,17 @@ export interface GuardOptions {
   /** Absent: no vote is delegated in either direction. */
   readonly standing?: FoundStanding
   readonly atMs: number
+}
+
+/** The priority of keepalived's adverts. Until keepalived has said it, the one in keepalived.conf. */
+export function priorityOf({ runningPriority, profile }: Guard): number {
+  return runningPriority ?? profile.priority
+}
+
+/** Whether keepalived may run with another priority than `priorityOf` says, because it does not tell of changes. */
+export function mayWeighOtherwise({ runningPriority, profile }: Guard): boolean {
+  if (profile.weights === undefined) return false
+  return profile.weights === 'untold' || runningPriority === null
 }
 
 /** Whether this node has been observed and shows the VIP. */

@@ -120,6 +120,7 @@ export class AgentDaemon {
     this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
+      lettingGo: () => this.feed({ type: 'letting-go' }),
     })
     this.#rungs = new SimulatedFenceRungs(node, this.program)
     this.#promises = new PromiseTeller(host, node.around.witnessing, () =>

@@ -62,6 +62,7 @@ export function aloneRun(): MeasuredRun {
     events: [],
     facts: [],
     siege: null,
+    complaints: [],
     witnessAwayMs: { lb01: 0, lb02: 0 },
     violations: [],
   }

@@ -82,6 +82,7 @@ describe('keepalived.conf', () => {
         priority: 150,
         nopreempt: true,
         advertIntMs: 1000,
+        downTimerAdverts: 3,
         vips: ['10.0.0.100/24', '10.0.0.101', '2001:db8::100/64'],
       },
     ])
@@ -93,6 +94,20 @@ describe('keepalived.conf', () => {
     assert.equal(profile.advertIntMs, 1000)
     assert.equal(profile.nopreempt, false)
     assert.equal(profile.version, 2)
+  })
+
+  it('reads after how many missed adverts keepalived promotes itself', () => {
+    const adverts = (content: string) => only(content).downTimerAdverts
+    assert.equal(adverts(instance(vip)), 3)
+    assert.equal(adverts(instance(`down_timer_adverts 1\n${vip}`)), 1)
+    const globally = (lines: string) => `global_defs {\n${lines}\n}\n`
+    assert.equal(adverts(globally('vrrp_down_timer_adverts 2') + instance(vip)), 2)
+    assert.equal(adverts(instance(vip) + globally('vrrp_down_timer_adverts 2')), 2)
+    assert.equal(adverts(globally('vrrp_down_timer_adverts 2') + instance(`down_timer_adverts 5\n${vip}`)), 5)
+    assert.equal(adverts(globally('vrrp_strict') + instance(`down_timer_adverts 5\n${vip}`)), 3)
+    const { profiles, warnings } = parse(instance(`down_timer_adverts 101\n${vip}`))
+    assert.equal(profiles[0]?.downTimerAdverts, 3)
+    assert.match(warnings.join('\n'), /down_timer_adverts must be 1 to 100; keepalived ignores the line/)
   })
 
   it('knows that "state MASTER" without a priority is priority 255, and that it undoes nopreempt', () => {
@@ -146,14 +161,14 @@ describe('keepalived.conf', () => {
   describe('grammar', () => {
     it('reads braces wherever they stand', () => {
       const { profiles } = parse(
-        'vrrp_instance A{interface eth0}\nvrrp_instance B\n{\n\ninterface eth1\n}\nvrrp_instance C { virtual_ipaddress { 10.0.0.1/32 } }',
+        'vrrp_instance A{interface eth0}\nvrrp_instance B\n{\n\ninterface eth1\n}\nvrrp_instance C { interface eth2\nvirtual_ipaddress { 10.0.0.1/32 } }',
       )
       assert.deepEqual(
         profiles.map((profile) => [profile.instance, profile.interface, profile.vips]),
         [
           ['A', 'eth0', []],
           ['B', 'eth1', []],
-          ['C', '', ['10.0.0.1/32']],
+          ['C', 'eth2', ['10.0.0.1']],
         ],
       )
     })
@@ -184,8 +199,9 @@ describe('keepalived.conf', () => {
         profiles.map(({ version, priority }) => [version, priority]),
         [[2, 100]],
       )
+      assert.match(warnings[2] ?? '', /:1: keepalived knows no block "\ufeffglobal_defs" here/)
       assert.deepEqual(
-        warnings,
+        warnings.slice(0, 2),
         ['1: U+FEFF', '7: U+00A0'].map(
           (where) =>
             `${path}:${where.replace('U+', 'keepalived takes U+')} for a part of the word, not for a blank; delete it or replace it with a plain blank`,
@@ -214,7 +230,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
     it('leaves out a second instance of the same name, and addresses that are none', () => {
       const { profiles, warnings } = parse(
         instance(
-          `priority 10\nvirtual_ipaddress {\n 10.0.0.1\n 10.0.0.1\n 10.0.0.999\n 2001:db8::1\n 10.0.0.2/33\n}`,
+          `priority 10\nvirtual_ipaddress {\n 10.0.0.1\n 10.0.0.1\n 10.0.0.999\n 2001:db8::1\n 10.0.0.2%eth0\n}`,
         ) + instance('priority 20'),
       )
       assert.deepEqual(
@@ -232,6 +248,53 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       assert.equal(profiles[0].virtualRouterId, 0)
       assert.match(warnings.join('\n'), /:2: V: priority must be 1 to 255/)
       assert.match(warnings.join('\n'), /:3: V: there is no valid virtual_router_id/)
+    })
+  })
+
+  describe('braces that keepalived ignores', () => {
+    const pair = (lines: string) =>
+      `vrrp_instance VI {\ninterface eth0\nvirtual_router_id 7\n${lines}\nvirtual_ipaddress {\n10.0.0.9\n}\n}\n`
+
+    it('a surplus "}" at the end: the pair works, and a warning says where it is', () => {
+      const { profiles, warnings } = parse(`${pair('')}}\n`)
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.deepEqual(warnings, [
+        `${join(folder, 'keepalived.conf')}:9: keepalived ignores this "}", because no block is open; remove it`,
+      ])
+    })
+
+    it('the "{" of a misspelt block: the instance ends at its "}", without a VIP', () => {
+      const { profiles, warnings } = parse(pair('unicast_peers {\n10.0.0.12\n}'))
+      assert.deepEqual(profiles[0]?.vips, [])
+      assert.match(
+        warnings.join('\n'),
+        /:4: keepalived knows no block "unicast_peers" here and ignores its "{", so its "}" ends "vrrp_instance VI"/,
+      )
+      assert.match(warnings.join('\n'), /VI: there is no virtual_ipaddress/)
+    })
+
+    it('the "{" after a keyword that has no block', () => {
+      const { profiles } = parse(pair('track_primary {\n}\npriority 50'))
+      assert.deepEqual([profiles[0]?.priority, profiles[0]?.vips], [100, []])
+    })
+
+    it('those of a block that it does not know outside of instances: what is inside counts', () => {
+      const { profiles, warnings } = parse(`vrrp_instances {\n${pair('')}}\n`)
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0]!, /:1: keepalived knows no block "vrrp_instances" here and reads its lines/)
+    })
+
+    it('a missing "{", with a warning', () => {
+      const { profiles, warnings } = parse(pair('').replace('virtual_ipaddress {', 'virtual_ipaddress'))
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.match(warnings.join('\n'), /:5: the "{" of this block is missing; add it/)
+    })
+
+    it('and passes over the blocks of other processes, whatever is in them', () => {
+      const others = 'virtual_server 10.0.0.9 80 {\nreal_server 10.0.0.2 80 {\nNEW_CHECK {\n}\n}\n}\n'
+      assert.deepEqual(parse(others + pair('')).profiles[0]?.vips, ['10.0.0.9'])
+      assert.deepEqual(parse(others + pair('')).warnings, [])
     })
   })
 
@@ -370,23 +433,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'vrrp_instance V {\n priority 1\n',
         /keepalived\.conf:1: the block "vrrp_instance V" is not closed; add the missing "}"/,
       ],
-      ['global_defs {\n}\n}\n', /keepalived\.conf:3: a "}" has no matching "{"/],
-      ['{\n}\n', /keepalived\.conf:1: a "{" does not belong to any keyword/],
-      ['a { b\n{ } {\n}\n}', /keepalived\.conf:2: a "{" does not belong to any keyword/],
-      ['a {\n'.repeat(40), /the blocks are nested too deeply/],
-      [
-        'vrrp_instance ../etc {\n}\n',
-        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the agent uses this name as a file name.*rename/,
-      ],
       ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: the agent does not understand ~SEQ and ~LST; write/],
-      [
-        Array.from({ length: 33 }, (_, i) => `vrrp_instance V${i} {\n}\n`).join(''),
-        /33 vrrp_instances; at most 32/,
-      ],
-      [
-        `vrrp_instance V {\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
-        /keepalived\.conf:1: vrrp_instance V: vips/,
-      ],
     ]
     for (const [content, message] of refusals) {
       it(`says where and what: ${message.source.slice(0, 60)}`, () => {
@@ -396,6 +443,32 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         )
       })
     }
+
+    it('never refuses all instances because of one: what cannot be protected is left out and named', () => {
+      const { profiles, warnings } = parse(`vrrp_instance ../etc {\n}\n${instance(vip)}`)
+      assert.deepEqual(
+        profiles.map((profile) => profile.instance),
+        ['VI'],
+      )
+      assert.match(warnings[0]!, /keepalived\.conf:1: vrrp_instance "\.\.\/etc" is NOT protected.*rename/)
+    })
+
+    it('protects the first 64 instances, and says which ones it does not', () => {
+      const conf = Array.from({ length: 66 }, (_, i) => instance(vip, `V${i}`)).join('')
+      const { profiles, warnings } = parse(conf)
+      assert.equal(profiles.length, 64)
+      const left = warnings.filter((text) => text.includes('NOT protected'))
+      assert.equal(left.length, 2)
+      assert.match(left[0]!, /keepalived\.conf:\d+: vrrp_instance V64 is NOT protected/)
+    })
+
+    it('protects any number of VIPs, and tells of the first 64', () => {
+      const many = Array.from({ length: 200 }, (_, i) => `10.0.0.${i}\n`).join('')
+      const { profiles, vips, warnings } = parse(instance(`virtual_ipaddress {\n${many}}`))
+      assert.deepEqual(warnings, [])
+      assert.equal(vips.get('VI')?.length, 200)
+      assert.equal(profiles[0]?.vips.length, 64)
+    })
 
     it('names a file that is missing or none', () => {
       assert.throws(

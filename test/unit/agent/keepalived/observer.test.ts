@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { KeepalivedObserver, type Observation } from '../../../../agent/keepalived/observer.ts'
-import type { InstanceSnapshot } from '../../../../agent/keepalived/dump.ts'
+import type { InstanceSnapshot, RunningSettings } from '../../../../agent/keepalived/dump.ts'
 import { type ProcessLook, unseen } from '../../../../agent/keepalived/process.ts'
 import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresses.ts'
 import type { KeepalivedState } from '../../../../shared/protocol/report.ts'
+import { vipOn } from '../../../fixtures/vips.ts'
 
 const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
 const running: ProcessLook = {
@@ -31,6 +32,8 @@ class Host {
   readonly problems: string[] = []
   rivals = 0
   died = false
+  readonly priorities: string[] = []
+  readonly lettingGo: string[] = []
   /** Proofs wait until the test lets them go. */
   held: (() => void)[] | null = null
 
@@ -57,12 +60,14 @@ class Host {
         this.died = observation.died
       },
       rival: () => (this.rivals += 1),
+      lettingGo: (instance) => this.lettingGo.push(instance),
+      priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
     },
   )
 
-  line(state: KeepalivedState): void {
-    this.observer.take({ type: 'state', instance: 'VI_1', state })
+  line(state: KeepalivedState, priority: number | null = null): void {
+    this.observer.take({ type: 'state', instance: 'VI_1', state, priority })
   }
 }
 
@@ -78,7 +83,7 @@ async function settled(): Promise<void> {
 describe('KeepalivedObserver', () => {
   let host: Host
   const watch = async (): Promise<void> => {
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     host.told.length = 0
   }
@@ -88,24 +93,55 @@ describe('KeepalivedObserver', () => {
 
   it('takes a snapshot at start', async () => {
     host.kernel = [vip]
-    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0 }]
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0, settings: null }]
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
   })
 
   it('takes a running keepalived that cannot say for MASTER where the kernel has its VIP', async () => {
     host.kernel = [vip]
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
   })
 
+  it('does not take the address on another device for the VIP', async () => {
+    host.kernel = [{ ...vip, device: 'lo' }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: null }]
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running gone')
+  })
+
+  it('counts the VIPs that the running keepalived has and the file does not, until keepalived let them go', async () => {
+    const settings: RunningSettings = {
+      virtualRouterId: 51,
+      basePriority: 100,
+      effectivePriority: 100,
+      advertIntMs: 1000,
+      version: 2,
+      nopreempt: false,
+      vips: [vipOn('vrrp.51', '10.77.0.200')],
+    }
+    host.kernel = [{ device: 'vrrp.51', address: '10.77.0.200', prefixLength: 24 }]
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0, settings }]
+    await watch()
+    assert.deepEqual(host.observer.vipsOf('VI_1'), [...settings.vips, vipOn('eth0', '10.77.0.100')])
+    host.line('BACKUP')
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running held')
+    host.kernel = []
+    host.observer.look()
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running gone')
+  })
+
   it('does not signal a keepalived that has only just started', async () => {
     host.nowMs = 1000
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.dumps, 0)
     host.nowMs = 2000
@@ -237,7 +273,7 @@ describe('KeepalivedObserver', () => {
   })
 
   it('asks keepalived where state and VIPs do not fit together for long, ever more rarely', async () => {
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: null }]
     await watch()
     host.kernel = [vip]
     const before = host.dumps
@@ -250,7 +286,7 @@ describe('KeepalivedObserver', () => {
 
   it('calls nothing gone where the kernel cannot be asked', async () => {
     host.listError = 'no such program'
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.match(host.told.at(-1) ?? '', /held$/)
     assert.ok(host.problems.includes('address-list'))
@@ -296,14 +332,89 @@ describe('KeepalivedObserver', () => {
     await watch()
     host.observer.take({ type: 'rival', instance: 'VI_1' })
     host.observer.take({ type: 'rival', instance: 'VI_9' })
-    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER' })
+    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER', priority: 100 })
     assert.equal(host.rivals, 1)
     assert.deepEqual(host.problems, ['unknown-instance'])
   })
 
+  it('tells at once that keepalived let go, and proves it afterwards', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.kernel = []
+    host.line('BACKUP')
+    assert.deepEqual([host.lettingGo, host.told], [['VI_1'], []])
+    await settled()
+    host.line('FAULT')
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 BACKUP running gone', 'VI_1 FAULT running gone'])
+    assert.deepEqual(host.lettingGo, ['VI_1'])
+  })
+
+  describe('the priority that keepalived runs with', () => {
+    const settings = (effectivePriority: number): RunningSettings => ({
+      virtualRouterId: 51,
+      basePriority: 150,
+      effectivePriority,
+      advertIntMs: 1000,
+      version: 2,
+      nopreempt: false,
+      vips: [],
+    })
+    const dump = (effectivePriority: number): InstanceSnapshot[] => [
+      { instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: settings(effectivePriority) },
+    ]
+
+    it('is told before the state of the same line, and once', async () => {
+      await watch()
+      host.line('MASTER', 90)
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+      host.line('BACKUP', 90)
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+    })
+
+    it('is told when only the priority changed, and then nothing is said of the state', async () => {
+      await watch()
+      host.observer.take({ type: 'priority', instance: 'VI_1', priority: 90 })
+      host.observer.take({ type: 'priority', instance: 'VI_9', priority: 90 })
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+      assert.deepEqual(host.told, [])
+    })
+
+    it('comes from the dump where no line was written', async () => {
+      host.dumped = dump(90)
+      await watch()
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+    })
+
+    it('is not taken from a dump that a line overtook', async () => {
+      host.dumped = dump(90)
+      host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
+      host.observer.take({ type: 'priority', instance: 'VI_1', priority: 150 })
+      await settled()
+      assert.deepEqual(host.priorities, ['VI_1 150'])
+    })
+
+    it('is told again to whoever asks for an observation', async () => {
+      await watch()
+      host.line('BACKUP', 90)
+      await host.observer.observe('VI_1')
+      assert.deepEqual(host.priorities, ['VI_1 90', 'VI_1 90'])
+    })
+
+    it('is unknown again when keepalived was restarted', async () => {
+      await watch()
+      host.line('BACKUP', 90)
+      host.process = { ...running, identity: '11@5', startedAtMs: host.nowMs }
+      host.observer.look()
+      assert.deepEqual(host.priorities, ['VI_1 90', 'VI_1 unknown'])
+    })
+  })
+
   it('counts adverts, and says so when keepalived cannot', async () => {
     await watch()
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7, settings: null }]
     assert.equal(await host.observer.adverts('VI_1'), 7)
     host.process = { ...running, state: 'frozen' }
     host.observer.look()
