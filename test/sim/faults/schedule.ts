@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Chance } from '../world/chance.ts'
+import { namings } from '../world/names.ts'
 import { faultKinds, placesOf, type FaultKind } from './faults.ts'
 
 const plannedFault = z.strictObject({
@@ -22,6 +23,7 @@ const setup = z.strictObject({
   fence: z.enum(['stop', 'fault']),
   /** Properties that were added later have a default, so that scenarios kept before that stay valid. */
   gate: z.enum(['open', 'strict']).default('open'),
+  naming: z.enum(namings).default('same'),
   /** The clock rates of lb01, lb02 and the witness relative to true time. */
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */
@@ -67,10 +69,12 @@ export function drawSchedule(
     })
     atMs += chance.between(0.2, 1.8) * meanPauseMs
   }
-  return { seed, hours, setup: drawSetup(chance), episodes }
+  // Of the seed itself, so that everything else that a seed draws stays as it was.
+  const naming = namings[seed % (2 * namings.length)] ?? 'same'
+  return { seed, hours, setup: { ...drawSetup(chance), naming }, episodes }
 }
 
-function drawSetup(chance: Chance): Setup {
+function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
   const priorities = chance.pick<[number, number]>([
     [150, 100],
     [101, 100],
