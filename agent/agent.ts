@@ -22,7 +22,8 @@ import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
 import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
-import { KeepalivedDump } from './keepalived/dump.ts'
+import { configurationDrift } from './keepalived/configuration-drift.ts'
+import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
 import { KeepalivedProcesses } from './keepalived/process.ts'
 import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
@@ -98,7 +99,10 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
+    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, {
+      runDir: config.runDir,
+      ...configIdOf(config),
+    })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
       runDir: config.runDir,
@@ -141,6 +145,7 @@ export class Agent {
       {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
+        dumped: (snapshots) => this.#tellDrift(snapshots),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
         lettingGo: (instance) => this.#runtime?.feed(instance, { type: 'letting-go' }),
         priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
@@ -157,7 +162,7 @@ export class Agent {
     const { config } = this.#config.keepalived
     let read: ReadInstances
     try {
-      read = parseKeepalivedConf(config)
+      read = parseKeepalivedConf(config, configIdOf(this.#config))
     } catch (cause) {
       this.#reporter.problem(
         'keepalived-conf',
@@ -177,6 +182,20 @@ export class Agent {
     this.#witnessLink?.helloAgain()
     this.#peerLink?.link.helloAgain()
     this.#takeProfiles()
+  }
+
+  /** keepalived's own word on its configuration is laid beside the file at each dump. */
+  #tellDrift(snapshots: readonly InstanceSnapshot[]): void {
+    const configured = this.#profiles.current.map((profile) => ({
+      profile,
+      vips: this.#profiles.vips.get(profile.instance) ?? [],
+    }))
+    const drift = configurationDrift(configured, snapshots)
+    if (drift.length === 0) return
+    this.#reporter.problem(
+      'keepalived-runs-otherwise',
+      `the running keepalived and ${this.#config.keepalived.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
+    )
   }
 
   /** Takes a request of `witness-agent leave`, if there is one. */
@@ -606,7 +625,11 @@ export class Agent {
 }
 
 function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
-  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config))
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
+}
+
+function configIdOf({ keepalived: { configId } }: AgentConfig): { readonly configId?: string } {
+  return configId === null ? {} : { configId }
 }
 
 function pauseMs(durationMs: number): Promise<void> {

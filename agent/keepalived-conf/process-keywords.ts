@@ -21,14 +21,14 @@ const pidFolder = '/run/keepalived'
 const longestName = 15
 
 /** A configuration that cannot be read says nothing; those who need its instances report it. */
-export function readProcessKeywords(path: string): ProcessKeywords {
-  const root = statementsOf(path)
+export function readProcessKeywords(path: string, configId: string | null): ProcessKeywords {
+  const root = statementsOf(path, configId ?? defaultConfigId())
   return { moved: movedTo(root), names: namesIn(root) }
 }
 
-function statementsOf(path: string): Statement[] {
+function statementsOf(path: string, configId: string): Statement[] {
   try {
-    return readStatements(path, defaultConfigId()).root
+    return readStatements(path, configId).root
   } catch {
     return []
   }

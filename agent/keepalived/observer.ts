@@ -35,6 +35,8 @@ export interface ObserverSources {
 export interface ObserverEvents {
   readonly observed: (instance: string, observation: Observation) => void
   readonly rival: (instance: string) => void
+  /** keepalived answered with a dump. */
+  readonly dumped: (snapshots: readonly InstanceSnapshot[]) => void
   /** keepalived says that it removed the VIP; the proof by the kernel's addresses follows. */
   readonly lettingGo: (instance: string) => void
   /** The priority that keepalived runs the instance with, weights included; null: not known. */
@@ -360,6 +362,7 @@ export class KeepalivedObserver {
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
     const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
+    if (snapshots !== null) this.#on.dumped(snapshots)
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
       const snapshot = snapshots?.find(({ instance }) => instance === name)

@@ -101,7 +101,7 @@ async function examineKeepalived(
   const { config: path } = config.keepalived
   const look = lookAt(config)
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
-  const { findings, profiles } = checkConfiguration({ path, runDir })
+  const { findings, profiles } = checkConfiguration({ path, runDir, configId: config.keepalived.configId })
   const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
@@ -136,7 +136,11 @@ async function examineKeepalived(
 }
 
 async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return [
     ...(await checkFenceCommands(config.keepalived, lookAt(config).parentPid)),
     ...checkAnnouncement(profiles, await findAnnounceCommand()),
@@ -144,13 +148,17 @@ async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
 }
 
 function instancesOf(config: AgentConfig): string[] {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return profiles.map(({ instance }) => instance)
 }
 
 /** As the agent looks: by what every user may read. */
 function lookAt({ keepalived }: AgentConfig): ReturnType<typeof lookAtKeepalived> {
-  return lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config)))
+  return lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)))
 }
 
 /**

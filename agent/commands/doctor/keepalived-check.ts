@@ -13,12 +13,19 @@ const setup = '"witness-agent setup" shows missing lines, and "witness-agent set
 const reload = 'run "systemctl reload keepalived"'
 
 /** @returns the instances for the other checks; none if the file cannot be read */
-export function checkConfiguration(of: { readonly path: string; readonly runDir: string }): {
+export function checkConfiguration(of: {
+  readonly path: string
+  readonly runDir: string
+  readonly configId?: string | null
+}): {
   readonly findings: readonly Finding[]
   readonly profiles: readonly Profile[]
 } {
   try {
-    const { profiles, warnings } = parseKeepalivedConf(of.path, { runDir: of.runDir })
+    const { profiles, warnings } = parseKeepalivedConf(of.path, {
+      runDir: of.runDir,
+      ...(of.configId == null ? {} : { configId: of.configId }),
+    })
     const names = profiles.map(({ instance }) => instance).join(', ')
     const read =
       profiles.length === 0

@@ -60,6 +60,7 @@ class Host {
         this.died = observation.died
       },
       rival: () => (this.rivals += 1),
+      dumped: () => undefined,
       lettingGo: (instance) => this.lettingGo.push(instance),
       priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),

@@ -15,7 +15,7 @@ describe('where keepalived is looked for', () => {
     writeFileSync(config, conf)
     return keepalivedPlaces(
       { config, pidFile: usualPidFile, vrrpPidFile: null, ...options },
-      readProcessKeywords(config),
+      readProcessKeywords(config, null),
     )
   }
 
