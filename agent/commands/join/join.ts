@@ -191,7 +191,10 @@ function whyNoAnswer(address: string, { code, message }: WitnessRequestError): s
 /** If keepalived.conf cannot be read, `setup` and `doctor` will report it. */
 function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
   try {
-    const { vips } = parseKeepalivedConf(config.keepalived.config)
+    const { vips } = parseKeepalivedConf(
+      config.keepalived.config,
+      config.keepalived.configId === null ? {} : { configId: config.keepalived.configId },
+    )
     return held(glance(), [...vips.values()].flat()).length > 0
   } catch {
     return false
