@@ -21,10 +21,12 @@ import { rehearseFence } from './fence/rehearsal.ts'
 import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
+import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
 import { configurationDrift } from './keepalived/configuration-drift.ts'
 import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
-import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived/process.ts'
+import { KeepalivedProcesses } from './keepalived/process.ts'
+import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
 import { glanceAtAddresses, listAddresses } from './keepalived/kernel-addresses.ts'
 import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './commands/leave/request.ts'
 import { writeLeftVote } from './check/left-vote-file.ts'
@@ -85,6 +87,7 @@ export class Agent {
   #renews = false
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
+  #places: KeepalivedPlaces
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
@@ -117,12 +120,8 @@ export class Agent {
     around: AgentSurroundings,
     found: { readonly store: AgentStore; readonly read: ReadInstances },
   ) {
-    const { pidFile, vrrpPidFile, program, dumpFile, statsFile } = config.keepalived
+    const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
-    const pidFiles: PidFiles = {
-      pidFile,
-      vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
-    }
     this.#config = config
     this.#around = around
     this.#store = found.store
@@ -131,8 +130,9 @@ export class Agent {
     this.#profiles = new RereadProfiles(found.read)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
-    this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
-    const processes = new KeepalivedProcesses(pidFiles)
+    this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
+    this.#places = placesOf(config)
+    const processes = new KeepalivedProcesses(() => this.#places)
     this.#observer = new KeepalivedObserver(
       {
         lookAtProcess: () => processes.look(),
@@ -170,6 +170,7 @@ export class Agent {
       )
       return
     }
+    this.#places = placesOf(this.#config)
     if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
@@ -621,6 +622,10 @@ export class Agent {
       profiles: [...this.#profiles.current],
     }
   }
+}
+
+function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
 }
 
 function configIdOf({ keepalived: { configId } }: AgentConfig): { readonly configId?: string } {

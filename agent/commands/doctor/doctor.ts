@@ -10,7 +10,9 @@ import { agentConfigSchema, type AgentConfig } from '../../config.ts'
 import { defaultConfigId, readStatements } from '../../keepalived-conf/statements.ts'
 import { checkProgramIn } from '../../keepalived-conf/missing-lines.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
-import { lookAtKeepalived, usualVrrpPidFiles } from '../../keepalived/process.ts'
+import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
+import { keepalivedPlaces } from '../../keepalived/places.ts'
+import { lookAtKeepalived } from '../../keepalived/process.ts'
 import { checkTime } from './check-time.ts'
 import { checkBootClock, checkClockSource, type Clocks } from './clock-check.ts'
 import { checkDaemon, checkRights, checkUnit, statusOf } from './daemon-check.ts'
@@ -24,6 +26,7 @@ import {
   checkLoaded,
   checkPermits,
   checkProcess,
+  checkProcessTable,
   checkStamps,
 } from './keepalived-check.ts'
 import { checkPeer, checkWitness } from './reach-check.ts'
@@ -95,7 +98,7 @@ async function examineKeepalived(
   around: DoctorSurroundings,
 ): Promise<readonly Finding[]> {
   const { runDir } = config
-  const { config: path, pidFile } = config.keepalived
+  const { config: path } = config.keepalived
   const look = lookAt(config)
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
   const { findings, profiles } = checkConfiguration({ path, runDir, configId: config.keepalived.configId })
@@ -111,7 +114,8 @@ async function examineKeepalived(
     })),
   ]
   return [
-    checkProcess(look, pidFile),
+    checkProcess(look),
+    ...checkProcessTable(),
     ...findings,
     checkLoaded({
       path,
@@ -152,12 +156,9 @@ function instancesOf(config: AgentConfig): string[] {
   return profiles.map(({ instance }) => instance)
 }
 
-function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
-  const { pidFile, vrrpPidFile } = config.keepalived
-  return lookAtKeepalived({
-    pidFile,
-    vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
-  })
+/** As the agent looks: by what every user may read. */
+function lookAt({ keepalived }: AgentConfig): ReturnType<typeof lookAtKeepalived> {
+  return lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)))
 }
 
 /**

@@ -7,9 +7,12 @@ import { type VoterName, witness } from '../../../shared/protocol/names.ts'
 import { fenceAtMs } from '../../../shared/core/timing.ts'
 import { leaseUntilMs } from './lease.ts'
 
-/** keepalived died and left its VIP in the kernel. */
+/**
+ * keepalived died and left its VIP in the kernel. A keepalived that was never seen alive may be elsewhere, and alive:
+ * its VIP is not touched.
+ */
 export function isOrphaned(guard: Guard): boolean {
-  return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
+  return guard.observed && guard.lived && guard.seen.vips === 'held' && guard.seen.process === 'absent'
 }
 
 /** Everybody who may vote for this node. */
