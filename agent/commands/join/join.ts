@@ -2,7 +2,7 @@
  * `witness-agent join`: from an invite to a running agent. The private key is made on this host and never leaves it.
  */
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join as inFolder } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { ConfigError } from '../../../shared/host/config-file.ts'
@@ -14,6 +14,7 @@ import { placeFile } from '../../../shared/disk/placed-file.ts'
 import { askWitness, endpointOf, WitnessRequestError } from '../../../shared/network/witness-request.ts'
 import { runCommand } from '../../../shared/host/command.ts'
 import { IssueError, readIssued } from '../../voters/issued-certificate.ts'
+import { writeCheckSettings } from '../../check/settings.ts'
 import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
 import { glanceAtAddresses, held, type KernelAddress } from '../../keepalived/kernel-addresses.ts'
 import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
@@ -137,6 +138,9 @@ async function join(
 
   const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
   try {
+    // Before the certificate: a check that finds a certificate and no settings would refuse a VIP that works.
+    if (!existsSync(inFolder(stateDir, 'check.conf')))
+      await writeCheckSettings(stateDir, { ...draft.config, armed: [] })
     writeCredentials(stateDir, { key, certificate, authority })
     placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
   } catch (cause) {

@@ -41,6 +41,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
 import { enterClaim, enterGated, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
+import { armWhereSettled } from './arming.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
 import { stepClaiming } from './phases/claim.ts'
@@ -52,6 +53,7 @@ export type * from './event.ts'
 export type * from './phase.ts'
 export type { Rung } from './fence-ladder.ts'
 export { reportOf } from './report.ts'
+export { wasArmed, type ArmedEvidence } from './arming.ts'
 export { leaveHindrance, leaveProgress } from './events/standing.ts'
 
 /** The guard of an agent that starts at `atMs`. */
@@ -78,9 +80,11 @@ export function createGuard(options: GuardOptions): Guard {
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
     observed: false,
+    armed: options.armed ?? true,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
     listeningSinceMs: atMs,
+    resumedAtMs: null,
     witnessHeardAtMs: null,
     witnessWord: null,
     witnessEpoch: 0,
@@ -120,7 +124,9 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   book(turn, event)
   stayWhereKeepalivedRuns(turn)
   giveUpWaitingDrill(turn)
+  armWhereSettled(turn)
   settle(turn)
+  armWhereSettled(turn)
   concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }
 }
@@ -183,7 +189,8 @@ function book(turn: Turn, event: GuardEvent): void {
 function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
   const { keepalived, process, vips } = event
   const { seen, observed } = turn.guard
-  turn.firstSight = !observed
+  const { timing, resumedAtMs } = turn.guard
+  turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
   set(turn, { seen: { keepalived, process, vips }, observed: true })
 }
@@ -209,7 +216,7 @@ function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resum
  * it.
  */
 function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
-  set(turn, { listeningSinceMs: turn.atMs })
+  set(turn, { listeningSinceMs: turn.atMs, resumedAtMs: turn.atMs })
   const what =
     jumpedMs > 0
       ? `The boot clock jumped ahead by ${Math.round(jumpedMs)} ms, or this host was suspended`

@@ -74,15 +74,19 @@ export function isHopeless(
 
 /**
  * Whether a majority has voted or is writing its ballot. Then no other node can win, and only the disks are awaited.
+ * @param how.patientWith these also count while they only wait after their start, because they vote then
  */
 export function isUnderWay(
   candidacy: Candidacy,
   voters: readonly VoterName[],
-  kept: VoterName | null = null,
+  { kept = null, patientWith = [] }: { kept?: VoterName | null; patientWith?: readonly VoterName[] } = {},
 ): boolean {
   const won = voters.filter(
     (voter) =>
-      voter === kept || candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
+      voter === kept ||
+      candidacy.grantedSentAtMs[voter] !== undefined ||
+      candidacy.pending.includes(voter) ||
+      (patientWith.includes(voter) && candidacy.refusals[voter]?.reason === 'waiting'),
   )
   return won.length >= majorityOf(voters.length)
 }

@@ -7,9 +7,12 @@ import { type VoterName, witness } from '../../../shared/protocol/names.ts'
 import { fenceAtMs } from '../../../shared/core/timing.ts'
 import { leaseUntilMs } from './lease.ts'
 
-/** keepalived died and left its VIP in the kernel. */
+/**
+ * keepalived died and left its VIP in the kernel. A guard that is not armed has never seen keepalived take part, so it
+ * cannot tell a keepalived that died from one that it does not find.
+ */
 export function isOrphaned(guard: Guard): boolean {
-  return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
+  return guard.armed && guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
 }
 
 /** Everybody who may vote for this node. */

@@ -7,6 +7,7 @@ import { leftText } from './bar-evidence.ts'
 import { leftVoteOf, needsKept } from './events/standing.ts'
 import { type Guard, holdsVip } from './state.ts'
 import { reportsAsk } from './phase.ts'
+import { missingToArm } from './arming.ts'
 
 /** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
 const missedChecks = 5
@@ -88,6 +89,7 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
 function warningsOf(guard: Guard, atMs: number): string[] {
   const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
   const warnings: string[] = []
+  if (!guard.armed) warnings.push(`not armed yet: ${missingToArm(guard, atMs)}`.slice(0, 500))
   const patienceMs = missedChecks * timing.checkMs
   const watchedMs = atMs - listeningSinceMs
   if (seen.process === 'running' && watchedMs > patienceMs) {

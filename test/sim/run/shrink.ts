@@ -115,6 +115,7 @@ const plain: Setup = {
   gate: 'open',
   ratesPpm: [0, 0, 0],
   startsAtMs: [0, 0, 0],
+  install: null,
 }
 
 /** All at once, then property by property, then host by host. */

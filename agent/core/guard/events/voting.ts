@@ -77,7 +77,7 @@ function settleContest(turn: Turn, peer: string): Vote {
       reason: 'outranked',
       text: `${node} already had the VIP and is confirming its lease`,
     }
-  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
+  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), { kept: keptVoter(turn.guard) }))
     return { kind: 'refused', reason: 'outranked', text: `a majority is already voting for ${node}` }
   const rank = compareCandidates(
     { node, priority: profile.priority, gateway },
@@ -90,6 +90,8 @@ function settleContest(turn: Turn, peer: string): Vote {
       reason: 'outranked',
       text: `${node} claimed at the same moment and is preferred`,
     }
+  if (!turn.guard.armed)
+    return { kind: 'refused', reason: 'outranked', text: `${node} has the VIP and is not armed yet` }
   startFence(turn, { reason: `${peer} claimed at the same moment and is preferred`, first: 'bar' })
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
