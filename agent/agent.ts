@@ -32,7 +32,7 @@ import { NotifyFifo } from './keepalived/notify-fifo.ts'
 import { PeerListener } from './voters/peer-listener.ts'
 import { renewCredentials } from './voters/renewal.ts'
 import { writePermit } from './check/permit-file.ts'
-import { RereadProfiles } from './keepalived-conf/reread-profiles.ts'
+import { RereadProfiles, type ReadInstances } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
 import { Reporter } from './runtime/reporter.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
@@ -100,14 +100,14 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { profiles, warnings } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
+    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
       runDir: config.runDir,
       bootId: around.bootId,
       nowMs: around.nowMs,
     })
-    const agent = new Agent(config, around, { store, profiles })
+    const agent = new Agent(config, around, { store, read })
     await agent.#open(warnings)
     return agent
   }
@@ -115,7 +115,7 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     around: AgentSurroundings,
-    found: { readonly store: AgentStore; readonly profiles: readonly Profile[] },
+    found: { readonly store: AgentStore; readonly read: ReadInstances },
   ) {
     const { pidFile, vrrpPidFile, program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
@@ -128,7 +128,7 @@ export class Agent {
     this.#store = found.store
     this.#credentials = around.credentials
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
-    this.#profiles = new RereadProfiles(found.profiles)
+    this.#profiles = new RereadProfiles(found.read)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
@@ -158,9 +158,9 @@ export class Agent {
   reread(): void {
     this.#writeArms()
     const { config } = this.#config.keepalived
-    let profiles: readonly Profile[]
+    let read: ReadInstances
     try {
-      profiles = parseKeepalivedConf(config).profiles
+      read = parseKeepalivedConf(config)
     } catch (cause) {
       this.#reporter.problem(
         'keepalived-conf',
@@ -168,12 +168,12 @@ export class Agent {
       )
       return
     }
-    if (!this.#profiles.take(profiles)) return
+    if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
       event: 'keepalived-conf-changed',
       level: 'info',
-      text: `${config} changed: ${describeProfiles(profiles)}`,
+      text: `${config} changed: ${describeProfiles(read.profiles)}`,
     })
     this.#takeProfiles()
     this.#witnessLink?.helloAgain()
@@ -335,7 +335,7 @@ export class Agent {
     this.#tellCheckOfVotes()
     void this.#writeCheckSettings()
     this.#runtime?.setProfiles(this.#profiles.current)
-    this.#observer.watch(new Map(this.#profiles.current.map(({ instance, vips }) => [instance, vips])))
+    this.#observer.watch(this.#profiles.vips)
   }
 
   #takePlan(plan: Plan, from: 'kept' | 'witness'): void {
@@ -480,13 +480,13 @@ export class Agent {
     )
   }
 
-  #takePeerBeat({ seq, leaseMs, reports }: Beat): void {
+  #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
     const reported = new Set(reports.map(({ instance }) => instance))
     const others = (this.#runtime?.instances ?? []).filter((instance) => !reported.has(instance))
     this.#runtime?.feedTogether([
       ...reports.map((report) => ({
         instance: report.instance,
-        event: { type: 'peer-report' as const, beat: seq, report, leaseMs },
+        event: { type: 'peer-report' as const, beat: seq, report, leaseMs, echoMs },
       })),
       ...others.map((instance) => ({ instance, event: { type: 'peer-without' as const } })),
     ])
@@ -527,19 +527,19 @@ export class Agent {
         this.#witnessLink?.beat(beat)
         this.#peerLink?.link.beat(beat)
       },
-      carryOut: (_instance, rung, vips) => {
+      carryOut: (instance, rung) => {
         switch (rung) {
           case 'stop':
             return this.#rungs.stop()
           case 'kill':
-            return this.#rungs.kill(vips)
+            return this.#rungs.kill(this.#observer.vipsOf(instance))
           case 'last-resort':
             return this.#rungs.lastResort()
         }
       },
       start: () => this.#rungs.start(),
       observe: (instance) => this.#observer.observe(instance),
-      announce: (instance, vips) => this.#announcer?.announce(instance, vips),
+      announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
         this.#store.remember(instance, memory).catch((cause: unknown) => {

@@ -53,7 +53,7 @@ const listenSchema = z.string().transform((text, context) => {
 const folder = z.string().regex(/^\//, 'an absolute path is expected')
 
 /** `gate` is an option beside `timing`, because defaults of the timing depend on it. */
-const givenTiming = timingSchema.omit({ gate: true }).partial()
+const givenTiming = timingSchema.omit({ gate: true }).partial().strict()
 
 const clusterSchema = z
   .strictObject({

@@ -4,6 +4,8 @@ import { inCI } from './skip-aloud.ts'
 
 const root = join(import.meta.dirname, '..')
 const minuteMs = 60_000
+/** A patient part waits for the timely ones; only one that hangs is not done by then. */
+const patientLimitMs = 40 * minuteMs
 
 export interface Part {
   readonly name: string
@@ -26,10 +28,13 @@ interface Suites {
 
 /** Two files of suites at a time. */
 const parallel = ['--parallel', '--jobs', '2']
-const siege = 'test/lab/hostile-network.test.ts'
+const siegeSuite = 'test/lab/hostile-network.test.ts'
 
-/** For what runs beside a part that is about time: it gets what that part leaves of the processors. */
-const modest = ['nice', '-n', '19'] as const
+/**
+ * For what computes, beside what is about time: SCHED_IDLE gets only what everybody else leaves of the processors, and
+ * gives it back at once.
+ */
+const patiently = ['chrt', '--idle', '0'] as const
 
 function mocha(name: string, { files, folder, limitMs, env = {}, options = [] }: Suites): Part {
   const countsFile = join(folder, `${name}.json`)
@@ -61,60 +66,70 @@ function preparation(): readonly Part[] {
 function suites(
   folder: string,
   { effort, patience }: { readonly effort: string; readonly patience: number },
-): readonly Part[] {
+): Readonly<Record<'unit' | 'programs' | 'proof' | 'lab' | 'siege' | 'hosts', Part>> {
   const env = { TEST_EFFORT: effort }
-  return [
-    mocha('unit', {
+  return {
+    unit: mocha('unit', {
       files: ['test/unit/**/*.test.ts'],
       folder,
       env,
       limitMs: patience * 10 * minuteMs,
       options: parallel,
     }),
-    mocha('programs', {
+    programs: mocha('programs', {
       files: ['test/programs/**/*.test.ts'],
       folder,
       env,
       limitMs: patience * 10 * minuteMs,
       options: parallel,
     }),
-    mocha('proof', {
+    proof: mocha('proof', {
       files: ['golden', 'mutants', 'sim', 'walk'].map((room) => `test/${room}/**/*.test.ts`),
       folder,
-      limitMs: 15 * minuteMs,
+      limitMs: patientLimitMs,
     }),
-    mocha('lab', {
+    lab: mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
       folder,
       limitMs: 30 * minuteMs,
-      options: ['--ignore', siege],
+      options: ['--ignore', siegeSuite],
     }),
     // By itself, because it measures how late others are.
-    mocha('siege', { files: [siege], folder, limitMs: 20 * minuteMs }),
-    mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
-  ]
+    siege: mocha('siege', { files: [siegeSuite], folder, limitMs: 20 * minuteMs }),
+    hosts: mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
+  }
 }
 
-/** What computes, and needs no more than time, beside what mostly waits: for programs, boots and timers. */
-const beside: Readonly<Record<string, Part>> = {
-  programs: modestly(npmRun('check', ['check'], 15 * minuteMs)),
-  hosts: modestly(npmRun('simulation', ['sim', '--', '--ci'], 20 * minuteMs)),
+export interface EverydayParts {
+  /** One after the other, before everything else. */
+  readonly preparation: readonly Part[]
+  /**
+   * About time: programs, boots and timers that others wait for. Stages, one after the other; in a stage rows of parts side
+   * by side.
+   */
+  readonly timely: readonly (readonly (readonly Part[])[])[]
+  /** They compute, and need no more than time. One after the other, beside the timely ones. */
+  readonly patient: readonly Part[]
 }
 
-function modestly(part: Part): Part {
-  return { ...part, command: [...modest, ...part.command] }
-}
-
-/** Everything that matters, once; the parts of a group run side by side. */
-export function everydayParts(folder: string): readonly (readonly Part[])[] {
-  const parts = [...preparation(), ...suites(folder, { effort: '2', patience: 1 })]
-  return parts.map((part) => [part, ...[beside[part.name] ?? []].flat()])
+/** Everything that matters, once. */
+export function everydayParts(folder: string): EverydayParts {
+  const { unit, programs, proof, lab, siege, hosts } = suites(folder, { effort: '2', patience: 1 })
+  return {
+    preparation: preparation(),
+    // Booted hosts mostly wait.
+    timely: [[[unit, programs], [hosts]], [[lab, siege]]],
+    patient: [
+      npmRun('check', ['check'], patientLimitMs),
+      proof,
+      npmRun('simulation', ['sim', '--', '--ci'], patientLimitMs),
+    ].map((part) => ({ ...part, command: [...patiently, ...part.command] })),
+  }
 }
 
 /** What takes hours: longer, deeper, or again and again. */
 export function nightlyParts(folder: string): readonly Part[] {
-  const [unit, programs] = suites(folder, { effort: '30', patience: 6 })
-  if (unit === undefined || programs === undefined) throw new Error('the unit suites are gone')
+  const { unit, programs } = suites(folder, { effort: '30', patience: 6 })
   return [
     ...preparation(),
     unit,
@@ -125,7 +140,7 @@ export function nightlyParts(folder: string): readonly Part[] {
     npmRun('mutation', ['mutation'], 120 * minuteMs),
     npmRun('walk', ['walk', '--', '--faults', '2', '--depth', '11', '--minutes', '30'], 60 * minuteMs),
     mocha('sieges', {
-      files: [siege],
+      files: [siegeSuite],
       folder,
       limitMs: 90 * minuteMs,
       env: { SIEGE_ROUNDS: '3' },

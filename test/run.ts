@@ -56,11 +56,10 @@ function isPreparation({ name }: Part): boolean {
   return name === 'build' || name.startsWith('packages for ')
 }
 
-const groups = nightly ? nightlyParts(folder).map((part) => [part]) : everydayParts(folder)
-const choices = groups
-  .flat()
-  .filter((part) => !isPreparation(part))
-  .map(({ name }) => name)
+const { preparation, timely, patient } = nightly
+  ? { preparation: [], timely: [[nightlyParts(folder)]], patient: [] }
+  : everydayParts(folder)
+const choices = [...timely.flat(2), ...patient].filter((part) => !isPreparation(part)).map(({ name }) => name)
 if (list) {
   console.log(choices.join('\n'))
   process.exit(0)
@@ -78,13 +77,20 @@ async function take(part: Part, { counts, ...rest }: Outcome): Promise<void> {
   if (nightly && !isPreparation(part) && !wasInterrupted()) await writeNightlyRow(part, { counts, ...rest })
 }
 
-for (const group of groups) {
-  if (wasInterrupted()) break
-  const wanted = group.filter((part) => only === null || isPreparation(part) || only.includes(part.name))
-  await Promise.all(
-    wanted.map(async (part, index) => take(part, await runPart(part, { atOnce: index === 0 }))),
-  )
+/** One part after the other, for as long as nobody interrupts. */
+async function runInOrder(parts: readonly Part[], output: { readonly atOnce: boolean }): Promise<void> {
+  for (const part of parts) {
+    if (wasInterrupted()) return
+    if (only !== null && !isPreparation(part) && !only.includes(part.name)) continue
+    await take(part, await runPart(part, output))
+  }
 }
+
+await runInOrder(preparation, { atOnce: true })
+const patience = runInOrder(patient, { atOnce: false })
+for (const stage of timely)
+  await Promise.all(stage.map((parts, row) => runInOrder(parts, { atOnce: row === 0 })))
+await patience
 if (wasInterrupted()) {
   console.error(`\nended by ${String(state.interruptedBy)}; what did not run counts as one failure`)
   total.failed += 1

@@ -9,6 +9,7 @@ import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { runCommand } from '../../shared/host/command.ts'
 import { held, type KernelAddress } from '../keepalived/kernel-addresses.ts'
+import type { Vip } from '../keepalived/vip.ts'
 
 /** Makes the command that announces `address` on `device`; null: this host has no program for it. */
 export type AnnounceCommand = (at: { address: string; device: string }) => readonly string[] | null
@@ -32,7 +33,7 @@ export class Announcer {
   }
 
   /** Sends now and a few times more. A burst that is still running is restarted. */
-  announce(instance: string, vips: readonly string[]): void {
+  announce(instance: string, vips: readonly Vip[]): void {
     this.cancel(instance)
     const [, ...later] = burstAtMs
     this.#send(vips)
@@ -53,7 +54,7 @@ export class Announcer {
   }
 
   /** Announces only what the kernel has at this moment, because a VIP that is gone must not be announced. */
-  #send(vips: readonly string[]): void {
+  #send(vips: readonly Vip[]): void {
     for (const { address, device } of held(this.#options.glance(), vips)) {
       const argv = this.#options.command({ address, device })
       if (argv !== null) this.#options.send(argv)

@@ -5,6 +5,7 @@
 import { runCommand } from '../../shared/host/command.ts'
 import { killKeepalived, lookAtKeepalived, type PidFiles } from '../keepalived/process.ts'
 import { glanceAtAddresses, held, listAddresses, type KernelAddress } from '../keepalived/kernel-addresses.ts'
+import type { Vip } from '../keepalived/vip.ts'
 
 export interface FenceRungsOptions {
   readonly stopCommand: readonly string[]
@@ -43,8 +44,8 @@ export class FenceRungs {
     return this.#starting
   }
 
-  /** Sends SIGKILL to keepalived, then removes its VIPs from the kernel, on whichever interface they are. */
-  async kill(vips: readonly string[]): Promise<string | null> {
+  /** Sends SIGKILL to keepalived, then removes its VIPs from the kernel, and no other address. */
+  async kill(vips: readonly Vip[]): Promise<string | null> {
     const failures: string[] = []
     const unkilled = killKeepalived(this.#options.pidFiles)
     if (unkilled !== null) failures.push(unkilled)

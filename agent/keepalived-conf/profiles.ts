@@ -3,17 +3,20 @@
  * keepalived would correct (an advert_int that VRRPv2 cannot send, an impossible priority) are corrected the same
  * way, with a warning, so that the agent computes with keepalived's numbers. keepalived.conf(5).
  */
-import { isIP } from 'node:net'
+import type { Vip } from '../keepalived/vip.ts'
 import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { missingLines } from './missing-lines.ts'
-import { KeepalivedConfError, type Place } from './lines.ts'
+import { KeepalivedConfError } from './lines.ts'
+import { vipsOfInstance, type Warn } from './vips.ts'
 
 export { KeepalivedConfError } from './lines.ts'
 
 export interface KeepalivedConf {
   readonly profiles: Profile[]
+  /** By instance: its VIPs with their devices, which no other host needs to know. */
+  readonly vips: ReadonlyMap<string, readonly Vip[]>
   /** For the operator, each with file and line. */
   readonly warnings: string[]
 }
@@ -39,16 +42,28 @@ export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions
   const configId = options.configId ?? defaultConfigId()
   const { root, warnings } = readStatements(path, configId)
   const instances = uniqueInstances(root, warnings)
-  const profiles = profilesOf(root, instances, warnings)
+  const { profiles, vips } = instancesOf(root, instances, warnings)
   if (options.runDir !== undefined)
     warnings.push(...missingLines(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
-  return { profiles, warnings }
+  return { profiles, vips, warnings }
 }
 
 /** @param instances those of `uniqueInstances`, in their order */
 export function profilesOf(root: Statement[], instances: Statement[], warnings: string[]): Profile[] {
+  return instancesOf(root, instances, warnings).profiles
+}
+
+function instancesOf(
+  root: Statement[],
+  instances: Statement[],
+  warnings: string[],
+): Pick<KeepalivedConf, 'profiles' | 'vips'> {
   const globalVersion = vrrpVersion(root, warnings)
-  return instances.map((instance) => profile(instance, globalVersion, warnings))
+  const read = instances.map((instance) => readInstance(instance, { root, globalVersion }, warnings))
+  return {
+    profiles: read.map(({ profile }) => profile),
+    vips: new Map(read.map(({ profile, vips }) => [profile.instance, vips])),
+  }
 }
 
 /** The instances that keepalived takes: each with one name, the first of a name. @throws KeepalivedConfError */
@@ -106,66 +121,40 @@ function versionOf(line: Statement, warnings: string[]): 2 | 3 | null {
   return null
 }
 
-function profile(instance: Statement, globalVersion: 2 | 3, warnings: string[]): Profile {
+function readInstance(
+  instance: Statement,
+  { root, globalVersion }: { readonly root: Statement[]; readonly globalVersion: 2 | 3 },
+  warnings: string[],
+): { readonly profile: Profile; readonly vips: readonly Vip[] } {
   const name = instance.words[1] ?? ''
-  const warn = (place: Place, what: string) => warnings.push(`${at(place)}: ${name}: ${what}`)
-  const { vips, isIpv6 } = vipsOf(instance, warn)
+  const warn: Warn = (place, what) => warnings.push(`${at(place)}: ${name}: ${what}`)
+  const virtualRouterId = virtualRouterIdOf(instance, warn)
+  const device = interfaceOf(instance, warn)
+  const { written, vips, isIpv6 } = vipsOfInstance(
+    instance,
+    { root, interface: device, virtualRouterId },
+    warn,
+  )
   const version = instanceVersion(instance, { isIpv6, globalVersion }, warnings)
   const isMaster = all(instance.block, 'state').some((line) => line.words[1] === 'MASTER')
   const priority = priorityOf(instance, isMaster, warn)
   const candidate = {
     instance: name,
-    virtualRouterId: virtualRouterIdOf(instance, warn),
-    interface: interfaceOf(instance, warn),
+    virtualRouterId,
+    interface: device,
     version,
     priority,
     nopreempt: nopreemptOf(instance, { isMaster, priority }, warn),
     advertIntMs: advertIntMsOf(instance, version, warn),
-    vips,
+    vips: written,
   }
   const valid = profileSchema.safeParse(candidate)
-  if (valid.success) return valid.data
+  if (valid.success) return { profile: valid.data, vips }
   const issue = valid.error.issues[0]
   throw new KeepalivedConfError(
     instance,
     `vrrp_instance ${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
   )
-}
-
-type Warn = (place: Place, what: string) => void
-
-function vipsOf(instance: Statement, warn: Warn): { vips: string[]; isIpv6: boolean } {
-  const vips = new Set<string>()
-  let family = last(instance.block, 'native_ipv6') === undefined ? 0 : 6
-  const kinds = all(instance.block, 'virtual_ipaddress', 'virtual_ipaddress_excluded')
-  for (const [kind, line] of kinds.flatMap((of) =>
-    (of.block ?? []).map((entry) => [of.words[0], entry] as const),
-  )) {
-    const address = knownWord(line, 0) ?? ''
-    const own = familyOf(address)
-    const isMain = kind === 'virtual_ipaddress'
-    if (own === 0) warn(line, `"${address.slice(0, 60)}" is not an IP address; keepalived ignores it`)
-    else if (isMain && family !== 0 && own !== family)
-      warn(line, `${address} is not IPv${family} like the first VIP; keepalived ignores it`)
-    else {
-      vips.add(address)
-      if (isMain) family = own
-    }
-  }
-  if (family === 0) family = familyOf(last(instance.block, 'unicast_src_ip', 'mcast_src_ip')?.words[1] ?? '')
-  if (vips.size === 0)
-    warn(instance, 'there is no virtual_ipaddress; without one nothing can show which node is MASTER')
-  return { vips: [...vips], isIpv6: family === 6 }
-}
-
-/** 4, 6, or 0 where it is no address. */
-function familyOf(text: string): number {
-  const [address = '', prefix, more] = text.split('/')
-  const family = address.includes('%') ? 0 : isIP(address)
-  const longest = family === 6 ? 128 : 32
-  const hasGoodPrefix =
-    more === undefined && (prefix === undefined || integer(prefix, { min: 0, max: longest }) !== null)
-  return hasGoodPrefix ? family : 0
 }
 
 function instanceVersion(

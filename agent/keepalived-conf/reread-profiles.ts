@@ -4,30 +4,41 @@
  * removed only when two readings in a row lack it.
  */
 import type { Profile } from '../../shared/protocol/plan.ts'
+import type { KeepalivedConf } from './profiles.ts'
+
+export type ReadInstances = Pick<KeepalivedConf, 'profiles' | 'vips'>
 
 export class RereadProfiles {
-  #profiles: readonly Profile[]
-  /** Of `#profiles`, what the last reading lacked. */
+  #read: ReadInstances
+  /** Of `#read`, what the last reading lacked. */
   #missing: readonly string[] = []
 
-  constructor(profiles: readonly Profile[]) {
-    this.#profiles = profiles
+  constructor(read: ReadInstances) {
+    this.#read = read
   }
 
   /** What counts now. */
   get current(): readonly Profile[] {
-    return this.#profiles
+    return this.#read.profiles
+  }
+
+  get vips(): ReadInstances['vips'] {
+    return this.#read.vips
   }
 
   /** @returns whether another thing counts from now on */
-  take(read: readonly Profile[]): boolean {
+  take(read: ReadInstances): boolean {
     const missedBefore = this.#missing
-    const present = new Set(read.map(({ instance }) => instance))
-    this.#missing = this.#profiles.map(({ instance }) => instance).filter((name) => !present.has(name))
+    const present = new Set(read.profiles.map(({ instance }) => instance))
+    this.#missing = this.current.map(({ instance }) => instance).filter((name) => !present.has(name))
     if (this.#missing.some((name) => !missedBefore.includes(name))) return false
-    if (JSON.stringify(read) === JSON.stringify(this.#profiles)) return false
-    this.#profiles = read
+    if (textOf(read) === textOf(this.#read)) return false
+    this.#read = read
     this.#missing = []
     return true
   }
+}
+
+function textOf({ profiles, vips }: ReadInstances): string {
+  return JSON.stringify([profiles, [...vips]])
 }

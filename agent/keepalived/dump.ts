@@ -6,12 +6,28 @@ import { readFileSync, statSync, unlinkSync } from 'node:fs'
 import { z } from 'zod'
 import { runCommand } from '../../shared/host/command.ts'
 import type { KeepalivedState } from '../../shared/protocol/report.ts'
+import { vipOfDump, type Vip } from './vip.ts'
 
 export interface InstanceSnapshot {
   readonly instance: string
   /** Null: the dump does not say (keepalived built without JSON). */
   readonly state: KeepalivedState | null
   readonly advertsReceived: number | null
+  /** The settings that keepalived runs with; null: the dump does not say. */
+  readonly settings: RunningSettings | null
+}
+
+/** What keepalived made of its configuration. */
+export interface RunningSettings {
+  readonly virtualRouterId: number
+  readonly basePriority: number
+  /** With the weights of scripts, files, interfaces and processes. */
+  readonly effectivePriority: number
+  readonly advertIntMs: number
+  readonly version: number
+  readonly nopreempt: boolean
+  /** Of `virtual_ipaddress` and `virtual_ipaddress_excluded`. */
+  readonly vips: readonly Vip[]
 }
 
 export interface DumpOptions {
@@ -31,8 +47,43 @@ const pollMs = 5
 
 const dumpStates: readonly KeepalivedState[] = ['INIT', 'BACKUP', 'MASTER', 'FAULT']
 
+/** A list that is empty is left out of the dump. */
+const addressList = z.array(z.string()).default([])
+
+const dumpSettings = z
+  .object({
+    vrid: z.number().int(),
+    base_priority: z.number().int(),
+    effective_priority: z.number().int(),
+    adver_int: z.number(),
+    version: z.number().int(),
+    nopreempt: z.boolean(),
+    vips: addressList,
+    evips: addressList,
+  })
+  .transform(
+    ({
+      vrid,
+      base_priority,
+      effective_priority,
+      adver_int,
+      version,
+      nopreempt,
+      vips,
+      evips,
+    }): RunningSettings => ({
+      virtualRouterId: vrid,
+      basePriority: base_priority,
+      effectivePriority: effective_priority,
+      advertIntMs: Math.round(adver_int * 1000),
+      version,
+      nopreempt,
+      vips: [...vips, ...evips].map(vipOfDump).filter((vip) => vip !== null),
+    }),
+  )
+
 const dumpInstance = z.object({
-  data: z.object({
+  data: z.looseObject({
     iname: z.string(),
     state: z.number().int(),
   }),
@@ -50,6 +101,8 @@ export function parseDump(json: string): InstanceSnapshot[] {
     instance: data.iname,
     state: dumpStates[data.state] ?? 'UNKNOWN',
     advertsReceived: stats?.advert_rcvd ?? null,
+    // A dump of another version may spell them otherwise; its states count all the same.
+    settings: dumpSettings.safeParse(data).data ?? null,
   }))
 }
 
@@ -67,6 +120,7 @@ export function parseStats(text: string): InstanceSnapshot[] {
       instance: section.split('\n', 1)[0]?.trim() ?? '',
       state: null,
       advertsReceived: received === undefined ? null : Number(received),
+      settings: null,
     }
   })
 }

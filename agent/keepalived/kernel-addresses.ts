@@ -2,15 +2,15 @@
  * Which VIPs the kernel has. This is the truth about a node, because a killed keepalived leaves its VIP behind.
  *
  * There are two ways to look. `os.networkInterfaces()` takes 0.03 ms but leaves out every interface without carrier,
- * so it can only show "held". `ip -j addr` takes 2 ms and sees everything, so only it proves "gone". Every interface
- * counts, because `use_vmac` puts the VIP on another interface than the instance's.
+ * so it can only show "held". `ip -j addr` takes 2 ms and sees everything, so only it proves "gone".
  */
-import { isIP, SocketAddress } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { z } from 'zod'
 import { runCommand } from '../../shared/host/command.ts'
+import { bareAddress, deviceOfVip, type Vip } from './vip.ts'
 
 export interface KernelAddress {
+  /** At a glance an IPv4 address with a label has the label here. */
   readonly device: string
   readonly address: string
   readonly prefixLength: number
@@ -26,13 +26,6 @@ const addressList = z.array(
       .optional(),
   }),
 )
-
-/** The address of a VIP as keepalived.conf, the dump or the kernel write it, in one spelling: `10.0.0.1/24 dev eth0` is `10.0.0.1`. */
-export function bareAddress(vip: string): string {
-  const written = vip.trim().split(/[\s/%]/, 1)[0] ?? ''
-  if (isIP(written) !== 6) return written
-  return new SocketAddress({ address: written, family: 'ipv6' }).address
-}
 
 /** The addresses that a glance shows; good for "held", never for "gone". */
 export function glanceAtAddresses(): KernelAddress[] {
@@ -70,8 +63,10 @@ export function parseAddresses(json: string): KernelAddress[] {
     )
 }
 
-/** The addresses among these that are VIPs, with their devices. */
-export function held(addresses: readonly KernelAddress[], vips: readonly string[]): KernelAddress[] {
-  const wanted = new Set(vips.map(bareAddress))
-  return addresses.filter(({ address }) => wanted.has(address))
+/** The addresses among these that are VIPs, with the devices that they are on. */
+export function held(addresses: readonly KernelAddress[], vips: readonly Vip[]): KernelAddress[] {
+  return addresses.flatMap((at) => {
+    const device = vips.map((vip) => deviceOfVip(vip, at)).find((found) => found !== null)
+    return device === undefined ? [] : [{ ...at, device }]
+  })
 }

@@ -10,6 +10,7 @@ import { held, type KernelAddress } from './kernel-addresses.ts'
 import type { InstanceSnapshot } from './dump.ts'
 import type { ProcessLook } from './process.ts'
 import type { FifoEvent } from './notify-fifo.ts'
+import { vipsToWatch, type Vip } from './vip.ts'
 
 export interface Observation {
   readonly keepalived: KeepalivedState
@@ -36,7 +37,12 @@ export interface ObserverEvents {
 }
 
 interface Watched {
-  vips: readonly string[]
+  /** Of keepalived.conf. */
+  configured: readonly Vip[]
+  /** Of keepalived's last dump; empty before it. */
+  dumped: readonly Vip[]
+  /** All that may be on this node, and count. */
+  vips: readonly Vip[]
   /** The last state that keepalived reported. */
   state: KeepalivedState
   /** Null until the first proof. */
@@ -83,24 +89,31 @@ export class KeepalivedObserver {
   }
 
   /** Which instances there are, with their VIPs; again after keepalived.conf changed. A snapshot follows. */
-  watch(instances: ReadonlyMap<string, readonly string[]>): void {
+  watch(instances: ReadonlyMap<string, readonly Vip[]>): void {
     for (const name of this.#watched.keys()) if (!instances.has(name)) this.#watched.delete(name)
-    for (const [name, vips] of instances) {
+    for (const [name, configured] of instances) {
       const known = this.#watched.get(name)
       if (known === undefined)
         this.#watched.set(name, {
-          vips,
+          configured,
+          dumped: [],
+          vips: configured,
           state: 'UNKNOWN',
           vipState: null,
           told: null,
           news: 0,
           oddLooks: 0,
         })
-      else known.vips = vips
+      else noteVips(known, { configured })
     }
     this.#dumpDue = true
     this.look()
     for (const name of this.#watched.keys()) this.#prove(name)
+  }
+
+  /** Every VIP that keepalived may have put up on this node for the instance. */
+  vipsOf(instance: string): readonly Vip[] {
+    return this.#watched.get(instance)?.vips ?? []
   }
 
   /** Handles an event from the FIFO. A MASTER line is passed on before this returns. */
@@ -300,7 +313,9 @@ export class KeepalivedObserver {
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
-      const told = snapshots?.find((snapshot) => snapshot.instance === name)?.state ?? null
+      const snapshot = snapshots?.find(({ instance }) => instance === name)
+      if (snapshot?.settings != null) noteVips(watched, { dumped: snapshot.settings.vips })
+      const told = snapshot?.state ?? null
       if (told !== null) watched.state = told
       // keepalived did not report a state. If it runs and the kernel has the VIP, it is MASTER.
       else if (watched.state === 'UNKNOWN' && watched.vipState === 'held') watched.state = 'MASTER'
@@ -317,6 +332,11 @@ export class KeepalivedObserver {
     if (state !== 'running' || parentPid === null || startedAtMs === null) return null
     return this.#sources.nowMs() - startedAtMs < dumpableAfterMs ? null : parentPid
   }
+}
+
+function noteVips(watched: Watched, news: Partial<Pick<Watched, 'configured' | 'dumped'>>): void {
+  Object.assign(watched, news)
+  watched.vips = vipsToWatch(watched.dumped, watched.configured)
 }
 
 /** At the third odd look, then at 6, 12, 24 …, and at last each 256. */

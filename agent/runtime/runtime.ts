@@ -48,15 +48,11 @@ export interface RuntimeOutlets {
   /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
   readonly beat: (beat: { atMs: number; seq: number; leaseMs: number; reports: Report[] }) => void
   /** @returns what went wrong, or null. */
-  readonly carryOut: (
-    instance: string,
-    rung: Exclude<Rung, 'bar'>,
-    vips: readonly string[],
-  ) => Promise<string | null>
+  readonly carryOut: (instance: string, rung: Exclude<Rung, 'bar'>) => Promise<string | null>
   readonly start: () => Promise<string | null>
   /** Looks, and feeds `observed`. */
   readonly observe: (instance: string) => Promise<void>
-  readonly announce: (instance: string, vips: readonly string[]) => void
+  readonly announce: (instance: string) => void
   readonly countAdverts: (instance: string) => Promise<number | null>
   /** When it returns, the next process of this boot would know it, so a stop command may follow at once. */
   readonly remember: (instance: string, memory: FenceMemory) => void
@@ -297,10 +293,10 @@ export class NodeRuntime {
     if (before === undefined) return
     const { guard, effects } = decide(before, event)
     this.#guards.set(instance, guard)
-    for (const effect of effects) this.#execute(instance, guard, effect)
+    for (const effect of effects) this.#execute(instance, effect)
   }
 
-  #execute(instance: string, guard: Guard, effect: GuardEffect): void {
+  #execute(instance: string, effect: GuardEffect): void {
     const { outlets } = this.#options
     switch (effect.type) {
       case 'bar':
@@ -317,11 +313,11 @@ export class NodeRuntime {
         this.#beatWanted = true
         return
       case 'fence':
-        return this.#fence(instance, effect.rung, guard.profile.vips)
+        return this.#fence(instance, effect.rung)
       case 'start-keepalived':
         return this.#later(instance, outlets.start(), (error) => ({ type: 'start-ended', error }))
       case 'announce':
-        return outlets.announce(instance, guard.profile.vips)
+        return outlets.announce(instance)
       case 'count-adverts':
         return this.#later(instance, outlets.countAdverts(instance), (received) => ({
           type: 'adverts',
@@ -389,9 +385,9 @@ export class NodeRuntime {
     )
   }
 
-  #fence(instance: string, rung: Exclude<Rung, 'bar'>, vips: readonly string[]): void {
+  #fence(instance: string, rung: Exclude<Rung, 'bar'>): void {
     const { outlets } = this.#options
-    const carriedOut = outlets.carryOut(instance, rung, vips)
+    const carriedOut = outlets.carryOut(instance, rung)
     this.#later(instance, carriedOut, (error) => ({ type: 'rung-ended', rung, error }))
     this.#later(
       instance,

@@ -296,7 +296,6 @@ export class VoterLink {
     this.#dropAttempts()
     this.#disarm()
     this.#session = { connection, heardAtMs: nowMs(), echoMs: null }
-    this.#redialMs = firstRedialMs
     this.#lastReason = null
     if (old !== null) {
       // An abort drops what still waits on it, which would otherwise arrive as if it were new when the path works
@@ -316,6 +315,8 @@ export class VoterLink {
       case 'answer': {
         const sentAtMs = this.#sentAtMs.get(message.seq)
         session.echoMs = message.atMs
+        // Only now: a voter that welcomes this agent and refuses its first heartbeat would be dialled without a pause.
+        this.#redialMs = firstRedialMs
         if (sentAtMs !== undefined) this.#options.on.answer({ sentAtMs, answer: message })
         return
       }

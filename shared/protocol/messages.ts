@@ -2,6 +2,9 @@
  * The messages between agents and witness, and between the two agents. They are parsed here at the edge and trusted
  * inside. docs/reference/messages.md lists every field; docs/architecture.md ("One heartbeat") shows who sends what
  * when.
+ *
+ * A field that a reader does not know is dropped, because a newer sender may have one more. A field that it knows is
+ * checked as ever. So every field that is added must mean nothing to those who drop it (decision 77).
  */
 import { z } from 'zod'
 import {
@@ -21,7 +24,7 @@ import { planSchema, profileSchema } from './plan.ts'
 import { drilledSchema, report } from './report.ts'
 
 /** The first message of a connection, sent again when keepalived.conf has changed. */
-const helloSchema = z.strictObject({
+const helloSchema = z.object({
   type: z.literal('hello'),
   protocol: z.literal(protocolVersion),
   cluster: clusterName,
@@ -31,7 +34,7 @@ const helloSchema = z.strictObject({
   bootId,
   software: text,
   /** Where the peer reaches this agent's listener. */
-  listener: z.strictObject({
+  listener: z.object({
     address: agentAddress.nullable(),
     port: z.number().int().min(1).max(65_535),
   }),
@@ -42,7 +45,7 @@ const helloSchema = z.strictObject({
 export type Hello = z.infer<typeof helloSchema>
 
 /** The heartbeat, sent to every voter every renewMs and at every change. */
-export const beatSchema = z.strictObject({
+export const beatSchema = z.object({
   type: z.literal('beat'),
   /** Grows by at least one with each beat of an incarnation. */
   seq: z.number().int().min(1),
@@ -56,7 +59,7 @@ export const beatSchema = z.strictObject({
 export type Beat = z.infer<typeof beatSchema>
 
 /** An event for the operator, kept by the witness: a decision of the agent with its reason. */
-const tellSchema = z.strictObject({
+const tellSchema = z.object({
   type: z.literal('tell'),
   instance: instanceName.nullable(),
   event: z.string().max(64),
@@ -90,13 +93,13 @@ export const refusalReasons = [
 
 export type RefusalReason = (typeof refusalReasons)[number]
 
-export const replySchema = z.strictObject({
+export const replySchema = z.object({
   instance: instanceName,
   vote: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('none') }),
-    z.strictObject({ kind: z.literal('granted'), epoch }),
-    z.strictObject({ kind: z.literal('pending'), epoch }),
-    z.strictObject({ kind: z.literal('refused'), reason: z.enum(refusalReasons), text }),
+    z.object({ kind: z.literal('none') }),
+    z.object({ kind: z.literal('granted'), epoch }),
+    z.object({ kind: z.literal('pending'), epoch }),
+    z.object({ kind: z.literal('refused'), reason: z.enum(refusalReasons), text }),
   ]),
   /** The node to which this voter's vote is promised now. */
   holder: nodeName.nullable(),
@@ -114,7 +117,7 @@ export type VoterReply = z.infer<typeof replySchema>
 
 export type Vote = VoterReply['vote']
 
-const welcomeSchema = z.strictObject({
+const welcomeSchema = z.object({
   type: z.literal('welcome'),
   protocol: z.literal(protocolVersion),
   voter: name,
@@ -124,7 +127,7 @@ const welcomeSchema = z.strictObject({
 
 export type Welcome = z.infer<typeof welcomeSchema>
 
-const answerSchema = z.strictObject({
+const answerSchema = z.object({
   type: z.literal('answer'),
   /** The `seq` of the beat that is answered. A pending vote is answered a second time when it is decided. */
   seq: z.number().int().min(1),
@@ -145,7 +148,7 @@ export const orderedActions = ['fence', 'announce', 'yield', 'drill', 'drill-hol
 export type OrderedAction = (typeof orderedActions)[number]
 
 /** The witness orders a node to do something now. The node obeys only if its own lease does not forbid it. */
-const orderSchema = z.strictObject({
+const orderSchema = z.object({
   type: z.literal('order'),
   instance: instanceName,
   what: z.enum(orderedActions),
@@ -155,19 +158,19 @@ const orderSchema = z.strictObject({
 
 export type Order = z.infer<typeof orderSchema>
 
-const planMessageSchema = z.strictObject({ type: z.literal('plan'), plan: planSchema })
+const planMessageSchema = z.object({ type: z.literal('plan'), plan: planSchema })
 
 /**
  * From the witness only: the node is to make a new key and have it signed. Its current certificate stays valid until
  * the new one is in use.
  */
-const renewSchema = z.strictObject({ type: z.literal('renew') })
+const renewSchema = z.object({ type: z.literal('renew') })
 
 /**
  * Another instance of this node's agent has superseded the one that sent this hello, so its messages no longer count.
  * A living agent sends a hello again as a new instance; a replay cannot.
  */
-const supersededSchema = z.strictObject({ type: z.literal('superseded') })
+const supersededSchema = z.object({ type: z.literal('superseded') })
 
 export type Superseded = z.infer<typeof supersededSchema>
 

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { agentAddress, clusterName, generationSchema, instanceName, maxNodes, nodeName } from './names.ts'
 
-const timing = z.strictObject({
+const timing = z.object({
   renewMs: z.number().int().min(20).max(60_000),
   leaseMs: z.number().int().min(100).max(600_000),
   releaseMs: z.number().int().min(10).max(60_000),
@@ -20,7 +20,7 @@ const timing = z.strictObject({
 
 export const timingSchema = timing
 
-export const memberSchema = z.strictObject({
+export const memberSchema = z.object({
   name: nodeName,
   /** Where its agent listens for its peer. */
   address: agentAddress,
@@ -35,7 +35,7 @@ export const memberSchema = z.strictObject({
 export type Member = z.infer<typeof memberSchema>
 
 /** What the witness sends to the agents of a cluster. Each keeps the last plan on disk. */
-export const planSchema = z.strictObject({
+export const planSchema = z.object({
   cluster: clusterName,
   timing,
   nodes: z.array(memberSchema).max(maxNodes),
@@ -44,7 +44,7 @@ export const planSchema = z.strictObject({
 export type Plan = z.infer<typeof planSchema>
 
 /** The settings of an instance in keepalived.conf. */
-export const profileSchema = z.strictObject({
+export const profileSchema = z.object({
   instance: instanceName,
   virtualRouterId: z.number().int().min(0).max(255),
   interface: z.string().max(32),

@@ -15,7 +15,7 @@ export type ProcessState = (typeof processStates)[number]
 /** Whether the kernel has any VIP of the instance. */
 export type VipState = 'held' | 'gone'
 
-const fenceReport = z.strictObject({
+const fenceReport = z.object({
   number: z.number().int().min(1),
   reason: text,
   result: z.enum(['running', 'proved', 'failed']),
@@ -48,16 +48,16 @@ export type GuardPhase = (typeof guardPhases)[number]
 
 const leftVote = z.discriminatedUnion('kind', [
   /** The node is leaving, and its vote is delegated to that node. */
-  z.strictObject({ kind: z.literal('leaving'), to: nodeName, epoch }),
+  z.object({ kind: z.literal('leaving'), to: nodeName, epoch }),
   /** The node is back, and votes again when that node returns the vote. */
-  z.strictObject({ kind: z.literal('returning'), to: nodeName, epoch }),
+  z.object({ kind: z.literal('returning'), to: nodeName, epoch }),
   /** Its state file is lost, so only the peer knows. */
-  z.strictObject({ kind: z.literal('unknown') }),
+  z.object({ kind: z.literal('unknown') }),
 ])
 
 export type LeftVote = z.infer<typeof leftVote>
 
-export const report = z.strictObject({
+export const report = z.object({
   instance: instanceName,
   phase: z.enum(guardPhases),
   /** Why the node is in this phase, in plain words. */
@@ -68,7 +68,7 @@ export const report = z.strictObject({
   priority: z.number().int().min(0).max(255),
   nopreempt: z.boolean(),
   /** Asks for this voter's vote, under this epoch. */
-  ask: z.strictObject({ epoch }).nullable(),
+  ask: z.object({ epoch }).nullable(),
   /** The node gives back any vote it has: no VIP in the kernel, keepalived not MASTER, both verified. */
   release: z.boolean(),
   /** The highest epoch that this node knows of. */
@@ -101,7 +101,7 @@ export const drillRoles = ['standby', 'holder'] as const
 
 export type DrillRole = (typeof drillRoles)[number]
 
-export const drilledSchema = z.strictObject({
+export const drilledSchema = z.object({
   type: z.literal('drilled'),
   instance: instanceName,
   role: z.enum(drillRoles),
@@ -110,7 +110,7 @@ export const drilledSchema = z.strictObject({
   /** Those that were tried, in order. */
   rungs: z
     .array(
-      z.strictObject({
+      z.object({
         rung: z.enum(['bar', 'stop', 'kill', 'last-resort']),
         proved: z.boolean(),
         /** From the rung's beginning until its proof, or until it was given up. */

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, nodes, type LabNode } from '../lab/address-plan.ts'
-import { keepalivedConfig } from '../lab/keepalived-config.ts'
+import { everydayPair, keepalivedConfig } from '../lab/keepalived-config.ts'
 import { LabFolder } from '../lab/lab-folder.ts'
 import { LabNotes } from '../lab/lab-notes.ts'
 import { buildLabPrograms } from '../lab/lab-programs.ts'
@@ -22,7 +22,7 @@ export type HostName = (typeof hostNames)[number]
 export const keepalivedConfPath = '/etc/keepalived/keepalived.conf'
 
 export class HostsLab {
-  readonly observer = new VipObserver()
+  readonly observer = new VipObserver('eth0')
   readonly client = new WebClient()
   readonly notes = new LabNotes()
   readonly folder = new LabFolder('memory')
@@ -117,5 +117,5 @@ export class HostsLab {
 
 /** What the admin has before installing the witness: keepalived alone. */
 export function configBefore(node: LabNode): string {
-  return keepalivedConfig({ node, arbiter: 'none', preempt: false, tracked: false, stateFolder: '' })
+  return keepalivedConfig({ node, arbiter: 'none', pair: everydayPair, tracked: false, stateFolder: '' })
 }

@@ -8,6 +8,7 @@ import { pause, pauseUntil, until } from '../lab/pause.ts'
 import { factsOf, type RunRecord } from '../lab/run-facts.ts'
 import { ownershipFigures, type Span } from '../lab/vip-ownership.ts'
 import { attemptTimeoutMs, clientFigures } from '../lab/web-client.ts'
+import { witnessAwayMs } from '../lab/witness-away.ts'
 import { type HostsLab } from './hosts-lab.ts'
 import { keepalivedLinesOf, productLinesOf, readJournal } from './journal.ts'
 import { type HostsScenario } from './scenario.ts'
@@ -49,7 +50,8 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
   await pause(attemptTimeoutMs)
 
   const changes = lab.observer.changes()
-  const facts = factsOf(await recordOf(lab, endMs), defaultTiming)
+  const record = await recordOf(lab, endMs)
+  const facts = factsOf(record, defaultTiming)
   const spans = {
     fault: { fromMs: faultAtMs, toMs: healAtMs },
     healed: { fromMs: healAtMs, toMs: endMs },
@@ -77,6 +79,8 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
     end,
     events: events.filter(({ at }) => Date.parse(at) >= faultAtMs),
     facts,
+    complaints: [],
+    witnessAwayMs: { lb01: witnessAwayMs(record, 'lb01'), lb02: witnessAwayMs(record, 'lb02') },
     violations,
     siege: null,
   }

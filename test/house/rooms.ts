@@ -47,7 +47,7 @@ export const rooms: readonly Room[] = [
   { at: 'agent/config.ts', may: ['shared/protocol', 'shared/host'] },
   { at: 'agent/check', may: ['shared/disk'] },
   { at: 'agent/keepalived', may: ['agent/core', 'shared/host', 'shared/protocol', ...small] },
-  { at: 'agent/keepalived-conf', may: ['shared/protocol'] },
+  { at: 'agent/keepalived-conf', may: ['agent/keepalived/vip.ts', 'shared/protocol'] },
   {
     at: 'agent/fence',
     may: ['agent/core', 'agent/keepalived', 'shared/core', 'shared/disk', 'shared/host', 'shared/protocol'],

@@ -37,6 +37,10 @@ export class ArmingWatch {
   #faultsBegan = false
   readonly #otherFaults = new Set<string>()
   #otherFaultsUntilMs = -Infinity
+  /** A node left its vote with the other one, and perhaps does not have it back. */
+  #voteLeft = false
+  /** A witness takes the agent of a new boot for a clone until the promise to the old one is over. */
+  readonly #booted = new Set<string>()
   /** Since when nobody has had the VIP; null: somebody has it. */
   #darkSinceMs: number | null = 0
   #leased = false
@@ -61,6 +65,7 @@ export class ArmingWatch {
     else if (fact.type === 'program') this.#takeProgram(fact)
     else if (fact.type === 'fencing') this.#takeFencing(fact)
     else if (fact.type === 'fault') this.#takeFault(fact)
+    else if (fact.type === 'calm') this.#takeCalm()
   }
 
   /** As time passes: before the first lease nobody keeps a keepalived that runs from becoming MASTER. */
@@ -113,6 +118,11 @@ export class ArmingWatch {
     )
   }
 
+  #takeCalm(): void {
+    this.#voteLeft = false
+    this.#booted.clear()
+  }
+
   #takeVip({ node: name, held }: Fact & { type: 'vip' }): void {
     const node = this.#node(name)
     node.vipHeld = held
@@ -163,7 +173,11 @@ export class ArmingWatch {
   #isAlone(name: string): boolean {
     const { reserveMs } = this.#timing
     const goneSinceMs = this.#nowMs - reserveMs - settledMs
-    const isCalm = this.#otherFaults.size === 0 && this.#nowMs >= this.#otherFaultsUntilMs
+    const isCalm =
+      !this.#voteLeft &&
+      !this.#booted.has(name) &&
+      this.#otherFaults.size === 0 &&
+      this.#nowMs >= this.#otherFaultsUntilMs
     const witnessIsWell = this.#witness.state === 'running' && this.#witness.sinceMs <= goneSinceMs
     const isGone = ({ state, sinceMs }: NodeSeen['agent']): boolean =>
       state === 'ended' && sinceMs <= goneSinceMs
@@ -175,6 +189,8 @@ export class ArmingWatch {
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     this.#faultsBegan = true
+    if (kind === 'leave') this.#voteLeft = true
+    if (kind === 'crash-host') this.#booted.add(where)
     if (leavesOneNode.has(kind) && where !== 'witness') return
     if (on) this.#otherFaults.add(`${kind} ${where}`)
     else {

@@ -52,6 +52,8 @@ const impersonating: ReadonlySet<string> = new Set(['replay'])
 
 export class PromiseWatch {
   readonly #timing: Timing
+  /** Nodes whose disk may be that of a node that was not armed yet. */
+  readonly #rolledBack = new Set<string>()
   /** When both agents have had the time to see the first lease. Until then no guard need be armed (L6). */
   #armedFromMs = Infinity
   readonly #violations: Violation[] = []
@@ -176,6 +178,7 @@ export class PromiseWatch {
     holder.leaseUntilMs = untilMs
     holder.leaseEpoch = epoch
     if (untilMs <= this.#nowMs) return
+    this.#rolledBack.delete(node)
     this.#armedFromMs = Math.min(this.#armedFromMs, this.#nowMs + settledMs)
     this.#checkOutlived(node, holder)
     holder.lastLeaseEndMs = untilMs
@@ -222,6 +225,7 @@ export class PromiseWatch {
   /** gate: strict: if agent and keepalived run, keepalived becomes MASTER under a lease or not at all. */
   #checkGate(node: string, { leaseUntilMs, runsSinceMs }: Holder): void {
     if (
+      this.#rolledBack.has(node) ||
       this.#nowMs < this.#armedFromMs ||
       this.#timing.gate !== 'strict' ||
       leaseUntilMs > this.#nowMs ||
@@ -235,7 +239,13 @@ export class PromiseWatch {
 
   /** The one rule: if the agent runs, a VIP that a dead keepalived left behind does not stay. */
   #checkOrphan(node: string, { vipSinceMs, orphanedAtMs, runsSinceMs }: Holder): void {
-    if (this.#nowMs < this.#armedFromMs || vipSinceMs === null || orphanedAtMs === null || this.#isHampered)
+    if (
+      this.#rolledBack.has(node) ||
+      this.#nowMs < this.#armedFromMs ||
+      vipSinceMs === null ||
+      orphanedAtMs === null ||
+      this.#isHampered
+    )
       return
     if (this.#withoutPlan.has(node)) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, orphanedAtMs)
@@ -273,6 +283,7 @@ export class PromiseWatch {
     if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
       this.#lostStanding.add(where)
     if (on && kind === 'disk-torn') this.#withoutPlan.add(where)
+    if (on && kind === 'disk-rollback') this.#rolledBack.add(where)
     if (impersonating.has(kind)) {
       if (on) this.#impersonated.add(where)
       else this.#impersonated.delete(where)

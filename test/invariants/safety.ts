@@ -68,6 +68,8 @@ export class SafetyWatch {
   #hamperedUntilMs = 0
   readonly #hamperedBy = new Set<string>()
   #longestOverlapMs = 0
+  /** Hosts whose disk may be that of a node that was not armed yet, until the cluster is calm again. */
+  readonly #rolledBack = new Set<string>()
   /** When both agents have had the time to see the first lease. Until then no guard need be armed (L6). */
   #armedFromMs = Infinity
   #nowMs = 0
@@ -106,7 +108,9 @@ export class SafetyWatch {
       case 'released-with-vip':
       case 'fencing':
       case 'ordered':
+        return
       case 'calm':
+        this.#rolledBack.clear()
         return
       default:
         return assertNever(fact)
@@ -141,7 +145,7 @@ export class SafetyWatch {
     } else
       this.#overlap ??= {
         sinceMs: this.#nowMs,
-        armed: this.#nowMs >= this.#armedFromMs,
+        armed: this.#nowMs >= this.#armedFromMs && this.#rolledBack.size === 0,
         hindrance: this.#hindrance(),
         foreseenForMs: this.#foreseenForMs(),
       }
@@ -288,6 +292,7 @@ export class SafetyWatch {
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (kind === 'disk-torn' || kind === 'disk-rollback') this.#forget(where)
+    if (on && kind === 'disk-rollback') this.#rolledBack.add(where)
     if (!hampering.has(kind)) return
     const key = `${kind} ${where}`
     if (on) {

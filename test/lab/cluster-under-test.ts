@@ -3,17 +3,18 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProgramName, ProgramState } from '../invariants/facts.ts'
 import { defaultTiming, strictReserveMs, type Timing } from '../../shared/core/timing.ts'
-import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
+import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode } from './address-plan.ts'
+import { type ClusterSetup } from './cluster-setup.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { enrolHosts } from './enrolled-hosts.ts'
 import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
 import {
+  reloadKeepalived,
   signalKeepalived,
   startKeepalived,
   stopKeepalived,
   writeKeepalivedScripts,
-  type StopCommand,
 } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { LabNotes } from './lab-notes.ts'
@@ -25,32 +26,6 @@ import { VipObserver } from './vip-observer.ts'
 import { WebClient } from './web-client.ts'
 import { clusterView, isHealthy } from './witness-api.ts'
 
-export interface ClusterSetup {
-  readonly arbiter: Arbiter
-  /** The folder of the built programs; null: the lab runs without them. */
-  readonly product: string | null
-  /** Without `nopreempt` in keepalived.conf. */
-  readonly preempt: boolean
-  /** Whether keepalived.conf has the `track_file` and `track_script` lines that an admin adds. */
-  readonly tracked: boolean
-  readonly stopCommand: StopCommand
-  readonly gate: Timing['gate']
-  /** Whether the agents are configured to watch the gateway. */
-  readonly gateway: boolean
-  /** Nodes of other clusters that this witness has enrolled; they are programs on the client's host. */
-  readonly guests: readonly { readonly cluster: string; readonly node: string; readonly address: string }[]
-}
-
-/** The defaults for what a scenario does not specify. */
-export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
-  preempt: false,
-  tracked: true,
-  stopCommand: 'works',
-  gate: 'open',
-  gateway: false,
-  guests: [],
-}
-
 type LabSignal = 'KILL' | 'TERM' | 'STOP' | 'CONT'
 const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
   KILL: 'ended',
@@ -59,9 +34,18 @@ const stateAfter: Readonly<Record<LabSignal, ProgramState>> = {
   CONT: 'running',
 }
 
+const witnessDaemon = {
+  name: 'witnessd',
+  log: `${labMount}/witness/witnessd.log`,
+  command: [process.execPath, `${productMount}/witnessd.cjs`, '--config', `${labMount}/witness/witness.yaml`],
+} as const
+
+/** The default of systemd's RestartSec. */
+const restartDelayMs = 100
+
 export class ClusterUnderTest {
   readonly setup: ClusterSetup
-  readonly observer = new VipObserver()
+  readonly observer: VipObserver
   readonly client = new WebClient()
   readonly notes = new LabNotes()
   readonly #folder: LabFolder
@@ -71,6 +55,7 @@ export class ClusterUnderTest {
 
   private constructor(setup: ClusterSetup, folder: LabFolder) {
     this.setup = setup
+    this.observer = new VipObserver(setup.vipDevice)
     this.#folder = folder
   }
 
@@ -135,7 +120,8 @@ export class ClusterUnderTest {
     await this.wires.connect(host, addressOf[name])
     const node = nodes.find((each) => each === name)
     if (node === undefined) return
-    await host.shell(`mkdir -p ${runFolder}`)
+    if (this.setup.ports === 'two') await this.wires.connectSecond(host)
+    await host.shell(`mkdir -p ${runFolder}\n${this.setup.atBoot}`)
     if (this.#hasWitness) await host.shell(`install -D -m 755 ${productMount}/witness-check ${checkPath}`)
     await this.observer.watch(node, host)
     await host.daemon({
@@ -160,16 +146,15 @@ export class ClusterUnderTest {
 
   async startWitness(): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host('witness').daemon({
-      name: 'witnessd',
-      log: `${labMount}/witness/witnessd.log`,
-      command: [
-        process.execPath,
-        `${productMount}/witnessd.cjs`,
-        '--config',
-        `${labMount}/witness/witness.yaml`,
-      ],
-    })
+    await this.host('witness').daemon(witnessDaemon)
+    this.#noteProgram('witness', 'witness', 'running')
+  }
+
+  /** SIGKILL, and systemd starts it again after its delay. */
+  async restartWitness(): Promise<void> {
+    this.#noteProgram('witness', 'witness', 'ended')
+    await this.host('witness').restart(witnessDaemon, { afterMs: restartDelayMs })
+    await pause(restartDelayMs)
     this.#noteProgram('witness', 'witness', 'running')
   }
 
@@ -181,6 +166,7 @@ export class ClusterUnderTest {
       log: `${labMount}/${node}/witness-agent.log`,
       command: [
         process.execPath,
+        ...(this.setup.agentDisk === 'slow' ? ['--require', `${labMount}/programs/slow-disk.cjs`] : []),
         `${productMount}/witness-agent.cjs`,
         ...['--config', `${labMount}/${node}/agent.yaml`],
       ],
@@ -286,19 +272,33 @@ export class ClusterUnderTest {
     })
   }
 
+  /**
+   * Writes the product's lines into keepalived.conf where the node began without them, and reloads keepalived, as
+   * `witness-agent setup --apply` and the admin's reload do.
+   */
+  async addProductLines(node: LabNode): Promise<void> {
+    this.#writeKeepalivedConf(node, this.setup.arbiter)
+    await reloadKeepalived(this.host(node))
+  }
+
+  #writeKeepalivedConf(node: LabNode, arbiter: Arbiter): void {
+    const { pair, tracked } = this.setup
+    writeFileSync(
+      join(this.#folder.path, node, 'keepalived.conf'),
+      keepalivedConfig({ node, arbiter, pair, tracked, stateFolder: stateFolderOf(node) }),
+    )
+  }
+
   async #writeFiles(): Promise<void> {
-    const { arbiter, preempt, tracked, stopCommand, gate, gateway, guests } = this.setup
+    const { arbiter, productLines, pidFiles, stopCommand, gate, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
     for (const node of nodes) {
       this.#folder.folder(node, 'state')
-      writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand })
+      writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand, pidFiles })
       writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway }))
-      writeFileSync(
-        file(`${node}/keepalived.conf`),
-        keepalivedConfig({ node, arbiter, preempt, tracked, stateFolder: stateFolderOf(node) }),
-      )
+      this.#writeKeepalivedConf(node, productLines === 'from the start' ? arbiter : 'none')
     }
     await enrolHosts(file('witness/data'), [
       ...nodes.map((node) => ({ cluster, node, address: addressOf[node], stateDir: file(`${node}/state`) })),

@@ -1,7 +1,8 @@
 /** What `witness-agent doctor` sees of a real keepalived: files that it has open, folders that it watches, checks that it runs. */
 import assert from 'node:assert/strict'
 import type { Finding } from '../../agent/commands/doctor/finding.ts'
-import { ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
+import { everydaySetup } from './cluster-setup.ts'
+import { ClusterUnderTest } from './cluster-under-test.ts'
 import { LabFolder } from './lab-folder.ts'
 import { buildProduct } from './lab-programs.ts'
 import { labMount, productMount } from './namespace-host.ts'

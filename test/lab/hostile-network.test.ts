@@ -51,7 +51,13 @@ describe('a hostile network', function () {
     scenario: Scenario,
     number: number,
   ): Promise<{ complaints: string[]; siege: unknown; isOfTime: boolean }> {
-    const { run, broken } = await runOnce(scenario, { arbiter: 'witness', pace: 'quick', product, number })
+    const { run, broken } = await runOnce(scenario, {
+      arbiter: 'witness',
+      pace: 'quick',
+      product,
+      number,
+      tell: console.log,
+    })
     return {
       complaints: broken.map(({ must, seen, logs }) => `${must}: ${seen} (logs in ${logs ?? '-'})`),
       siege: run.siege,

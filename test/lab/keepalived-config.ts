@@ -12,59 +12,99 @@ export const runFolder = '/run/keepalived-witness'
 /** Root-owned in every component, as `enable_script_security` wants it. */
 export const checkPath = '/run/libexec/witness-check'
 
+/** What the admin of the pair wrote into keepalived.conf, on both nodes alike where it is not said. */
+export interface PairConf {
+  readonly priorities: Readonly<Record<LabNode, number>>
+  readonly preempt: boolean
+  /** Rows of `virtual_ipaddress`. */
+  readonly addresses: readonly string[]
+  /** Rows before the instance: scripts, files and processes to track. */
+  readonly trackers: readonly string[]
+  /** Names of `vrrp_script`s in `track_script`. */
+  readonly scripts: readonly string[]
+  /** Further rows of the instance. */
+  readonly rows: readonly string[]
+  /** Further instances, with the same priorities. */
+  readonly others: readonly OtherInstance[]
+}
+
+export interface OtherInstance {
+  readonly name: string
+  readonly routerId: number
+  readonly addresses: readonly string[]
+  readonly rows: readonly string[]
+}
+
+/** The pair of most guides. */
+export const everydayPair: PairConf = {
+  priorities,
+  preempt: false,
+  addresses: [`${vip}/24`],
+  trackers: [],
+  scripts: [],
+  rows: [],
+  others: [],
+}
+
 /** keepalived.conf of a node: with the witness, the lines that an admin adds; without, keepalived alone. */
 export function keepalivedConfig(options: {
   node: LabNode
   arbiter: Arbiter
-  preempt: boolean
+  pair: PairConf
   /** Without `track_file` and `track_script` in the instance, the bar and the check have no effect. */
   tracked: boolean
   stateFolder: string
 }): string {
+  const { node, pair, tracked, stateFolder } = options
   const witness = options.arbiter === 'witness'
   const globals = witness
-    ? `    vrrp_notify_fifo ${runFolder}/notify.fifo
-    script_user root
-    enable_script_security`
-    : ''
-  const trackers = witness
-    ? `vrrp_track_file bar_${instance} {
-    file ${runFolder}/${instance}.bar
-    weight 0
+    ? [`    vrrp_notify_fifo ${runFolder}/notify.fifo`, '    script_user root', '    enable_script_security']
+    : []
+  const own = { name: instance, routerId: 51, addresses: pair.addresses, rows: pair.rows }
+  const instances = [own, ...pair.others]
+  const isTracked = witness && tracked
+  const rows = [
+    'global_defs {',
+    `    router_id ${node}`,
+    ...globals,
+    '}',
+    ...pair.trackers,
+    ...(witness ? instances.flatMap(({ name }) => productTrackers(name, stateFolder)) : []),
+    ...instances.flatMap(({ name, routerId, addresses, rows: more }) => [
+      `vrrp_instance ${name} {`,
+      '    state BACKUP',
+      '    interface eth0',
+      `    virtual_router_id ${routerId}`,
+      `    priority ${pair.priorities[node]}`,
+      ...(pair.preempt ? [] : ['    nopreempt']),
+      `    advert_int ${advertIntervalMs / 1000}`,
+      ...block('virtual_ipaddress', addresses),
+      ...more.map((row) => `    ${row}`),
+      ...block('track_file', isTracked ? [`bar_${name}`] : []),
+      ...block('track_script', [...pair.scripts, ...(isTracked ? [`witness_${name}`] : [])]),
+      '}',
+    ]),
+  ]
+  return `${rows.join('\n')}\n`
 }
-vrrp_script witness_${instance} {
-    script "${checkPath} --state-dir ${options.stateFolder} ${instance}"
-    interval 1
-    timeout 1
-    fall 1
-    rise 1
-}`
-    : ''
-  const tracked =
-    witness && options.tracked
-      ? `    track_file {
-        bar_${instance}
-    }
-    track_script {
-        witness_${instance}
-    }`
-      : ''
-  return `global_defs {
-    router_id ${options.node}
-${globals}
+
+function productTrackers(name: string, stateFolder: string): readonly string[] {
+  return [
+    `vrrp_track_file bar_${name} {`,
+    `    file ${runFolder}/${name}.bar`,
+    '    weight 0',
+    '}',
+    `vrrp_script witness_${name} {`,
+    `    script "${checkPath} --state-dir ${stateFolder} ${name}"`,
+    '    interval 1',
+    '    timeout 1',
+    '    fall 1',
+    '    rise 1',
+    '}',
+  ]
 }
-${trackers}
-vrrp_instance ${instance} {
-    state BACKUP
-    interface eth0
-    virtual_router_id 51
-    priority ${priorities[options.node]}
-    ${options.preempt ? '' : 'nopreempt'}
-    advert_int ${advertIntervalMs / 1000}
-    virtual_ipaddress {
-        ${vip}/24
-    }
-${tracked}
-}
-`.replace(/\n\s*\n/g, '\n')
+
+/** A block of an instance; none if it would be empty. */
+function block(name: string, rows: readonly string[]): readonly string[] {
+  return rows.length === 0 ? [] : [`    ${name} {`, ...rows.map((row) => `        ${row}`), '    }']
 }

@@ -3,11 +3,25 @@
  * startCommand and stopCommand, and the admin of the lab uses them too.
  */
 import { chmodSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { labMount, type NamespaceHost } from './namespace-host.ts'
 
+/** What agent.yaml says. */
 export const pidFile = '/run/keepalived.pid'
 export const vrrpPidFile = '/run/keepalived_vrrp.pid'
+
+/** `elsewhere`: keepalived runs with others than agent.yaml says, as in a container with the host's network. */
+export type PidFiles = 'usual' | 'elsewhere'
+
+interface RealPidFiles {
+  readonly pid: string
+  readonly vrrp: string
+}
+
+const pidFilesOf: Readonly<Record<PidFiles, RealPidFiles>> = {
+  usual: { pid: pidFile, vrrp: vrrpPidFile },
+  elsewhere: { pid: '/run/container/keepalived.pid', vrrp: '/run/container/vrrp.pid' },
+}
 
 /**
  * How the configured stop command behaves: `fails` exits non-zero at once, `hangs` never returns, `kills its agent`
@@ -20,33 +34,38 @@ const stopping = '/run/keepalived.stopping'
 /** Exists once a stop command has killed its agent. */
 export const agentKilled = '/run/agent-killed'
 
-const running = `running() { [ -s ${pidFile} ] && kill -0 "$(cat ${pidFile})" 2>/dev/null; }`
+const running = ({ pid }: RealPidFiles): string =>
+  `running() { [ -s ${pid} ] && kill -0 "$(cat ${pid})" 2>/dev/null; }`
 
-function startScript(hostFolder: string): string {
+function startScript(hostFolder: string, files: RealPidFiles): string {
+  const { pid, vrrp } = files
   return `#!/bin/sh
 # systemctl start: waits for a stop that is under way, does nothing where it runs already; returns when keepalived is there.
-${running}
+${running(files)}
+mkdir -p ${dirname(pid)}
 while [ -e ${stopping} ] && running; do sleep 0.02; done
 running && exit 0
-rm -f ${pidFile} ${vrrpPidFile}
+rm -f ${pid} ${vrrp}
 setsid -f keepalived --dont-fork --log-console --no-syslog --log-detail \\
-    --pid ${pidFile} --vrrp_pid ${vrrpPidFile} --checkers_pid /run/keepalived_checkers.pid \\
+    --pid ${pid} --vrrp_pid ${vrrp} --checkers_pid /run/keepalived_checkers.pid \\
     --use-file ${hostFolder}/keepalived.conf </dev/null >>${hostFolder}/keepalived.log 2>&1
 for _ in $(seq 100); do
-    [ -s ${vrrpPidFile} ] && exit 0
+    [ -s ${vrrp} ] && exit 0
     sleep 0.02
 done
-echo "keepalived wrote no ${vrrpPidFile}; see keepalived.log" >&2
+echo "keepalived wrote no ${vrrp}; see keepalived.log" >&2
 exit 1
 `
 }
 
-const stop = `# systemctl stop: SIGTERM, then waits until it is gone; SIGKILL after 90 s.
-${running}
+const stop = (
+  files: RealPidFiles,
+): string => `# systemctl stop: SIGTERM, then waits until it is gone; SIGKILL after 90 s.
+${running(files)}
 running || exit 0
 trap 'rm -f ${stopping}' EXIT
 : >${stopping}
-pid=$(cat ${pidFile})
+pid=$(cat ${files.pid})
 kill -TERM "$pid"
 for _ in $(seq 1800); do
     kill -0 "$pid" 2>/dev/null || exit 0
@@ -55,12 +74,16 @@ done
 kill -KILL "$pid"
 `
 
-const stopScript = `#!/bin/sh
-${stop}`
+const stopScript = (files: RealPidFiles): string => `#!/bin/sh
+${stop(files)}`
 
-const killingStopScript = `#!/bin/sh
+const killingStopScript = (files: RealPidFiles): string => `#!/bin/sh
 [ -e ${agentKilled} ] || { : >${agentKilled}; kill -KILL "$PPID"; }
-${stop}`
+${stop(files)}`
+
+const reloadScript = ({ pid }: RealPidFiles): string => `#!/bin/sh
+exec kill -HUP "$(cat ${pid})"
+`
 
 const failingStopScript = `#!/bin/sh
 echo "Failed to stop keepalived.service: Connection timed out" >&2
@@ -89,6 +112,7 @@ const scripts = {
   start: 'start-keepalived',
   stop: 'stop-keepalived',
   configuredStop: 'configured-stop-keepalived',
+  reload: 'reload-keepalived',
   signal: 'signal-keepalived',
 } as const
 
@@ -97,16 +121,19 @@ export function writeKeepalivedScripts(options: {
   folder: string
   hostFolder: string
   stopCommand: StopCommand
+  pidFiles: PidFiles
 }): void {
+  const files = pidFilesOf[options.pidFiles]
   const configured: Readonly<Record<StopCommand, string>> = {
-    works: stopScript,
+    works: stopScript(files),
     fails: failingStopScript,
     hangs: hangingStopScript,
-    'kills its agent': killingStopScript,
+    'kills its agent': killingStopScript(files),
   }
   const texts: readonly (readonly [string, string])[] = [
-    [scripts.start, startScript(options.hostFolder)],
-    [scripts.stop, stopScript],
+    [scripts.start, startScript(options.hostFolder, files)],
+    [scripts.stop, stopScript(files)],
+    [scripts.reload, reloadScript(files)],
     [scripts.configuredStop, configured[options.stopCommand]],
     [scripts.signal, signalScript],
   ]
@@ -133,6 +160,11 @@ export async function startKeepalived(host: NamespaceHost): Promise<void> {
 /** The admin's `systemctl stop keepalived`. */
 export async function stopKeepalived(host: NamespaceHost): Promise<void> {
   await host.run('sh', `${labMount}/${host.name}/${scripts.stop}`)
+}
+
+/** The admin's `systemctl reload keepalived`. */
+export async function reloadKeepalived(host: NamespaceHost): Promise<void> {
+  await host.run('sh', `${labMount}/${host.name}/${scripts.reload}`)
 }
 
 /** A signal to all of keepalived's processes at once. */

@@ -279,7 +279,12 @@ export class TraceRun {
     this.#hosts.set(node, host)
     await wires.connect(host, addressOf[node])
     const folder = this.#folder.folder(node)
-    writeKeepalivedScripts({ folder, hostFolder: `${labMount}/${node}`, stopCommand: 'works' })
+    writeKeepalivedScripts({
+      folder,
+      hostFolder: `${labMount}/${node}`,
+      stopCommand: 'works',
+      pidFiles: 'usual',
+    })
     writeFileSync(join(folder, 'keepalived.conf'), traceConfig(this.#scenario.nodes[node]))
     mkdirSync(this.#inside(node, runFolder), { recursive: true })
     mkdirSync(this.#inside(node, '/run/libexec'), { recursive: true })

@@ -42,7 +42,7 @@ function newestChangeMs(path: string): number {
 /** Bundles the lab's own programs into `folder`: plain JavaScript starts several times faster than tsx. */
 export async function buildLabPrograms(folder: string): Promise<void> {
   await build({
-    entryPoints: ['web-page', 'web-client', 'attacker', 'bystander'].map((name) =>
+    entryPoints: ['web-page', 'web-client', 'attacker', 'bystander', 'slow-disk'].map((name) =>
       fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url)),
     ),
     outdir: folder,

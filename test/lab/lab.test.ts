@@ -43,7 +43,7 @@ const alone: Readonly<Record<string, (run: MeasuredRun) => void>> = {
 }
 
 describe('lab', function () {
-  this.timeout(9 * 60_000)
+  this.timeout(15 * 60_000)
   const started = new Map<string, Promise<Judged>>()
   const key = (scenario: Scenario, arbiter: Arbiter): string => `${arbiter} ${scenario.name}`
 
@@ -52,14 +52,21 @@ describe('lab', function () {
     sweepAbandonedFolders()
     const product = await buildProduct()
     const pool = new Pool(width)
-    const start = (scenario: Scenario, arbiter: Arbiter): void => {
-      const judged = pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', product, number: 1 }))
+    const start = (scenario: Scenario, arbiter: Arbiter, turn: Promise<unknown>): void => {
+      const judged = turn.then(() =>
+        pool.run(() => runOnce(scenario, { arbiter, pace: 'quick', product, number: 1, tell: console.log })),
+      )
       judged.catch(() => undefined) // Reported by the test that awaits it.
       started.set(key(scenario, arbiter), judged)
     }
+    const atOnce = Promise.resolve()
     const longestFirst = [...scenarios].sort((one, other) => other.faultMs - one.faultMs)
-    for (const scenario of longestFirst) start(scenario, 'witness')
-    for (const scenario of scenarios) if (alone[scenario.name] !== undefined) start(scenario, 'none')
+    for (const scenario of longestFirst)
+      if (scenario.needsMachine !== true) start(scenario, 'witness', atOnce)
+    for (const scenario of scenarios) if (alone[scenario.name] !== undefined) start(scenario, 'none', atOnce)
+    for (const scenario of scenarios)
+      if (scenario.needsMachine === true)
+        start(scenario, 'witness', Promise.allSettled([...started.values()]))
   })
 
   async function judgedRun(scenario: Scenario, arbiter: Arbiter): Promise<Judged> {

@@ -32,6 +32,10 @@ export interface MeasuredRun {
   readonly events: readonly EventView[]
   /** In time order. */
   readonly facts: readonly Timed[]
+  /** What the scenario itself found wrong in the end (`atEnd`). */
+  readonly complaints: readonly string[]
+  /** How long each node was without an answer of the witness after the lab had killed it (witness-away.ts). */
+  readonly witnessAwayMs: Readonly<Record<LabNode, number>>
   /** Null: nobody attacked. */
   readonly siege: SiegeFigures | null
   /** The invariants that the facts break; keepalived alone is not judged, so it breaks none here. */

@@ -18,3 +18,15 @@ export async function dropVrrpAt(host: NamespaceHost): Promise<void> {
 export async function admitVrrpAt(host: NamespaceHost): Promise<void> {
   await host.nft('delete table ip firewall\n')
 }
+
+/** firewalld's default: the peer's agent cannot dial this one. */
+export async function closeAgentPortAt(host: NamespaceHost): Promise<void> {
+  await host.nft(
+    `table inet closed_port {
+       chain input {
+         type filter hook input priority 0
+         tcp dport 7401 drop
+       }
+     }\n`,
+  )
+}

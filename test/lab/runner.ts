@@ -6,7 +6,7 @@ import { LabFolder } from './lab-folder.ts'
 import { type MeasuredRun } from './measured-run.ts'
 import { type Pool } from './pool.ts'
 import { type Pace, runScenario } from './scenario-run.ts'
-import { type Scenario } from './scenario.ts'
+import { type Must, type Scenario } from './scenario.ts'
 
 /** A must that did not hold. */
 export interface Broken {
@@ -42,14 +42,50 @@ export interface Judged {
   readonly broken: readonly Broken[]
 }
 
+type OneRun = Pick<RunnerOptions, 'pace' | 'product' | 'linger'> & { arbiter: Arbiter; number: number }
+
 /**
- * One run with its own lab. The musts apply to runs with the witness; keepalived alone is measured but not judged.
+ * One run with its own lab, repeated if it says nothing about the musts. The musts apply to runs with the witness;
+ * keepalived alone is measured but not judged.
  * @throws Error if the lab itself fails.
  */
 export async function runOnce(
   scenario: Scenario,
-  options: Pick<RunnerOptions, 'pace' | 'product' | 'linger'> & { arbiter: Arbiter; number: number },
+  options: OneRun & { tell: (text: string) => void },
 ): Promise<Judged> {
+  return untilPremisesHold(scenario, options.tell, () => runInLab(scenario, options))
+}
+
+/** A busy machine may spoil a run; one that spoils all of them is no place to judge. */
+export const attemptsAtMost = 3
+
+/**
+ * Repeats a run whose premises do not hold. If they do not hold in the last run either, they count as broken, whatever its
+ * musts say.
+ */
+export async function untilPremisesHold(
+  { name, premises = [] }: Pick<Scenario, 'name' | 'premises'>,
+  tell: (text: string) => void,
+  attempt: () => Promise<Judged>,
+): Promise<Judged> {
+  for (let number = 1; ; number += 1) {
+    const judged = await attempt()
+    const missing = judged.run.arbiter === 'none' ? [] : brokenOf(premises, judged.run)
+    if (missing.length === 0) return judged
+    const told = missing.map(({ must, seen }) => `${must}: ${seen}`).join('; ')
+    tell(`${name}: attempt ${number} of ${attemptsAtMost} says nothing about the musts (${told})`)
+    if (number < attemptsAtMost) continue
+    const spoilt = missing.map((each) => ({
+      must: `one of ${attemptsAtMost} attempts is as the scenario says (${each.must})`,
+      seen: each.seen,
+      run: judged.broken[0]?.run ?? null,
+      logs: judged.broken[0]?.logs ?? null,
+    }))
+    return { run: judged.run, broken: [...spoilt, ...judged.broken] }
+  }
+}
+
+async function runInLab(scenario: Scenario, options: OneRun): Promise<Judged> {
   const folder = new LabFolder(options.pace === 'quick' ? 'memory' : 'disk')
   const { arbiter, pace, product, linger, number } = options
   const run = await runScenario({
@@ -71,15 +107,19 @@ export async function runOnce(
 /** What the run broke of its scenario's musts, and of what must hold in every run. */
 function brokenIn(run: MeasuredRun, { musts }: Scenario): readonly Pick<Broken, 'must' | 'seen'>[] {
   if (run.arbiter === 'none') return []
-  const broken = musts.flatMap((must) => {
-    const seen = must.broken(run)
-    return seen === null ? [] : [{ must: must.says, seen }]
-  })
   const violated = run.violations.map(({ invariant, atMs, text }) => {
     const seconds = (atMs - run.spans.fault.fromMs) / 1000
     return { must: `invariant ${invariant}`, seen: `${text} (${seconds.toFixed(3)} s after the fault began)` }
   })
-  return [...broken, ...violated]
+  const found = run.complaints.map((seen) => ({ must: 'what the scenario looks at in the end', seen }))
+  return [...brokenOf(musts, run), ...found, ...violated]
+}
+
+function brokenOf(musts: readonly Must[], run: MeasuredRun): readonly Pick<Broken, 'must' | 'seen'>[] {
+  return musts.flatMap((must) => {
+    const seen = must.broken(run)
+    return seen === null ? [] : [{ must: must.says, seen }]
+  })
 }
 
 /**
@@ -101,6 +141,7 @@ export async function runScenarioOften(
           pace,
           product,
           number,
+          tell,
           ...(linger === undefined ? {} : { linger }),
         })
         tell(`${scenario.name} (arbiter ${arbiter}): run ${number} of ${options.runs} done`)

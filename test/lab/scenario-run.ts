@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { cluster as webCluster, instance, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
-import { type ClusterSetup, ClusterUnderTest, everydaySetup } from './cluster-under-test.ts'
+import { type ClusterSetup, everydaySetup } from './cluster-setup.ts'
+import { ClusterUnderTest } from './cluster-under-test.ts'
 import { violationsOf } from './invariants-of-run.ts'
 import { advertIntervalMs } from './keepalived-config.ts'
 import { readKeepalivedLines } from './keepalived-lines.ts'
@@ -18,6 +19,7 @@ import { isSettled, startWarm } from './steady-state.ts'
 import { ownershipFigures, type Span } from './vip-ownership.ts'
 import { attemptTimeoutMs, clientFigures } from './web-client.ts'
 import { clusterEvents, clusterView } from './witness-api.ts'
+import { witnessAwayMs } from './witness-away.ts'
 
 /**
  * `quick` ends as soon as everything is settled after the heal; it is for tests, which ask only who won. `full` waits
@@ -96,10 +98,12 @@ async function measure(
   const endMs = Date.now()
   const end = await snapshot(cluster)
   const events = arbiter === 'witness' ? await clusterEvents(cluster.host('witness')) : []
+  const complaints = arbiter === 'witness' ? ((await scenario.atEnd?.(cluster)) ?? []) : []
   await pause(attemptTimeoutMs)
 
   const changes = cluster.observer.changes()
-  const facts = factsOf(recordOf(cluster, endMs), cluster.timing)
+  const record = recordOf(cluster, endMs)
+  const facts = factsOf(record, cluster.timing)
   const spans = {
     fault: { fromMs: faultAtMs, toMs: healAtMs },
     healed: { fromMs: healAtMs, toMs: endMs },
@@ -123,6 +127,8 @@ async function measure(
     end,
     events,
     facts,
+    complaints,
+    witnessAwayMs: { lb01: witnessAwayMs(record, 'lb01'), lb02: witnessAwayMs(record, 'lb02') },
     siege: siege?.figures() ?? null,
     violations:
       arbiter === 'witness'

@@ -1,7 +1,8 @@
 /** What a scenario is: a fault, how long it lasts, and what must hold. */
 import type { FaultKind } from '../sim/faults/faults.ts'
 import { type LabHost, type LabNode } from './address-plan.ts'
-import { type ClusterSetup, type ClusterUnderTest } from './cluster-under-test.ts'
+import { type ClusterSetup } from './cluster-setup.ts'
+import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { type MeasuredRun } from './measured-run.ts'
 import { type ScenarioFigures } from './figures.ts'
 import { type SiegePlan } from './siege.ts'
@@ -39,6 +40,8 @@ export interface Scenario {
    * Attacks from the network while the fault lasts. Runs with attacks measure time and need the machine for themselves.
    */
   readonly siege?: SiegePlan
+  /** It makes the machine busy, so no other lab may run beside it. */
+  readonly needsMachine?: true
   /** Whether the same scenario can be run with keepalived alone. */
   readonly comparable: boolean
   /** Brings the cluster up to the moment before the fault; default: `startWarm`. */
@@ -54,6 +57,13 @@ export interface Scenario {
    * end of the phase, or else at the end of the run.
    */
   readonly rightful: LabNode | null
+  /**
+   * What must be so for a run to say anything about the musts, because a busy machine may make a fault longer than it is
+   * meant to be. A run without it is repeated (`runOnce`).
+   */
+  readonly premises?: readonly Must[]
+  /** What else must hold when the watch ends, looked at in the lab; each complaint is a broken must. */
+  readonly atEnd?: (cluster: ClusterUnderTest) => Promise<readonly string[]>
   readonly musts: readonly Must[]
   readonly benchMusts: readonly BenchMust[]
 }

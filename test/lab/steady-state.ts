@@ -4,7 +4,7 @@ import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { until } from './pause.ts'
 import { ownershipFigures } from './vip-ownership.ts'
-import { clusterView, nodeInstance } from './witness-api.ts'
+import { clusterView, isHealthy, nodeInstance } from './witness-api.ts'
 
 /** Who has the VIP now. */
 export function ownersNow(cluster: ClusterUnderTest): readonly LabNode[] {
@@ -24,6 +24,21 @@ export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Prom
       const view = await clusterView(cluster.host('witness'))
       return view?.instances.find((each) => each.instance === instance)?.holder === node ? true : null
     },
+  )
+}
+
+/** Waits until keepalived has given the VIP to the node and the client is answered by it, whatever the product says. */
+export async function untilServed(cluster: ClusterUnderTest, node: LabNode): Promise<void> {
+  await until(`${node} serves the client`, { withinMs: 30_000, everyMs: 100 }, () => {
+    const owners = ownersNow(cluster)
+    const served = cluster.client.attempts().at(-1)?.answeredBy === node
+    return Promise.resolve(owners.length === 1 && owners[0] === node && served ? true : null)
+  })
+}
+
+export async function untilWitnessAnswers(cluster: ClusterUnderTest): Promise<void> {
+  await until('the witness answers /healthz', { withinMs: 20_000, everyMs: 50 }, async () =>
+    (await isHealthy(cluster.host('witness'))) ? true : null,
   )
 }
 

@@ -4,6 +4,11 @@ import { command } from './command.ts'
 import { type LabNotes } from './lab-notes.ts'
 import { type NamespaceHost } from './namespace-host.ts'
 
+/** The switch's port for the eth1 of a node. */
+export function secondPortOf(hostName: string): string {
+  return `${hostName}-2nd`
+}
+
 export class Switch {
   readonly #host: NamespaceHost
   readonly #notes: LabNotes
@@ -27,22 +32,32 @@ export class Switch {
 
   /** A cable from a port named after the host to the host's eth0. */
   async connect(host: NamespaceHost, address: string): Promise<void> {
-    await this.#host.shell(
-      `ip link del ${host.name} 2>/dev/null || true
-       ip link add ${host.name} type veth peer name cable-${host.name}
-       ip link set ${host.name} master br0 up`,
-    )
+    await this.#plug(host, { port: host.name, device: 'eth0' })
     this.#join(`port ${host.name}`)
-    // Only a process outside both hosts sees them both, so the far end of the cable is moved by process id.
-    await this.#handOver(host)
-    await host.shell(
-      `ip link set cable-${host.name} name eth0
-       ip address add ${address}/24 dev eth0
-       ip link set eth0 up`,
-    )
+    await host.shell(`ip address add ${address}/24 dev eth0\nip link set eth0 up`)
   }
 
-  /** The host loses its carrier, or gets it back. */
+  /** A second cable, to the host's eth1, which has no address of its own. */
+  async connectSecond(host: NamespaceHost): Promise<void> {
+    await this.#plug(host, { port: secondPortOf(host.name), device: 'eth1' })
+    await host.shell('ip link set eth1 up')
+  }
+
+  async #plug(host: NamespaceHost, { port, device }: { port: string; device: string }): Promise<void> {
+    await this.#host.shell(
+      `ip link del ${port} 2>/dev/null || true
+       ip link add ${port} type veth peer name cable-${port}
+       ip link set ${port} master br0 up`,
+    )
+    // Only a process outside both hosts sees them both, so the far end of the cable is moved by process id.
+    await command('nsenter', [
+      ...['-t', String(this.#host.initPid), '--net', '--'],
+      ...['ip', 'link', 'set', `cable-${port}`, 'netns', String(host.initPid)],
+    ])
+    await host.shell(`ip link set cable-${port} name ${device}`)
+  }
+
+  /** The host loses its carrier at this port, or gets it back. */
   async setPort(hostName: string, state: 'up' | 'down'): Promise<void> {
     if (state === 'up') this.#join(`port ${hostName}`)
     await this.#host.run('ip', 'link', 'set', hostName, state)
@@ -110,13 +125,6 @@ export class Switch {
   #join(cause: string): void {
     if (this.#partings.delete(cause) && this.#partings.size === 0)
       this.#notes.note({ type: 'nodes-parted', on: false })
-  }
-
-  async #handOver(host: NamespaceHost): Promise<void> {
-    await command('nsenter', [
-      ...['-t', String(this.#host.initPid), '--net', '--'],
-      ...['ip', 'link', 'set', `cable-${host.name}`, 'netns', String(host.initPid)],
-    ])
   }
 
   async #rules(name: string, rules: readonly string[], hook: 'forward' | 'input' = 'forward'): Promise<void> {

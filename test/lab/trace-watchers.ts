@@ -116,7 +116,7 @@ export async function watchKernel(
     void host.tryRun('sh', '-c', 'ip address add 127.0.0.99/32 dev lo; ip address del 127.0.0.99/32 dev lo')
   }, 50)
   await readLines(monitor, (line) => {
-    const change = parseMonitorLine(line)
+    const change = parseMonitorLine(line, 'eth0')
     if (change !== null)
       options.tell({
         atMs: change.atMs,

@@ -8,19 +8,29 @@ import { type NamespaceHost } from './namespace-host.ts'
 import { type OwnershipChange } from './vip-ownership.ts'
 
 const change = new RegExp(
-  String.raw`^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})\] (Deleted )?.* inet ${vip.replaceAll('.', String.raw`\.`)}/`,
+  String.raw`^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})\] (Deleted )?\d+: (\S+) +inet ${vip.replaceAll('.', String.raw`\.`)}/`,
 )
 
-/** One line of the monitor; null: not about the VIP. Times are those at which the monitor read the kernel's event. */
-export function parseMonitorLine(line: string): { atMs: number; has: boolean } | null {
+/**
+ * One line of the monitor; null: not about the VIP, which is an address on a device. Times are those at which the monitor
+ * read the kernel's event.
+ */
+export function parseMonitorLine(line: string, wantedDevice: string): { atMs: number; has: boolean } | null {
   const found = change.exec(line)
   if (found === null) return null
-  const [, second = '', microseconds = '', deleted] = found
+  const [, second = '', microseconds = '', deleted, device] = found
+  if (device !== wantedDevice) return null
   return { atMs: Date.parse(`${second}Z`) + Number(microseconds) / 1000, has: deleted === undefined }
 }
 
 export class VipObserver {
   readonly #changes: OwnershipChange[] = []
+  readonly #device: string
+
+  /** @param device where keepalived puts the VIP */
+  constructor(device: string) {
+    this.#device = device
+  }
 
   /** Watches from now until the host ends. Returns when the watch is in place. */
   async watch(node: LabNode, host: NamespaceHost): Promise<void> {
@@ -32,7 +42,7 @@ export class VipObserver {
     const inPlace = new Promise<void>((resolve) => (sawProbe = resolve))
     lines.on('line', (line) => {
       if (line.includes(probe)) sawProbe()
-      const seen = parseMonitorLine(line)
+      const seen = parseMonitorLine(line, this.#device)
       if (seen !== null) this.#changes.push({ node, ...seen })
     })
     // The monitor does not report when it is ready, so an address on the loopback is added and deleted until it is

@@ -29,7 +29,7 @@ describe('a mistake in a source', () => {
 })
 
 describe('a program with a mistake', function () {
-  this.timeout(60_000)
+  this.timeout(600_000)
   const folder = mkdtempSync(join(tmpdir(), 'keepalived-witness-mutant-'))
   const outfile = join(folder, 'program.mjs')
   after(() => rmSync(folder, { recursive: true }))

@@ -7,7 +7,7 @@ const seeds = [1, 2, 3, 4, 5, 6] as const
 const hours = 0.25
 
 describe('a seed of the simulator', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
 
   it('makes the very same run each time', () => {
     for (const seed of seeds) {

@@ -12,7 +12,7 @@ describe('planted mistakes', () => {
   })
 
   describe('compile, so that none is found by a ReferenceError:', function () {
-    this.timeout(60_000)
+    this.timeout(600_000)
     const checker = new MutationChecker()
     for (const mutant of catalogue) it(mutant.name, () => assert.deepEqual(checker.problemsOf(mutant), []))
   })
@@ -25,7 +25,7 @@ describe('planted mistakes', () => {
   })
 
   it('are found by the simulator: the quickest few', async function () {
-    this.timeout(180_000)
+    this.timeout(600_000)
     const quick = [
       'vote-given-twice',
       'promise-shorter-than-lease',

@@ -24,7 +24,7 @@ function complaint({ finding }: Outcome): string {
 }
 
 describe('every state that one fault can lead to', function () {
-  this.timeout(180_000)
+  this.timeout(600_000)
 
   it('keeps the invariants, and has one owner again when the fault is over', () => {
     const outcome = walk(everyFault)
@@ -50,7 +50,7 @@ describe('every state that one fault can lead to', function () {
 })
 
 describe('every state that two faults can lead to within a few steps', function () {
-  this.timeout(180_000)
+  this.timeout(600_000)
 
   it('keeps the invariants', () => {
     const outcome = walk({ ...everyFault, faults: 2, depth: 5 })
@@ -61,7 +61,7 @@ describe('every state that two faults can lead to within a few steps', function 
 })
 
 describe('the walk', function () {
-  this.timeout(180_000)
+  this.timeout(600_000)
   const folder = mkdtempSync(join(tmpdir(), 'keepalived-witness-walk-'))
   after(() => rmSync(folder, { recursive: true }))
 

@@ -47,7 +47,8 @@ export function arm(turn: Turn, why: string): void {
 /** Arms the guard if it has just seen a settled cluster. */
 export function armWhereSettled(turn: Turn): void {
   const { guard, atMs } = turn
-  if (guard.armed) return
+  // What cannot be found can be neither stopped nor called dead.
+  if (guard.armed || guard.seen.process === 'absent') return
   const why = holdsLease(guard, atMs) ? 'this node has the lease' : holderElsewhere(guard, atMs)
   if (why !== null) arm(turn, why)
 }
@@ -79,6 +80,10 @@ export function missingToArm(guard: Guard, atMs: number): string {
     missing.push('the witness is not heard (is its TCP port open?)')
   if (peer !== null && (peerHeardAtMs === null || peerSilent(guard, atMs)))
     missing.push(`${peer} is not heard (is the TCP port of the agents, 7401, open in both directions?)`)
+  if (guard.observed && guard.seen.process === 'absent')
+    missing.push(
+      'no process of keepalived is found (is it running, and is keepalived.pidFile in agent.yaml its pid file?)',
+    )
   if (voter.pledge.phase === 'waiting')
     missing.push(
       `its own vote waits another ${(Math.max(0, voter.pledge.untilMs - atMs) / 1000).toFixed(1)} s after the start`,

@@ -1,7 +1,7 @@
 /** What a node reports about an instance in its heartbeat. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
-import { promotionWarning } from '../../../shared/core/timing.ts'
+import { promotionWarning, silenceMs } from '../../../shared/core/timing.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { leftText } from './bar-evidence.ts'
 import { leftVoteOf, needsKept } from './events/standing.ts'
@@ -89,6 +89,15 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
 function warningsOf(guard: Guard, atMs: number): string[] {
   const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
   const warnings: string[] = []
+  if (
+    guard.armed &&
+    peer !== null &&
+    guard.peerHeardAtMs === null &&
+    atMs - listeningSinceMs > silenceMs(timing)
+  )
+    warnings.push(
+      `${peer} was not heard since this agent started: is it running, and is the TCP port of the agents, 7401, open in both directions?`,
+    )
   if (!guard.armed) warnings.push(`not armed yet: ${missingToArm(guard, atMs)}`.slice(0, 500))
   const patienceMs = missedChecks * timing.checkMs
   const watchedMs = atMs - listeningSinceMs

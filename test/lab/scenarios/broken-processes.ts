@@ -1,6 +1,7 @@
 /** Faults of one daemon on one node. */
 import { nodes, type LabNode } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
+import { everydayPair } from '../keepalived-config.ts'
 import {
   benchBound,
   bothKeepalivedRunAtEnd,
@@ -151,7 +152,7 @@ export const preempt: Scenario = {
   name: 'preempt',
   fault: 'without nopreempt, the keepalived with the higher priority comes back',
   faults: [],
-  setup: { preempt: true },
+  setup: { pair: { ...everydayPair, preempt: true } },
   comparable: true,
   prepare: async (cluster) => {
     await startWarm(cluster)

@@ -9,9 +9,11 @@ import {
   outageRatioAtMost,
   takesVipOver,
 } from '../musts.ts'
+import { defaultTiming } from '../../../shared/core/timing.ts'
+import { type LabNode } from '../address-plan.ts'
 import { pause } from '../pause.ts'
-import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import { type Scenario } from '../scenario.ts'
+import { leaseSurvivesMs, witnessBackWithin } from '../witness-away.ts'
 import { cutAb, isolateHolder } from './cut-links.ts'
 import { vrrpBlock } from './vrrp-block.ts'
 
@@ -85,21 +87,12 @@ export const lastOneStanding: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** The default of systemd's RestartSec. */
-const restartDelayMs = 100
-
-async function restartWitness(cluster: ClusterUnderTest): Promise<void> {
-  await cluster.killWitness()
-  await pause(restartDelayMs)
-  await cluster.startWitness()
-}
-
 const quiet: Scenario = {
   name: 'witness-restart/quiet',
   fault: 'the witness is killed and started again, and nothing else happens',
   faults: [{ kind: 'kill-witness', where: 'witness' }],
   comparable: false,
-  begin: restartWitness,
+  begin: (cluster) => cluster.restartWitness(),
   faultMs: 7000,
   heal: () => Promise.resolve(),
   healedMs: 20_000,
@@ -108,8 +101,11 @@ const quiet: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-/** The witness is away when the cluster needs it most, between the fault and keepalived's own reaction. */
-function whileWitnessRestarts(scenario: Scenario): Scenario {
+/**
+ * The witness is away when the cluster needs it most, between the fault and keepalived's own reaction.
+ * @param needy the node that has no majority without the witness; null: there is none
+ */
+function whileWitnessRestarts(scenario: Scenario, needy: LabNode | null): Scenario {
   return {
     ...scenario,
     name: `witness-restart/${scenario.name}`,
@@ -119,12 +115,16 @@ function whileWitnessRestarts(scenario: Scenario): Scenario {
     begin: async (cluster) => {
       await scenario.begin(cluster)
       await pause(1000)
-      await restartWitness(cluster)
+      await cluster.restartWitness()
     },
+    premises: needy === null ? [] : [witnessBackWithin(leaseSurvivesMs(defaultTiming), needy)],
   }
 }
 
 export const witnessRestarts: readonly Scenario[] = [
   quiet,
-  ...[vrrpBlock, cutAb, isolateHolder, killHost].map(whileWitnessRestarts),
+  whileWitnessRestarts(vrrpBlock, null),
+  whileWitnessRestarts(cutAb, 'lb01'),
+  whileWitnessRestarts(isolateHolder, 'lb02'),
+  whileWitnessRestarts(killHost, 'lb02'),
 ]

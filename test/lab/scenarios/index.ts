@@ -1,5 +1,6 @@
 /** Every scenario of the lab: first the basic faults, then those that the simulator found. */
 import { type Scenario } from '../scenario.ts'
+import { addresses } from './addresses.ts'
 import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
 import { coldStarts } from './cold-start.ts'
 import {
@@ -16,8 +17,12 @@ import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { hostileNetworks } from './hostile-network.ts'
+import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
+import { slowChecks } from './slow-check.ts'
+import { standbyAgentFrozen } from './standstill.ts'
 import { strictGates } from './strict-gate.ts'
+import { weights } from './weights.ts'
 import {
   agentDiesInFence,
   holderDeaf,
@@ -28,7 +33,7 @@ import {
   witnessDeadThenBlock,
 } from './vrrp-block.ts'
 
-export const scenarios: readonly Scenario[] = [
+const known: readonly Scenario[] = [
   vrrpBlock,
   lastingBlock,
   standbyDeaf,
@@ -58,8 +63,31 @@ export const scenarios: readonly Scenario[] = [
   gatewayLost,
   ...strictGates,
   ...drills,
+  ...installations,
+  ...weights,
+  ...slowChecks,
+  ...addresses,
+  standbyAgentFrozen,
   ...hostileNetworks,
 ]
+
+/** What the product does not do yet: these can be run by name, and `npm test` leaves them out. */
+const notYet: ReadonlySet<string> = new Set([
+  'install-at-once/holder-first',
+  'install-at-once/standby-first',
+  'install-at-once/holder-first-slowly',
+  'install-at-once/standby-first-slowly',
+  'install-with-7401-closed',
+  'install-with-slow-disk',
+  'install-beside-container',
+  'weight-script/preempt',
+  'weight-positive/preempt',
+  'weight-interface/preempt',
+  'slow-check/once',
+  'standby-agent-frozen-while-holder-dies',
+])
+
+export const scenarios = known.filter(({ name }) => !notYet.has(name))
 
 export class UnknownScenarioError extends Error {
   readonly code = 'unknown-scenario'
@@ -67,13 +95,13 @@ export class UnknownScenarioError extends Error {
 
 /** `all`, a family or a variant. @throws UnknownScenarioError for any other name. */
 export function scenariosNamed(wanted: readonly string[]): readonly Scenario[] {
-  const known = (name: string): readonly Scenario[] =>
-    scenarios.filter(
-      (scenario) => name === 'all' || scenario.name === name || scenario.name.startsWith(`${name}/`),
-    )
+  const named = (name: string): readonly Scenario[] =>
+    name === 'all'
+      ? scenarios
+      : known.filter((scenario) => scenario.name === name || scenario.name.startsWith(`${name}/`))
   for (const name of wanted)
-    if (known(name).length === 0)
+    if (named(name).length === 0)
       throw new UnknownScenarioError(`unknown scenario "${name}"; "npm run lab -- list" shows the names`)
-  const chosen = new Set(wanted.flatMap(known))
-  return scenarios.filter((scenario) => chosen.has(scenario))
+  const chosen = new Set(wanted.flatMap(named))
+  return known.filter((scenario) => chosen.has(scenario))
 }

@@ -590,8 +590,8 @@ const arming: readonly Mutant[] = [
     rule: 'A refusal that passes by itself does not end a claim that only waits for it.',
     focus: ['crash-host', 'kill-agent'],
     file: 'agent/core/guard/phases/claim.ts',
-    from: 'const patientWith = phase.adopts ? voters : [guard.node]',
-    to: 'const patientWith: typeof voters = []',
+    from: 'return phase.adopts ? votersOf(guard) : [guard.node]',
+    to: 'return []',
   },
 ]
 

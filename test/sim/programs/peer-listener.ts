@@ -128,6 +128,7 @@ export class SimulatedPeerListener {
         beat: beat.seq,
         report,
         leaseMs: beat.leaseMs,
+        echoMs: beat.echoMs,
       })),
     )
     this.#collecting = null

@@ -62,6 +62,8 @@ export function aloneRun(): MeasuredRun {
     events: [],
     facts: [],
     siege: null,
+    complaints: [],
+    witnessAwayMs: { lb01: 0, lb02: 0 },
     violations: [],
   }
 }

@@ -47,11 +47,28 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   }
 
   const vote: Vote =
-    report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
+    report.ask === null
+      ? { kind: 'none' }
+      : isFromBeforeStandstill(turn, event)
+        ? {
+            kind: 'refused',
+            reason: 'recording',
+            text: 'this agent stood still, and first wants to know who is alive',
+          }
+        : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
   // A candidate reports the epoch under which it asks. Learning it here would make its own request stale.
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   answerPeer(turn, beat, vote)
+}
+
+/**
+ * A heartbeat that waited in the socket while this agent stood still: its sender may be dead by now. A vote would be
+ * worth nothing to it, and would keep this node from the VIP for T_g. A peer that is alive asks again at once.
+ */
+function isFromBeforeStandstill({ guard }: Turn, { echoMs }: GuardEvent & { type: 'peer-report' }): boolean {
+  if (guard.resumedAtMs === null || echoMs === undefined) return false
+  return (echoMs ?? -Infinity) < guard.resumedAtMs
 }
 
 function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {

@@ -45,16 +45,23 @@ function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
 }
 
 /**
- * All that a majority lacks is the end of the wait of a voter that has just started, which passes by itself within T_g.
- * A VIP that was here before waits for every such voter, a new MASTER only for the vote of its own node: its agent has
- * just started, so nobody counts on it yet.
+ * Which voters a claim waits for while they only wait after their start, which passes by itself within T_g. A VIP that
+ * was here before waits for every such voter, a new MASTER only for the vote of its own node: its agent has just
+ * started, so nobody counts on it yet. Beside a voter that has turned to another node there is nothing to wait for.
  */
+function mayWaitFor(guard: Guard, phase: Phase & { name: 'claiming' }): readonly VoterName[] {
+  const refusals = Object.values(guard.candidacy?.refusals ?? {})
+  if (refusals.some(({ reason }) => reason === 'promised')) return []
+  return phase.adopts ? votersOf(guard) : [guard.node]
+}
+
+/** All that a majority lacks is the end of such a wait. */
 function onlyWaits(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
   const { candidacy } = guard
   if (candidacy === null) return false
   const voters = votersOf(guard)
   const kept = keptVoter(guard)
-  const patientWith = phase.adopts ? voters : [guard.node]
+  const patientWith = mayWaitFor(guard, phase)
   return !isUnderWay(candidacy, voters, { kept }) && isUnderWay(candidacy, voters, { kept, patientWith })
 }
 
@@ -106,8 +113,8 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
   const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
-  const mayStillWin = phase.handover || onlyWaits(guard, phase)
-  if (!mayStillWin && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
+  const how = { kept: keptVoter(guard), patientWith: mayWaitFor(guard, phase) }
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, how))
     return `the claim cannot win: ${refusals || 'no voter can be reached'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
   return `the claim got no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no voter answered'}`

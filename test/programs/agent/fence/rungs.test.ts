@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { FenceRungs } from '../../../../agent/fence/rungs.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
 import { fakeKeepalived } from '../../../fixtures/fake-keepalived.ts'
+import { vipOn } from '../../../fixtures/vips.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 
 describe('FenceRungs', () => {
@@ -41,13 +42,31 @@ describe('FenceRungs', () => {
     const fake = await fakeKeepalived(folder())
     try {
       await eventually('both are gone', () => {
-        void rungs({}).kill(['192.0.2.1/32'])
+        void rungs({}).kill([vipOn('lo', '192.0.2.1')])
         return fake.parent.signalCode === 'SIGKILL' && fake.vrrp.signalCode === 'SIGKILL'
       })
-      assert.equal(await rungs({}).kill(['192.0.2.1/32']), null)
+      assert.equal(await rungs({}).kill([vipOn('lo', '192.0.2.1')]), null)
     } finally {
       fake.end()
     }
+  })
+
+  it('removes the VIP from its device, and leaves the same address on lo and on other devices alone', async () => {
+    const list = ['lo', 'eth0', 'eth1'].map((ifname) => ({
+      ifname,
+      addr_info: [{ local: '192.0.2.1', prefixlen: ifname === 'lo' ? 32 : 24 }],
+    }))
+    writeFileSync(folder('list.json'), JSON.stringify(list))
+    const program = `#!/bin/sh\n[ "$*" = "-j addr" ] && exec cat ${folder('list.json')}\necho "$*" >> ${folder('removed')}\n`
+    writeFileSync(folder('ip'), program, { mode: 0o755 })
+    const path = process.env.PATH
+    process.env.PATH = `${folder()}:${path}`
+    try {
+      assert.equal(await rungs({}).kill([vipOn('eth0', '192.0.2.1')]), null)
+    } finally {
+      process.env.PATH = path
+    }
+    assert.equal(readFileSync(folder('removed'), 'utf8'), 'addr del 192.0.2.1/24 dev eth0\n')
   })
 
   it('says that there is no last resort', async () => {

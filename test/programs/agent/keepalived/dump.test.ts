@@ -4,12 +4,14 @@ import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { KeepalivedDump, parseDump, parseStats } from '../../../../agent/keepalived/dump.ts'
 import { bootClockMs } from '../../../../shared/host/boot-clock.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
+import { vipOn } from '../../../fixtures/vips.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 
 /** Cut from a dump of keepalived 2.2.7. */
 const dump =
-  '[{"data":{"iname":"VI_1","vrid":51,"base_priority":150,"effective_priority":150,"state":2,"wantstate":2,' +
-  '"vips":["10.77.0.100\\/24 dev d0 scope global set"]},"stats":{"advert_rcvd":4,"advert_sent":2}}]'
+  '[{"data":{"iname":"VI_1","vrid":51,"base_priority":150,"effective_priority":90,"adver_int":1,"nopreempt":false,' +
+  '"state":2,"wantstate":2,"version":2,"vips":["10.77.0.100\\/24 dev d0 scope global set"],' +
+  '"evips":["10.77.1.100\\/24 dev d1 scope global set"]},"stats":{"advert_rcvd":4,"advert_sent":2}}]'
 const stats = `
 VRRP Instance: VI_1
   Advertisements:
@@ -22,14 +24,29 @@ VRRP Instance: VI_1
 `
 
 describe('parseDump', () => {
-  it('reads state, VIPs and adverts', () => {
+  it('reads state, settings, VIPs with their devices, and adverts', () => {
     assert.deepEqual(parseDump(dump), [
       {
         instance: 'VI_1',
         state: 'MASTER',
         advertsReceived: 4,
+        settings: {
+          virtualRouterId: 51,
+          basePriority: 150,
+          effectivePriority: 90,
+          advertIntMs: 1000,
+          version: 2,
+          nopreempt: false,
+          vips: [vipOn('d0', '10.77.0.100'), vipOn('d1', '10.77.1.100')],
+        },
       },
     ])
+  })
+
+  it('reads the states of a dump that says nothing of the settings', () => {
+    const [snapshot] = parseDump('[{"data":{"iname":"VI_1","state":2}}]')
+    assert.equal(snapshot?.state, 'MASTER')
+    assert.equal(snapshot.settings, null)
   })
 
   it('reads the second layout of keepalived', () => {
@@ -44,7 +61,9 @@ describe('parseDump', () => {
 
 describe('parseStats', () => {
   it('reads the adverts', () => {
-    assert.deepEqual(parseStats(stats), [{ instance: 'VI_1', state: null, advertsReceived: 4 }])
+    assert.deepEqual(parseStats(stats), [
+      { instance: 'VI_1', state: null, advertsReceived: 4, settings: null },
+    ])
   })
 
   it('refuses statistics that are not whole', () => {
@@ -97,7 +116,9 @@ esac
 
   it('takes the statistics where keepalived was built without JSON', async () => {
     const asked = await start('')
-    assert.deepEqual(await asked.take(daemon!.pid!), [{ instance: 'VI_1', state: null, advertsReceived: 4 }])
+    assert.deepEqual(await asked.take(daemon!.pid!), [
+      { instance: 'VI_1', state: null, advertsReceived: 4, settings: null },
+    ])
   })
 
   it('gives up on a keepalived that is frozen', async () => {

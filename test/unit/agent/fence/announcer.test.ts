@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import { Announcer, findAnnounceCommand } from '../../../../agent/fence/announcer.ts'
 import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresses.ts'
+import { vipOn } from '../../../fixtures/vips.ts'
 import { programOrSkip } from '../../../skip-aloud.ts'
 
 describe('Announcer', () => {
@@ -28,7 +29,7 @@ describe('Announcer', () => {
   })
 
   it('announces at once where the kernel has the VIP, and three times more', () => {
-    announcer.announce('VI_1', ['10.77.0.100/24'])
+    announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     assert.deepEqual(sent, ['arping vrrp.51 10.77.0.100'])
     mock.timers.tick(3000)
     assert.equal(sent.length, 4)
@@ -37,15 +38,15 @@ describe('Announcer', () => {
   })
 
   it('begins a burst anew instead of piling up', () => {
-    announcer.announce('VI_1', ['10.77.0.100/24'])
+    announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     mock.timers.tick(50)
-    announcer.announce('VI_1', ['10.77.0.100/24'])
+    announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     mock.timers.tick(60_000)
     assert.equal(sent.length, 5)
   })
 
   it('sends nothing for a VIP that this node has no more', () => {
-    announcer.announce('VI_1', ['10.77.0.100/24'])
+    announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     kernel = []
     mock.timers.tick(60_000)
     assert.equal(sent.length, 1)
@@ -53,7 +54,7 @@ describe('Announcer', () => {
 
   it('says that it cannot announce IPv6 without a program for it', () => {
     kernel = [{ device: 'eth0', address: 'fd00::100', prefixLength: 64 }]
-    announcer.announce('VI_1', ['fd00::100/64'])
+    announcer.announce('VI_1', [vipOn('eth0', 'fd00::100')])
     assert.deepEqual(sent, [])
     assert.deepEqual(problems, ['no-ndp-program'])
   })

@@ -146,14 +146,14 @@ describe('keepalived.conf', () => {
   describe('grammar', () => {
     it('reads braces wherever they stand', () => {
       const { profiles } = parse(
-        'vrrp_instance A{interface eth0}\nvrrp_instance B\n{\n\ninterface eth1\n}\nvrrp_instance C { virtual_ipaddress { 10.0.0.1/32 } }',
+        'vrrp_instance A{interface eth0}\nvrrp_instance B\n{\n\ninterface eth1\n}\nvrrp_instance C { interface eth2\nvirtual_ipaddress { 10.0.0.1/32 } }',
       )
       assert.deepEqual(
         profiles.map((profile) => [profile.instance, profile.interface, profile.vips]),
         [
           ['A', 'eth0', []],
           ['B', 'eth1', []],
-          ['C', '', ['10.0.0.1/32']],
+          ['C', 'eth2', ['10.0.0.1']],
         ],
       )
     })
@@ -214,7 +214,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
     it('leaves out a second instance of the same name, and addresses that are none', () => {
       const { profiles, warnings } = parse(
         instance(
-          `priority 10\nvirtual_ipaddress {\n 10.0.0.1\n 10.0.0.1\n 10.0.0.999\n 2001:db8::1\n 10.0.0.2/33\n}`,
+          `priority 10\nvirtual_ipaddress {\n 10.0.0.1\n 10.0.0.1\n 10.0.0.999\n 2001:db8::1\n 10.0.0.2%eth0\n}`,
         ) + instance('priority 20'),
       )
       assert.deepEqual(
@@ -384,7 +384,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         /33 vrrp_instances; at most 32/,
       ],
       [
-        `vrrp_instance V {\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
+        `vrrp_instance V {\n interface eth0\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
         /keepalived\.conf:1: vrrp_instance V: vips/,
       ],
     ]

@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict'
 import {
-  bareAddress,
   glanceAtAddresses,
   held,
   listAddresses,
   parseAddresses,
 } from '../../../../agent/keepalived/kernel-addresses.ts'
-
-describe('bareAddress', () => {
-  it('takes the address out of every spelling of a VIP', () => {
-    assert.equal(bareAddress('10.77.0.100'), '10.77.0.100')
-    assert.equal(bareAddress('10.77.0.100/24'), '10.77.0.100')
-    assert.equal(bareAddress('10.77.0.100/24 dev eth0 scope global set'), '10.77.0.100')
-    assert.equal(bareAddress('fe80::1%eth0'), 'fe80::1')
-  })
-
-  it('writes IPv6 as the kernel does', () => {
-    assert.equal(bareAddress('2001:0DB8:0:0::0001/64'), '2001:db8::1')
-  })
-})
+import { vipOn } from '../../../fixtures/vips.ts'
 
 describe('parseAddresses', () => {
   it('reads every interface, also one without addresses and one that vanished meanwhile', () => {
@@ -41,19 +28,33 @@ describe('parseAddresses', () => {
 })
 
 describe('held', () => {
-  it('finds a VIP on any interface, whatever its prefix', () => {
-    const addresses = [{ device: 'vrrp.51', address: '10.77.0.100', prefixLength: 32 }]
-    assert.deepEqual(held(addresses, ['10.77.0.100/24']), addresses)
-    assert.deepEqual(held(addresses, ['10.77.0.10']), [])
+  const onLoopback = { device: 'lo', address: '10.77.0.100', prefixLength: 32 }
+  const onDevice = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
+
+  it('finds a VIP on its device, whatever its prefix', () => {
+    assert.deepEqual(held([onLoopback, onDevice], [vipOn('eth0', '10.77.0.100')]), [onDevice])
+    assert.deepEqual(held([onDevice], [vipOn('eth0', '10.77.0.10')]), [])
+  })
+
+  it('finds nothing where the address is on another device: on lo of a real server', () => {
+    assert.deepEqual(held([onLoopback], [vipOn('eth0', '10.77.0.100')]), [])
+  })
+
+  it('tells the device of a labelled address, also where a glance has the label in its place', () => {
+    const glance = { device: 'eth0:1', address: '10.77.0.100', prefixLength: 24 }
+    assert.deepEqual(held([glance], [vipOn('eth0', '10.77.0.100', 'eth0:1')]), [onDevice])
+    const named = { ...glance, device: 'service' }
+    assert.deepEqual(held([named], [vipOn('eth0', '10.77.0.100', 'service')]), [onDevice])
+    assert.deepEqual(held([named], [vipOn('eth0', '10.77.0.100')]), [])
   })
 })
 
 describe('the kernel', () => {
   it('shows its addresses at a glance and in proof', async () => {
-    assert.ok(held(glanceAtAddresses(), ['127.0.0.1']).some(({ device }) => device === 'lo'))
+    assert.ok(held(glanceAtAddresses(), [vipOn('lo', '127.0.0.1')]).some(({ device }) => device === 'lo'))
     const listed = await listAddresses()
     assert.ok('addresses' in listed)
-    assert.deepEqual(held(listed.addresses, ['127.0.0.1/8']), [
+    assert.deepEqual(held(listed.addresses, [vipOn('lo', '127.0.0.1')]), [
       { device: 'lo', address: '127.0.0.1', prefixLength: 8 },
     ])
   })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { KeepalivedObserver, type Observation } from '../../../../agent/keepalived/observer.ts'
-import type { InstanceSnapshot } from '../../../../agent/keepalived/dump.ts'
+import type { InstanceSnapshot, RunningSettings } from '../../../../agent/keepalived/dump.ts'
 import type { ProcessLook } from '../../../../agent/keepalived/process.ts'
 import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresses.ts'
 import type { KeepalivedState } from '../../../../shared/protocol/report.ts'
+import { vipOn } from '../../../fixtures/vips.ts'
 
 const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
 const running: ProcessLook = {
@@ -81,7 +82,7 @@ async function settled(): Promise<void> {
 describe('KeepalivedObserver', () => {
   let host: Host
   const watch = async (): Promise<void> => {
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     host.told.length = 0
   }
@@ -91,24 +92,55 @@ describe('KeepalivedObserver', () => {
 
   it('takes a snapshot at start', async () => {
     host.kernel = [vip]
-    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0 }]
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0, settings: null }]
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
   })
 
   it('takes a running keepalived that cannot say for MASTER where the kernel has its VIP', async () => {
     host.kernel = [vip]
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.told.at(-1), 'VI_1 MASTER running held')
   })
 
+  it('does not take the address on another device for the VIP', async () => {
+    host.kernel = [{ ...vip, device: 'lo' }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: null }]
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running gone')
+  })
+
+  it('counts the VIPs that the running keepalived has and the file does not, until keepalived let them go', async () => {
+    const settings: RunningSettings = {
+      virtualRouterId: 51,
+      basePriority: 100,
+      effectivePriority: 100,
+      advertIntMs: 1000,
+      version: 2,
+      nopreempt: false,
+      vips: [vipOn('vrrp.51', '10.77.0.200')],
+    }
+    host.kernel = [{ device: 'vrrp.51', address: '10.77.0.200', prefixLength: 24 }]
+    host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0, settings }]
+    await watch()
+    assert.deepEqual(host.observer.vipsOf('VI_1'), [...settings.vips, vipOn('eth0', '10.77.0.100')])
+    host.line('BACKUP')
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running held')
+    host.kernel = []
+    host.observer.look()
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 BACKUP running gone')
+  })
+
   it('does not signal a keepalived that has only just started', async () => {
     host.nowMs = 1000
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.equal(host.dumps, 0)
     host.nowMs = 2000
@@ -240,7 +272,7 @@ describe('KeepalivedObserver', () => {
   })
 
   it('asks keepalived where state and VIPs do not fit together for long, ever more rarely', async () => {
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: null }]
     await watch()
     host.kernel = [vip]
     const before = host.dumps
@@ -253,7 +285,7 @@ describe('KeepalivedObserver', () => {
 
   it('calls nothing gone where the kernel cannot be asked', async () => {
     host.listError = 'no such program'
-    host.observer.watch(new Map([['VI_1', ['10.77.0.100/24']]]))
+    host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
     await settled()
     assert.match(host.told.at(-1) ?? '', /held$/)
     assert.ok(host.problems.includes('address-list'))
@@ -279,7 +311,7 @@ describe('KeepalivedObserver', () => {
 
   it('counts adverts, and says so when keepalived cannot', async () => {
     await watch()
-    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7 }]
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 7, settings: null }]
     assert.equal(await host.observer.adverts('VI_1'), 7)
     host.process = { ...running, state: 'frozen' }
     host.observer.look()

@@ -117,10 +117,31 @@ describe('protocol', () => {
     refusedFromAgent({ ...beat, reports: [{ ...report, epoch: -1 }] }, /reports\.0\.epoch/)
   })
 
-  it('refuses fields that it does not know, at every depth', () => {
-    refusedFromAgent({ ...hello, extra: 1 })
-    refusedFromAgent({ ...beat, reports: [{ ...report, extra: 1 }] })
-    refusedFromVoter({ ...answer, verdicts: [{ ...answer.verdicts[0], extra: 1 }] })
+  it('drops fields that it does not know, at every depth: a newer sender may have them', () => {
+    const [profile] = hello.profiles
+    const newerHello = { ...hello, extra: 1, listener: { ...hello.listener, extra: {} } }
+    const newerBeat = { ...beat, reports: [{ ...report, ask: { epoch: 5, extra: 1 }, extra: ['x'] }] }
+    const newerAnswer = { ...answer, extra: null, verdicts: [{ ...answer.verdicts[0], extra: 1 }] }
+    const newerWelcome = { ...welcome, plan: { ...welcome.plan, extra: 1 } }
+    assert.deepEqual(
+      parseFromAgent(JSON.stringify({ ...newerHello, profiles: [{ ...profile, extra: 1 }] })),
+      hello,
+    )
+    assert.deepEqual(parseFromAgent(JSON.stringify(newerBeat)), beat)
+    assert.deepEqual(parseFromVoter(JSON.stringify(newerAnswer)), answer)
+    assert.deepEqual(parseFromVoter(JSON.stringify(newerWelcome)), welcome)
+  })
+
+  it('still checks the fields that it knows beside one that it does not know', () => {
+    refusedFromAgent({ ...beat, extra: 1, reports: [{ ...report, epoch: -1 }] }, /reports\.0\.epoch/)
+    refusedFromVoter({ ...answer, verdicts: [{ ...answer.verdicts[0], extra: 1, holder: 7 }] })
+    refusedFromAgent({ ...hello, protocol: 2, extra: 1 }, /protocol/)
+  })
+
+  it('drops a field that would replace the prototype of the message', () => {
+    const read = parseFromAgent(JSON.stringify(beat).replace('{', '{"__proto__":{"admin":true},'))
+    assert.deepEqual(read, beat)
+    assert.equal(Object.getPrototypeOf(read), Object.prototype)
   })
 
   it('refuses an address of an agent that its peer could not dial', () => {
