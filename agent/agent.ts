@@ -146,6 +146,7 @@ export class Agent {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
+        priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
         problem: (what, text) => {
           this.#reporter.problem(what, text)
           if (what === 'unknown-instance') this.reread()
@@ -175,9 +176,10 @@ export class Agent {
       level: 'info',
       text: `${config} changed: ${describeProfiles(read.profiles)}`,
     })
-    this.#takeProfiles()
+    // Before the guards, so that the voters know every instance by the time of the first heartbeat that has it.
     this.#witnessLink?.helloAgain()
     this.#peerLink?.link.helloAgain()
+    this.#takeProfiles()
   }
 
   /** Takes a request of `witness-agent leave`, if there is one. */
@@ -280,6 +282,12 @@ export class Agent {
       monotonicMs: around.monotonicMs,
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
+      profiles: () => this.#profiles.current,
+      onAmbiguous: (theirs, ours) =>
+        problem(
+          'instance-unmatched',
+          `${theirs} of the other node shares VIPs with ${ours.join(' and ')} of this node, and it cannot be told which one it is, so the two nodes do not vote for each other there; give both nodes the same virtual_router_id and the same virtual_ipaddress in each vrrp_instance`,
+        ),
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -325,6 +333,8 @@ export class Agent {
   }
 
   #takeProfiles(): void {
+    const { moved, written } = this.#store.identify(this.#profiles.current)
+    written.catch((cause: unknown) => this.#reporter.problem('names-not-kept', messageOf(cause)))
     const { runDir } = this.#config
     this.#stamps = new Map(
       this.#profiles.current.map(({ instance }) => [
@@ -334,7 +344,7 @@ export class Agent {
     )
     this.#tellCheckOfVotes()
     void this.#writeCheckSettings()
-    this.#runtime?.setProfiles(this.#profiles.current)
+    this.#runtime?.setProfiles(this.#profiles.current, moved)
     this.#observer.watch(this.#profiles.vips)
   }
 

@@ -8,6 +8,7 @@ import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { missingLines } from './missing-lines.ts'
+import { weightsOf } from './weights.ts'
 import { KeepalivedConfError } from './lines.ts'
 import { vipsOfInstance, type Warn } from './vips.ts'
 
@@ -138,6 +139,8 @@ function readInstance(
   const version = instanceVersion(instance, { isIpv6, globalVersion }, warnings)
   const isMaster = all(instance.block, 'state').some((line) => line.words[1] === 'MASTER')
   const priority = priorityOf(instance, isMaster, warn)
+  // The owner of the address keeps its 255, whatever it tracks.
+  const weights = priority === ownerPriority ? undefined : weightsOf(root, instance)
   const candidate = {
     instance: name,
     virtualRouterId,
@@ -146,6 +149,8 @@ function readInstance(
     priority,
     nopreempt: nopreemptOf(instance, { isMaster, priority }, warn),
     advertIntMs: advertIntMsOf(instance, version, warn),
+    downTimerAdverts: downTimerAdvertsOf(root, instance, warn),
+    ...(weights === undefined ? {} : { weights }),
     vips: written,
   }
   const valid = profileSchema.safeParse(candidate)
@@ -234,4 +239,23 @@ function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number 
   if (Math.abs(rounded - ms) > 0.001)
     warn(line, `advert_int ${written} is rounded to ${rounded / 1000} s in VRRP version ${version}`)
   return rounded
+}
+
+const defaultDownTimerAdverts = 3
+
+/** The instance's own, or the global default; with `vrrp_strict` keepalived goes back to what the RFCs say. */
+function downTimerAdvertsOf(root: Statement[], instance: Statement, warn: Warn): number {
+  const globals = all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
+  const own = downTimerAdvertsIn(last(instance.block, 'down_timer_adverts'), warn)
+  const adverts = own ?? downTimerAdvertsIn(last(globals, 'vrrp_down_timer_adverts'), warn)
+  const strict = all(instance.block, 'strict_mode').at(-1) ?? all(globals, 'vrrp_strict').at(-1)
+  const isStrict = strict !== undefined && !['false', 'off', 'no'].includes(strict.words[1] ?? '')
+  return isStrict ? defaultDownTimerAdverts : (adverts ?? defaultDownTimerAdverts)
+}
+
+function downTimerAdvertsIn(line: Statement | undefined, warn: Warn): number | null {
+  if (line === undefined) return null
+  const adverts = integer(knownWord(line, 1), { min: 1, max: 100 })
+  if (adverts === null) warn(line, `${line.words[0] ?? ''} must be 1 to 100; keepalived ignores the line`)
+  return adverts
 }

@@ -14,7 +14,11 @@ export type FifoEvent =
       readonly type: 'state'
       readonly instance: string
       readonly state: KeepalivedState
+      /** The priority that keepalived runs with, weights included; null: the line has none. */
+      readonly priority: number | null
     }
+  /** The priority changed and the state did not (`vrrp_notify_priority_changes`, keepalived 2.0.17). */
+  | { readonly type: 'priority'; readonly instance: string; readonly priority: number }
   /** keepalived, MASTER, received an advert of a lower-priority MASTER. */
   | { readonly type: 'rival'; readonly instance: string }
   /** Every process that had the FIFO open for writing is gone. */
@@ -33,15 +37,25 @@ const states: ReadonlyMap<string, KeepalivedState> = new Map([
   ['DELETED', 'STOP'],
 ])
 
+/** BACKUP_PRIORITY is written in every state but MASTER, also in FAULT, so neither word tells the state. */
+const priorityWords: ReadonlySet<string> = new Set(['MASTER_PRIORITY', 'BACKUP_PRIORITY'])
+
 /** @returns the event, 'other' for a line of no interest here, or null for one that is not keepalived's. */
 export function parseFifoLine(line: string): FifoEvent | 'other' | null {
-  const match = /^(INSTANCE|GROUP|VS|RS) "([^"]*)" (\S+)/.exec(line)
+  const match = /^(INSTANCE|GROUP|VS|RS) "([^"]*)" (\S+)(?: (\S+))?/.exec(line)
   if (match === null) return null
-  const [, kind, instance = '', word = ''] = match
+  const [, kind, instance = '', word = '', fourth] = match
   if (kind !== 'INSTANCE') return 'other'
   if (word === 'MASTER_RX_LOWER_PRI') return { type: 'rival', instance }
+  const priority = priorityOf(fourth)
+  if (priorityWords.has(word)) return priority === null ? null : { type: 'priority', instance, priority }
   const state = states.get(word)
-  return state === undefined ? null : { type: 'state', instance, state }
+  return state === undefined ? null : { type: 'state', instance, state, priority }
+}
+
+function priorityOf(word: string | undefined): number | null {
+  const priority = word !== undefined && /^\d{1,3}$/.test(word) ? Number(word) : 0
+  return priority >= 1 && priority <= 255 ? priority : null
 }
 
 /** No line of keepalived's is longer. */

@@ -32,6 +32,8 @@ export interface ObserverSources {
 export interface ObserverEvents {
   readonly observed: (instance: string, observation: Observation) => void
   readonly rival: (instance: string) => void
+  /** The priority that keepalived runs the instance with, weights included; null: not known. */
+  readonly priority: (instance: string, priority: number | null) => void
   /** Something an operator must see to; `what` is stable, for telling it once. */
   readonly problem: (what: string, text: string) => void
 }
@@ -45,6 +47,8 @@ interface Watched {
   vips: readonly Vip[]
   /** The last state that keepalived reported. */
   state: KeepalivedState
+  /** The priority that keepalived reported last; null: none since it started. */
+  priority: number | null
   /** Null until the first proof. */
   vipState: VipState | null
   told: Observation | null
@@ -99,6 +103,7 @@ export class KeepalivedObserver {
           dumped: [],
           vips: configured,
           state: 'UNKNOWN',
+          priority: null,
           vipState: null,
           told: null,
           news: 0,
@@ -120,8 +125,13 @@ export class KeepalivedObserver {
   take(event: FifoEvent): void {
     switch (event.type) {
       case 'state':
-        this.#takeState(event.instance, event.state)
+        this.#takeState(event)
         return
+      case 'priority': {
+        const watched = this.#watched.get(event.instance)
+        if (watched !== undefined) this.#notePriority(event.instance, watched, event.priority)
+        return
+      }
       case 'rival':
         if (this.#watched.has(event.instance)) this.#on.rival(event.instance)
         return
@@ -175,7 +185,7 @@ export class KeepalivedObserver {
     return snapshots?.find((snapshot) => snapshot.instance === instance)?.advertsReceived ?? null
   }
 
-  #takeState(instance: string, state: KeepalivedState): void {
+  #takeState({ instance, state, priority }: FifoEvent & { type: 'state' }): void {
     this.#writerLives = true
     const watched = this.#watched.get(instance)
     if (watched === undefined) {
@@ -188,6 +198,8 @@ export class KeepalivedObserver {
     this.#noteProcess()
     watched.state = state
     watched.news += 1
+    // Before the state, because a claim depends on it.
+    if (priority !== null) this.#notePriority(instance, watched, priority)
     if (state === 'MASTER') {
       // keepalived writes the line after it added the VIPs.
       watched.vipState = watched.vips.length > 0 ? 'held' : 'gone'
@@ -222,16 +234,23 @@ export class KeepalivedObserver {
     const restarted = now.identity !== null && now.identity !== before.identity
     if (restarted) {
       this.#dumpDue = true
-      if (this.#started) for (const watched of this.#watched.values()) this.#beginAnew(watched)
+      if (this.#started) for (const [name, watched] of this.#watched) this.#beginAnew(name, watched)
     }
     this.#started = true
     return restarted || now.state !== before.state
   }
 
   /** keepalived was restarted, so what the old one reported no longer counts. */
-  #beginAnew(watched: Watched): void {
+  #beginAnew(instance: string, watched: Watched): void {
     watched.state = 'INIT'
     watched.news += 1
+    this.#notePriority(instance, watched, null)
+  }
+
+  #notePriority(instance: string, watched: Watched, priority: number | null): void {
+    if (priority === watched.priority) return
+    watched.priority = priority
+    this.#on.priority(instance, priority)
   }
 
   #prove(instance: string, { force = false } = {}): void {
@@ -280,6 +299,8 @@ export class KeepalivedObserver {
 
   #tell(instance: string, watched: Watched, force: boolean): void {
     if (watched.vipState === null) return
+    // Whoever asks anew may not have heard it.
+    if (force) this.#on.priority(instance, watched.priority)
     const process = this.#process.state
     const observation: Observation = {
       keepalived: process === 'absent' ? 'STOP' : watched.state,
@@ -310,11 +331,17 @@ export class KeepalivedObserver {
     this.#dumping = true
     this.#dumpDue = false
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
+    const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
       const snapshot = snapshots?.find(({ instance }) => instance === name)
-      if (snapshot?.settings != null) noteVips(watched, { dumped: snapshot.settings.vips })
+      if (snapshot?.settings != null) {
+        noteVips(watched, { dumped: snapshot.settings.vips })
+        // A line that came meanwhile may be newer than the dump.
+        if (watched.priority === priorityBefore.get(name))
+          this.#notePriority(name, watched, snapshot.settings.effectivePriority)
+      }
       const told = snapshot?.state ?? null
       if (told !== null) watched.state = told
       // keepalived did not report a state. If it runs and the kernel has the VIP, it is MASTER.

@@ -138,10 +138,13 @@ export class NodeRuntime {
     )
   }
 
-  /** keepalived.conf was read. Guards are added and removed with its instances. */
-  setProfiles(profiles: readonly Profile[]): void {
+  /**
+   * keepalived.conf was read. Guards are added and removed with its instances.
+   * @param moved names that mean another instance than before: a guard with its promises is of one instance only
+   */
+  setProfiles(profiles: readonly Profile[], moved: ReadonlySet<string> = new Set()): void {
     const names = new Set(profiles.map(({ instance }) => instance))
-    for (const name of this.#guards.keys()) if (!names.has(name)) this.#guards.delete(name)
+    for (const name of this.#guards.keys()) if (!names.has(name) || moved.has(name)) this.#guards.delete(name)
     for (const profile of profiles) {
       if (this.#guards.has(profile.instance)) this.feed(profile.instance, { type: 'profile', profile })
       else this.#guards.set(profile.instance, this.#newGuard(profile))

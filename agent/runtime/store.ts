@@ -8,12 +8,14 @@ import { ballotSchema } from '../../shared/disk/ballot-schema.ts'
 import { DurableStore } from '../../shared/disk/durable-store.ts'
 import type { FileSystem, Found } from '../../shared/disk/durable-file.ts'
 import { MarkFile } from '../../shared/disk/mark-file.ts'
-import { epochSchema, nodeName } from '../../shared/protocol/names.ts'
+import { epochSchema, maxInstances, nodeName } from '../../shared/protocol/names.ts'
 import { type Plan, planSchema } from '../../shared/protocol/plan.ts'
+import { type InstanceIdentity, pairInstances } from '../../shared/core/instance-pairing.ts'
 import { epochLeapAfterLoss } from '../../shared/core/vote/recovery.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { fenceMemorySchema, FenceMemoryFile, stored } from './fence-memory-file.ts'
-import { type FenceMemory, type FoundStanding, type KeptBallot, wasArmed } from '../core/guard/guard.ts'
+import { type FenceMemory, type FoundStanding, type KeptBallot } from '../core/guard/guard.ts'
+import { wasArmed } from '../core/guard/arming.ts'
 import { RunFolderError } from '../../shared/disk/run-folder.ts'
 
 const stateSchema = z.strictObject({
@@ -30,8 +32,16 @@ const stateSchema = z.strictObject({
    * read the file.
    */
   armed: z.record(z.string(), z.boolean()).optional(),
+  /**
+   * What identifies each instance, so that a promise binds when the instance has another name. A file of an earlier
+   * version does not have it.
+   */
+  identities: z
+    .record(z.string(), z.strictObject({ virtualRouterId: z.number().int(), vips: z.array(z.string()) }))
+    .optional(),
 })
 type State = z.infer<typeof stateSchema>
+type Identities = NonNullable<State['identities']>
 
 const noMemory: FenceMemory = { stopped: false, number: 0, recentAtMs: [] }
 
@@ -39,7 +49,7 @@ export class AgentStore {
   readonly #store: DurableStore<State>
   readonly #marks: MarkFile
   readonly #fences: FenceMemoryFile
-  readonly #recoveredMarks: Readonly<Record<string, Mark>> | null
+  #recoveredMarks: Readonly<Record<string, Mark>> | null
   readonly #rebooted: boolean
 
   private constructor(
@@ -96,6 +106,47 @@ export class AgentStore {
 
   get plan(): Plan | null {
     return this.#store.data.plan
+  }
+
+  /**
+   * keepalived.conf was read. What is kept of an instance follows its identity (shared/core/instance-pairing.ts), so a
+   * promise of an instance that was renamed still binds.
+   * @returns the names that mean another instance than before, and when it is on disk
+   */
+  identify(instances: readonly InstanceIdentity[]): { moved: ReadonlySet<string>; written: Promise<void> } {
+    const identities: Identities = Object.fromEntries(
+      instances.map(({ instance, virtualRouterId, vips }) => [
+        instance,
+        { virtualRouterId, vips: [...vips] },
+      ]),
+    )
+    const before = this.#store.data.identities ?? {}
+    const moves = movesOf(before, instances)
+    const moved = new Set([...moves].flat())
+    if (moved.size === 0 && JSON.stringify(before) === JSON.stringify(identities))
+      return { moved, written: Promise.resolve() }
+    // Instances that are gone for now are remembered: they may come back, under another name as well.
+    const gone = Object.entries(before).filter(([name]) => !moved.has(name) && !(name in identities))
+    this.#forgetMarks(moved)
+    const written = this.#store.update((state) => ({
+      ...movedState(state, moves),
+      identities: { ...Object.fromEntries(gone.slice(-maxInstances)), ...identities },
+    }))
+    for (const now of moves.keys()) {
+      const memory = this.#store.data.memories[now]
+      if (memory !== undefined) this.#rememberHere(now, memory)
+    }
+    return { moved, written }
+  }
+
+  /** A mark says until when a promise lasts. Under another name it would end the wrong one. */
+  #forgetMarks(names: ReadonlySet<string>): void {
+    if (names.size === 0) return
+    this.#marks.forget(names)
+    if (this.#recoveredMarks === null) return
+    this.#recoveredMarks = Object.fromEntries(
+      Object.entries(this.#recoveredMarks).filter(([name]) => !names.has(name)),
+    )
   }
 
   memory(instance: string): FenceMemory {
@@ -231,4 +282,33 @@ function withArmed(state: State, instance: string, armed: boolean): State {
   const rest = Object.fromEntries(Object.entries(before).filter(([name]) => name !== instance))
   const next = armed && state.ballots[instance] !== undefined ? rest : { ...rest, [instance]: armed }
   return Object.keys(next).length === 0 ? others : { ...others, armed: next }
+}
+
+/** For each instance that has another name now: its name now, and the one before. */
+function movesOf(before: Identities, instances: readonly InstanceIdentity[]): ReadonlyMap<string, string> {
+  const known = Object.entries(before).map(([instance, identity]) => ({ instance, ...identity }))
+  const moves = new Map<string, string>()
+  for (const [now, match] of pairInstances(known, instances))
+    if (match.kind === 'paired' && match.with !== now) moves.set(now, match.with)
+  return moves
+}
+
+function movedState(state: State, moves: ReadonlyMap<string, string>): State {
+  if (moves.size === 0) return state
+  const gone = new Set(moves.values())
+  const moved = <T>(entries: Readonly<Record<string, T>>): Record<string, T> => {
+    const kept = Object.entries(entries).filter(([name]) => !gone.has(name) && !moves.has(name))
+    const carried = [...moves].flatMap(([now, was]) => {
+      const entry = entries[was]
+      return entry === undefined ? [] : [[now, entry] as const]
+    })
+    return Object.fromEntries([...kept, ...carried])
+  }
+  return {
+    ...state,
+    ballots: moved(state.ballots),
+    memories: moved(state.memories),
+    kept: moved(state.kept),
+    ...(state.armed === undefined ? {} : { armed: moved(state.armed) }),
+  }
 }

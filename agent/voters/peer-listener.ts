@@ -12,6 +12,8 @@ import {
   parseFromAgent,
 } from '../../shared/protocol/messages.ts'
 import { type NodeName, protocolVersion } from '../../shared/protocol/names.ts'
+import type { Profile } from '../../shared/protocol/plan.ts'
+import { type PeerNames, peerNames } from '../core/peer-names.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import { messageOf } from '../../shared/error-message.ts'
 import { type Past, pastWith, type Predecessor, successionOf } from '../../shared/core/succession.ts'
@@ -36,7 +38,11 @@ export interface PeerListenerOptions {
   readonly isKnownAddress: (address: string) => boolean
   /** Whether this node's vote on any instance is promised to the peer now. */
   readonly promised: () => boolean
-  /** Called for each beat. The answers to this beat are collected until it returns. */
+  /** What keepalived.conf says here now; the same list until it changes. */
+  readonly profiles: () => readonly Profile[]
+  /** An instance of the peer may be one or another of ours, so nothing is said or heard of it. */
+  readonly onAmbiguous: (theirs: string, ours: readonly string[]) => void
+  /** Called for each beat, with the names of this node. The answers to this beat are collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
   readonly onRefused: (reason: string, text: string) => void
@@ -49,6 +55,8 @@ export class PeerListenerError extends Error {
 interface Incarnation {
   readonly incarnation: string
   readonly bootId: string
+  /** Of its last hello. */
+  profiles: readonly Profile[]
   connection: AcceptedConnection | null
   lastSeq: number
   /** When its newest beat came; null: none yet. */
@@ -72,6 +80,11 @@ export class PeerListener {
   #incarnation: Incarnation | null = null
   /** The incarnations that were superseded. Their messages no longer count. */
   #past: Past = []
+  #names: {
+    readonly ours: readonly Profile[]
+    readonly theirs: readonly Profile[]
+    readonly names: PeerNames
+  } | null = null
   #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
 
   private constructor(options: PeerListenerOptions) {
@@ -129,8 +142,11 @@ export class PeerListener {
 
   /** The answer of one instance to a beat; a pending vote is answered a second time, later. */
   answer(beat: number, reply: VoterReply): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
-    else this.#send(beat, [reply], this.#options.nowMs())
+    const known = this.#incarnation
+    if (known === null) return
+    const named = { ...reply, instance: this.#namesOf(known).toTheirs(reply.instance) }
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(named)
+    else this.#send(beat, [named], this.#options.nowMs())
   }
 
   close(): void {
@@ -209,6 +225,7 @@ export class PeerListener {
     const incarnation = this.#incarnationOf(connection, hello, atMs)
     if (incarnation === null) return
     incarnation.heardAtMs = atMs
+    incarnation.profiles = hello.profiles
     const old = incarnation.connection
     incarnation.connection = connection
     if (old !== null && old !== connection) old.close('replaced by a newer connection')
@@ -271,7 +288,15 @@ export class PeerListener {
       this.#past = pastWith(this.#past, old.incarnation)
       old.connection?.close("the peer's agent has restarted")
     }
-    const next = { incarnation, bootId, connection: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    const next = {
+      incarnation,
+      bootId,
+      profiles: [],
+      connection: null,
+      lastSeq: 0,
+      beatAtMs: null,
+      heardAtMs: atMs,
+    }
     this.#incarnation = next
     return next
   }
@@ -291,11 +316,26 @@ export class PeerListener {
     incarnation.heardAtMs = atMs
     const collecting = { beat: beat.seq, verdicts: [] }
     this.#collecting = collecting
-    this.#options.onBeat(beat)
+    const { toOurs } = this.#namesOf(incarnation)
+    const reports = beat.reports.flatMap((report) => {
+      const instance = toOurs(report.instance)
+      return instance === null ? [] : [{ ...report, instance }]
+    })
+    this.#options.onBeat({ ...beat, reports })
     this.#collecting = null
     // The instant at which the beat came, although it is later now. A beat that echoes it is newer than this beat;
     // nothing more may be concluded.
     this.#send(beat.seq, collecting.verdicts, atMs)
+  }
+
+  /** Looked up again only after a hello of the peer, or a change of keepalived.conf here. */
+  #namesOf({ profiles: theirs }: Incarnation): PeerNames {
+    const ours = this.#options.profiles()
+    if (this.#names?.ours === ours && this.#names.theirs === theirs) return this.#names.names
+    const names = peerNames(ours, theirs)
+    this.#names = { ours, theirs, names }
+    for (const [their, among] of names.ambiguous) this.#options.onAmbiguous(their, among)
+    return names
   }
 
   #send(seq: number, verdicts: VoterReply[], atMs: number): void {

@@ -282,6 +282,8 @@ export class ClusterRuntime {
       for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
         latestMs = Math.max(latestMs, event.atMs)
         const { arbiter, effects } = this.#core.arbitrate(this.#arbiter, event)
+        // Before the effects, so that no ballot is on disk without the names that it is for.
+        if (arbiter.known !== this.#arbiter.known) this.#onTheSide(this.#note(arbiter.known))
         this.#arbiter = arbiter
         for (const effect of effects) this.#carryOut(effect)
       }
@@ -341,6 +343,15 @@ export class ClusterRuntime {
     }
     this.handle({ type: 'recorded', instance, ballot })
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
+  }
+
+  /** What could not be written goes to the disk with the next ballot, which tells of a disk that fails. */
+  async #note(known: Arbiter['known']): Promise<void> {
+    try {
+      await this.#options.ledger.note(known)
+    } catch (error) {
+      this.#options.log.error('names-not-kept', messageOf(error), { cluster: this.cluster })
+    }
   }
 
   async #keepDrill(node: string, ends: readonly DrillEnd[]): Promise<void> {

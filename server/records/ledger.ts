@@ -7,15 +7,26 @@ import { z } from 'zod'
 import { ballotSchema } from '../../shared/disk/ballot-schema.ts'
 import { DurableStore } from '../../shared/disk/durable-store.ts'
 import type { FileSystem } from '../../shared/disk/durable-file.ts'
-import { clusterName, instanceName } from '../../shared/protocol/names.ts'
+import { clusterName, instanceName, nodeName } from '../../shared/protocol/names.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
-import type { RecoveredLedger } from '../core/arbiter/arbiter.ts'
+import type { KnownInstances, RecoveredLedger } from '../core/arbiter/arbiter.ts'
+
+const saidIdentity = z.strictObject({
+  instance: instanceName,
+  virtualRouterId: z.number().int(),
+  vips: z.array(z.string()),
+  present: z.boolean(),
+})
 
 const contentSchema = z.strictObject({
   cluster: clusterName,
   ballots: z.record(instanceName, ballotSchema),
   /** An earlier ledger of this cluster was lost, so an instance without a ballot here may have had one there. */
   lostBefore: z.boolean(),
+  /**
+   * What each node calls each instance, and what identifies it there. A ledger of an earlier version does not have it.
+   */
+  known: z.record(instanceName, z.record(nodeName, saidIdentity)).optional(),
 })
 type Content = z.infer<typeof contentSchema>
 
@@ -76,14 +87,22 @@ export class Ledger {
    * back.
    */
   recovered(marks: Readonly<Record<string, Mark>> | null): RecoveredLedger {
-    const { ballots, lostBefore } = this.#store.data
+    const { ballots, lostBefore, known } = this.#store.data
     const instances = new Set([...Object.keys(ballots), ...Object.keys(marks ?? {})])
     const found = [...instances].map((instance): [string, RecoveredBallot] => {
       const ballot = ballots[instance] ?? null
       if (ballot === null && lostBefore) return [instance, { kind: 'lost' }]
       return [instance, { kind: 'valid', ballot, mark: marks?.[instance] ?? null }]
     })
-    return { ballots: new Map(found), others: lostBefore ? 'lost' : 'new' }
+    return {
+      ballots: new Map(found),
+      others: lostBefore ? 'lost' : 'new',
+      ...(known === undefined
+        ? {}
+        : {
+            known: new Map(Object.entries(known).map(([key, said]) => [key, new Map(Object.entries(said))])),
+          }),
+    }
   }
 
   /**
@@ -95,6 +114,20 @@ export class Ledger {
       ...data,
       ballots: { ...data.ballots, [instance]: { to: ballot.to, epoch: ballot.epoch } },
     }))
+  }
+
+  /**
+   * Settles when it is on disk what the nodes call their instances. A ballot that is recorded later never reaches the
+   * disk before it.
+   * @throws DurableFileError
+   */
+  note(known: KnownInstances): Promise<void> {
+    const said: NonNullable<Content['known']> = {}
+    for (const [key, byNode] of known)
+      said[key] = Object.fromEntries(
+        [...byNode].map(([node, each]) => [node, { ...each, vips: [...each.vips] }]),
+      )
+    return this.#store.update((data) => ({ ...data, known: said }))
   }
 
   /**

@@ -137,26 +137,41 @@ export function assertTiming(timing: Timing): void {
     )
 }
 
-/**
- * keepalived's master-down time: 3 × advert_int + skew (RFC 3768 section 6.1; RFC 5798 scales the skew by advert_int).
- */
-export function masterDownMs(vrrp: { version: 2 | 3; priority: number; advertIntMs: number }): number {
-  const skewMs = ((256 - vrrp.priority) / 256) * (vrrp.version === 2 ? 1000 : vrrp.advertIntMs)
-  return 3 * vrrp.advertIntMs + skewMs
+/** What keepalived's master-down time depends on. */
+export interface VrrpTiming {
+  readonly version: 2 | 3
+  /** The one that keepalived runs with, weights included. */
+  readonly priority: number
+  readonly advertIntMs: number
+  /** keepalived's `down_timer_adverts`; absent: 3, as in the RFCs. */
+  readonly downTimerAdverts?: number | undefined
 }
 
 /**
- * E4: votes are free before keepalived promotes, so that failover is as fast as keepalived alone.
- * @returns a warning for the operator, or null if E4 holds.
+ * keepalived's master-down time: `down_timer_adverts` × advert_int + skew (RFC 3768 section 6.1 with 3 adverts; RFC 5798
+ * scales the skew by advert_int).
  */
-export function promotionWarning(
-  vrrp: { version: 2 | 3; priority: number; advertIntMs: number },
-  timing: Timing,
-): string | null {
-  const earliestMs = masterDownMs(vrrp) - vrrp.advertIntMs
-  if (timing.reserveMs < earliestMs) return null
+export function masterDownMs(vrrp: VrrpTiming): number {
+  const skewMs = ((256 - vrrp.priority) / 256) * (vrrp.version === 2 ? 1000 : vrrp.advertIntMs)
+  return (vrrp.downTimerAdverts ?? 3) * vrrp.advertIntMs + skewMs
+}
+
+/** The soonest that keepalived may promote itself after the holder died: its last advert may be one advert_int old. */
+export function earliestPromotionMs(vrrp: VrrpTiming): number {
+  return masterDownMs(vrrp) - vrrp.advertIntMs
+}
+
+/** E4: votes are free before keepalived promotes, so that failover is as fast as keepalived alone. */
+export function votesAreFreeInTime(vrrp: VrrpTiming, timing: Timing): boolean {
+  return timing.reserveMs < earliestPromotionMs(vrrp)
+}
+
+/** @returns a warning for the operator, or null if E4 holds. */
+export function promotionWarning(vrrp: VrrpTiming, timing: Timing): string | null {
+  if (votesAreFreeInTime(vrrp, timing)) return null
+  const slowestMs = timing.reserveMs + timing.grainMs + masterDownMs(vrrp)
   return (
-    `keepalived may promote itself ${Math.round(earliestMs)} ms after the holder died, but votes are kept for ${timing.reserveMs} ms, ` +
-    `so such a takeover is refused once and costs a second master-down time. Raise advert_int, or lower leaseMs and reserveMs`
+    `keepalived may promote itself ${Math.round(earliestPromotionMs(vrrp))} ms after the holder died, but votes are kept for ${timing.reserveMs} ms, ` +
+    `so such a takeover is refused once and takes up to ${(slowestMs / 1000).toFixed(1)} s. Raise advert_int or down_timer_adverts, or lower leaseMs and reserveMs`
   )
 }

@@ -63,6 +63,19 @@ export class MarkFile {
     }
   }
 
+  /**
+   * These marks end nothing any more: after a restart everybody waits for the longest promise.
+   * @throws MarkFileError
+   */
+  forget(instances: ReadonlySet<string>): void {
+    this.#marks = Object.fromEntries(Object.entries(this.#marks).filter(([name]) => !instances.has(name)))
+    try {
+      this.#write()
+    } catch (cause) {
+      this.#remove(cause)
+    }
+  }
+
   #read(): Record<string, Mark> | null {
     try {
       const content = contentSchema.parse(JSON.parse(readFileSync(this.#path, 'utf8')))

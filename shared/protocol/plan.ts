@@ -52,6 +52,13 @@ export const profileSchema = z.object({
   priority: z.number().int().min(1).max(255),
   nopreempt: z.boolean(),
   advertIntMs: z.number().min(10).max(255_000),
+  /** How many adverts keepalived misses before it promotes itself; absent: 3. */
+  downTimerAdverts: z.number().int().min(1).max(100).optional(),
+  /**
+   * Something that is tracked has a weight, so keepalived may run with another priority; absent: nothing has. `told`:
+   * keepalived writes each change into the FIFO (`vrrp_notify_priority_changes`).
+   */
+  weights: z.enum(['told', 'untold']).optional(),
   vips: z.array(z.string().max(64)).max(64),
 })
 

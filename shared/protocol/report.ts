@@ -65,7 +65,15 @@ export const report = z.object({
   keepalived: z.enum(keepalivedStates),
   process: z.enum(processStates),
   vips: z.enum(['held', 'gone']),
+  /** The one that keepalived runs with, weights included. */
   priority: z.number().int().min(0).max(255),
+  /** The one in keepalived.conf; absent: the same. */
+  configuredPriority: z.number().int().min(1).max(255).optional(),
+  /**
+   * keepalived may run with another priority than `priority`, because it has weights and does not tell of changes;
+   * absent: it does not.
+   */
+  priorityMayDiffer: z.literal(true).optional(),
   nopreempt: z.boolean(),
   /** Asks for this voter's vote, under this epoch. */
   ask: z.object({ epoch }).nullable(),

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, nodes, type LabNode } from '../lab/address-plan.ts'
-import { everydayPair, keepalivedConfig } from '../lab/keepalived-config.ts'
+import { configBefore } from '../lab/keepalived-config.ts'
 import { LabFolder } from '../lab/lab-folder.ts'
 import { LabNotes } from '../lab/lab-notes.ts'
 import { buildLabPrograms } from '../lab/lab-programs.ts'
@@ -113,9 +113,4 @@ export class HostsLab {
     this.#boxes.push(box)
     return box
   }
-}
-
-/** What the admin has before installing the witness: keepalived alone. */
-export function configBefore(node: LabNode): string {
-  return keepalivedConfig({ node, arbiter: 'none', pair: everydayPair, tracked: false, stateFolder: '' })
 }

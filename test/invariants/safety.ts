@@ -71,11 +71,13 @@ export class SafetyWatch {
   /** Hosts whose disk may be that of a node that was not armed yet, until the cluster is calm again. */
   readonly #rolledBack = new Set<string>()
   /** When both agents have had the time to see the first lease. Until then no guard need be armed (L6). */
-  #armedFromMs = Infinity
+  #armedFromMs: number
   #nowMs = 0
 
-  constructor(timing: Timing) {
+  /** @param beginsArmed false: the cluster begins with nodes that have never seen a settled cluster */
+  constructor(timing: Timing, { beginsArmed = true }: { beginsArmed?: boolean } = {}) {
     this.#timing = timing
+    this.#armedFromMs = beginsArmed ? -Infinity : Infinity
   }
 
   get violations(): readonly Violation[] {

@@ -17,6 +17,14 @@ export const vip = '10.0.0.100'
 export const pagePort = 8080
 export const cluster = 'web'
 export const instance = 'VI_1'
+/** What lb02 calls the same instance in scenarios whose nodes name it differently. */
+export const otherName = 'GW-NODE-2'
+
+/** Whether a node means the lab's instance by this name. */
+export function isInstance(name: string): boolean {
+  return name === instance || name === otherName
+}
+
 export const witnessUrl = `https://${addressOf.witness}:7400`
 
 export function peerOf(node: LabNode): LabNode {

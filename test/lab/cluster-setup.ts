@@ -18,6 +18,11 @@ export interface ClusterSetup {
   readonly pidFiles: PidFiles
   /** `slow`: each fsync of an agent takes 300 ms. */
   readonly agentDisk: 'usual' | 'slow'
+  /**
+   * `own`: keepalived, agents and witness get a processor before clients, observers and other labs do, as on hosts of
+   * their own. `common`: they wait like everybody else.
+   */
+  readonly processors: 'own' | 'common'
   readonly gate: Timing['gate']
   /** Whether the agents are configured to watch the gateway. */
   readonly gateway: boolean
@@ -39,6 +44,7 @@ export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
   stopCommand: 'works',
   pidFiles: 'usual',
   agentDisk: 'usual',
+  processors: 'own',
   gate: 'open',
   gateway: false,
   guests: [],

@@ -146,7 +146,7 @@ export class ClusterUnderTest {
 
   async startWitness(): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host('witness').daemon(witnessDaemon)
+    await this.host('witness').daemon(witnessDaemon, this.setup.processors)
     this.#noteProgram('witness', 'witness', 'running')
   }
 
@@ -161,7 +161,7 @@ export class ClusterUnderTest {
   /** Its own log shows that it runs, because a start may take long on a busy machine. */
   async startAgent(node: LabNode): Promise<void> {
     if (!this.#hasWitness) return
-    await this.host(node).daemon({
+    const daemon = {
       name: 'witness-agent',
       log: `${labMount}/${node}/witness-agent.log`,
       command: [
@@ -170,7 +170,8 @@ export class ClusterUnderTest {
         `${productMount}/witness-agent.cjs`,
         ...['--config', `${labMount}/${node}/agent.yaml`],
       ],
-    })
+    }
+    await this.host(node).daemon(daemon, this.setup.processors)
   }
 
   /** Agent first, as the units order it. */
@@ -290,13 +291,19 @@ export class ClusterUnderTest {
   }
 
   async #writeFiles(): Promise<void> {
-    const { arbiter, productLines, pidFiles, stopCommand, gate, gateway, guests } = this.setup
+    const { arbiter, productLines, pidFiles, stopCommand, processors, gate, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
     for (const node of nodes) {
       this.#folder.folder(node, 'state')
-      writeKeepalivedScripts({ folder: file(node), hostFolder: `${labMount}/${node}`, stopCommand, pidFiles })
+      writeKeepalivedScripts({
+        folder: file(node),
+        hostFolder: `${labMount}/${node}`,
+        stopCommand,
+        pidFiles,
+        processors,
+      })
       writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway }))
       this.#writeKeepalivedConf(node, productLines === 'from the start' ? arbiter : 'none')
     }

@@ -15,6 +15,7 @@ export const checkPath = '/run/libexec/witness-check'
 /** What the admin of the pair wrote into keepalived.conf, on both nodes alike where it is not said. */
 export interface PairConf {
   readonly priorities: Readonly<Record<LabNode, number>>
+  readonly names: Readonly<Record<LabNode, string>>
   readonly preempt: boolean
   /** Rows of `virtual_ipaddress`. */
   readonly addresses: readonly string[]
@@ -38,12 +39,18 @@ export interface OtherInstance {
 /** The pair of most guides. */
 export const everydayPair: PairConf = {
   priorities,
+  names: { lb01: instance, lb02: instance },
   preempt: false,
   addresses: [`${vip}/24`],
   trackers: [],
   scripts: [],
   rows: [],
   others: [],
+}
+
+/** What the admin has before installing the witness: keepalived alone. */
+export function configBefore(node: LabNode): string {
+  return keepalivedConfig({ node, arbiter: 'none', pair: everydayPair, tracked: false, stateFolder: '' })
 }
 
 /** keepalived.conf of a node: with the witness, the lines that an admin adds; without, keepalived alone. */
@@ -58,9 +65,14 @@ export function keepalivedConfig(options: {
   const { node, pair, tracked, stateFolder } = options
   const witness = options.arbiter === 'witness'
   const globals = witness
-    ? [`    vrrp_notify_fifo ${runFolder}/notify.fifo`, '    script_user root', '    enable_script_security']
+    ? [
+        // The user comes first, as `witness-agent setup` writes it, because keepalived looks it up when it reads the FIFO.
+        '    script_user root',
+        '    enable_script_security',
+        `    vrrp_notify_fifo ${runFolder}/notify.fifo`,
+      ]
     : []
-  const own = { name: instance, routerId: 51, addresses: pair.addresses, rows: pair.rows }
+  const own = { name: pair.names[node], routerId: 51, addresses: pair.addresses, rows: pair.rows }
   const instances = [own, ...pair.others]
   const isTracked = witness && tracked
   const rows = [

@@ -3,7 +3,7 @@
  * two events in one second only the order is known.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { instance } from './address-plan.ts'
+import { isInstance } from './address-plan.ts'
 
 export type InstanceState = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP'
 
@@ -16,11 +16,12 @@ export interface KeepalivedLine {
 
 const secondLong = 1000
 const line = /^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d \d{4}): (.*)$/
-const entering = new RegExp(String.raw`^\(${instance}\) Entering (MASTER|BACKUP|FAULT) STATE`)
+const entering = /^\((\S+)\) Entering (MASTER|BACKUP|FAULT) STATE/
 
 /** What a line of its log, without the timestamp, says about the instance; null: nothing. */
 export function saidBy(words: string): KeepalivedLine['says'] | null {
-  const state = entering.exec(words)?.[1]
+  const [, name = '', state] = entering.exec(words) ?? []
+  if (state !== undefined && !isInstance(name)) return null
   if (state === 'MASTER' || state === 'BACKUP' || state === 'FAULT') return state
   if (words.startsWith('Starting Keepalived')) return 'starts'
   return words.startsWith('Stopped') ? 'STOP' : null

@@ -4,7 +4,7 @@
  */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { labMount, type NamespaceHost } from './namespace-host.ts'
+import { labMount, promptly, type NamespaceHost } from './namespace-host.ts'
 
 /** What agent.yaml says. */
 export const pidFile = '/run/keepalived.pid'
@@ -37,7 +37,7 @@ export const agentKilled = '/run/agent-killed'
 const running = ({ pid }: RealPidFiles): string =>
   `running() { [ -s ${pid} ] && kill -0 "$(cat ${pid})" 2>/dev/null; }`
 
-function startScript(hostFolder: string, files: RealPidFiles): string {
+function startScript(hostFolder: string, files: RealPidFiles, before: string): string {
   const { pid, vrrp } = files
   return `#!/bin/sh
 # systemctl start: waits for a stop that is under way, does nothing where it runs already; returns when keepalived is there.
@@ -46,7 +46,7 @@ mkdir -p ${dirname(pid)}
 while [ -e ${stopping} ] && running; do sleep 0.02; done
 running && exit 0
 rm -f ${pid} ${vrrp}
-setsid -f keepalived --dont-fork --log-console --no-syslog --log-detail \\
+setsid -f sh -c '${before}exec "$@"' sh keepalived --dont-fork --log-console --no-syslog --log-detail \\
     --pid ${pid} --vrrp_pid ${vrrp} --checkers_pid /run/keepalived_checkers.pid \\
     --use-file ${hostFolder}/keepalived.conf </dev/null >>${hostFolder}/keepalived.log 2>&1
 for _ in $(seq 100); do
@@ -122,6 +122,7 @@ export function writeKeepalivedScripts(options: {
   hostFolder: string
   stopCommand: StopCommand
   pidFiles: PidFiles
+  processors: 'own' | 'common'
 }): void {
   const files = pidFilesOf[options.pidFiles]
   const configured: Readonly<Record<StopCommand, string>> = {
@@ -131,7 +132,10 @@ export function writeKeepalivedScripts(options: {
     'kills its agent': killingStopScript(files),
   }
   const texts: readonly (readonly [string, string])[] = [
-    [scripts.start, startScript(options.hostFolder, files)],
+    [
+      scripts.start,
+      startScript(options.hostFolder, files, options.processors === 'own' ? `${promptly}; ` : ''),
+    ],
     [scripts.stop, stopScript(files)],
     [scripts.reload, reloadScript(files)],
     [scripts.configuredStop, configured[options.stopCommand]],

@@ -284,6 +284,7 @@ export class TraceRun {
       hostFolder: `${labMount}/${node}`,
       stopCommand: 'works',
       pidFiles: 'usual',
+      processors: 'common',
     })
     writeFileSync(join(folder, 'keepalived.conf'), traceConfig(this.#scenario.nodes[node]))
     mkdirSync(this.#inside(node, runFolder), { recursive: true })

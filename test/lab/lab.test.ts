@@ -19,10 +19,10 @@ import { type Scenario } from './scenario.ts'
 const scenarios = all.filter(({ siege }) => siege === undefined)
 
 /**
- * Runs mostly wait for timers, so two per core do not disturb each other. With three per core, in two runs of everything on
- * two cores, one scenario lost its must because an agent got no processor when it had to renew.
+ * Runs mostly wait for timers, and what must be in time gets a processor before the rest (`ClusterSetup.processors`), so
+ * three per core do not disturb each other.
  */
-const width = Math.min(8, Math.max(3, 2 * availableParallelism()))
+const width = Math.min(9, Math.max(3, 3 * availableParallelism()))
 
 /** What keepalived alone must suffer, as proof that the lab really causes the faults that it claims to cause. */
 const alone: Readonly<Record<string, (run: MeasuredRun) => void>> = {

@@ -53,10 +53,10 @@ interface Daemon {
 }
 
 /**
- * As if the process had a host of its own. Where the kernel shares the processors between sessions (autogroup), the
+ * In a shell: as if the process had a processor of its own. Where the kernel shares the processors between sessions (autogroup), the
  * niceness of a process counts only within its session, so both are set.
  */
-const promptly =
+export const promptly =
   'echo -15 2>/dev/null >/proc/self/autogroup || true; renice -n -15 -p $$ >/dev/null 2>&1 || true'
 
 export interface HostOptions {
@@ -144,9 +144,12 @@ export class NamespaceHost {
     return child
   }
 
-  /** Starts a daemon of the host: it writes to `log`, and its process id inside the host is in /run/`name`.pid. */
-  async daemon(options: Daemon): Promise<void> {
-    await this.#detach(options, '')
+  /**
+   * Starts a daemon of the host: it writes to `log`, and its process id inside the host is in /run/`name`.pid.
+   * @param share `own`: as if no other lab and no client needed a processor
+   */
+  async daemon(options: Daemon, share: 'own' | 'common' = 'common'): Promise<void> {
+    await this.#detach(options, share === 'own' ? `${promptly};` : '')
   }
 
   /** Kills a daemon with SIGKILL and starts it again, as systemd does; it need not wait for a processor. */

@@ -38,14 +38,17 @@ export function parseProductLines(text: string): readonly ProductLine[] {
  */
 export function readProductLines(
   path: string,
-  wanted: { readonly cluster: string; readonly instance: string },
+  wanted: { readonly cluster: string; readonly isInstance: (name: string) => boolean },
 ): readonly ProductLine[] {
   if (!existsSync(path)) return []
   const isOfAnother = (line: string): boolean => {
     const of = subjectSchema.safeParse(jsonOf(line))
     if (!of.success) return false
     const { cluster, instance } = of.data
-    return (cluster ?? wanted.cluster) !== wanted.cluster || (instance ?? wanted.instance) !== wanted.instance
+    return (
+      (cluster ?? wanted.cluster) !== wanted.cluster ||
+      (typeof instance === 'string' && !wanted.isInstance(instance))
+    )
   }
   const lines = readFileSync(path, 'utf8').split('\n')
   return parseProductLines(lines.filter((line) => !isOfAnother(line)).join('\n'))

@@ -1,6 +1,6 @@
 /** Runs one scenario in a fresh lab, and measures. */
 import { join } from 'node:path'
-import { cluster as webCluster, instance, nodes, type LabNode } from './address-plan.ts'
+import { cluster as webCluster, isInstance, nodes, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 import { type ClusterSetup, everydaySetup } from './cluster-setup.ts'
 import { ClusterUnderTest } from './cluster-under-test.ts'
@@ -141,7 +141,7 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
   const log = (host: string, name: string): string => join(cluster.folderPath, host, `${name}.log`)
   const agent = (node: LabNode): string => log(node, 'witness-agent')
   const keepalived = (node: LabNode): string => log(node, 'keepalived')
-  const subject = { cluster: webCluster, instance }
+  const subject = { cluster: webCluster, isInstance }
   return {
     notes: cluster.notes.all(),
     changes: cluster.observer.changes(),

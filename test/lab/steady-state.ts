@@ -1,8 +1,8 @@
 /** When the lab is quiet enough to begin, and when it is quiet again. */
-import { instance, nodes, type LabNode } from './address-plan.ts'
+import { isInstance, nodes, type LabNode } from './address-plan.ts'
 import { type ClusterUnderTest } from './cluster-under-test.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
-import { until } from './pause.ts'
+import { pause, until } from './pause.ts'
 import { ownershipFigures } from './vip-ownership.ts'
 import { clusterView, isHealthy, nodeInstance } from './witness-api.ts'
 
@@ -22,7 +22,7 @@ export async function untilOwner(cluster: ClusterUnderTest, node: LabNode): Prom
       if (cluster.client.attempts().at(-1)?.answeredBy !== node) return null
       if (cluster.setup.arbiter === 'none') return true
       const view = await clusterView(cluster.host('witness'))
-      return view?.instances.find((each) => each.instance === instance)?.holder === node ? true : null
+      return view?.instances.find((each) => isInstance(each.instance))?.holder === node ? true : null
     },
   )
 }
@@ -42,12 +42,17 @@ export async function untilWitnessAnswers(cluster: ClusterUnderTest): Promise<vo
   )
 }
 
+/** So that lb01 is MASTER before lb02 would be, even with the same priority and on a busy machine. */
+const headStartMs = 1500
+
 /** The everyday start: lb01 is MASTER, lb02 BACKUP, and everybody knows. */
 export async function startWarm(cluster: ClusterUnderTest): Promise<void> {
   await cluster.startProduct()
   await cluster.startKeepalived('lb01')
-  await untilOwner(cluster, 'lb01')
+  // With `gate: strict` whoever asks for the lease gets it, and keepalived has no say.
+  await (cluster.setup.gate === 'strict' ? untilOwner(cluster, 'lb01') : pause(headStartMs))
   await cluster.startKeepalived('lb02')
+  await untilOwner(cluster, 'lb01')
   await untilSettled(cluster)
 }
 

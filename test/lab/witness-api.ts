@@ -1,6 +1,6 @@
 /** What the witness reports about itself and its cluster, asked over its HTTP API from its own host. */
 import type { ClusterView, EventView, NodeInstanceView } from '../../shared/protocol/view.ts'
-import { cluster, instance, type LabNode } from './address-plan.ts'
+import { cluster, isInstance, type LabNode } from './address-plan.ts'
 import { witnessServerName } from '../../shared/identity/identity.ts'
 import { adminFolder } from './daemon-config.ts'
 import { type NamespaceHost } from './namespace-host.ts'
@@ -69,7 +69,7 @@ export async function isHealthy(witness: NamespaceHost): Promise<boolean> {
 /** The part of the view that is about the lab's instance on this node. */
 export function nodeInstance(view: ClusterView, node: LabNode): NodeInstanceView | null {
   const known = view.nodes.find((each) => each.node === node)
-  return known?.instances.find((each) => each.instance === instance) ?? null
+  return known?.instances.find((each) => isInstance(each.instance)) ?? null
 }
 
 async function ask(witness: NamespaceHost, path: string): Promise<unknown> {

@@ -6,7 +6,7 @@ import { type Turn, pushVoteEffects, set } from './turn.ts'
 import { askVote, releaseVote } from '../../../shared/core/vote/ask.ts'
 import { leaseUntilMs, newCandidacy, withGrant, withPending, withRefusal } from './lease.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
-import type { Guard } from './state.ts'
+import { type Guard, priorityOf } from './state.ts'
 import { keptVoter, votersOf } from './own-lease.ts'
 
 /** Asks this node itself for its vote, for the candidacy under way. */
@@ -66,10 +66,13 @@ export function raiseEpoch(turn: Turn, carriedUntilMs = leaseInUseUntilMs(turn.g
 
 /**
  * Whether the holder's keepalived steps down when it hears this node's adverts: it does so for a higher priority, or
- * for an equal one with the higher address, whether or not this node wanted that.
+ * for an equal one with the higher address, whether or not this node wanted that. The priorities are those that
+ * keepalived runs with. If weights may have changed that of the holder without a word, it may step down.
  */
-export function outranksPeer({ profile, peerReport }: Guard): boolean {
-  return peerReport !== null && profile.priority >= peerReport.priority
+export function outranksPeer(guard: Guard): boolean {
+  const { peerReport } = guard
+  if (peerReport === null) return false
+  return peerReport.priorityMayDiffer === true || priorityOf(guard) >= peerReport.priority
 }
 
 /**

@@ -19,6 +19,8 @@ export type GuardEvent =
     }
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
   | { readonly type: 'rival-advert'; readonly atMs: number }
+  /** The priority that keepalived runs with, weights included; null: it is not known since keepalived started. */
+  | { readonly type: 'priority'; readonly atMs: number; readonly priority: number | null }
   | { readonly type: 'profile'; readonly atMs: number; readonly profile: Profile }
   /** The witness sent a plan: who the peer is, and the timing of the cluster. */
   | { readonly type: 'plan'; readonly atMs: number; readonly peer: NodeName | null; readonly timing: Timing }

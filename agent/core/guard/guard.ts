@@ -6,7 +6,7 @@
  * event reports. Then `settle` moves from phase to phase, looking only at the facts of this moment, until nothing
  * changes.
  */
-import { type Guard, type GuardOptions, holdsVip } from './state.ts'
+import { type Guard, type GuardOptions, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
@@ -53,7 +53,6 @@ export type * from './event.ts'
 export type * from './phase.ts'
 export type { Rung } from './fence-ladder.ts'
 export { reportOf } from './report.ts'
-export { wasArmed, type ArmedEvidence } from './arming.ts'
 export { leaveHindrance, leaveProgress } from './events/standing.ts'
 
 /** The guard of an agent that starts at `atMs`. */
@@ -79,6 +78,7 @@ export function createGuard(options: GuardOptions): Guard {
     policy,
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    runningPriority: null,
     observed: false,
     armed: options.armed ?? true,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
@@ -124,9 +124,7 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   book(turn, event)
   stayWhereKeepalivedRuns(turn)
   giveUpWaitingDrill(turn)
-  armWhereSettled(turn)
   settle(turn)
-  armWhereSettled(turn)
   concludeHolderDrill(turn)
   return { guard: turn.guard, effects: turn.effects }
 }
@@ -139,6 +137,8 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
+    case 'priority':
+      return bookPriority(turn, event.priority)
     case 'profile':
       return set(turn, { profile: event.profile })
     case 'plan':
@@ -188,11 +188,23 @@ function book(turn: Turn, event: GuardEvent): void {
 
 function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
   const { keepalived, process, vips } = event
-  const { seen, observed } = turn.guard
-  const { timing, resumedAtMs } = turn.guard
+  const { seen, observed, timing, resumedAtMs } = turn.guard
   turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
   set(turn, { seen: { keepalived, process, vips }, observed: true })
+}
+
+/**
+ * Told at once: the peer's keepalived may take over because of it, and its agent must know by then that this one gives
+ * way.
+ */
+function bookPriority(turn: Turn, priority: number | null): void {
+  const before = turn.guard
+  set(turn, { runningPriority: priority })
+  const isNews =
+    priorityOf(before) !== priorityOf(turn.guard) ||
+    mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)
+  if (isNews) turn.effects.push({ type: 'beat' })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */
@@ -243,6 +255,7 @@ const mostMoves = 12
 function settle(turn: Turn): void {
   for (let move = 0; move < mostMoves; move++) {
     const { phase } = turn.guard
+    armWhereSettled(turn)
     step(turn)
     if (turn.guard.phase.name === phase.name) return
   }

@@ -5,7 +5,7 @@ import { promotionWarning, silenceMs } from '../../../shared/core/timing.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { leftText } from './bar-evidence.ts'
 import { leftVoteOf, needsKept } from './events/standing.ts'
-import { type Guard, holdsVip } from './state.ts'
+import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { reportsAsk } from './phase.ts'
 import { missingToArm } from './arming.ts'
 
@@ -25,7 +25,9 @@ export function reportOf(guard: Guard, atMs: number): Report {
     keepalived: seen.keepalived,
     process: seen.process,
     vips: seen.vips,
-    priority: profile.priority,
+    priority: priorityOf(guard),
+    ...(profile.priority === priorityOf(guard) ? {} : { configuredPriority: profile.priority }),
+    ...(mayWeighOtherwise(guard) ? { priorityMayDiffer: true as const } : {}),
     nopreempt: profile.nopreempt,
     ask: wantsVote && candidacy !== null ? { epoch: candidacy.epoch } : null,
     release: guard.observed && candidacy === null && !holdsVip(guard),
@@ -114,7 +116,7 @@ function warningsOf(guard: Guard, atMs: number): string[] {
     warnings.push(
       `a vote took ${Math.round(recordTookMs)} ms to reach the disk, which is longer than claimMs (${timing.claimMs} ms), so takeovers may be refused`,
     )
-  const promotion = promotionWarning(profile, timing)
+  const promotion = promotionWarning({ ...profile, priority: priorityOf(guard) }, timing)
   if (promotion !== null) warnings.push(promotion)
   if (policy.mode === 'observe') warnings.push('observe mode: nothing is fenced')
   if (phase.name === 'holding' && needsKept(guard, atMs))

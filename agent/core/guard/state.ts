@@ -113,6 +113,8 @@ export interface Guard {
     readonly process: ProcessState
     readonly vips: VipState
   }
+  /** The priority that keepalived runs with, weights included; null: not known yet. */
+  readonly runningPriority: number | null
   /** False until the first observation. */
   readonly observed: boolean
   /** Whether it enforces; arming.ts. Never false again once it is true. */
@@ -171,6 +173,17 @@ export interface GuardOptions {
   /** Whether an earlier agent of this node was armed. Absent: it was. */
   readonly armed?: boolean
   readonly atMs: number
+}
+
+/** The priority of keepalived's adverts. Until keepalived has said it, the one in keepalived.conf. */
+export function priorityOf({ runningPriority, profile }: Guard): number {
+  return runningPriority ?? profile.priority
+}
+
+/** Whether keepalived may run with another priority than `priorityOf` says, because it does not tell of changes. */
+export function mayWeighOtherwise({ runningPriority, profile }: Guard): boolean {
+  if (profile.weights === undefined) return false
+  return profile.weights === 'untold' || runningPriority === null
 }
 
 /** Whether this node has been observed and shows the VIP. */

@@ -12,10 +12,15 @@ import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
 import { bookHello, patienceWith } from './greeting.ts'
 import { bookMembers } from './members.ts'
+import { describeUnmatched, keyOf } from './instance-keys.ts'
+import type { Beat, VoterReply } from '../../../shared/protocol/messages.ts'
+import type { NodeName } from '../../../shared/protocol/names.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
 import type { Arbiter, ArbiterEvent, ArbiterOptions, Arbitration } from './state.ts'
 import {
   answer,
   change,
+  inWordsOf,
   newInstance,
   occurred,
   pushVoteEffects,
@@ -37,6 +42,7 @@ import {
 
 export type * from './state.ts'
 export type * from './occurrence.ts'
+export type { KnownInstances } from './instance-keys.ts'
 export type { ConnectionId } from './roster.ts'
 
 /** The arbiter of a witness that starts at `atMs`. */
@@ -49,6 +55,8 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     startedAtMs: atMs,
     nodes: new Map(members.map((member) => [member.name, newNode(member)])),
     instances: new Map(),
+    known: recovered.known ?? new Map(),
+    ambiguous: new Map(),
     drill: null,
     runningSinceMs: atMs,
     turnedAtMs: atMs,
@@ -162,7 +170,7 @@ function bookTell(turn: Turn, event: ArbiterEvent & { type: 'tell' }): void {
   occurred(turn, {
     event: `agent.${tell.event}`,
     level: tell.level,
-    instance: tell.instance,
+    instance: tell.instance && (keyOf(turn.arbiter.known, node.member.name, tell.instance) ?? tell.instance),
     node: node.member.name,
     text: tell.text,
     evidence: {},
@@ -176,29 +184,60 @@ function nodeBehind(turn: Turn, connection: ConnectionId): NodeState | null {
   return null
 }
 
+/** The beat with the witness's keys for what the node calls its instances, and a refusal for each that has no key. */
+function underKeys(
+  turn: Turn,
+  node: NodeName,
+  beat: Beat,
+): { readonly beat: Beat; readonly refused: readonly VoterReply[] } {
+  const { known, ambiguous } = turn.arbiter
+  const reports: Report[] = []
+  const refused: VoterReply[] = []
+  for (const report of beat.reports) {
+    const { instance } = report
+    const among = ambiguous.get(node)?.get(instance)
+    const key = among === undefined ? keyOf(known, node, instance) : null
+    if (key === null) refused.push(unmatched(node, instance, among ?? []))
+    else reports.push({ ...report, instance: key })
+  }
+  return { beat: { ...beat, reports }, refused }
+}
+
+function unmatched(node: NodeName, instance: string, among: readonly string[]): VoterReply {
+  const vote = {
+    kind: 'refused',
+    reason: 'conflict',
+    text: describeUnmatched(node, instance, among),
+  } as const
+  return { instance, vote, holder: null, renewedAgoMs: null, epoch: 0 }
+}
+
 function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
-  const { connection, beat, atMs } = event
+  const { connection, atMs } = event
   const before = nodeBehind(turn, connection)
   if (before === null) return refuseMessage(turn, 'not-greeted')
-  const receipt = receiveBeat(before, { connection, beat, atMs })
   const name = before.member.name
+  const { beat, refused } = underKeys(turn, name, event.beat)
+  const receipt = receiveBeat(before, { connection, beat, atMs })
   switch (receipt.kind) {
     case 'stale':
       return refuseMessage(turn, 'stale-beat')
     case 'double':
       turn.nodes.set(name, receipt.node)
-      return answer(
-        turn,
-        { connection, seq: beat.seq },
-        beat.reports.map((report) => replyFor(turn, report.instance, conflictVote(name))),
-      )
+      return answer(turn, { connection, seq: beat.seq }, [
+        ...beat.reports.map((report) =>
+          inWordsOf(turn, name, replyFor(turn, report.instance, conflictVote(name))),
+        ),
+        ...refused,
+      ])
     case 'accepted':
       turn.nodes.set(name, receipt.node)
-      return answer(
-        turn,
-        { connection, seq: beat.seq },
-        beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),
-      )
+      return answer(turn, { connection, seq: beat.seq }, [
+        ...beat.reports
+          .flatMap((report) => bookReport(turn, receipt.node, beat, report))
+          .map((reply) => inWordsOf(turn, name, reply)),
+        ...refused,
+      ])
     default:
       return assertNever(receipt)
   }

@@ -3,18 +3,22 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import { askVote } from '../../../shared/core/vote/ask.ts'
 import { type Voter, promisedTo } from '../../../shared/core/vote/voter.ts'
+import { describeUnmatched, keyOf } from './instance-keys.ts'
 import type { ArbiterEvent } from './state.ts'
 import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
 /** A yes is an ordinary vote, with the same promise behind it. */
 export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): void {
-  const { check, node: name, instance, atMs } = event
+  const { check, node: name, atMs } = event
   const reply = (permit: boolean, text: string): void => {
     turn.effects.push({ type: 'answer-check', check, permit, text })
   }
   const node = turn.nodes.get(name)
   if (node === undefined) return reply(false, `${name} is not a node of cluster ${turn.arbiter.cluster}`)
+  const among = turn.arbiter.ambiguous.get(name)?.get(event.instance)
+  const instance = among === undefined ? keyOf(turn.arbiter.known, name, event.instance) : null
+  if (instance === null) return reply(false, describeUnmatched(name, event.instance, among ?? []))
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
     return reply(
       false,

@@ -10,6 +10,7 @@ import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
 import type { ArbiterEvent, DrillEnd, DrillState } from './state.ts'
+import { keyOf } from './instance-keys.ts'
 import { couldTake, instanceOf, liveNode, occurred, order, refuseMessage, type Turn } from './turn.ts'
 import { leaseHolder } from './lease-holder.ts'
 import { type NodeState, sessionBehind } from './roster.ts'
@@ -213,7 +214,8 @@ function begin(turn: Turn, drill: DrillState, epoch: Epoch): void {
 export function bookDrilled(turn: Turn, event: ArbiterEvent & { type: 'drilled' }): void {
   const node = sessionBehind(turn.nodes, event.connection)
   if (node === null) return refuseMessage(turn, 'not-greeted')
-  const { drilled } = event
+  const instance = keyOf(turn.arbiter.known, node.member.name, event.drilled.instance)
+  const drilled = { ...event.drilled, instance: instance ?? event.drilled.instance }
   const { drill } = turn.arbiter
   const [step] = drill?.steps ?? []
   const awaited =

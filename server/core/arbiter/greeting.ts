@@ -4,6 +4,7 @@ import type { Hello } from '../../../shared/protocol/messages.ts'
 import { type NodeName, protocolVersion, witness } from '../../../shared/protocol/names.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import { noteInstances } from './instance-keys.ts'
 import type { ArbiterEvent } from './state.ts'
 import { planOf } from './members.ts'
 import { liveNode, occurred, refuseMessage, type Turn } from './turn.ts'
@@ -66,6 +67,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
           reason: 'replaced by a newer connection',
         })
       followMove(turn, known, hello)
+      bookInstances(turn, hello)
       if (!greeting.isNew) return
       return occurred(turn, {
         event: 'agent-started',
@@ -79,6 +81,25 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
     default:
       return assertNever(greeting)
   }
+}
+
+/** Which instance of the cluster each of the node's is, and then once more for nodes that waited for this node's word. */
+function bookInstances(turn: Turn, { node, profiles }: Hello): void {
+  note(turn, node, profiles)
+  for (const [other, ambiguities] of turn.arbiter.ambiguous) {
+    const { session } = turn.nodes.get(other) ?? {}
+    if (other !== node && ambiguities.size > 0 && session != null) note(turn, other, session.hello.profiles)
+  }
+}
+
+function note(turn: Turn, node: NodeName, profiles: Hello['profiles']): void {
+  const { instances, atMs, arbiter } = turn
+  const inUse = (key: string): boolean => {
+    const voter = instances.get(key)?.voter
+    return voter !== undefined && promisedTo(voter, atMs) !== null
+  }
+  const { known, ambiguous } = noteInstances(arbiter.known, { node, profiles }, inUse)
+  turn.arbiter = { ...arbiter, known, ambiguous: new Map(arbiter.ambiguous).set(node, ambiguous) }
 }
 
 /** An agent reports where its peer reaches it. Nobody else can, because the certificate names the node. */

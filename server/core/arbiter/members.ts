@@ -3,6 +3,7 @@ import type { Member, Plan } from '../../../shared/protocol/plan.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import { disownPromise } from '../../../shared/core/vote/recovery.ts'
 import { answerPendingChecks, change, type Turn } from './turn.ts'
+import { forgetNode } from './instance-keys.ts'
 import { newNode } from './roster.ts'
 
 /** A node joined, was removed or moved, or its older certificates are no longer accepted. */
@@ -16,6 +17,7 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
     before.delete(member.name)
   }
   for (const { member, session } of before.values()) {
+    turn.arbiter = { ...turn.arbiter, known: forgetNode(turn.arbiter.known, member.name) }
     if (session?.open === true)
       turn.effects.push({
         type: 'close',

@@ -7,6 +7,7 @@ import { leaseHolder } from './lease-holder.ts'
 import { isLive, type NodeState } from './roster.ts'
 import type { Arbiter } from './state.ts'
 
+export { keyOf, nameOf } from './instance-keys.ts'
 export { judge } from './situation.ts'
 export type { NodeState } from './roster.ts'
 

@@ -8,6 +8,7 @@ import type { Ballot, Mark, RecoveredBallot, Voter } from '../../../shared/core/
 import type { Occurrence } from './occurrence.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Judgement } from './judgement.ts'
+import type { Ambiguities, KnownInstances } from './instance-keys.ts'
 import type { ReportedSituation } from './situation-reporting.ts'
 
 /** The shell numbers the questions of checks. */
@@ -129,6 +130,8 @@ export interface RecoveredLedger {
   readonly ballots: ReadonlyMap<string, RecoveredBallot>
   /** For an instance that is not in the ledger: `lost` if an earlier ledger, which may have had it, was lost. */
   readonly others: 'new' | 'lost'
+  /** What the nodes call the instances; absent: the ledger says nothing. */
+  readonly known?: KnownInstances
 }
 
 export interface ArbiterOptions {
@@ -184,7 +187,12 @@ export interface Arbiter {
   readonly recovered: ArbiterOptions['recovered']
   readonly startedAtMs: number
   readonly nodes: ReadonlyMap<NodeName, NodeState>
+  /** By key (instance-keys.ts). */
   readonly instances: ReadonlyMap<string, InstanceState>
+  /** What each node calls each instance; the shell keeps it on disk. */
+  readonly known: KnownInstances
+  /** Instances of a node that are not matched with any of the other node, so that they get no vote. */
+  readonly ambiguous: ReadonlyMap<NodeName, Ambiguities>
   readonly drill: DrillState | null
   /** Since when this process has run without interruption. Orders wait for reports that are newer than this. */
   readonly runningSinceMs: number

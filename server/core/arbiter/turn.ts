@@ -6,6 +6,7 @@ import { showsVip } from '../../../shared/core/vip-sighting.ts'
 import { isRolledBack, recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { type RecoveredBallot, type VoteEffect, replyOf } from '../../../shared/core/vote/voter.ts'
 import type { Arbiter, ArbiterEffect, InstanceState } from './state.ts'
+import { nameOf } from './instance-keys.ts'
 import type { Occurrence } from './occurrence.ts'
 import { type ConnectionId, isLive, type NodeState } from './roster.ts'
 import { nothingReported } from './situation-reporting.ts'
@@ -115,7 +116,14 @@ export function answerNode(
 ): void {
   const session = turn.nodes.get(to.node)?.session
   if (session?.open === true)
-    answer(turn, { connection: session.connection, seq: to.seq }, [replyFor(turn, to.instance, vote)])
+    answer(turn, { connection: session.connection, seq: to.seq }, [
+      inWordsOf(turn, to.node, replyFor(turn, to.instance, vote)),
+    ])
+}
+
+/** The reply with the name that the node gave to the instance. */
+export function inWordsOf(turn: Turn, node: NodeName, reply: VoterReply): VoterReply {
+  return { ...reply, instance: nameOf(turn.arbiter.known, node, reply.instance) }
 }
 
 export function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {
@@ -146,6 +154,6 @@ export function order(
     turn.effects.push({
       type: 'send',
       connection: session.connection,
-      message: { type: 'order', ...message },
+      message: { type: 'order', ...message, instance: nameOf(turn.arbiter.known, to, message.instance) },
     })
 }

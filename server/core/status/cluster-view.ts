@@ -9,7 +9,7 @@ import type {
 } from '../../../shared/protocol/view.ts'
 import { verdictOn } from './verdict.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
-import { type NodeState, holderOf, isHeard, judge } from '../arbiter/queries.ts'
+import { type NodeState, holderOf, isHeard, judge, keyOf } from '../arbiter/queries.ts'
 import type { GuardPhase, Report } from '../../../shared/protocol/report.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
@@ -41,8 +41,11 @@ export function viewOf(
 function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, atMs: number): InstanceView {
   const { situation, text } = judge(arbiter, instance, atMs)
   const promise = promisedTo(state.voter, atMs)
-  const profiles = [...arbiter.nodes.values()].flatMap((node) => node.session?.hello.profiles ?? [])
-  const vips = profiles.filter((profile) => profile.instance === instance).flatMap((profile) => profile.vips)
+  const vips = [...arbiter.nodes.values()].flatMap(({ member, session }) =>
+    (session?.hello.profiles ?? [])
+      .filter((profile) => keyOf(arbiter.known, member.name, profile.instance) === instance)
+      .flatMap((profile) => profile.vips),
+  )
   const { pledge } = state.voter
   return {
     instance,

@@ -13,12 +13,14 @@ import {
   loss,
   unplugHolder,
 } from './cut-links.ts'
+import { deadWitnesses } from './dead-witness.ts'
 import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { hostileNetworks } from './hostile-network.ts'
 import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
+import { namesDiffer } from './names-differ.ts'
 import { slowChecks } from './slow-check.ts'
 import { standbyAgentFrozen } from './standstill.ts'
 import { strictGates } from './strict-gate.ts'
@@ -68,23 +70,16 @@ const known: readonly Scenario[] = [
   ...slowChecks,
   ...addresses,
   standbyAgentFrozen,
+  namesDiffer,
+  ...deadWitnesses,
   ...hostileNetworks,
 ]
 
 /** What the product does not do yet: these can be run by name, and `npm test` leaves them out. */
 const notYet: ReadonlySet<string> = new Set([
-  'install-at-once/holder-first',
-  'install-at-once/standby-first',
-  'install-at-once/holder-first-slowly',
-  'install-at-once/standby-first-slowly',
-  'install-with-7401-closed',
-  'install-with-slow-disk',
-  'install-beside-container',
-  'weight-script/preempt',
-  'weight-positive/preempt',
-  'weight-interface/preempt',
   'slow-check/once',
-  'standby-agent-frozen-while-holder-dies',
+  'witness-dead-for-long/standby-dies',
+  'witness-dead-for-long/cut-ab',
 ])
 
 export const scenarios = known.filter(({ name }) => !notYet.has(name))

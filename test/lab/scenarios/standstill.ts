@@ -24,6 +24,7 @@ export const standbyAgentFrozen: Scenario = {
     { kind: 'freeze-agent', where: 'lb02' },
     { kind: 'crash-host', where: 'lb01' },
   ],
+  setup: { processors: 'common' },
   comparable: false,
   needsMachine: true,
   begin: async (cluster) => {

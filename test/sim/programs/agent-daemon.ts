@@ -21,8 +21,8 @@ import {
   leaveHindrance,
   leaveProgress,
   reportOf,
-  wasArmed,
 } from '../../../agent/core/guard/guard.ts'
+import { wasArmed } from '../../../agent/core/guard/arming.ts'
 import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
 import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'

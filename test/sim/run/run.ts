@@ -98,7 +98,7 @@ class Run {
       witnessing: this.#witnessing,
     })
     const { timing } = this.#cluster
-    this.#safety = new SafetyWatch(timing)
+    this.#safety = new SafetyWatch(timing, { beginsArmed: false })
     this.#promises = new PromiseWatch(timing)
     this.#arming = new ArmingWatch(timing, {
       slowestPromotionMs: 2 * masterDownMs({ version: 2, priority: 1, advertIntMs: 1000 }),

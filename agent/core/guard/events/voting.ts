@@ -6,7 +6,7 @@ import { type Ballot, learnEpoch, promisedTo, replyOf } from '../../../../shared
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
-import { holdsVip } from '../state.ts'
+import { holdsVip, priorityOf } from '../state.ts'
 import { bookPeersVotes, countedEpoch, returnedEpoch } from './standing.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
@@ -87,7 +87,7 @@ function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: nu
  * other node can no longer win, and if both gave up, no node would have the VIP.
  */
 function settleContest(turn: Turn, peer: string): Vote {
-  const { node, profile, gateway, peerReport, phase, candidacy } = turn.guard
+  const { node, gateway, peerReport, phase, candidacy } = turn.guard
   if (phase.name === 'claiming' && phase.adopts)
     return {
       kind: 'refused',
@@ -97,7 +97,7 @@ function settleContest(turn: Turn, peer: string): Vote {
   if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), { kept: keptVoter(turn.guard) }))
     return { kind: 'refused', reason: 'outranked', text: `a majority is already voting for ${node}` }
   const rank = compareCandidates(
-    { node, priority: profile.priority, gateway },
+    { node, priority: priorityOf(turn.guard), gateway },
     { node: peer, priority: peerReport?.priority ?? 0, gateway: peerReport?.gateway ?? 'unknown' },
     null,
   )

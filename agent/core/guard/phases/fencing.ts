@@ -40,7 +40,8 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
     case 'climb':
       if (guard.seen.process !== 'absent') rememberStopped(turn, true)
       if (ladder.provedAtMs === null) noteFenceInDrill(turn, { ladder: phase.ladder, proved: false })
-      if (atMs >= phase.ladder.deadlineMs)
+      // A bar that worked, however late, is followed by the stop command all the same (fence: stop).
+      if (atMs >= phase.ladder.deadlineMs && !(phase.ladder.rung === 'bar' && ladder.provedAtMs !== null))
         tell(
           turn,
           'fence-climbs',

@@ -15,7 +15,7 @@ import {
   payLater,
 } from '../transitions.ts'
 import { owesStart } from '../fence-history.ts'
-import { type Guard, holdsVip } from '../state.ts'
+import { type Guard, holdsVip, priorityOf } from '../state.ts'
 import { promisedTo } from '../../../../shared/core/vote/voter.ts'
 import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
@@ -73,9 +73,9 @@ function mayApply(guard: Guard, atMs: number): boolean {
 }
 
 function patienceMs(guard: Guard, atMs: number): number {
-  const { node, profile, gateway, peerReport } = guard
+  const { node, gateway, peerReport } = guard
   if (peerReport === null || peerSilent(guard, atMs)) return 0
-  const own = { node, priority: profile.priority, gateway }
+  const own = { node, priority: priorityOf(guard), gateway }
   const other = { node: guard.peer ?? '', priority: peerReport.priority, gateway: peerReport.gateway }
   return compareCandidates(own, other, null) < 0 ? 0 : courtesyMs
 }
@@ -110,7 +110,8 @@ export function stepEntitled(turn: Turn, phase: Entitled): void {
     )
   }
   if (leaseEndsAtMs(guard) <= atMs) return enterGated(turn, atMs + retryMs)
-  const overdueAtMs = phase.sinceMs + 2 * masterDownMs(guard.profile) + entitledSlackMs
+  const overdueAtMs =
+    phase.sinceMs + 2 * masterDownMs({ ...guard.profile, priority: priorityOf(guard) }) + entitledSlackMs
   if (atMs < overdueAtMs && guard.seen.process !== 'absent') return
   const why =
     guard.seen.process === 'absent' ? 'keepalived is not running' : 'keepalived did not become MASTER'

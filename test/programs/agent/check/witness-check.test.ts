@@ -635,8 +635,9 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
 
       it('obeys a bar whether or not the instance is armed', async () => {
         settings({ ARMED: '' })
-        permitFile(`bar ${bootId} ${inMs(5000)} another node holds`)
-        assert.equal((await run()).code, 1)
+        permitFile(`bar ${bootId} ${inMs(60_000)} another node holds\n`)
+        const { code, line } = await run()
+        assert.equal(code, 1, line)
       })
 
       it('says that check.conf is missing', async () => {

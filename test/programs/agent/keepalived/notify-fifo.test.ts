@@ -11,11 +11,38 @@ import { eventually } from '../../../fixtures/eventually.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 
 describe('parseFifoLine', () => {
+  it('reads the priority that keepalived runs with', () => {
+    assert.deepEqual(parseFifoLine('INSTANCE "VI_1" BACKUP 90'), {
+      type: 'state',
+      instance: 'VI_1',
+      state: 'BACKUP',
+      priority: 90,
+    })
+    for (const word of ['MASTER_PRIORITY', 'BACKUP_PRIORITY'])
+      assert.deepEqual(parseFifoLine(`INSTANCE "VI_1" ${word} 90`), {
+        type: 'priority',
+        instance: 'VI_1',
+        priority: 90,
+      })
+  })
+
+  it('takes no impossible priority', () => {
+    for (const word of ['', ' 0', ' 256', ' -1', ' many'])
+      assert.deepEqual(parseFifoLine(`INSTANCE "VI_1" MASTER${word}`), {
+        type: 'state',
+        instance: 'VI_1',
+        state: 'MASTER',
+        priority: null,
+      })
+    assert.equal(parseFifoLine('INSTANCE "VI_1" MASTER_PRIORITY 0'), null)
+  })
+
   it('reads the transitions of an instance', () => {
     assert.deepEqual(parseFifoLine('INSTANCE "VI_1" MASTER 100'), {
       type: 'state',
       instance: 'VI_1',
       state: 'MASTER',
+      priority: 100,
     })
     assert.deepEqual(parseFifoLine('INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100'), {
       type: 'rival',

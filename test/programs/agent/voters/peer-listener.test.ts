@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import type { Profile } from '../../../../shared/protocol/plan.ts'
+import type { Report } from '../../../../shared/protocol/report.ts'
 import { connect, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { PeerListener } from '../../../../agent/voters/peer-listener.ts'
@@ -35,6 +37,36 @@ const reply: VoterReply = {
 }
 const beat = (seq: number): object => ({ type: 'beat', seq, echoMs: null, leaseMs: 1800, reports: [] })
 
+const vrrp = (instance: string, ...vips: string[]): Profile => ({
+  instance,
+  virtualRouterId: 51,
+  interface: 'eth0',
+  version: 2,
+  priority: 100,
+  nopreempt: false,
+  advertIntMs: 1000,
+  vips,
+})
+const reportOf = (instance: string): Report => ({
+  instance,
+  phase: 'standby',
+  why: 'may become MASTER',
+  keepalived: 'BACKUP',
+  process: 'running',
+  vips: 'gone',
+  priority: 100,
+  nopreempt: false,
+  ask: null,
+  release: false,
+  epoch: 0,
+  witnessEpoch: 0,
+  peerSilentMs: 50,
+  checkSilentMs: 200,
+  gateway: 'reachable',
+  fence: null,
+  warnings: [],
+})
+
 /** The peer's side of one connection. */
 interface Peer {
   connection: Connection | null
@@ -49,6 +81,8 @@ describe('PeerListener', () => {
   let told: string[]
   let nowMs: number
   let promised: boolean
+  let profiles: readonly Profile[]
+  let heard: string[]
   let isKnownAddress: (address: string) => boolean
   let ours: Identities
   let lb01: Credentials
@@ -67,6 +101,8 @@ describe('PeerListener', () => {
     told = []
     nowMs = 1000
     promised = false
+    profiles = []
+    heard = []
     isKnownAddress = () => true
     listener = await PeerListener.listen({
       cluster: 'web',
@@ -78,8 +114,11 @@ describe('PeerListener', () => {
       monotonicMs: () => nowMs,
       timing: () => defaultTiming,
       promised: () => promised,
-      onBeat: ({ seq }) => {
+      profiles: () => profiles,
+      onAmbiguous: (theirs, among) => told.push(`${theirs}?${among.join()}`),
+      onBeat: ({ seq, reports }) => {
         beats.push(seq)
+        heard.push(...reports.map(({ instance }) => instance))
         listener.answer(seq, reply)
       },
       onRefused: (reason, text) => {
@@ -128,6 +167,33 @@ describe('PeerListener', () => {
     peer.connection!.send(beat(5))
     await eventually('the answer', () => peer.received.length === 2)
     assert.deepEqual(peer.received[1], { type: 'answer', seq: 5, atMs: 1000, verdicts: [reply] })
+  })
+
+  it('hears and answers by the names of the peer where it names an instance differently', async () => {
+    profiles = [vrrp('VI_1', '10.0.0.100/24')]
+    const peer = await dial({ ...hello, profiles: [vrrp('VI_WEB', '10.0.0.100/24')] })
+    peer.connection!.send({ ...beat(1), reports: [reportOf('VI_WEB')] })
+    await eventually('the answer', () => peer.received.length === 2)
+    assert.deepEqual(heard, ['VI_1'])
+    const verdicts = [{ ...reply, instance: 'VI_WEB' }]
+    assert.deepEqual(peer.received[1], { type: 'answer', seq: 1, atMs: 1000, verdicts })
+  })
+
+  it('hears nothing of an instance that may be one or another, tells it, and follows a change on either side', async () => {
+    profiles = [vrrp('VI_1', '10.0.0.100/24', '10.0.0.101/24')]
+    const theirs = [vrrp('P', '10.0.0.100/24'), vrrp('Q', '10.0.0.101/24')]
+    const peer = await dial({ ...hello, profiles: theirs })
+    peer.connection!.send({ ...beat(1), reports: [reportOf('P'), reportOf('Q')] })
+    await eventually('the answer', () => peer.received.length === 2)
+    assert.deepEqual([heard, told], [[], ['P?VI_1', 'Q?VI_1']])
+    profiles = theirs
+    peer.connection!.send({ ...beat(2), reports: [reportOf('P'), reportOf('Q')] })
+    await eventually('the answer', () => peer.received.length === 3)
+    assert.deepEqual(heard, ['P', 'Q'])
+    peer.connection!.send({ ...hello, profiles: [vrrp('R', '10.0.0.100/24')] })
+    peer.connection!.send({ ...beat(3), reports: [reportOf('R')] })
+    await eventually('the answer', () => heard.length === 3)
+    assert.deepEqual(heard, ['P', 'Q', 'P'])
   })
 
   it('answers a pending vote a second time', async () => {
@@ -332,6 +398,8 @@ describe('PeerListener', () => {
         monotonicMs: () => 0,
         timing: () => defaultTiming,
         promised: () => false,
+        profiles: () => [],
+        onAmbiguous: () => undefined,
         onBeat: () => undefined,
         onRefused: () => undefined,
       }),

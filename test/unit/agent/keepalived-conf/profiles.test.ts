@@ -82,6 +82,7 @@ describe('keepalived.conf', () => {
         priority: 150,
         nopreempt: true,
         advertIntMs: 1000,
+        downTimerAdverts: 3,
         vips: ['10.0.0.100/24', '10.0.0.101', '2001:db8::100/64'],
       },
     ])
@@ -93,6 +94,20 @@ describe('keepalived.conf', () => {
     assert.equal(profile.advertIntMs, 1000)
     assert.equal(profile.nopreempt, false)
     assert.equal(profile.version, 2)
+  })
+
+  it('reads after how many missed adverts keepalived promotes itself', () => {
+    const adverts = (content: string) => only(content).downTimerAdverts
+    assert.equal(adverts(instance(vip)), 3)
+    assert.equal(adverts(instance(`down_timer_adverts 1\n${vip}`)), 1)
+    const globally = (lines: string) => `global_defs {\n${lines}\n}\n`
+    assert.equal(adverts(globally('vrrp_down_timer_adverts 2') + instance(vip)), 2)
+    assert.equal(adverts(instance(vip) + globally('vrrp_down_timer_adverts 2')), 2)
+    assert.equal(adverts(globally('vrrp_down_timer_adverts 2') + instance(`down_timer_adverts 5\n${vip}`)), 5)
+    assert.equal(adverts(globally('vrrp_strict') + instance(`down_timer_adverts 5\n${vip}`)), 3)
+    const { profiles, warnings } = parse(instance(`down_timer_adverts 101\n${vip}`))
+    assert.equal(profiles[0]?.downTimerAdverts, 3)
+    assert.match(warnings.join('\n'), /down_timer_adverts must be 1 to 100; keepalived ignores the line/)
   })
 
   it('knows that "state MASTER" without a priority is priority 255, and that it undoes nopreempt', () => {

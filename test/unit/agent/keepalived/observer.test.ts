@@ -38,6 +38,7 @@ class Host {
   readonly told: string[] = []
   readonly problems: string[] = []
   rivals = 0
+  readonly priorities: string[] = []
   /** Proofs wait until the test lets them go. */
   held: (() => void)[] | null = null
 
@@ -61,12 +62,13 @@ class Host {
     {
       observed: (instance, observation) => this.told.push(`${instance} ${words(observation)}`),
       rival: () => (this.rivals += 1),
+      priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
     },
   )
 
-  line(state: KeepalivedState): void {
-    this.observer.take({ type: 'state', instance: 'VI_1', state })
+  line(state: KeepalivedState, priority: number | null = null): void {
+    this.observer.take({ type: 'state', instance: 'VI_1', state, priority })
   }
 }
 
@@ -304,9 +306,69 @@ describe('KeepalivedObserver', () => {
     await watch()
     host.observer.take({ type: 'rival', instance: 'VI_1' })
     host.observer.take({ type: 'rival', instance: 'VI_9' })
-    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER' })
+    host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER', priority: 100 })
     assert.equal(host.rivals, 1)
     assert.deepEqual(host.problems, ['unknown-instance'])
+  })
+
+  describe('the priority that keepalived runs with', () => {
+    const settings = (effectivePriority: number): RunningSettings => ({
+      virtualRouterId: 51,
+      basePriority: 150,
+      effectivePriority,
+      advertIntMs: 1000,
+      version: 2,
+      nopreempt: false,
+      vips: [],
+    })
+    const dump = (effectivePriority: number): InstanceSnapshot[] => [
+      { instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: settings(effectivePriority) },
+    ]
+
+    it('is told before the state of the same line, and once', async () => {
+      await watch()
+      host.line('MASTER', 90)
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+      host.line('BACKUP', 90)
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+    })
+
+    it('is told when only the priority changed, and then nothing is said of the state', async () => {
+      await watch()
+      host.observer.take({ type: 'priority', instance: 'VI_1', priority: 90 })
+      host.observer.take({ type: 'priority', instance: 'VI_9', priority: 90 })
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+      assert.deepEqual(host.told, [])
+    })
+
+    it('comes from the dump where no line was written', async () => {
+      host.dumped = dump(90)
+      await watch()
+      assert.deepEqual(host.priorities, ['VI_1 90'])
+    })
+
+    it('is not taken from a dump that a line overtook', async () => {
+      host.dumped = dump(90)
+      host.observer.watch(new Map([['VI_1', [vipOn('eth0', '10.77.0.100')]]]))
+      host.observer.take({ type: 'priority', instance: 'VI_1', priority: 150 })
+      await settled()
+      assert.deepEqual(host.priorities, ['VI_1 150'])
+    })
+
+    it('is told again to whoever asks for an observation', async () => {
+      await watch()
+      host.line('BACKUP', 90)
+      await host.observer.observe('VI_1')
+      assert.deepEqual(host.priorities, ['VI_1 90', 'VI_1 90'])
+    })
+
+    it('is unknown again when keepalived was restarted', async () => {
+      await watch()
+      host.line('BACKUP', 90)
+      host.process = { ...running, identity: '11@5', startedAtMs: host.nowMs }
+      host.observer.look()
+      assert.deepEqual(host.priorities, ['VI_1 90', 'VI_1 unknown'])
+    })
   })
 
   it('counts adverts, and says so when keepalived cannot', async () => {

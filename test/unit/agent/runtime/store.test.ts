@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import type { InstanceIdentity } from '../../../../shared/core/instance-pairing.ts'
 import { AgentStore } from '../../../../agent/runtime/store.ts'
 import { RunFolderError } from '../../../../shared/disk/run-folder.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
@@ -85,6 +86,62 @@ describe('AgentStore', () => {
       store.mark('VI_1', { epoch: 7, untilMs: 1900 })
       assert.equal((await open()).armed('VI_1'), true)
     })
+  })
+
+  it('finds the promise of an instance that was renamed, also one that was left, and lets no mark end it', async () => {
+    const has = (instance: string, ...vips: string[]): InstanceIdentity => ({
+      instance,
+      virtualRouterId: 51,
+      vips,
+    })
+    const store = await open()
+    await store.identify([has('VI_1', '10.0.0.100/24')]).written
+    store.mark('VI_1', { epoch: 7, untilMs: 1900 })
+    await store.record('VI_1', { ...ballot, standing: true })
+    await store.remember('VI_1', { stopped: true, number: 2, recentAtMs: [] })
+    const { moved, written } = store.identify([has('VI_WEB', '10.0.0.100')])
+    assert.deepEqual([...moved].sort(), ['VI_1', 'VI_WEB'])
+    await written
+    const kept = { kind: 'valid', ballot: { ...ballot, standing: true }, mark: null }
+    for (const found of [store, await open()]) {
+      assert.deepEqual(found.recovered('VI_WEB'), kept)
+      assert.deepEqual(found.memory('VI_WEB'), { stopped: true, number: 2, recentAtMs: [] })
+    }
+    const again = await open()
+    assert.equal(again.identify([has('VI_WEB', '10.0.0.100')]).moved.size, 0)
+  })
+
+  it('gives each of two instances whose names are swapped its own promise, also where that is seen at the start', async () => {
+    const vipOf = (instance: string, vip: string): InstanceIdentity => ({
+      instance,
+      virtualRouterId: 51,
+      vips: [vip],
+    })
+    const store = await open()
+    await store.identify([vipOf('VI_1', '10.0.0.1'), vipOf('VI_2', '10.0.0.2')]).written
+    for (const name of ['VI_1', 'VI_2']) store.mark(name, { epoch: 7, untilMs: 1900 })
+    await store.record('VI_1', ballot)
+    await store.record('VI_2', { to: 'lb02', epoch: 9 })
+    const next = await open()
+    await next.identify([vipOf('VI_1', '10.0.0.2'), vipOf('VI_2', '10.0.0.1')]).written
+    for (const found of [next, await open()]) {
+      assert.deepEqual(found.recovered('VI_1'), {
+        kind: 'valid',
+        ballot: { to: 'lb02', epoch: 9 },
+        mark: null,
+      })
+      assert.deepEqual(found.recovered('VI_2'), { kind: 'valid', ballot, mark: null })
+    }
+  })
+
+  it('knows an instance again that was gone for a while and comes back under another name', async () => {
+    const identity = { virtualRouterId: 51, vips: ['10.0.0.100'] }
+    const store = await open()
+    await store.identify([{ instance: 'VI_1', ...identity }]).written
+    await store.record('VI_1', ballot)
+    await store.identify([]).written
+    await store.identify([{ instance: 'VI_WEB', ...identity }]).written
+    assert.deepEqual((await open()).recovered('VI_WEB'), { kind: 'valid', ballot, mark: null })
   })
 
   it('forgets marks and instants of another boot, but no promise', async () => {

@@ -116,7 +116,7 @@ describe('agent-gateway', () => {
   it('closes and counts what is malformed, without telling the cluster', async () => {
     gateway.onMessage(connection, 'not json')
     const other = connect(2)
-    say({ ...hello, extra: 1 }, other)
+    say({ ...hello, extra: 1, mode: 'loud' }, other)
     await settle()
     assert.equal(connection.closed, 'malformed message: not JSON')
     assert.match(other.closed ?? '', /^malformed message: /)

@@ -244,7 +244,10 @@ export class Witness {
         { kind: 'valid', ballot, mark: how.marks ? (this.marks.get(of) ?? null) : null },
       ]),
     )
-    return new Witness({ recovered: recoveredLedger(recovered), atMs: this.atMs + (how.downMs ?? 0) })
+    return new Witness({
+      recovered: { ...recoveredLedger(recovered), known: this.arbiter.known },
+      atMs: this.atMs + (how.downMs ?? 0),
+    })
   }
 }
 

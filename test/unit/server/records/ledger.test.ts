@@ -32,6 +32,16 @@ describe('ledger', () => {
     })
   })
 
+  it('remembers what the nodes call their instances, and has no ballot on disk without it', async () => {
+    const ledger = await open(false)
+    const said = { instance: 'VI_WEB', virtualRouterId: 51, vips: ['10.0.0.100'], present: true }
+    const known = new Map([['VI_1', new Map([['lb02', said]])]])
+    const noted = ledger.note(known)
+    await ledger.record('VI_1', { to: 'lb02', epoch: 1 })
+    assert.deepEqual((await open(true)).recovered(null).known, known)
+    await noted
+  })
+
   it('is lost when it is missing for a cluster that was seen before', async () => {
     const ledger = await open(true)
     assert.match(

@@ -132,6 +132,15 @@ describe('timing', () => {
     it('scales the skew of version 3 by advert_int', () =>
       assert.equal(masterDownMs({ version: 3, priority: 100, advertIntMs: 100 }), 300 + (156 / 256) * 100))
 
+    it('counts the adverts that keepalived may miss', () => {
+      const vrrp = { version: 2, priority: 100, advertIntMs: 1000 } as const
+      assert.equal(masterDownMs({ ...vrrp, downTimerAdverts: 1 }), 1000 + (156 / 256) * 1000)
+      const warning = promotionWarning({ ...vrrp, downTimerAdverts: 1 }, defaultTiming)
+      assert.match(warning ?? '', /may promote itself 609 ms after the holder died/)
+      assert.match(warning ?? '', /down_timer_adverts/)
+      assert.equal(promotionWarning({ ...vrrp, downTimerAdverts: 4 }, defaultTiming), null)
+    })
+
     it('is silent at advert_int 1 with any usual priority', () => {
       for (const priority of [1, 50, 100, 150, 200, 254])
         assert.equal(promotionWarning({ version: 2, priority, advertIntMs: 1000 }, defaultTiming), null)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { GuardEffect } from '../../../../../agent/core/guard/guard.ts'
-import { wasArmed } from '../../../../../agent/core/guard/guard.ts'
+import { wasArmed } from '../../../../../agent/core/guard/arming.ts'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import {
   type DriverOptions,

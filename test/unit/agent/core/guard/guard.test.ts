@@ -208,6 +208,78 @@ describe('a node that becomes MASTER', () => {
     }
   })
 
+  describe('with weights', () => {
+    const claimAgainst = (holder: Partial<ReturnType<typeof holdingPeer>>, own: number | null = null) => {
+      const driver = standby({ profile: { priority: 100, weights: 'untold' } })
+      driver.hearPeer(holdingPeer(8, holder))
+      if (own !== null) driver.feed({ type: 'priority', priority: own })
+      driver.master()
+      return driver
+    }
+
+    it('waits for a holder whose running priority fell below its own', () => {
+      const driver = claimAgainst({ priority: 90, configuredPriority: 150 })
+      assert.equal(driver.phase, 'claiming')
+      driver.pass(timing.handoverMs - 1)
+      assert.equal(driver.phase, 'claiming')
+      driver.hearPeer(peerReport({ release: true, epoch: 8 }))
+      driver.pass(1)
+      driver.granted(witness)
+      assert.equal(driver.phase, 'holding')
+    })
+
+    it('counts its own running priority', () => {
+      assert.equal(claimAgainst({ priority: 120 }, 140).phase, 'claiming')
+      assert.equal(claimAgainst({ priority: 90 }, 40).phase, 'fencing')
+    })
+
+    it('waits for a holder of which nobody knows what its keepalived runs with', () => {
+      assert.equal(claimAgainst({ priority: 150 }).phase, 'fencing')
+      assert.equal(claimAgainst({ priority: 150, priorityMayDiffer: true }).phase, 'claiming')
+    })
+
+    it('prefers the running priority when both claim at one moment', () => {
+      for (const [own, phase] of [
+        [140, 'claiming'],
+        [90, 'fencing'],
+      ] as const) {
+        const driver = standby({ profile: { priority: 100 }, recordsAtOnce: false })
+        driver.feed({ type: 'priority', priority: own })
+        driver.feed({ type: 'gateway', gateway: 'reachable' })
+        driver.master()
+        driver.hearPeer(
+          peerReport({
+            phase: 'claiming',
+            keepalived: 'MASTER',
+            vips: 'held',
+            ask: { epoch: 8 },
+            priority: 120,
+          }),
+        )
+        assert.equal(driver.phase, phase, `priority ${own}`)
+      }
+    })
+
+    it('reports a change at once, and nothing where keepalived only confirms what is configured', () => {
+      const driver = holding({ profile: { weights: 'told' } })
+      assert.equal(driver.report().priorityMayDiffer, true)
+      assert.ok(ofType(driver.feed({ type: 'priority', priority: 90 }), 'beat').length > 0)
+      const { priority, configuredPriority, priorityMayDiffer } = driver.report()
+      assert.deepEqual([priority, configuredPriority, priorityMayDiffer], [90, 150, undefined])
+      const plain = holding()
+      assert.deepEqual(plain.feed({ type: 'priority', priority: 150 }), [])
+      assert.equal(plain.report().configuredPriority, undefined)
+    })
+
+    it('goes back to what is configured when keepalived was restarted', () => {
+      const driver = holding({ profile: { weights: 'untold' } })
+      driver.feed({ type: 'priority', priority: 90 })
+      driver.feed({ type: 'priority', priority: null })
+      assert.equal(driver.report().priority, 150)
+      assert.equal(driver.report().priorityMayDiffer, true)
+    })
+  })
+
   it('asks again where a refusal only said that a vote was being written', () => {
     const driver = claiming()
     driver.refused(peer, 'recording')

@@ -5,16 +5,16 @@ import type { GuardEffect } from '../../../../../agent/core/guard/guard.ts'
 import { beatSchema } from '../../../../../shared/protocol/messages.ts'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import { type GuardDriver, node, ofType, peer, timing } from './guard-fixture.ts'
-import { moves, setup, Watched } from './guard-story.ts'
+import { beginnings, moves, setup, Watched } from './guard-story.ts'
 import { storiesFrom } from '../../../../fixtures/effort.ts'
 
 function always(
   check: (watched: Watched, effects: GuardEffect[], before: GuardDriver['guard']) => void,
 ): void {
   fc.assert(
-    fc.property(setup, moves, (options, story) => {
+    fc.property(setup, beginnings, moves, (options, beginning, story) => {
       const watched = new Watched(options)
-      for (const [afterMs, move] of story) {
+      for (const [afterMs, move] of [...beginning, ...story]) {
         const before = watched.driver.guard
         check(watched, watched.play(afterMs, move), before)
       }
@@ -57,7 +57,15 @@ describe('a guard under any sequence of events', () => {
 
   it('is never holding past E2’s instant', () => {
     always(({ driver }) => {
-      if (driver.phase === 'holding') assert.ok(driver.deadlineMs !== null && driver.deadlineMs > driver.atMs)
+      const { candidacy, kept } = driver.guard
+      if (driver.phase !== 'holding') return
+      const keptCounts = kept.phase === 'kept' || (kept.phase === 'forgetting' && kept.counts)
+      const sentAtMs = [...Object.values(candidacy?.grantedSentAtMs ?? {}), ...(keptCounts ? [Infinity] : [])]
+      // The second newest of the votes is the one with which the majority ends.
+      const votedUntilMs = (sentAtMs.sort((one, other) => other - one)[1] ?? -Infinity) + timing.leaseMs
+      const leaseUntilMs = Math.max(votedUntilMs, candidacy?.carriedUntilMs ?? -Infinity)
+      assert.ok(driver.atMs < leaseUntilMs - timing.releaseMs - timing.grainMs)
+      assert.ok(driver.deadlineMs !== null && driver.deadlineMs > driver.atMs)
     })
   })
 

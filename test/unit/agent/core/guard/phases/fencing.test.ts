@@ -76,6 +76,13 @@ describe('a fence', () => {
     assert.deepEqual([told(proved.fault()), proved.phase], [['fenced'], 'fencing'])
   })
 
+  it('does not say that a bar had no effect where it worked late and keepalived is stopped all the same', () => {
+    const driver = fencing()
+    driver.sleep(releaseMs / 4 + 10)
+    const effects = driver.fault()
+    assert.deepEqual([told(effects), rungs(effects)], [['fenced'], ['stop']])
+  })
+
   it('takes note only of commands that failed, while it lasts', () => {
     const driver = fencing()
     driver.pass(releaseMs / 4)
