@@ -146,6 +146,7 @@ export class Agent {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
+        lettingGo: (instance) => this.#runtime?.feed(instance, { type: 'letting-go' }),
         priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
         problem: (what, text) => {
           this.#reporter.problem(what, text)

@@ -4,7 +4,7 @@
  * way, with a warning, so that the agent computes with keepalived's numbers. keepalived.conf(5).
  */
 import type { Vip } from '../keepalived/vip.ts'
-import { instanceName, maxInstances } from '../../shared/protocol/names.ts'
+import { instanceName, maxInstances, maxVipsTold } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { missingLines } from './missing-lines.ts'
@@ -67,7 +67,10 @@ function instancesOf(
   }
 }
 
-/** The instances that keepalived takes: each with one name, the first of a name. @throws KeepalivedConfError */
+/**
+ * The instances that keepalived takes (each with one name, the first of a name), without those that cannot be
+ * protected: one such instance must not leave the others without an agent. @throws KeepalivedConfError
+ */
 export function uniqueInstances(root: Statement[], warnings: string[]): Statement[] {
   const byName = new Map<string, Statement>()
   for (const statement of root.filter((candidate) => candidate.words[0] === 'vrrp_instance')) {
@@ -80,10 +83,10 @@ export function uniqueInstances(root: Statement[], warnings: string[]): Statemen
     }
     const valid = instanceName.safeParse(name)
     if (!valid.success) {
-      throw new KeepalivedConfError(
-        statement,
-        `vrrp_instance "${name.slice(0, 80)}": the agent uses this name as a file name, and it is not valid (${valid.error.issues[0]?.message ?? 'invalid'}); rename the instance`,
+      warnings.push(
+        `${at(statement)}: vrrp_instance "${name.slice(0, 80)}" is NOT protected, because the agent uses its name as a file name and cannot use this one (${valid.error.issues[0]?.message ?? 'invalid'}); rename the instance on both nodes`,
       )
+      continue
     }
     const first = byName.get(name)
     if (first === undefined) byName.set(name, statement)
@@ -92,13 +95,12 @@ export function uniqueInstances(root: Statement[], warnings: string[]): Statemen
         `${at(statement)}: keepalived ignores this vrrp_instance, because ${name} is already defined at ${at(first)}`,
       )
   }
-  if (byName.size > maxInstances) {
-    throw new KeepalivedConfError(
-      { file: root[0]?.file ?? '', line: null },
-      `there are ${byName.size} vrrp_instances; at most ${maxInstances} per node are supported`,
+  const instances = [...byName.values()]
+  for (const statement of instances.slice(maxInstances))
+    warnings.push(
+      `${at(statement)}: vrrp_instance ${statement.words[1] ?? ''} is NOT protected, because an agent protects the first ${maxInstances} instances of keepalived.conf; put the most important ones first`,
     )
-  }
-  return [...byName.values()]
+  return instances.slice(0, maxInstances)
 }
 
 function integer(text: string | undefined, { min, max }: { min: number; max: number }): number | null {
@@ -131,13 +133,13 @@ function readInstance(
   const warn: Warn = (place, what) => warnings.push(`${at(place)}: ${name}: ${what}`)
   const virtualRouterId = virtualRouterIdOf(instance, warn)
   const device = interfaceOf(instance, warn)
-  const { written, vips, isIpv6 } = vipsOfInstance(
+  const { written, vips, isIpv6, familyFrom } = vipsOfInstance(
     instance,
     { root, interface: device, virtualRouterId },
     warn,
   )
-  const version = instanceVersion(instance, { isIpv6, globalVersion }, warnings)
-  const isMaster = all(instance.block, 'state').some((line) => line.words[1] === 'MASTER')
+  const version = instanceVersion(instance, { isIpv6, familyFrom, globalVersion, root }, warnings)
+  const isMaster = isMasterAtFirst(instance)
   const priority = priorityOf(instance, isMaster, warn)
   // The owner of the address keeps its 255, whatever it tracks.
   const weights = priority === ownerPriority ? undefined : weightsOf(root, instance)
@@ -151,7 +153,8 @@ function readInstance(
     advertIntMs: advertIntMsOf(instance, version, warn),
     downTimerAdverts: downTimerAdvertsOf(root, instance, warn),
     ...(weights === undefined ? {} : { weights }),
-    vips: written,
+    // The agent protects all of them. The witness compares and shows the first.
+    vips: written.slice(0, maxVipsTold),
   }
   const valid = profileSchema.safeParse(candidate)
   if (valid.success) return { profile: valid.data, vips }
@@ -162,17 +165,45 @@ function readInstance(
   )
 }
 
+/** The first valid version counts, and none that comes after an IPv6 address and does not fit it. */
 function instanceVersion(
   instance: Statement,
-  { isIpv6, globalVersion }: { isIpv6: boolean; globalVersion: 2 | 3 },
+  of: {
+    readonly isIpv6: boolean
+    readonly familyFrom: number | null
+    readonly globalVersion: 2 | 3
+    readonly root: Statement[]
+  },
   warnings: string[],
 ): 2 | 3 {
-  const line = last(instance.block, 'version')
-  const own = line === undefined ? null : versionOf(line, warnings)
-  if (!isIpv6) return own ?? globalVersion
-  if (line !== undefined && own === 2)
-    warnings.push(`${at(line)}: IPv6 needs VRRP version 3; version 2 is ignored`)
-  return 3
+  const own = all(instance.block, 'version')
+    .map((line) => ({ line, version: versionOf(line, warnings) }))
+    .find(
+      ({ line, version }) =>
+        version === 3 ||
+        (version === 2 && !(of.isIpv6 && of.familyFrom !== null && line.order > of.familyFrom)),
+    )
+  if (!of.isIpv6) return own?.version ?? of.globalVersion
+  if (own?.version !== 2) return 3
+  const isStrict = isStrictMode(instance, of.root)
+  warnings.push(
+    `${at(own.line)}: IPv6 needs VRRP version 3; ${isStrict ? 'version 2 is ignored' : 'keepalived sends version 2 all the same, so write "version 3"'}`,
+  )
+  return isStrict ? 3 : 2
+}
+
+function isStrictMode(instance: Statement, root: Statement[]): boolean {
+  const own = last(instance.block, 'strict_mode')
+  if (own !== undefined) return !['off', 'no', 'false'].includes(own.words[1] ?? '')
+  return all(root, 'global_defs').some((defs) => last(defs.block, 'vrrp_strict') !== undefined)
+}
+
+/** keepalived lets a later BACKUP not undo MASTER, but a word that it does not know does. */
+function isMasterAtFirst(instance: Statement): boolean {
+  return all(instance.block, 'state').reduce((isMaster, { words }) => {
+    if (words[1] === 'MASTER') return true
+    return isMaster && words[1] === 'BACKUP'
+  }, false)
 }
 
 function priorityOf(instance: Statement, isMaster: boolean, warn: Warn): number {
@@ -197,11 +228,13 @@ function nopreemptOf(
 }
 
 function virtualRouterIdOf(instance: Statement, warn: Warn): number {
-  const line = last(instance.block, 'virtual_router_id')
-  const id = line === undefined ? null : integer(knownWord(line, 1), { min: 1, max: 255 })
-  if (id === null)
+  const lines = all(instance.block, 'virtual_router_id')
+  const id = lines
+    .map((line) => integer(knownWord(line, 1), { min: 1, max: 255 }))
+    .findLast((valid) => valid !== null)
+  if (id == null)
     warn(
-      line ?? instance,
+      lines.at(-1) ?? instance,
       'there is no valid virtual_router_id (1 to 255); keepalived does not run this instance',
     )
   return id ?? 0
@@ -223,14 +256,19 @@ function interfaceOf(instance: Statement, warn: Warn): string {
 
 /** VRRPv2 sends whole seconds, VRRPv3 hundredths up to 40.95 s; keepalived rounds to that. */
 function advertIntMsOf(instance: Statement, version: 2 | 3, warn: Warn): number {
-  const line = last(instance.block, 'advert_int')
-  if (line === undefined) return 1000
-  const written = knownWord(line, 1) ?? ''
-  const ms = /^(\d{1,6}(\.\d*)?|\.\d+)$/.test(written) ? Number(written) * 1000 : 0
-  if (ms < 10 || ms > 255_000) {
-    warn(line, 'advert_int must be 0.01 to 255 seconds; keepalived uses 1')
-    return 1000
+  let valid: { readonly line: Statement; readonly written: string; readonly ms: number } | null = null
+  for (const line of all(instance.block, 'advert_int')) {
+    const written = knownWord(line, 1) ?? ''
+    const ms = /^(\d{1,6}(\.\d*)?|\.\d+)$/.test(written) ? Number(written) * 1000 : 0
+    if (ms >= 10 && ms <= 255_000) valid = { line, written, ms }
+    else
+      warn(
+        line,
+        `advert_int must be 0.01 to 255 seconds; keepalived ignores this one and uses ${(valid?.ms ?? 1000) / 1000}`,
+      )
   }
+  if (valid === null) return 1000
+  const { line, written, ms } = valid
   const grainMs = version === 2 ? 1000 : 10
   const rounded = Math.min(
     Math.max(Math.round(ms / grainMs) * grainMs, grainMs),

@@ -2,6 +2,7 @@
  * keepalived.conf as statements: a line of words with the block it opens, if any, in keepalived's order of reading.
  */
 import { hostname } from 'node:os'
+import { type BlockKind, rootBlocks } from './blocks.ts'
 import {
   blank,
   KeepalivedConfError,
@@ -25,9 +26,11 @@ export interface Statement extends Line {
 
 export interface ReadStatements extends Omit<ReadLines, 'lines'> {
   readonly root: Statement[]
+  /** Where keepalived ignores a brace or misses one, so that a block ends elsewhere than it seems to; also in `warnings`. */
+  readonly misplacedBraces: readonly string[]
 }
 
-const maxDepth = 32
+const skipped: BlockKind = { kind: 'skipped' }
 
 /** keepalived's `-i` where none is given: the host's name up to its first dot. */
 export function defaultConfigId(): string {
@@ -39,8 +42,14 @@ export function defaultConfigId(): string {
  * @throws KeepalivedConfError where a file cannot be read or the braces do not match
  */
 export function readStatements(path: string, configId: string, drafts?: Drafts): ReadStatements {
-  const { lines, ...read } = readKeepalivedLines(path, configId, drafts)
-  return { root: block(lines), ...read }
+  const { lines, warnings, ...read } = readKeepalivedLines(path, configId, drafts)
+  const blocks = new BlockReader().read(lines)
+  return {
+    root: blocks.root,
+    warnings: [...warnings, ...blocks.warnings],
+    misplacedBraces: blocks.warnings,
+    ...read,
+  }
 }
 
 export function at(place: Place): string {
@@ -54,45 +63,127 @@ function wordsOf(text: string): string[] {
   return Array.from(text.matchAll(words), (match) => match[1] ?? match[2] ?? '')
 }
 
-function block(lines: readonly Line[]): Statement[] {
-  const root: Statement[] = []
-  const open: Statement[] = []
-  let statements = root
-  for (const [order, each] of lines.entries()) {
-    const { text, file, line } = each
-    if (text === '{') {
-      const owner = statements.at(-1)
-      if (owner?.block !== null)
-        throw new KeepalivedConfError({ file, line }, 'a "{" does not belong to any keyword; remove it')
-      if (open.length >= maxDepth)
-        throw new KeepalivedConfError(
-          { file, line },
-          'the blocks are nested too deeply; look for a missing "}"',
-        )
-      owner.block = statements = []
-      owner.opened = each
-      open.push(owner)
-    } else if (text === '}') {
-      const owner = open.pop()
-      if (owner === undefined)
-        throw new KeepalivedConfError(
-          { file, line },
-          'a "}" has no matching "{"; remove it, or look for a surplus "}" above',
-        )
-      owner.closed = each
-      statements = open.at(-1)?.block ?? root
-    } else {
-      const words = wordsOf(text)
-      if (words.length > 0)
-        statements.push({ ...each, words, order, block: null, opened: null, closed: null })
+/** Where the reader is: outside of all blocks, or inside of the block of `owner`. */
+interface Level {
+  readonly owner: Statement | null
+  readonly kind: BlockKind
+  readonly statements: Statement[]
+}
+
+/**
+ * The statements as keepalived's own reader arranges them. Where it ignores a brace, the statements are where it puts
+ * them, and a warning says so.
+ */
+class BlockReader {
+  readonly #root: Level = { owner: null, kind: { kind: 'keywords', blocks: rootBlocks }, statements: [] }
+  readonly #levels: Level[] = [this.#root]
+  readonly #instances = new Set<string>()
+  readonly #warnings: string[] = []
+  /** The block that the last statement announced, and that has not begun. */
+  #announced: Level | null = null
+  /** How many "{" were ignored whose "}" has not come. */
+  #ignored = 0
+  /** How deep the reader is in a block that is passed over. */
+  #skippedDepth = 0
+
+  read(lines: readonly Line[]): { readonly root: Statement[]; readonly warnings: readonly string[] } {
+    for (const [order, line] of lines.entries()) {
+      if (line.text === '{') this.#open(line)
+      else if (line.text === '}') this.#close(line)
+      else this.#take(line, order)
     }
+    const unclosed = this.#level.owner
+    if (unclosed === null) return { root: this.#root.statements, warnings: this.#warnings }
+    throw new KeepalivedConfError(
+      unclosed,
+      `the block "${textOf(unclosed)}" is not closed; add the missing "}"`,
+    )
   }
-  const unclosed = open.at(-1)
-  if (unclosed === undefined) return root
-  throw new KeepalivedConfError(
-    unclosed,
-    `the block "${unclosed.words.join(' ').slice(0, 80)}" is not closed; add the missing "}"`,
-  )
+
+  get #level(): Level {
+    return this.#levels.at(-1) ?? this.#root
+  }
+
+  #warn(place: Place, what: string): void {
+    this.#warnings.push(`${at(place)}: ${what}`)
+  }
+
+  #take(line: Line, order: number): void {
+    this.#beginWithoutBrace()
+    const words = wordsOf(line.text)
+    if (words.length === 0 || this.#level.kind.kind === 'skipped') return
+    const statement: Statement = { ...line, words, order, block: null, opened: null, closed: null }
+    this.#level.statements.push(statement)
+    const { kind } = this.#level
+    const block = kind.kind === 'keywords' ? kind.blocks.get(words[0] ?? '') : undefined
+    if (block === undefined) return
+    this.#announced = { owner: statement, kind: this.#isTaken(statement) ? block : skipped, statements: [] }
+  }
+
+  /** keepalived passes over an instance without a name, and over the second one of a name. */
+  #isTaken({ words }: Statement): boolean {
+    const [keyword, name = ''] = words
+    if (keyword !== 'vrrp_instance') return true
+    const isTaken = words.length === 2 && !this.#instances.has(name)
+    this.#instances.add(name)
+    return isTaken
+  }
+
+  #open(line: Line): void {
+    const announced = this.#announced
+    if (announced !== null) {
+      this.#begin(announced)
+      if (announced.owner !== null) announced.owner.opened = line
+    } else if (this.#level.kind.kind === 'skipped') this.#skippedDepth += 1
+    else this.#ignore(line)
+  }
+
+  #begin(level: Level): void {
+    this.#announced = null
+    if (level.owner !== null) level.owner.block = level.statements
+    this.#levels.push(level)
+  }
+
+  /** A block whose "{" is missing begins all the same, except one that is passed over. */
+  #beginWithoutBrace(): void {
+    const announced = this.#announced
+    if (announced === null) return
+    this.#announced = null
+    if (announced.kind.kind === 'skipped') return
+    if (announced.owner !== null) this.#warn(announced.owner, `the "{" of this block is missing; add it`)
+    this.#begin(announced)
+  }
+
+  #ignore(line: Line): void {
+    this.#ignored += 1
+    const { owner, statements } = this.#level
+    const before = statements.at(-1)
+    const keyword = before === undefined ? 'this' : `"${before.words[0]?.slice(0, 80) ?? ''}"`
+    this.#warn(
+      before ?? line,
+      owner === null
+        ? `keepalived knows no block ${keyword} here and reads its lines as if they stood outside of it; correct the keyword or remove the block`
+        : `keepalived knows no block ${keyword} here and ignores its "{", so its "}" ends "${textOf(owner)}" and the rest of that block is lost; correct the keyword or remove the block`,
+    )
+  }
+
+  #close(line: Line): void {
+    this.#beginWithoutBrace()
+    if (this.#skippedDepth > 0) {
+      this.#skippedDepth -= 1
+      return
+    }
+    const { owner } = this.#level
+    if (owner !== null) {
+      owner.closed = line
+      this.#levels.pop()
+    } else if (this.#ignored > 0) this.#ignored -= 1
+    else this.#warn(line, 'keepalived ignores this "}", because no block is open; remove it')
+  }
+}
+
+function textOf(statement: Statement): string {
+  return statement.words.join(' ').slice(0, 80)
 }
 
 /** A word of a statement, where it is known without asking keepalived. */

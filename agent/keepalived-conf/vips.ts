@@ -12,6 +12,8 @@ export interface InstanceVips {
   readonly written: string[]
   readonly vips: readonly Vip[]
   readonly isIpv6: boolean
+  /** Where keepalived learns the family, in its order of reading; null: from no line of VIPs. */
+  readonly familyFrom: number | null
 }
 
 export type Warn = (place: Place, what: string) => void
@@ -45,13 +47,16 @@ export function vipsOfInstance(
   warn: Warn,
 ): InstanceVips {
   const found: Entry[] = []
-  let family = last(instance.block, 'native_ipv6') === undefined ? null : (6 as 4 | 6)
+  const native = last(instance.block, 'native_ipv6')
+  let family = native === undefined ? null : (6 as 4 | 6)
+  let familyFrom = native?.order ?? null
   for (const block of all(instance.block, 'virtual_ipaddress', 'virtual_ipaddress_excluded'))
     for (const line of block.block ?? []) {
       const entry = entryOf(line, warn)
       if (entry === null) continue
       if (block.words[0] === 'virtual_ipaddress') {
         family ??= entry.family
+        familyFrom ??= line.order
         if (entry.family !== family) {
           warn(line, `${entry.written} is not IPv${family} like the first VIP; keepalived ignores it`)
           continue
@@ -73,6 +78,7 @@ export function vipsOfInstance(
     written: [...new Set(vips.map(({ entry }) => entry.written))],
     vips: vips.map(({ vip }) => vip),
     isIpv6: family === 6,
+    familyFrom,
   }
 }
 

@@ -32,6 +32,8 @@ export interface ObserverSources {
 export interface ObserverEvents {
   readonly observed: (instance: string, observation: Observation) => void
   readonly rival: (instance: string) => void
+  /** keepalived says that it removed the VIP; the proof by the kernel's addresses follows. */
+  readonly lettingGo: (instance: string) => void
   /** The priority that keepalived runs the instance with, weights included; null: not known. */
   readonly priority: (instance: string, priority: number | null) => void
   /** Something an operator must see to; `what` is stable, for telling it once. */
@@ -191,11 +193,12 @@ export class KeepalivedObserver {
     if (watched === undefined) {
       this.#on.problem(
         'unknown-instance',
-        `keepalived reports vrrp_instance "${instance}", which is not in its configuration file; check that keepalived.config in agent.yaml names the right file`,
+        `keepalived reports vrrp_instance "${instance}", which the agent does not protect: either keepalived.config in agent.yaml names another file than the one that keepalived reads, or the instance is left out with a warning, which "witness-agent doctor" shows`,
       )
       return
     }
     this.#noteProcess()
+    if (watched.state === 'MASTER' && state !== 'MASTER') this.#on.lettingGo(instance)
     watched.state = state
     watched.news += 1
     // Before the state, because a claim depends on it.

@@ -4,13 +4,16 @@ import { z } from 'zod'
 export const protocolVersion = 1
 
 /** The largest message either side accepts, in bytes. */
-export const maxMessageBytes = 64 * 1024
+export const maxMessageBytes = 256 * 1024
 
 /** The most nodes of one cluster: a pair; more is later work. */
 export const maxNodes = 2
 
 /** The most vrrp_instances of one cluster. */
-export const maxInstances = 32
+export const maxInstances = 64
+
+/** The most VIPs of an instance that an agent tells of. It protects all of them. */
+export const maxVipsTold = 64
 
 /** The most certificates of one node. */
 export const mostGenerations = 1_000_000_000

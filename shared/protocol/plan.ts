@@ -3,7 +3,15 @@
  * keepalived.conf for each instance.
  */
 import { z } from 'zod'
-import { agentAddress, clusterName, generationSchema, instanceName, maxNodes, nodeName } from './names.ts'
+import {
+  agentAddress,
+  clusterName,
+  generationSchema,
+  instanceName,
+  maxNodes,
+  maxVipsTold,
+  nodeName,
+} from './names.ts'
 
 const timing = z.object({
   renewMs: z.number().int().min(20).max(60_000),
@@ -59,7 +67,7 @@ export const profileSchema = z.object({
    * keepalived writes each change into the FIFO (`vrrp_notify_priority_changes`).
    */
   weights: z.enum(['told', 'untold']).optional(),
-  vips: z.array(z.string().max(64)).max(64),
+  vips: z.array(z.string().max(64)).max(maxVipsTold),
 })
 
 export type Profile = z.infer<typeof profileSchema>

@@ -65,6 +65,8 @@ export const report = z.object({
   keepalived: z.enum(keepalivedStates),
   process: z.enum(processStates),
   vips: z.enum(['held', 'gone']),
+  /** keepalived says that it removed the VIP; whether the kernel agrees is not known yet; absent: nothing of that. */
+  lettingGo: z.literal(true).optional(),
   /** The one that keepalived runs with, weights included. */
   priority: z.number().int().min(0).max(255),
   /** The one in keepalived.conf; absent: the same. */

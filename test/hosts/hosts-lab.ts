@@ -7,7 +7,7 @@ import { addressOf, nodes, type LabNode } from '../lab/address-plan.ts'
 import { configBefore } from '../lab/keepalived-config.ts'
 import { LabFolder } from '../lab/lab-folder.ts'
 import { LabNotes } from '../lab/lab-notes.ts'
-import { buildLabPrograms } from '../lab/lab-programs.ts'
+import { copyLabPrograms } from '../lab/lab-programs.ts'
 import { NamespaceHost } from '../lab/namespace-host.ts'
 import { pause, until } from '../lab/pause.ts'
 import { Switch } from '../lab/switch.ts'
@@ -48,7 +48,7 @@ export class HostsLab {
   }
 
   async #install(): Promise<void> {
-    await buildLabPrograms(this.folder.folder('programs'))
+    await copyLabPrograms(this.folder.folder('programs'))
     const wires = await Switch.install(await this.#box('switch'), this.notes)
     const client = await this.#box('client')
     await wires.connect(client, addressOf.client)

@@ -18,7 +18,7 @@ import {
 } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
 import { LabNotes } from './lab-notes.ts'
-import { buildLabPrograms } from './lab-programs.ts'
+import { copyLabPrograms } from './lab-programs.ts'
 import { labMount, NamespaceHost, productMount } from './namespace-host.ts'
 import { pause, until } from './pause.ts'
 import { Switch } from './switch.ts'
@@ -73,7 +73,7 @@ export class ClusterUnderTest {
 
   async #install(): Promise<void> {
     await this.#writeFiles()
-    await buildLabPrograms(this.#folder.folder('programs'))
+    await copyLabPrograms(this.#folder.folder('programs'))
     this.#switchHost = await this.#boot('switch')
     this.#wires = await Switch.install(this.#switchHost, this.notes)
     for (const name of hosts) await this.bootHost(name)

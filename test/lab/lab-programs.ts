@@ -39,8 +39,17 @@ function newestChangeMs(path: string): number {
   return Math.max(status.mtimeMs, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))))
 }
 
-/** Bundles the lab's own programs into `folder`: plain JavaScript starts several times faster than tsx. */
-export async function buildLabPrograms(folder: string): Promise<void> {
+let bundles: Promise<string> | null = null
+
+/** Puts the lab's own programs into `folder`. All labs of a process share one build. */
+export async function copyLabPrograms(folder: string): Promise<void> {
+  bundles ??= buildLabPrograms()
+  cpSync(await bundles, folder, { recursive: true })
+}
+
+/** Bundles them: plain JavaScript starts several times faster than tsx. */
+async function buildLabPrograms(): Promise<string> {
+  const folder = new LabFolder('disk').path
   await build({
     entryPoints: ['web-page', 'web-client', 'attacker', 'bystander', 'slow-disk'].map((name) =>
       fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url)),
@@ -52,4 +61,5 @@ export async function buildLabPrograms(folder: string): Promise<void> {
     outExtension: { '.js': '.cjs' },
     logLevel: 'warning',
   })
+  return folder
 }

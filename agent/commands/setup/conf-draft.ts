@@ -71,6 +71,11 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   const sources = readSources(path, configId)
   const baseDrafts = decoded(sources.bases)
   const base = readStatements(path, configId, baseDrafts)
+  const [misplaced] = base.misplacedBraces
+  if (misplaced !== undefined)
+    throw new SetupError(
+      `${misplaced}. Setup does not write into a file whose blocks end elsewhere than they seem to, so nothing was changed. Correct it, check it with "keepalived -t", and run setup again`,
+    )
   const baseInstances = uniqueInstances(base.root, [])
   if (baseInstances.length === 0)
     throw new SetupError(`${path}: it has no vrrp_instance, so there is no VIP to protect`)

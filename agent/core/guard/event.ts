@@ -17,6 +17,8 @@ export type GuardEvent =
       readonly process: ProcessState
       readonly vips: VipState
     }
+  /** keepalived says that it is no longer MASTER. The proof that the VIP is gone comes as `observed`. */
+  | { readonly type: 'letting-go'; readonly atMs: number }
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
   | { readonly type: 'rival-advert'; readonly atMs: number }
   /** The priority that keepalived runs with, weights included; null: it is not known since keepalived started. */

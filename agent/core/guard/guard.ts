@@ -6,7 +6,7 @@
  * event reports. Then `settle` moves from phase to phase, looking only at the facts of this moment, until nothing
  * changes.
  */
-import { type Guard, type GuardOptions, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
+import { type Guard, type GuardOptions, holdsVip } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
@@ -34,6 +34,7 @@ import {
 import { bookAnswer } from './events/answers.ts'
 import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
 import { bookOrder } from './events/orders.ts'
+import { bookLettingGo, bookPriority } from './events/keepalived-news.ts'
 import { bookRungEnded, stepFencing } from './phases/fencing.ts'
 import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
 import { bookAdverts, stepNotMaster } from './phases/standby.ts'
@@ -78,6 +79,7 @@ export function createGuard(options: GuardOptions): Guard {
     policy,
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    lettingGo: false,
     runningPriority: null,
     observed: false,
     armed: options.armed ?? true,
@@ -137,6 +139,8 @@ function book(turn: Turn, event: GuardEvent): void {
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
+    case 'letting-go':
+      return bookLettingGo(turn)
     case 'priority':
       return bookPriority(turn, event.priority)
     case 'profile':
@@ -191,20 +195,7 @@ function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): 
   const { seen, observed, timing, resumedAtMs } = turn.guard
   turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, { seen: { keepalived, process, vips }, observed: true })
-}
-
-/**
- * Told at once: the peer's keepalived may take over because of it, and its agent must know by then that this one gives
- * way.
- */
-function bookPriority(turn: Turn, priority: number | null): void {
-  const before = turn.guard
-  set(turn, { runningPriority: priority })
-  const isNews =
-    priorityOf(before) !== priorityOf(turn.guard) ||
-    mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)
-  if (isNews) turn.effects.push({ type: 'beat' })
+  set(turn, { seen: { keepalived, process, vips }, observed: true, lettingGo: false })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */

@@ -25,6 +25,7 @@ export function reportOf(guard: Guard, atMs: number): Report {
     keepalived: seen.keepalived,
     process: seen.process,
     vips: seen.vips,
+    ...(guard.lettingGo ? { lettingGo: true as const } : {}),
     priority: priorityOf(guard),
     ...(profile.priority === priorityOf(guard) ? {} : { configuredPriority: profile.priority }),
     ...(mayWeighOtherwise(guard) ? { priorityMayDiffer: true as const } : {}),

@@ -113,6 +113,8 @@ export interface Guard {
     readonly process: ProcessState
     readonly vips: VipState
   }
+  /** keepalived says that it removed the VIP, and the kernel's addresses have not been looked at since. */
+  readonly lettingGo: boolean
   /** The priority that keepalived runs with, weights included; null: not known yet. */
   readonly runningPriority: number | null
   /** False until the first observation. */

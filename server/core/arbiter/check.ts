@@ -3,7 +3,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import { askVote } from '../../../shared/core/vote/ask.ts'
 import { type Voter, promisedTo } from '../../../shared/core/vote/voter.ts'
-import { describeUnmatched, keyOf } from './instance-keys.ts'
+import { describeUnmatched, isIdentified, keyOf } from './instance-keys.ts'
 import type { ArbiterEvent } from './state.ts'
 import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
 import type { NodeState } from './roster.ts'
@@ -19,6 +19,12 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const among = turn.arbiter.ambiguous.get(name)?.get(event.instance)
   const instance = among === undefined ? keyOf(turn.arbiter.known, name, event.instance) : null
   if (instance === null) return reply(false, describeUnmatched(name, event.instance, among ?? []))
+  const hasBallot = turn.instances.get(instance)?.voter.record != null
+  if (!isIdentified(turn.arbiter.known, { node: name, name: event.instance, hasBallot }))
+    return reply(
+      false,
+      `the agent of ${name} has not told this witness yet what ${event.instance} is, so it cannot be told whether another node has the VIP`,
+    )
   if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
     return reply(
       false,

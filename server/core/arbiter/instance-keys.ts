@@ -34,6 +34,19 @@ export function keyOf(known: KnownInstances, node: NodeName, name: string): stri
   return known.get(name)?.get(node)?.present === true ? null : name
 }
 
+/**
+ * Whether the node has said what identifies the instance. If nobody has, as after the upgrade of a witness, a ballot of
+ * that name is enough.
+ */
+export function isIdentified(
+  known: KnownInstances,
+  asked: { readonly node: NodeName; readonly name: string; readonly hasBallot: boolean },
+): boolean {
+  const { node, name, hasBallot } = asked
+  const isSaid = [...known.values()].some((said) => said.get(node)?.instance === name)
+  return isSaid || (hasBallot && (known.get(name)?.size ?? 0) === 0)
+}
+
 /** What the node calls the instance. */
 export function nameOf(known: KnownInstances, node: NodeName, key: string): string {
   return known.get(key)?.get(node)?.instance ?? key

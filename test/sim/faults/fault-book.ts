@@ -16,7 +16,13 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     happens: 'protocol 112 is dropped both ways between the nodes',
     expected:
       'the holder keeps the VIP; the other node is fenced within milliseconds after it promotes itself, and later is barred before it can',
-    lab: ['vrrp-block', 'vrrp-block-lasting', 'witness-restart/vrrp-block', 'gate-strict/vrrp-block'],
+    lab: [
+      'vrrp-block',
+      'vrrp-block-lasting',
+      'witness-restart/vrrp-block',
+      'gate-strict/vrrp-block',
+      'names-differ/vrrp-block',
+    ],
   },
   'vrrp-block-one-way': {
     happens: 'protocol 112 is dropped in one direction',

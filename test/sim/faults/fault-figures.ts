@@ -43,6 +43,7 @@ function scheduleOf(seed: number, kind: FaultKind, where: string): Schedule {
       nopreempt: true,
       fence: 'stop',
       gate: 'open',
+      naming: 'same',
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
       install: null,

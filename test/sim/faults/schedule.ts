@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Chance } from '../world/chance.ts'
+import { namings } from '../world/names.ts'
 import { faultKinds, placesOf, type FaultKind } from './faults.ts'
 
 const plannedFault = z.strictObject({
@@ -35,6 +36,7 @@ const setup = z.strictObject({
   fence: z.enum(['stop', 'fault']),
   /** Properties that were added later have a default, so that scenarios kept before that stay valid. */
   gate: z.enum(['open', 'strict']).default('open'),
+  naming: z.enum(namings).default('same'),
   /** The clock rates of lb01, lb02 and the witness relative to true time. */
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */
@@ -90,10 +92,12 @@ export function drawSchedule(
     })
     atMs += chance.between(0.2, 1.8) * meanPauseMs
   }
-  return { seed, hours, setup: drawSetup(chance), episodes }
+  // Of the seed itself, so that everything else that a seed draws stays as it was.
+  const naming = namings[seed % (2 * namings.length)] ?? 'same'
+  return { seed, hours, setup: { ...drawSetup(chance), naming }, episodes }
 }
 
-function drawSetup(chance: Chance): Setup {
+function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
   const priorities = chance.pick<[number, number]>([
     [150, 100],
     [101, 100],
@@ -103,7 +107,7 @@ function drawSetup(chance: Chance): Setup {
   ])
   const rate = (): number => Math.round(chance.between(-mostRatePpm, mostRatePpm))
   const start = (): number => Math.round(chance.happens(0.5) ? 0 : chance.between(0, 8000))
-  const plain: Setup = {
+  const plain: Omit<Setup, 'naming'> = {
     priorities,
     nopreempt: chance.happens(0.5),
     fence: chance.happens(0.5) ? 'stop' : 'fault',
@@ -116,7 +120,7 @@ function drawSetup(chance: Chance): Setup {
 }
 
 /** The agents join at one moment or within seconds of each other, in either order, to a keepalived that serves. */
-function drawInstall(chance: Chance, setup: Setup): Setup {
+function drawInstall(chance: Chance, setup: Omit<Setup, 'naming'>): Omit<Setup, 'naming'> {
   const joinsAtMs = (): number =>
     Math.round(firstJoinMs + (chance.happens(0.4) ? 0 : chance.between(0, 3000)))
   const some = <T>(most: number, draw: () => T): T[] => Array.from({ length: chance.integer(0, most) }, draw)

@@ -18,6 +18,21 @@ export interface Mutant extends SourceMutation {
 
 const votes: readonly Mutant[] = [
   {
+    name: 'names-taken-for-instances',
+    rule: 'There is one vote for each VIP, whatever the nodes call the instance.',
+    file: 'server/core/arbiter/instance-keys.ts',
+    from: "if (match.kind === 'paired') keys.set(",
+    to: "if (match.kind === 'paired' && match.with === name) keys.set(",
+  },
+  {
+    name: 'check-of-unknown-instance',
+    rule: 'A check gets no vote for an instance that its node has not identified.',
+    focus: ['kill-agent', 'kill-witness'],
+    file: 'server/core/arbiter/instance-keys.ts',
+    from: 'return isSaid || (hasBallot && (known.get(name)?.size ?? 0) === 0)',
+    to: 'return isSaid || name.length > 0',
+  },
+  {
     name: 'vote-given-twice',
     rule: 'A voter promises to one candidate at a time.',
     file: 'shared/core/vote/ask.ts',

@@ -28,7 +28,7 @@ import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'
 import type { KeepalivedLine } from '../models/keepalived-model.ts'
 import { SimulatedObserver } from './observer.ts'
-import { cluster, instance, vip } from '../world/names.ts'
+import { cluster } from '../world/names.ts'
 import type { StreamEnd } from '../world/network.ts'
 import type { NodeHost } from './node-host.ts'
 import { SimulatedPeerListener } from './peer-listener.ts'
@@ -128,6 +128,7 @@ export class AgentDaemon {
     this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
+      lettingGo: () => this.feed({ type: 'letting-go' }),
     })
     this.#rungs = new SimulatedFenceRungs(node, this.program)
     this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
@@ -222,7 +223,7 @@ export class AgentDaemon {
   }
 
   hello(incarnation = this.incarnation): Hello {
-    const { conf } = this.node.around
+    const { conf, instances } = this.node.around
     return {
       type: 'hello',
       protocol: protocolVersion,
@@ -233,18 +234,15 @@ export class AgentDaemon {
       software: 'simulation',
       listener: { address: null, port: 9101 },
       mode: 'enforce',
-      profiles: [
-        {
-          instance,
-          virtualRouterId: 51,
-          interface: 'eth0',
-          version: 2,
-          priority: conf.priority,
-          nopreempt: conf.nopreempt,
-          advertIntMs: conf.advertIntMs,
-          vips: [vip],
-        },
-      ],
+      profiles: instances.map((identity) => ({
+        ...identity,
+        interface: 'eth0',
+        version: 2,
+        priority: conf.priority,
+        nopreempt: conf.nopreempt,
+        advertIntMs: conf.advertIntMs,
+        vips: [...identity.vips],
+      })),
     }
   }
 
@@ -489,7 +487,8 @@ export class AgentDaemon {
   }
 
   takeAnswer(voter: VoterName, sentAtMs: number, verdicts: readonly Parameters<typeof answerOf>[2][]): void {
-    this.feedTogether(verdicts.map((verdict) => answerOf(voter, sentAtMs, verdict)))
+    const own = verdicts.filter(({ instance }) => instance === this.node.instance)
+    this.feedTogether(own.map((verdict) => answerOf(voter, sentAtMs, verdict)))
   }
 }
 

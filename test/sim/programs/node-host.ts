@@ -1,4 +1,5 @@
 /** A keepalived node of a simulation: its kernel, its keepalived (a model), its check, its agent (the production guard). */
+import type { InstanceIdentity } from '../../../shared/core/instance-pairing.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { GuardEffect, GuardPolicy } from '../../../agent/core/guard/guard.ts'
@@ -31,6 +32,8 @@ export interface NodeSurroundings {
   readonly network: Network
   readonly chance: Chance
   readonly conf: KeepalivedConf
+  /** Of keepalived.conf; the first one is simulated. */
+  readonly instances: readonly InstanceIdentity[]
   readonly timing: Timing
   readonly policy: GuardPolicy
   readonly witness: WitnessHost
@@ -95,6 +98,11 @@ export class NodeHost {
       runCheck: (done) => this.#runCheck(done),
       readTrackFile: () => this.#memory.bar,
     })
+  }
+
+  /** What this node calls the instance that is simulated. */
+  get instance(): string {
+    return this.around.instances[0]?.instance ?? ''
   }
 
   get host(): Host {
@@ -402,7 +410,7 @@ export class NodeHost {
       if (fails()) return
       if (daemon === null) return end(1)
       daemon.program.take(() =>
-        daemon.check({ node: host.name, bootId: host.bootId }, (permitted) => {
+        daemon.check({ node: host.name, instance: this.instance, bootId: host.bootId }, (permitted) => {
           if (fails()) return
           timeline.after(network.delayMs(back), () => end(permitted ? 0 : 1))
         }),

@@ -10,6 +10,12 @@ export interface Observation {
   readonly vips: VipState
 }
 
+export interface ObserverEvents {
+  observed(observation: Observation): void
+  rival(): void
+  lettingGo(): void
+}
+
 /** `ip -j addr`. */
 const proofMs = { least: 1.2, most: 4 }
 const dumpMs = { least: 4, most: 40 }
@@ -20,7 +26,7 @@ const looksAfterDeathMs = [5, 25, 75] as const
 export class SimulatedObserver {
   readonly #node: NodeHost
   readonly #program: Program
-  readonly #on: { observed(observation: Observation): void; rival(): void }
+  readonly #on: ObserverEvents
   #process: ProcessState = 'absent'
   /** Which start of keepalived was seen last. */
   #identity = 0
@@ -36,7 +42,7 @@ export class SimulatedObserver {
   #force = false
   #begun = false
 
-  constructor(node: NodeHost, program: Program, on: { observed(o: Observation): void; rival(): void }) {
+  constructor(node: NodeHost, program: Program, on: ObserverEvents) {
     this.#node = node
     this.#program = program
     this.#on = on
@@ -56,6 +62,7 @@ export class SimulatedObserver {
   takeLine(line: KeepalivedLine): void {
     if (line === 'MASTER_RX_LOWER_PRI') return this.#on.rival()
     this.#noteProcess()
+    if (this.#state === 'MASTER' && line !== 'MASTER') this.#on.lettingGo()
     this.#state = line
     this.#news += 1
     if (line !== 'MASTER') return this.#prove(false)

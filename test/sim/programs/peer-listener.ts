@@ -1,6 +1,7 @@
 /**
  * An agent as a voter for its peer: accepts the peer's stream and nobody else's, as agent/voters/peer-listener.ts does.
  */
+import { type PeerNames, peerNames } from '../../../agent/core/peer-names.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 import { protocolVersion } from '../../../shared/protocol/names.ts'
 import type { Beat, Hello, VoterReply } from '../../../shared/protocol/messages.ts'
@@ -12,6 +13,7 @@ import type { StreamEnd } from '../world/network.ts'
 interface Incarnation {
   readonly incarnation: string
   readonly bootId: string
+  profiles: Hello['profiles']
   stream: StreamEnd | null
   lastSeq: number
   beatAtMs: number | null
@@ -47,8 +49,14 @@ export class SimulatedPeerListener {
 
   /** The answer to one heartbeat; a pending vote is answered a second time, later. */
   answer(beat: number, reply: VoterReply): void {
-    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(reply)
-    else this.#send(beat, [reply])
+    const instance = this.#names().toTheirs(reply.instance)
+    const named = { ...reply, instance }
+    if (this.#collecting?.beat === beat) this.#collecting.verdicts.push(named)
+    else this.#send(beat, [named])
+  }
+
+  #names(): PeerNames {
+    return peerNames(this.#agent.hello().profiles, this.#incarnation?.profiles ?? [])
   }
 
   #take(stream: StreamEnd, data: object): void {
@@ -64,6 +72,7 @@ export class SimulatedPeerListener {
     const incarnation = this.#incarnationOf(stream, hello, atMs)
     if (incarnation === null) return
     incarnation.heardAtMs = atMs
+    incarnation.profiles = hello.profiles
     if (incarnation.stream !== null && incarnation.stream !== stream) this.#drop(incarnation.stream)
     incarnation.stream = stream
     stream.send({ type: 'welcome', protocol: protocolVersion, voter: agent.node.host.name, plan: null })
@@ -104,7 +113,15 @@ export class SimulatedPeerListener {
       this.#past = pastWith(this.#past, old.incarnation)
       if (old.stream !== null) this.#drop(old.stream)
     }
-    const next = { incarnation, bootId, stream: null, lastSeq: 0, beatAtMs: null, heardAtMs: atMs }
+    const next = {
+      incarnation,
+      bootId,
+      profiles: [],
+      stream: null,
+      lastSeq: 0,
+      beatAtMs: null,
+      heardAtMs: atMs,
+    }
     this.#incarnation = next
     return next
   }
@@ -123,13 +140,15 @@ export class SimulatedPeerListener {
     const collecting = { beat: beat.seq, verdicts: [] }
     this.#collecting = collecting
     this.#agent.feedTogether(
-      beat.reports.map((report) => ({
-        type: 'peer-report',
-        beat: beat.seq,
-        report,
-        leaseMs: beat.leaseMs,
-        echoMs: beat.echoMs,
-      })),
+      beat.reports
+        .filter(({ instance }) => this.#names().toOurs(instance) === this.#agent.node.instance)
+        .map((report) => ({
+          type: 'peer-report',
+          beat: beat.seq,
+          report: { ...report, instance: this.#agent.node.instance },
+          leaseMs: beat.leaseMs,
+          echoMs: beat.echoMs,
+        })),
     )
     this.#collecting = null
     this.#send(beat.seq, collecting.verdicts)

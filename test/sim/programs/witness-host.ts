@@ -5,7 +5,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import type { FromAgent } from '../../../shared/protocol/messages.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
-import type { Ballot, Mark, RecoveredBallot } from '../../../shared/core/vote/voter.ts'
+import type { Ballot, Mark, RecoveredBallot, Voter } from '../../../shared/core/vote/voter.ts'
 import {
   arbitrate,
   createArbiter,
@@ -13,12 +13,13 @@ import {
   type Arbiter,
   type ArbiterEffect,
   type ArbiterEvent,
+  type KnownInstances,
 } from '../../../server/core/arbiter/arbiter.ts'
 import type { Chance } from '../world/chance.ts'
 import type { Disk, DiskFile } from '../world/disk.ts'
 import { type Host, Program } from '../world/host.ts'
 import type { Network, StreamEnd } from '../world/network.ts'
-import { cluster, instance } from '../world/names.ts'
+import { cluster } from '../world/names.ts'
 import { isRelease, PromiseTeller } from '../watch/promise-teller.ts'
 import type { Due } from '../world/timeline.ts'
 import type { Witnessing } from '../watch/witnessing.ts'
@@ -35,8 +36,13 @@ const startMs = { least: 120, most: 400 }
 
 interface Ledger {
   readonly ballot: Ballot | null
+  /** Under which key the ballot is; null: there is none yet. */
+  readonly key: string | null
+  readonly known: KnownInstances
   readonly lostBefore: boolean
 }
+
+const emptyLedger: Ledger = { ballot: null, key: null, known: new Map(), lostBefore: false }
 
 export interface WitnessSurroundings {
   readonly host: Host
@@ -58,7 +64,7 @@ export class WitnessHost {
 
   constructor(around: WitnessSurroundings) {
     this.#around = around
-    this.#ledger = around.disk.file<Ledger>({ ballot: null, lostBefore: false })
+    this.#ledger = around.disk.file<Ledger>(emptyLedger)
   }
 
   get host(): Host {
@@ -135,7 +141,7 @@ export class WitnessHost {
     this.#ledger.settle()
     const { content } = this.#ledger
     if (content.kind === 'torn') {
-      this.#ledger.beginAnew({ ballot: null, lostBefore: true })
+      this.#ledger.beginAnew({ ...emptyLedger, lostBefore: true })
       return { kind: 'lost' }
     }
     const { ballot, lostBefore } = content.value
@@ -192,6 +198,16 @@ export class WitnessDaemon {
     return this.#arbiter
   }
 
+  /** The vote for the instance that is simulated. */
+  get voter(): Voter | undefined {
+    return [...(this.#arbiter?.instances.values() ?? [])][0]?.voter
+  }
+
+  get #onDisk(): Ledger {
+    const { content } = this.#ledger
+    return content.kind === 'whole' ? content.value : { ...emptyLedger, lostBefore: true }
+  }
+
   end(): void {
     this.program.end()
     for (const stream of this.#connections.values()) stream.abandon()
@@ -211,7 +227,10 @@ export class WitnessDaemon {
   }
 
   /** A check's question arrived. */
-  check({ node, bootId }: { node: string; bootId: string }, reply: (permit: boolean) => void): void {
+  check(
+    { node, instance, bootId }: { node: string; instance: string; bootId: string },
+    reply: (permit: boolean) => void,
+  ): void {
     const check = ++this.#lastCheck
     const timeout = this.program.after(checkTimeoutMs, () => this.#answerCheck(check, false))
     this.#checks.set(check, { reply, timeout })
@@ -226,13 +245,18 @@ export class WitnessDaemon {
   #open(found: RecoveredBallot): void {
     const { host, members, timing } = this.#around
     const atMs = host.nowMs()
+    const { key, known } = this.#onDisk
     this.#arbiter = createArbiter({
       cluster,
       timing,
       members,
       recovered: {
-        ballots: found.kind === 'valid' && found.ballot === null ? new Map() : new Map([[instance, found]]),
-        others: 'new',
+        ballots:
+          found.kind === 'valid' && found.ballot !== null && key !== null
+            ? new Map([[key, found]])
+            : new Map(),
+        others: found.kind === 'lost' ? 'lost' : 'new',
+        known,
       },
       atMs,
     })
@@ -280,7 +304,7 @@ export class WitnessDaemon {
     for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
       const turned = arbitrate(this.#arbiter, event)
       this.#arbiter = turned.arbiter
-      const { pledge } = turned.arbiter.instances.get(instance)?.voter ?? {}
+      const { pledge } = this.voter ?? {}
       this.#promises.look(pledge, turned.effects.some(isRelease))
       for (const effect of turned.effects) this.#carryOut(effect)
     }
@@ -302,19 +326,24 @@ export class WitnessDaemon {
         return
       }
       case 'record': {
-        const { ballot } = effect
-        const from = this.#ledger.content.kind === 'whole' ? this.#ledger.content.value : { lostBefore: true }
-        return this.#ledger.write(this.program, { ballot, lostBefore: from.lostBefore }, (error) => {
-          if (error !== null)
-            return this.#handle({ type: 'record-failed', instance, ballot, error: error.message })
-          witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
-          this.#handle({ type: 'recorded', instance, ballot })
-        })
+        const { instance, ballot } = effect
+        // In production the names are also written by themselves when they change; here the ballots take them along.
+        const known = this.#arbiter?.known ?? new Map()
+        return this.#ledger.write(
+          this.program,
+          { ...this.#onDisk, ballot, key: instance, known },
+          (error) => {
+            if (error !== null)
+              return this.#handle({ type: 'record-failed', instance, ballot, error: error.message })
+            witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
+            this.#handle({ type: 'recorded', instance, ballot })
+          },
+        )
       }
       case 'mark':
         return this.#setMark(effect.mark)
       case 'answer-check':
-        if (effect.permit) this.#promises.answered(this.#arbiter?.instances.get(instance)?.voter.pledge)
+        if (effect.permit) this.#promises.answered(this.voter?.pledge)
         return this.#answerCheck(effect.check, effect.permit)
       case 'answer-drill':
         return witnessing.told(

@@ -3,7 +3,7 @@ import { defaultTiming, strictReserveMs, type Timing } from '../../../shared/cor
 import type { Chance } from '../world/chance.ts'
 import { Disk } from '../world/disk.ts'
 import { Host } from '../world/host.ts'
-import { nodeNames, witnessHostName } from '../world/names.ts'
+import { instancesOf, nodeNames, witnessHostName } from '../world/names.ts'
 import { Network, type PathCondition } from '../world/network.ts'
 import { NodeHost } from '../programs/node-host.ts'
 import type { Install, Setup } from '../faults/schedule.ts'
@@ -79,6 +79,7 @@ export class Cluster {
           address: index + 1,
           check,
         },
+        instances: instancesOf(setup.naming)[index],
         timing: this.timing,
         policy: { mode: 'enforce', fence: setup.fence, alone: 'stop', rejoin: 'auto', hasLastResort: false },
         witness: this.witness,
@@ -145,7 +146,7 @@ export class Cluster {
     const holder = this.nodes[phases.indexOf('holding')]
     const standby = this.nodes[phases.indexOf(this.timing.gate === 'strict' ? 'gated' : 'standby')]
     if (holder === undefined || standby === undefined) return false
-    const promised = this.witness.daemon?.arbiter?.instances.get('VI_1')?.voter.pledge
+    const promised = this.witness.daemon?.voter?.pledge
     return (
       holder.keepalived.state === 'MASTER' &&
       standby.keepalived.state === (this.timing.gate === 'strict' ? 'FAULT' : 'BACKUP') &&

@@ -113,6 +113,7 @@ const plain: Setup = {
   nopreempt: false,
   fence: 'stop',
   gate: 'open',
+  naming: 'same',
   ratesPpm: [0, 0, 0],
   startsAtMs: [0, 0, 0],
   install: null,

@@ -20,8 +20,8 @@ import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
 
 /**
  * Silence ends a claim. Two things do not count as silence: waiting for the disks of a majority that has voted, and a
- * slow network while the peer was just heard without the VIP. In the latter case nobody is disturbed, and without
- * this exception no takeover could succeed on a slow network.
+ * slow network or host while the peer was just heard without the VIP, or letting go of it. In the latter case nobody is
+ * disturbed, and without this exception no takeover could succeed on a slow network.
  */
 function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
@@ -34,7 +34,7 @@ function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): num
 
 function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: number): boolean {
   const isFresh = peerHeardAtMs !== null && peerHeardAtMs >= atMs - silenceMs(timing)
-  return isFresh && peerReport !== null && !showsVip(peerReport)
+  return isFresh && peerReport !== null && (!showsVip(peerReport) || peerReport.lettingGo === true)
 }
 
 /**

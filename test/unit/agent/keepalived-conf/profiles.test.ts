@@ -199,8 +199,9 @@ describe('keepalived.conf', () => {
         profiles.map(({ version, priority }) => [version, priority]),
         [[2, 100]],
       )
+      assert.match(warnings[2] ?? '', /:1: keepalived knows no block "\ufeffglobal_defs" here/)
       assert.deepEqual(
-        warnings,
+        warnings.slice(0, 2),
         ['1: U+FEFF', '7: U+00A0'].map(
           (where) =>
             `${path}:${where.replace('U+', 'keepalived takes U+')} for a part of the word, not for a blank; delete it or replace it with a plain blank`,
@@ -247,6 +248,53 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       assert.equal(profiles[0].virtualRouterId, 0)
       assert.match(warnings.join('\n'), /:2: V: priority must be 1 to 255/)
       assert.match(warnings.join('\n'), /:3: V: there is no valid virtual_router_id/)
+    })
+  })
+
+  describe('braces that keepalived ignores', () => {
+    const pair = (lines: string) =>
+      `vrrp_instance VI {\ninterface eth0\nvirtual_router_id 7\n${lines}\nvirtual_ipaddress {\n10.0.0.9\n}\n}\n`
+
+    it('a surplus "}" at the end: the pair works, and a warning says where it is', () => {
+      const { profiles, warnings } = parse(`${pair('')}}\n`)
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.deepEqual(warnings, [
+        `${join(folder, 'keepalived.conf')}:9: keepalived ignores this "}", because no block is open; remove it`,
+      ])
+    })
+
+    it('the "{" of a misspelt block: the instance ends at its "}", without a VIP', () => {
+      const { profiles, warnings } = parse(pair('unicast_peers {\n10.0.0.12\n}'))
+      assert.deepEqual(profiles[0]?.vips, [])
+      assert.match(
+        warnings.join('\n'),
+        /:4: keepalived knows no block "unicast_peers" here and ignores its "{", so its "}" ends "vrrp_instance VI"/,
+      )
+      assert.match(warnings.join('\n'), /VI: there is no virtual_ipaddress/)
+    })
+
+    it('the "{" after a keyword that has no block', () => {
+      const { profiles } = parse(pair('track_primary {\n}\npriority 50'))
+      assert.deepEqual([profiles[0]?.priority, profiles[0]?.vips], [100, []])
+    })
+
+    it('those of a block that it does not know outside of instances: what is inside counts', () => {
+      const { profiles, warnings } = parse(`vrrp_instances {\n${pair('')}}\n`)
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0]!, /:1: keepalived knows no block "vrrp_instances" here and reads its lines/)
+    })
+
+    it('a missing "{", with a warning', () => {
+      const { profiles, warnings } = parse(pair('').replace('virtual_ipaddress {', 'virtual_ipaddress'))
+      assert.deepEqual(profiles[0]?.vips, ['10.0.0.9'])
+      assert.match(warnings.join('\n'), /:5: the "{" of this block is missing; add it/)
+    })
+
+    it('and passes over the blocks of other processes, whatever is in them', () => {
+      const others = 'virtual_server 10.0.0.9 80 {\nreal_server 10.0.0.2 80 {\nNEW_CHECK {\n}\n}\n}\n'
+      assert.deepEqual(parse(others + pair('')).profiles[0]?.vips, ['10.0.0.9'])
+      assert.deepEqual(parse(others + pair('')).warnings, [])
     })
   })
 
@@ -385,23 +433,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'vrrp_instance V {\n priority 1\n',
         /keepalived\.conf:1: the block "vrrp_instance V" is not closed; add the missing "}"/,
       ],
-      ['global_defs {\n}\n}\n', /keepalived\.conf:3: a "}" has no matching "{"/],
-      ['{\n}\n', /keepalived\.conf:1: a "{" does not belong to any keyword/],
-      ['a { b\n{ } {\n}\n}', /keepalived\.conf:2: a "{" does not belong to any keyword/],
-      ['a {\n'.repeat(40), /the blocks are nested too deeply/],
-      [
-        'vrrp_instance ../etc {\n}\n',
-        /keepalived\.conf:1: vrrp_instance "\.\.\/etc": the agent uses this name as a file name.*rename/,
-      ],
       ['~SEQ(i, 1, 5) foo $i\n', /keepalived\.conf:1: the agent does not understand ~SEQ and ~LST; write/],
-      [
-        Array.from({ length: 33 }, (_, i) => `vrrp_instance V${i} {\n}\n`).join(''),
-        /33 vrrp_instances; at most 32/,
-      ],
-      [
-        `vrrp_instance V {\n interface eth0\n virtual_ipaddress {\n${Array.from({ length: 65 }, (_, i) => `10.0.0.${i}\n`).join('')}}\n}`,
-        /keepalived\.conf:1: vrrp_instance V: vips/,
-      ],
     ]
     for (const [content, message] of refusals) {
       it(`says where and what: ${message.source.slice(0, 60)}`, () => {
@@ -411,6 +443,32 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         )
       })
     }
+
+    it('never refuses all instances because of one: what cannot be protected is left out and named', () => {
+      const { profiles, warnings } = parse(`vrrp_instance ../etc {\n}\n${instance(vip)}`)
+      assert.deepEqual(
+        profiles.map((profile) => profile.instance),
+        ['VI'],
+      )
+      assert.match(warnings[0]!, /keepalived\.conf:1: vrrp_instance "\.\.\/etc" is NOT protected.*rename/)
+    })
+
+    it('protects the first 64 instances, and says which ones it does not', () => {
+      const conf = Array.from({ length: 66 }, (_, i) => instance(vip, `V${i}`)).join('')
+      const { profiles, warnings } = parse(conf)
+      assert.equal(profiles.length, 64)
+      const left = warnings.filter((text) => text.includes('NOT protected'))
+      assert.equal(left.length, 2)
+      assert.match(left[0]!, /keepalived\.conf:\d+: vrrp_instance V64 is NOT protected/)
+    })
+
+    it('protects any number of VIPs, and tells of the first 64', () => {
+      const many = Array.from({ length: 200 }, (_, i) => `10.0.0.${i}\n`).join('')
+      const { profiles, vips, warnings } = parse(instance(`virtual_ipaddress {\n${many}}`))
+      assert.deepEqual(warnings, [])
+      assert.equal(vips.get('VI')?.length, 200)
+      assert.equal(profiles[0]?.vips.length, 64)
+    })
 
     it('names a file that is missing or none', () => {
       assert.throws(

@@ -39,6 +39,7 @@ class Host {
   readonly problems: string[] = []
   rivals = 0
   readonly priorities: string[] = []
+  readonly lettingGo: string[] = []
   /** Proofs wait until the test lets them go. */
   held: (() => void)[] | null = null
 
@@ -62,6 +63,7 @@ class Host {
     {
       observed: (instance, observation) => this.told.push(`${instance} ${words(observation)}`),
       rival: () => (this.rivals += 1),
+      lettingGo: (instance) => this.lettingGo.push(instance),
       priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
     },
@@ -309,6 +311,21 @@ describe('KeepalivedObserver', () => {
     host.observer.take({ type: 'state', instance: 'VI_9', state: 'MASTER', priority: 100 })
     assert.equal(host.rivals, 1)
     assert.deepEqual(host.problems, ['unknown-instance'])
+  })
+
+  it('tells at once that keepalived let go, and proves it afterwards', async () => {
+    host.kernel = [vip]
+    await watch()
+    host.line('MASTER')
+    host.told.length = 0
+    host.kernel = []
+    host.line('BACKUP')
+    assert.deepEqual([host.lettingGo, host.told], [['VI_1'], []])
+    await settled()
+    host.line('FAULT')
+    await settled()
+    assert.deepEqual(host.told, ['VI_1 BACKUP running gone', 'VI_1 FAULT running gone'])
+    assert.deepEqual(host.lettingGo, ['VI_1'])
   })
 
   describe('the priority that keepalived runs with', () => {

@@ -93,9 +93,19 @@ export const holding = (epoch: number): Partial<Report> => ({
 export const released: Partial<Report> = { release: true }
 export const peerUnheard: Partial<Report> = { peerSilentMs: null }
 
+/** Both nodes have said what they call the instance, and it was noted. */
+const known = new Map([
+  [
+    instance,
+    new Map(
+      pair.map(({ name }) => [name, { instance, virtualRouterId: 51, vips: profile.vips, present: true }]),
+    ),
+  ],
+])
+
 /** What a ledger in order hands on: these ballots, and nothing of any other instance. */
 export function recoveredLedger(ballots: Iterable<[string, RecoveredBallot]> = []): RecoveredLedger {
-  return { ballots: new Map(ballots), others: 'new' }
+  return { ballots: new Map(ballots), others: 'new', known }
 }
 
 export class Witness {

@@ -40,13 +40,19 @@ describe('a draft of keepalived.conf', () => {
     assert.throws(() => apply('global_defs {\n}\n'), /it has no vrrp_instance/)
   })
 
-  it('is refused where a line of the admin would be read differently', () => {
+  it('is refused where setup’s own lines would be read differently, and changes nothing', () => {
     // The brace comes out of the name's definition, which setup uses in the names of its own blocks.
     const text = `$N=VI_1 {\n${instance('$N').replace('$N {', '$N')}`
     assert.throws(
       () => apply(text),
-      (cause) =>
-        cause instanceof SetupError && cause.message.includes('would read some of your lines differently'),
+      (cause) => cause instanceof SetupError && cause.message.includes('so nothing was changed'),
+    )
+  })
+
+  it('is refused where a brace is misplaced, and says which one', () => {
+    assert.throws(
+      () => apply(`${instance('VI_1')}}\n`),
+      /keepalived\.conf:\d+: keepalived ignores this "}", because no block is open; remove it\. Setup does not write/,
     )
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { witness } from '../../../../../shared/protocol/names.ts'
 import { silenceMs, strictReserveMs } from '../../../../../shared/core/timing.ts'
+import { claimRetryMs } from '../../../../../agent/core/guard/transitions.ts'
 import {
   claiming,
   fenced,
@@ -208,6 +209,36 @@ describe('a node that becomes MASTER', () => {
     }
   })
 
+  it('has renewMs for the proof of a holder whose keepalived says that it let go', () => {
+    const driver = standbyToHolder()
+    driver.master()
+    driver.pass(5)
+    driver.hearPeer(holdingPeer(8, { lettingGo: true }))
+    driver.pass(timing.handoverMs)
+    assert.equal(driver.phase, 'claiming')
+    driver.hearPeer(peerReport({ release: true, epoch: 8 }))
+    driver.pass(claimRetryMs)
+    driver.granted(witness)
+    assert.equal(driver.phase, 'holding')
+  })
+
+  it('does not wait so long for a holder that goes on holding', () => {
+    const driver = standbyToHolder()
+    driver.master()
+    driver.pass(5)
+    driver.hearPeer(holdingPeer(8))
+    driver.pass(timing.handoverMs)
+    assert.equal(driver.phase, 'fencing')
+  })
+
+  it('reports that its keepalived let go, until the kernel was looked at', () => {
+    const driver = holding()
+    assert.ok(ofType(driver.feed({ type: 'letting-go' }), 'beat').length > 0)
+    assert.equal(driver.report().lettingGo, true)
+    driver.backup()
+    assert.equal(driver.report().lettingGo, undefined)
+  })
+
   describe('with weights', () => {
     const claimAgainst = (holder: Partial<ReturnType<typeof holdingPeer>>, own: number | null = null) => {
       const driver = standby({ profile: { priority: 100, weights: 'untold' } })
@@ -223,7 +254,7 @@ describe('a node that becomes MASTER', () => {
       driver.pass(timing.handoverMs - 1)
       assert.equal(driver.phase, 'claiming')
       driver.hearPeer(peerReport({ release: true, epoch: 8 }))
-      driver.pass(1)
+      driver.pass(claimRetryMs)
       driver.granted(witness)
       assert.equal(driver.phase, 'holding')
     })

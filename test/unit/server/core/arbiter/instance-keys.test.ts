@@ -22,13 +22,16 @@ const has = (instance: string, virtualRouterId: number, ...vips: string[]): Prof
 })
 const of = (instance: string, changes: Partial<Report> = {}): Report => ({ ...standby, ...changes, instance })
 
+/** Nobody has said anything yet. */
+const newCluster = { recovered: { ballots: new Map(), others: 'new' } } as const
+
 /** The vote on the only report of the beat. */
 const voteOn = (agent: Agent, instance: string, changes: Partial<Report> = {}): string | undefined =>
   refusal(agent.say([of(instance, changes)])[0]?.vote)
 
 /** lb01 has GW-NODE-1 with the lease, and lb02 calls the same instance GW-NODE-2. */
 function namesDiffer(): { witness: Witness; lb01: Agent; lb02: Agent } {
-  const witness = Witness.settled()
+  const witness = Witness.settled(newCluster)
   const lb01 = witness.agent('lb01', { profiles: [has('GW-NODE-1', 51, a)] })
   const lb02 = witness.agent('lb02', { profiles: [has('GW-NODE-2', 51, a)] })
   voteOn(lb02, 'GW-NODE-2')
@@ -79,7 +82,7 @@ describe('one vote for each VIP', () => {
   })
 
   it('follows the identity where the names are crossed', () => {
-    const witness = Witness.settled()
+    const witness = Witness.settled(newCluster)
     const lb01 = witness.agent('lb01', { profiles: [has('VI_1', 51, a), has('VI_2', 52, b)] })
     const lb02 = witness.agent('lb02', { profiles: [has('VI_1', 52, b), has('VI_2', 51, a)] })
     lb02.say([of('VI_1'), of('VI_2')])
@@ -121,6 +124,28 @@ describe('one vote for each VIP', () => {
     assert.deepEqual([...next.arbiter.instances.keys()], ['GW-NODE-1'])
   })
 
+  it('is not given to a check of an instance that no agent has identified', () => {
+    const witness = Witness.settled(newCluster)
+    witness.agent('lb01', { profiles: [has('GW-NODE-1', 51, a)] })
+    assert.match(
+      witness.check('lb02', 'GW-NODE-2')?.text ?? '',
+      /has not told this witness yet what GW-NODE-2 is/,
+    )
+    assert.match(witness.check('lb02', 'GW-NODE-1')?.text ?? '', /has not told this witness yet/)
+    witness.agent('lb02', { profiles: [has('GW-NODE-2', 51, a)] })
+    assert.equal(witness.check('lb02', 'GW-NODE-2'), undefined, 'its ballot is being written')
+  })
+
+  it('is given to a check where a ledger of an earlier version has its ballot under that name', () => {
+    const ballot = { to: 'lb01', epoch: 3 }
+    const old = {
+      ballots: new Map([['VI_1', { kind: 'valid', ballot, mark: null } as const]]),
+      others: 'new',
+    } as const
+    const witness = Witness.settled({ recovered: old })
+    assert.equal(witness.check('lb01', 'VI_1')?.permit, true)
+  })
+
   it('is asked for by a check under the name of its node, also right after a restart of the witness', () => {
     const { witness } = namesDiffer()
     assert.match(witness.check('lb02', 'GW-NODE-2')?.text ?? '', /lb01 holds the lease/)
@@ -142,7 +167,7 @@ describe('one vote for each VIP', () => {
   })
 
   it('is two votes where one name means two things that share no VIP', () => {
-    const witness = Witness.settled()
+    const witness = Witness.settled(newCluster)
     const lb01 = witness.agent('lb01', { profiles: [has('VI_1', 51, a)] })
     const lb02 = witness.agent('lb02', { profiles: [has('VI_1', 52, b)] })
     voteOn(lb02, 'VI_1')
@@ -152,7 +177,7 @@ describe('one vote for each VIP', () => {
   })
 
   it('is nobody’s where it cannot be told which instance is meant, until it can', () => {
-    const witness = Witness.settled()
+    const witness = Witness.settled(newCluster)
     const lb01 = witness.agent('lb01', { profiles: [has('X', 51, a, b)] })
     const lb02 = witness.agent('lb02', { profiles: [has('P', 51, a), has('Q', 52, b)] })
     const [on] = lb02.say([of('P', claiming(1))])
@@ -172,7 +197,7 @@ describe('one vote for each VIP', () => {
   })
 
   it('does not grow without end where instances are renamed again and again', () => {
-    const witness = Witness.settled()
+    const witness = Witness.settled(newCluster)
     const lb01 = witness.agent('lb01', { profiles: [has('VI_1', 51, a)] })
     for (let i = 0; i < 200; i++) {
       const renamed = has(`VI_${i}`, (i % 250) + 1, `10.1.0.${i}`)
