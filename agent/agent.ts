@@ -21,9 +21,12 @@ import { rehearseFence } from './fence/rehearsal.ts'
 import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
-import { KeepalivedDump } from './keepalived/dump.ts'
+import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
+import { configurationDrift } from './keepalived/configuration-drift.ts'
+import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
-import { KeepalivedProcesses, usualVrrpPidFiles, type PidFiles } from './keepalived/process.ts'
+import { KeepalivedProcesses } from './keepalived/process.ts'
+import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
 import { glanceAtAddresses, listAddresses } from './keepalived/kernel-addresses.ts'
 import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './commands/leave/request.ts'
 import { writeLeftVote } from './check/left-vote-file.ts'
@@ -84,6 +87,7 @@ export class Agent {
   #renews = false
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
+  #places: KeepalivedPlaces
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
@@ -100,7 +104,10 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, { runDir: config.runDir })
+    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, {
+      runDir: config.runDir,
+      ...configIdOf(config),
+    })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
       runDir: config.runDir,
@@ -117,12 +124,8 @@ export class Agent {
     around: AgentSurroundings,
     found: { readonly store: AgentStore; readonly read: ReadInstances },
   ) {
-    const { pidFile, vrrpPidFile, program, dumpFile, statsFile } = config.keepalived
+    const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
-    const pidFiles: PidFiles = {
-      pidFile,
-      vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
-    }
     this.#config = config
     this.#around = around
     this.#store = found.store
@@ -131,8 +134,9 @@ export class Agent {
     this.#profiles = new RereadProfiles(found.read)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
-    this.#rungs = new FenceRungs({ ...config.keepalived, pidFiles }, pauseMs)
-    const processes = new KeepalivedProcesses(pidFiles)
+    this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
+    this.#places = placesOf(config)
+    const processes = new KeepalivedProcesses(() => this.#places)
     this.#observer = new KeepalivedObserver(
       {
         lookAtProcess: () => processes.look(),
@@ -145,6 +149,7 @@ export class Agent {
       {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
+        dumped: (snapshots) => this.#tellDrift(snapshots),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
         lettingGo: (instance) => this.#runtime?.feed(instance, { type: 'letting-go' }),
         priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
@@ -162,7 +167,7 @@ export class Agent {
     const { config } = this.#config.keepalived
     let read: ReadInstances
     try {
-      read = parseKeepalivedConf(config)
+      read = parseKeepalivedConf(config, configIdOf(this.#config))
     } catch (cause) {
       this.#reporter.problem(
         'keepalived-conf',
@@ -170,6 +175,7 @@ export class Agent {
       )
       return
     }
+    this.#places = placesOf(this.#config)
     if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
@@ -181,6 +187,20 @@ export class Agent {
     this.#witnessLink?.helloAgain()
     this.#peerLink?.link.helloAgain()
     this.#takeProfiles()
+  }
+
+  /** keepalived's own word on its configuration is laid beside the file at each dump. */
+  #tellDrift(snapshots: readonly InstanceSnapshot[]): void {
+    const configured = this.#profiles.current.map((profile) => ({
+      profile,
+      vips: this.#profiles.vips.get(profile.instance) ?? [],
+    }))
+    const drift = configurationDrift(configured, snapshots)
+    if (drift.length === 0) return
+    this.#reporter.problem(
+      'keepalived-runs-otherwise',
+      `the running keepalived and ${this.#config.keepalived.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
+    )
   }
 
   /** Takes a request of `witness-agent leave`, if there is one. */
@@ -637,6 +657,14 @@ export class Agent {
       profiles: [...this.#profiles.current],
     }
   }
+}
+
+function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
+}
+
+function configIdOf({ keepalived: { configId } }: AgentConfig): { readonly configId?: string } {
+  return configId === null ? {} : { configId }
 }
 
 function pauseMs(durationMs: number): Promise<void> {

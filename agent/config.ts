@@ -39,8 +39,11 @@ function isWitnessUrl(text: string): boolean {
 
 const keepalivedSchema = z.strictObject({
   config: path.default('/etc/keepalived/keepalived.conf'),
+  /** keepalived's `-i`; null: the host's name up to its first dot, as keepalived takes it. */
+  configId: z.string().min(1).max(255).nullable().default(null),
+  /** The default gives way to the keywords of keepalived.conf that move the pid files. */
   pidFile: path.default('/run/keepalived.pid'),
-  /** Null: the usual names beside pidFile. */
+  /** Null: the usual names beside pidFile, then a search through the process table. */
   vrrpPidFile: path.nullable().default(null),
   program: z.string().min(1).default('keepalived'),
   dumpFile: path.default('/tmp/keepalived.json'),

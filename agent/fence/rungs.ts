@@ -3,7 +3,8 @@
  * ended. Whether the VIP is gone is proved elsewhere (keepalived/observer.ts), never concluded from this.
  */
 import { runCommand } from '../../shared/host/command.ts'
-import { killKeepalived, lookAtKeepalived, type PidFiles } from '../keepalived/process.ts'
+import type { KeepalivedPlaces } from '../keepalived/places.ts'
+import { killKeepalived, lookAtKeepalived } from '../keepalived/process.ts'
 import { glanceAtAddresses, held, listAddresses, type KernelAddress } from '../keepalived/kernel-addresses.ts'
 import type { Vip } from '../keepalived/vip.ts'
 
@@ -11,7 +12,7 @@ export interface FenceRungsOptions {
   readonly stopCommand: readonly string[]
   readonly startCommand: readonly string[]
   readonly lastResortCommand: readonly string[] | null
-  readonly pidFiles: PidFiles
+  readonly places: () => KeepalivedPlaces
 }
 
 /** Longer than keepalived needs to stop (about a second); a command that hangs longer is killed. */
@@ -47,7 +48,7 @@ export class FenceRungs {
   /** Sends SIGKILL to keepalived, then removes its VIPs from the kernel, and no other address. */
   async kill(vips: readonly Vip[]): Promise<string | null> {
     const failures: string[] = []
-    const unkilled = killKeepalived(this.#options.pidFiles)
+    const unkilled = killKeepalived(this.#options.places())
     if (unkilled !== null) failures.push(unkilled)
     await this.#awaitDeath()
     // Addresses that a glance shows are removed at once. The whole list, which needs another program, then finds the
@@ -68,7 +69,7 @@ export class FenceRungs {
 
   async #awaitDeath(): Promise<void> {
     for (let waitedMs = 0; waitedMs < dyingMs; waitedMs += 2) {
-      if (lookAtKeepalived(this.#options.pidFiles).vrrpPid === null) return
+      if (lookAtKeepalived(this.#options.places()).vrrpPid === null) return
       await this.#pauseMs(2)
     }
   }

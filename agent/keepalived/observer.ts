@@ -4,17 +4,20 @@
  * The sources, in order of trust: the kernel's address list and process table; the lines of the FIFO; a dump if the
  * FIFO is silent. "Held" may come from a glance, because it makes the guard act at once; "gone" is always proved.
  */
-import type { KeepalivedState, ProcessState, VipState } from '../../shared/protocol/report.ts'
+import type { KeepalivedState, VipState } from '../../shared/protocol/report.ts'
+import type { ProcessSight } from '../core/guard/guard.ts'
 import { assertNever } from '../../shared/assert-never.ts'
 import { held, type KernelAddress } from './kernel-addresses.ts'
 import type { InstanceSnapshot } from './dump.ts'
-import type { ProcessLook } from './process.ts'
+import { describeUnknown, type ProcessLook, unseen } from './process.ts'
 import type { FifoEvent } from './notify-fifo.ts'
 import { vipsToWatch, type Vip } from './vip.ts'
 
 export interface Observation {
   readonly keepalived: KeepalivedState
-  readonly process: ProcessState
+  readonly process: ProcessSight
+  /** Only when absent: keepalived ended, and may have left its VIPs behind. */
+  readonly died: boolean
   readonly vips: VipState
 }
 
@@ -32,6 +35,8 @@ export interface ObserverSources {
 export interface ObserverEvents {
   readonly observed: (instance: string, observation: Observation) => void
   readonly rival: (instance: string) => void
+  /** keepalived answered with a dump. */
+  readonly dumped: (snapshots: readonly InstanceSnapshot[]) => void
   /** keepalived says that it removed the VIP; the proof by the kernel's addresses follows. */
   readonly lettingGo: (instance: string) => void
   /** The priority that keepalived runs the instance with, weights included; null: not known. */
@@ -66,21 +71,18 @@ const dumpableAfterMs = 1500
 const oddLooksBeforeDump = 3
 /** A dump costs a line in keepalived's log. As long as it does not help, it is repeated less and less often. */
 const oddLooksAtMost = 256
+/** A keepalived that has just been started is not found at once. */
+const unknownToldAfterMs = 3000
 
 export class KeepalivedObserver {
   readonly #sources: ObserverSources
   readonly #on: ObserverEvents
   readonly #watched = new Map<string, Watched>()
-  #process: ProcessLook = {
-    state: 'absent',
-    identity: null,
-    parentPid: null,
-    vrrpPid: null,
-    startedAtMs: null,
-    hasPidFile: false,
-  }
-  /** A line was read, and its writer has not died since. */
-  #writerLives = false
+  #process: ProcessLook = { ...unseen, state: 'unknown' }
+  /** Since when keepalived cannot be found; null: it was found, or is proved to be gone. */
+  #unknownSinceMs: number | null = null
+  /** What was read of a keepalived that is not in sight: it wrote a line, or it also ended since. */
+  #unseenWriter: 'none' | 'lives' | 'died' = 'none'
   #started = false
   #dumpDue = true
   #dumping = false
@@ -138,7 +140,7 @@ export class KeepalivedObserver {
         if (this.#watched.has(event.instance)) this.#on.rival(event.instance)
         return
       case 'writer-gone':
-        this.#writerLives = false
+        if (this.#unseenWriter === 'lives') this.#unseenWriter = 'died'
         void this.#takeWriterGone()
         return
       default:
@@ -149,6 +151,7 @@ export class KeepalivedObserver {
   /** The periodic look: cheap, and spawns a proof only where something changed. */
   look(): void {
     this.#lookAround(this.#noteProcess())
+    this.#tellUnknown()
   }
 
   /** The look in between, at the process table only. If something has changed or contradicts, a whole look follows. */
@@ -188,7 +191,7 @@ export class KeepalivedObserver {
   }
 
   #takeState({ instance, state, priority }: FifoEvent & { type: 'state' }): void {
-    this.#writerLives = true
+    if (this.#sources.lookAtProcess().state === 'absent') this.#unseenWriter = 'lives'
     const watched = this.#watched.get(instance)
     if (watched === undefined) {
       this.#on.problem(
@@ -225,15 +228,9 @@ export class KeepalivedObserver {
   /** @returns whether something about the process changed. */
   #noteProcess(): boolean {
     const before = this.#process
-    let now = this.#sources.lookAtProcess()
-    if (now.state === 'absent' && !now.hasPidFile && this.#writerLives) {
-      this.#on.problem(
-        'pid-file',
-        `keepalived writes to the FIFO, but its pid file does not exist; set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml`,
-      )
-      now = { ...now, state: 'running' }
-    }
+    const now = this.#withWriter(this.#sources.lookAtProcess())
     this.#process = now
+    this.#unknownSinceMs = now.state === 'unknown' ? (this.#unknownSinceMs ?? this.#sources.nowMs()) : null
     const restarted = now.identity !== null && now.identity !== before.identity
     if (restarted) {
       this.#dumpDue = true
@@ -241,6 +238,34 @@ export class KeepalivedObserver {
     }
     this.#started = true
     return restarted || now.state !== before.state
+  }
+
+  /** A writer of the FIFO is alive, even if no process is in sight. */
+  #withWriter(look: ProcessLook): ProcessLook {
+    if (look.identity !== null) this.#unseenWriter = 'none'
+    if (look.state !== 'absent') return look
+    switch (this.#unseenWriter) {
+      case 'none':
+        return look
+      case 'died':
+        return { ...look, died: true }
+      case 'lives':
+        return {
+          ...look,
+          state: 'unknown',
+          died: false,
+          why: 'it writes to the FIFO, but its process is not visible',
+        }
+      default:
+        return assertNever(this.#unseenWriter)
+    }
+  }
+
+  /** At a clean end the process may be gone some milliseconds before its last line was read. */
+  #tellUnknown(): void {
+    if (this.#unknownSinceMs === null || this.#sources.nowMs() < this.#unknownSinceMs + unknownToldAfterMs)
+      return
+    this.#on.problem('keepalived-not-found', describeUnknown(this.#process))
   }
 
   /** keepalived was restarted, so what the old one reported no longer counts. */
@@ -308,6 +333,7 @@ export class KeepalivedObserver {
     const observation: Observation = {
       keepalived: process === 'absent' ? 'STOP' : watched.state,
       process,
+      died: process === 'absent' && this.#process.died,
       vips: watched.vipState,
     }
     if (!force && watched.told !== null && isSame(watched.told, observation)) return
@@ -336,6 +362,7 @@ export class KeepalivedObserver {
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
     const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
+    if (snapshots !== null) this.#on.dumped(snapshots)
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
       const snapshot = snapshots?.find(({ instance }) => instance === name)
@@ -377,5 +404,10 @@ function isDumpLook(oddLooks: number): boolean {
 }
 
 function isSame(one: Observation, other: Observation): boolean {
-  return one.keepalived === other.keepalived && one.process === other.process && one.vips === other.vips
+  return (
+    one.keepalived === other.keepalived &&
+    one.process === other.process &&
+    one.died === other.died &&
+    one.vips === other.vips
+  )
 }

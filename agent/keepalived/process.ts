@@ -1,48 +1,57 @@
 /**
  * keepalived's processes: the parent, and the child that speaks VRRP. The child is the one that counts, because it
- * holds the VIPs.
+ * holds the VIPs. A process that is not found is not a process that is gone: "absent" is always proved.
  */
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { assertNever } from '../../shared/assert-never.ts'
 import { messageOf } from '../../shared/error-message.ts'
-import type { ProcessState } from '../../shared/protocol/report.ts'
-
-export interface PidFiles {
-  readonly pidFile: string
-  /**
-   * Where the VRRP child's pid may be; the name differs between versions. The first file that names a live keepalived
-   * counts.
-   */
-  readonly vrrpPidFiles: readonly string[]
-}
-
-/** keepalived's usual names (2.2: `vrrp.pid`, later: `keepalived_vrrp.pid`), beside the parent's. */
-export function usualVrrpPidFiles(pidFile: string): string[] {
-  const folder = dirname(pidFile)
-  return [join(folder, 'vrrp.pid'), join(folder, 'keepalived_vrrp.pid')]
-}
+import type { ProcessSight } from '../core/guard/guard.ts'
+import type { KeepalivedPlaces } from './places.ts'
+import {
+  hasVrrpSocket,
+  isInThisNetwork,
+  isKeepalived,
+  isLive,
+  parseStatLine,
+  searchKeepalived,
+  type StatLine,
+} from './process-table.ts'
 
 export interface ProcessLook {
-  readonly state: ProcessState
-  /** Identifies this start of keepalived: pid and start time, because pids are reused. Null when absent. */
+  readonly state: ProcessSight
+  /** Identifies this start of keepalived: pid and start time, because pids are reused. Null when not seen. */
   readonly identity: string | null
   readonly parentPid: number | null
   readonly vrrpPid: number | null
-  /** Boot clock; when the younger of the two started. Null when absent. */
+  /** Boot clock; when the younger of the two started. Null when not seen. */
   readonly startedAtMs: number | null
-  /** False: there is no pid file at all, so "absent" may also mean a wrong path. */
-  readonly hasPidFile: boolean
+  /**
+   * Only when absent: it ended. It was seen alive, or its pid file names a process that is gone, so it may have left
+   * its VIPs behind.
+   */
+  readonly died: boolean
+  /** Only when unknown: why it cannot be found, in words. */
+  readonly why: string | null
 }
 
-interface Found {
-  readonly pid: number
-  readonly frozen: boolean
-  readonly startedAtMs: number
+/** Nothing was seen of keepalived. */
+export const unseen = {
+  identity: null,
+  parentPid: null,
+  vrrpPid: null,
+  startedAtMs: null,
+  died: false,
+  why: null,
+} as const
+
+/** For the operator, with what to do. */
+export function describeUnknown({ why }: ProcessLook): string {
+  return `keepalived's process cannot be found (${why ?? 'no look at the process table yet'}). This agent removes no VIP because of that, but it cannot kill keepalived either if a fence needs it. Write the pid file of keepalived's VRRP process (its option -r, vrrp.pid) as keepalived.vrrpPidFile, and that of its parent (-p) as keepalived.pidFile, into agent.yaml`
 }
 
-/** A pid file that is missing means absent: keepalived removes its own at a clean end. */
-export function lookAtKeepalived(files: PidFiles): ProcessLook {
-  const processes = new KeepalivedProcesses(files)
+/** One look without any earlier one. */
+export function lookAtKeepalived(places: KeepalivedPlaces, proc?: string): ProcessLook {
+  const processes = new KeepalivedProcesses(() => places, proc)
   try {
     return processes.look()
   } finally {
@@ -50,24 +59,34 @@ export function lookAtKeepalived(files: PidFiles): ProcessLook {
   }
 }
 
+/** The search through the process table is not for each look, because it takes milliseconds. */
+const searchEveryMs = 1000
+
 /**
- * For repeated looks. The processes that were found are kept open, and the pid files are read again only if one of
- * the two has ended. An open `/proc/PID/stat` belongs to the process for which it was opened, even if the pid is
- * reused.
+ * For repeated looks. The processes that were found are kept open, and are looked for again only if one of the two has
+ * ended. An open `/proc/PID/stat` belongs to the process for which it was opened, even if the pid is reused.
  */
 export class KeepalivedProcesses {
-  readonly #files: PidFiles
+  readonly #places: () => KeepalivedPlaces
+  readonly #proc: string
+  readonly #nowMs: () => number
   #parent: WatchedProcess | null = null
   #vrrp: WatchedProcess | null = null
+  /** When the VRRP child that was seen last had started; null: none was seen yet. */
+  #seenStartedAtMs: number | null = null
+  #searchAgainAtMs = -Infinity
+  #unsearched: ProcessLook = { ...unseen, state: 'absent' }
 
-  constructor(files: PidFiles) {
-    this.#files = files
+  constructor(places: () => KeepalivedPlaces, proc = '/proc', nowMs = () => performance.now()) {
+    this.#places = places
+    this.#proc = proc
+    this.#nowMs = nowMs
   }
 
   look(): ProcessLook {
     const parent = this.#parent?.look() ?? null
     const vrrp = this.#vrrp?.look() ?? null
-    return parent === null || vrrp === null ? this.#search() : this.#lookOf(parent, vrrp)
+    return parent === null || vrrp === null ? this.#find() : this.#sight(parent, vrrp)
   }
 
   close(): void {
@@ -77,33 +96,102 @@ export class KeepalivedProcesses {
     this.#vrrp = null
   }
 
-  /** Searches by the pid files, as if nothing had been found before. */
-  #search(): ProcessLook {
+  /** Looks for it as if nothing had been found before: by the pid files, then in the process table. */
+  #find(): ProcessLook {
+    if (this.#vrrp !== null) this.#searchAgainAtMs = -Infinity
     this.close()
-    const { pidFile, vrrpPidFiles } = this.#files
-    this.#parent = WatchedProcess.open(pidFile)
-    for (const path of vrrpPidFiles) this.#vrrp ??= WatchedProcess.open(path)
-    return this.#lookOf(this.#parent?.found ?? null, this.#vrrp?.found ?? null)
+    const { pidFile, vrrpPidFiles, names } = this.#places()
+    const open = (paths: readonly string[]): Opened => openFirst(this.#proc, paths, names)
+    const parent = open([pidFile])
+    const vrrp = open(vrrpPidFiles)
+    this.#parent = parent.process
+    this.#vrrp = vrrp.process
+    if (this.#vrrp !== null) return this.#sight(this.#parent?.found ?? null, this.#vrrp.found)
+    if (vrrp.elsewhere !== null) return this.#unknown(vrrp.elsewhere)
+    return this.#search(this.#seenStartedAtMs !== null || vrrp.namesGone)
   }
 
-  #lookOf(parent: Found | null, vrrp: Found | null): ProcessLook {
+  #sight(parent: Found | null, vrrp: Found): ProcessLook {
+    this.#seenStartedAtMs = vrrp.startedAtMs
     return {
-      state: vrrp === null ? 'absent' : vrrp.frozen ? 'frozen' : 'running',
-      identity: vrrp === null ? null : `${vrrp.pid}@${vrrp.startedAtMs}`,
+      ...unseen,
+      state: vrrp.frozen ? 'frozen' : 'running',
+      identity: `${vrrp.pid}@${vrrp.startedAtMs}`,
       parentPid: parent?.pid ?? null,
-      vrrpPid: vrrp?.pid ?? null,
-      startedAtMs: vrrp === null ? null : Math.max(vrrp.startedAtMs, parent?.startedAtMs ?? 0),
-      hasPidFile: vrrp !== null || this.#files.vrrpPidFiles.some((path) => existsSync(path)),
+      vrrpPid: vrrp.pid,
+      startedAtMs: Math.max(vrrp.startedAtMs, parent?.startedAtMs ?? 0),
     }
+  }
+
+  /**
+   * No pid file names a live keepalived.
+   * @param died one was there, and is gone
+   */
+  #search(died: boolean): ProcessLook {
+    const { names, searchFor } = this.#places()
+    const absent = (): ProcessLook => ({ ...unseen, ...this.#parentOnly(), state: 'absent', died })
+    if (searchFor === null) return absent()
+    // Nobody speaks VRRP here, and the process that did is gone: there is no need to search.
+    const isQuiet = hasVrrpSocket(this.#proc) === false
+    if (died && isQuiet) return absent()
+    if (this.#nowMs() < this.#searchAgainAtMs) return { ...this.#unsearched, ...this.#parentOnly() }
+    this.#searchAgainAtMs = this.#nowMs() + searchEveryMs
+    const result = searchKeepalived({
+      names,
+      config: searchFor,
+      // Another keepalived that ran beside the one that is gone is not its successor.
+      notBeforeMs: this.#seenStartedAtMs,
+      proc: this.#proc,
+    })
+    const lookOf = (): ProcessLook => {
+      switch (result.kind) {
+        case 'found':
+          return this.#take(result, names)
+        case 'none':
+          return isQuiet
+            ? absent()
+            : this.#unknown('VRRP is spoken on this host, but no process of keepalived is visible')
+        case 'others':
+          // The other one may be what agent.yaml means, unless there was one that agent.yaml names.
+          return died ? absent() : this.#unknown(result.why)
+        case 'unclear':
+          return this.#unknown(result.why)
+        default:
+          return assertNever(result)
+      }
+    }
+    this.#unsearched = lookOf()
+    return this.#unsearched
+  }
+
+  #take(
+    { parentPid, vrrpPid }: { readonly parentPid: number; readonly vrrpPid: number },
+    names: KeepalivedPlaces['names'],
+  ): ProcessLook {
+    this.close()
+    this.#parent = WatchedProcess.open(this.#proc, parentPid, names)
+    this.#vrrp = WatchedProcess.open(this.#proc, vrrpPid, names)
+    // It ended between the two looks. The next search tells what is so.
+    if (this.#vrrp === null) return this.#unknown('keepalived ended while it was looked for')
+    return this.#sight(this.#parent?.found ?? null, this.#vrrp.found)
+  }
+
+  #unknown(why: string): ProcessLook {
+    return { ...unseen, ...this.#parentOnly(), state: 'unknown', why }
+  }
+
+  /** The parent is alive without its VRRP child, which it is about to start again. */
+  #parentOnly(): Pick<ProcessLook, 'parentPid'> {
+    return { parentPid: this.#parent?.look()?.pid ?? null }
   }
 }
 
 /**
- * Sends SIGKILL, to the parent first because it would start a new child.
+ * Sends SIGKILL, to the parent first because it would start a new child. It looks right before it kills.
  * @returns what could not be killed, in words; null: both have been killed or were not there
  */
-export function killKeepalived(files: PidFiles): string | null {
-  const { parentPid, vrrpPid } = lookAtKeepalived(files)
+export function killKeepalived(places: KeepalivedPlaces): string | null {
+  const { state, parentPid, vrrpPid, why } = lookAtKeepalived(places)
   const failures = [parentPid, vrrpPid].flatMap((pid) => {
     if (pid === null) return []
     try {
@@ -114,11 +202,42 @@ export function killKeepalived(files: PidFiles): string | null {
       return [`SIGKILL to keepalived's process ${pid}: ${messageOf(cause)}`]
     }
   })
+  if (state === 'unknown')
+    failures.push(`keepalived's process cannot be found, so it was not killed: ${why ?? ''}`)
   return failures.length === 0 ? null : failures.join('; ')
 }
 
-/** /proc counts in USER_HZ, which is 100 on every Linux that runs Node.js. */
-const millisecondsPerTick = 10
+interface Found {
+  readonly pid: number
+  readonly frozen: boolean
+  readonly startedAtMs: number
+}
+
+interface Opened {
+  readonly process: WatchedProcess | null
+  /** There is a pid file, and the process that it names is gone. */
+  readonly namesGone: boolean
+  /** In words: a pid file names a keepalived that this agent cannot watch. */
+  readonly elsewhere: string | null
+}
+
+function openFirst(proc: string, paths: readonly string[], names: KeepalivedPlaces['names']): Opened {
+  let namesGone = false
+  for (const path of paths) {
+    const pid = Number(readOrNull(path)?.trim())
+    if (!Number.isSafeInteger(pid) || pid < 2) continue
+    const process = WatchedProcess.open(proc, pid, names)
+    if (process === null) {
+      namesGone = true
+      continue
+    }
+    if (isInThisNetwork(proc, pid)) return { process, namesGone, elsewhere: null }
+    process.close()
+    const elsewhere = `process ${pid}, which ${path} names, is in another network namespace than this agent`
+    return { process: null, namesGone, elsewhere }
+  }
+  return { process: null, namesGone, elsewhere: null }
+}
 
 /** Holds the stat line of a process (proc(5)), which is shorter than this. */
 const statText = Buffer.alloc(1024)
@@ -135,21 +254,21 @@ class WatchedProcess {
     this.found = found
   }
 
-  /** The keepalived that the pid file names; null: none that lives. */
-  static open(pidFile: string): WatchedProcess | null {
-    const pid = Number(readOrNull(pidFile)?.trim())
-    if (!Number.isSafeInteger(pid) || pid < 2) return null
-    const descriptor = openOrNull(`/proc/${pid}/stat`)
+  /** Null: it does not live, or is another program. */
+  static open(proc: string, pid: number, names: KeepalivedPlaces['names']): WatchedProcess | null {
+    const descriptor = openOrNull(`${proc}/${pid}/stat`)
     if (descriptor === null) return null
-    const found = readStat(pid, descriptor)
-    if (found !== null) return new WatchedProcess(pid, descriptor, found)
+    const line = readOpenStat(descriptor)
+    if (line !== null && isKeepalived(proc, pid, line.comm, names))
+      return new WatchedProcess(pid, descriptor, foundOf(pid, line))
     closeSync(descriptor)
     return null
   }
 
-  /** As it is now; null: it is gone. */
+  /** As it is now, under whatever name; null: it is gone. */
   look(): Found | null {
-    return readStat(this.#pid, this.#descriptor)
+    const line = readOpenStat(this.#descriptor)
+    return line === null ? null : foundOf(this.#pid, line)
   }
 
   close(): void {
@@ -157,26 +276,15 @@ class WatchedProcess {
   }
 }
 
-function readStat(pid: number, descriptor: number): Found | null {
-  const stat = readOpenOrNull(descriptor)
-  if (stat === null) return null
-  // proc(5): "pid (comm) state …", start time is field 22. The comm may hold spaces and brackets itself.
-  const comm = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20)
-  const state = fields[0] ?? ''
-  const startedAtMs = Number(fields[19]) * millisecondsPerTick
-  if (state === 'Z' || state === 'X' || state === 'x') return null
-  if (!comm.startsWith('keepalived') && !runsKeepalived(pid)) return null
+function foundOf(pid: number, { state, startedAtMs }: StatLine): Found {
   return { pid, frozen: state === 'T' || state === 't', startedAtMs }
 }
 
-/** keepalived's `process_names` renames the process, but not the file it was started from. */
-function runsKeepalived(pid: number): boolean {
-  try {
-    return basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('keepalived')
-  } catch {
-    return false
-  }
+/** Null: the process that it was opened for is gone. */
+function readOpenStat(descriptor: number): StatLine | null {
+  const text = readOpenOrNull(descriptor)
+  const line = text === null ? null : parseStatLine(text)
+  return line !== null && isLive(line) ? line : null
 }
 
 function readOrNull(path: string): string | null {

@@ -186,7 +186,10 @@ const plots: Readonly<Record<string, Plot>> = {
   FAULT: seen('FAULT', 'running', 'gone'),
   'FAULT, but the VIP is held': seen('FAULT', 'running', 'held'),
   ended: seen('STOP', 'absent', 'gone'),
-  'killed, VIP left': seen('STOP', 'absent', 'held'),
+  'killed, VIP left': {
+    play: (course) =>
+      course.feed({ type: 'observed', keepalived: 'STOP', process: 'absent', died: true, vips: 'held' }),
+  },
   'witness grants': {
     play: (course) => course.answer(witness, { kind: 'granted', epoch: course.epoch }, { holder: node }),
   },

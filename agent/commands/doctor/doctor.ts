@@ -10,7 +10,9 @@ import { agentConfigSchema, type AgentConfig } from '../../config.ts'
 import { defaultConfigId, readStatements } from '../../keepalived-conf/statements.ts'
 import { checkProgramIn } from '../../keepalived-conf/missing-lines.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
-import { lookAtKeepalived, usualVrrpPidFiles } from '../../keepalived/process.ts'
+import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
+import { keepalivedPlaces } from '../../keepalived/places.ts'
+import { lookAtKeepalived } from '../../keepalived/process.ts'
 import { checkTime } from './check-time.ts'
 import { checkBootClock, checkClockSource, type Clocks } from './clock-check.ts'
 import { checkDaemon, checkRights, checkUnit, statusOf } from './daemon-check.ts'
@@ -24,6 +26,7 @@ import {
   checkLoaded,
   checkPermits,
   checkProcess,
+  checkProcessTable,
   checkStamps,
 } from './keepalived-check.ts'
 import { checkPeer, checkWitness } from './reach-check.ts'
@@ -95,10 +98,10 @@ async function examineKeepalived(
   around: DoctorSurroundings,
 ): Promise<readonly Finding[]> {
   const { runDir } = config
-  const { config: path, pidFile } = config.keepalived
+  const { config: path } = config.keepalived
   const look = lookAt(config)
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
-  const { findings, profiles } = checkConfiguration({ path, runDir })
+  const { findings, profiles } = checkConfiguration({ path, runDir, configId: config.keepalived.configId })
   const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
@@ -111,7 +114,8 @@ async function examineKeepalived(
     })),
   ]
   return [
-    checkProcess(look, pidFile),
+    checkProcess(look),
+    ...checkProcessTable(),
     ...findings,
     checkLoaded({
       path,
@@ -132,7 +136,11 @@ async function examineKeepalived(
 }
 
 async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return [
     ...(await checkFenceCommands(config.keepalived, lookAt(config).parentPid)),
     ...checkAnnouncement(profiles, await findAnnounceCommand()),
@@ -140,16 +148,17 @@ async function checkFence(config: AgentConfig): Promise<readonly Finding[]> {
 }
 
 function instancesOf(config: AgentConfig): string[] {
-  const { profiles } = checkConfiguration({ path: config.keepalived.config, runDir: config.runDir })
+  const { profiles } = checkConfiguration({
+    path: config.keepalived.config,
+    runDir: config.runDir,
+    configId: config.keepalived.configId,
+  })
   return profiles.map(({ instance }) => instance)
 }
 
-function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
-  const { pidFile, vrrpPidFile } = config.keepalived
-  return lookAtKeepalived({
-    pidFile,
-    vrrpPidFiles: vrrpPidFile === null ? usualVrrpPidFiles(pidFile) : [vrrpPidFile],
-  })
+/** As the agent looks: by what every user may read. */
+function lookAt({ keepalived }: AgentConfig): ReturnType<typeof lookAtKeepalived> {
+  return lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)))
 }
 
 /**

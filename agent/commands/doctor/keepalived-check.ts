@@ -1,23 +1,31 @@
 /** Whether keepalived really uses the FIFO, the bar and the check. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { assertNever } from '../../../shared/assert-never.ts'
 import { messageOf } from '../../../shared/error-message.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { CheckStamp } from '../../check/stamp.ts'
 import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
-import type { ProcessLook } from '../../keepalived/process.ts'
+import { describeUnknown, type ProcessLook } from '../../keepalived/process.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const setup = '"witness-agent setup" shows missing lines, and "witness-agent setup --apply" adds them'
 const reload = 'run "systemctl reload keepalived"'
 
 /** @returns the instances for the other checks; none if the file cannot be read */
-export function checkConfiguration(of: { readonly path: string; readonly runDir: string }): {
+export function checkConfiguration(of: {
+  readonly path: string
+  readonly runDir: string
+  readonly configId?: string | null
+}): {
   readonly findings: readonly Finding[]
   readonly profiles: readonly Profile[]
 } {
   try {
-    const { profiles, warnings } = parseKeepalivedConf(of.path, { runDir: of.runDir })
+    const { profiles, warnings } = parseKeepalivedConf(of.path, {
+      runDir: of.runDir,
+      ...(of.configId == null ? {} : { configId: of.configId }),
+    })
     const names = profiles.map(({ instance }) => instance).join(', ')
     const read =
       profiles.length === 0
@@ -34,7 +42,7 @@ export function checkConfiguration(of: { readonly path: string; readonly runDir:
   }
 }
 
-export function checkProcess(look: ProcessLook, pidFile: string): Finding {
+export function checkProcess(look: ProcessLook): Finding {
   switch (look.state) {
     case 'running':
       return ok('keepalived', `keepalived is running (VRRP process ${look.vrrpPid ?? 0})`)
@@ -45,14 +53,34 @@ export function checkProcess(look: ProcessLook, pidFile: string): Finding {
         `run "kill -CONT ${look.vrrpPid ?? ''}"`,
       )
     case 'absent':
+      return fail('keepalived', 'keepalived is not running', 'run "systemctl start keepalived"')
+    case 'unknown':
       return fail(
         'keepalived',
-        look.hasPidFile
-          ? 'keepalived is not running'
-          : `keepalived is not running, or its pid files are not in the folder of ${pidFile}`,
-        'run "systemctl start keepalived"; if it is already running, set keepalived.pidFile in agent.yaml',
+        describeUnknown(look),
+        'set keepalived.vrrpPidFile and keepalived.pidFile in agent.yaml, then run "systemctl restart witness-agent"',
       )
+    default:
+      return assertNever(look.state)
   }
+}
+
+/** The doctor sees processes that a /proc with hidepid hides from the agent, which has fewer rights. */
+export function checkProcessTable(mounts = '/proc/self/mounts'): readonly Finding[] {
+  const isHiding = readFileSync(mounts, 'utf8')
+    .split('\n')
+    .map((row) => row.split(' '))
+    .some(
+      ([, at, type, options = '']) => at === '/proc' && type === 'proc' && /hidepid=(?!0|off)/.test(options),
+    )
+  if (!isHiding) return []
+  return [
+    warn(
+      'process-table',
+      '/proc is mounted with hidepid, so the agent cannot see the process of keepalived, though this doctor can',
+      'mount /proc without hidepid, or let the agent see it: "systemctl edit witness-agent", with CapabilityBoundingSet=CAP_SYS_PTRACE under [Service]',
+    ),
+  ]
 }
 
 /** The FIFO must be writable by root only, and keepalived must have it open. */

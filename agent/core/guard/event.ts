@@ -1,11 +1,11 @@
 /** The events of a guard: everything that can reach `decide`. */
-import type { KeepalivedState, ProcessState, Report, VipState } from '../../../shared/protocol/report.ts'
+import type { KeepalivedState, Report, VipState } from '../../../shared/protocol/report.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { NodeName, VoterName } from '../../../shared/protocol/names.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Order, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
-import type { Rung } from './fence-ladder.ts'
+import type { ProcessSight, Rung } from './fence-ladder.ts'
 import type { Gateway, KeptBallot } from './state.ts'
 
 export type GuardEvent =
@@ -14,7 +14,9 @@ export type GuardEvent =
       readonly type: 'observed'
       readonly atMs: number
       readonly keepalived: KeepalivedState
-      readonly process: ProcessState
+      readonly process: ProcessSight
+      /** Only if absent: it ended, as far as its pid file or the agent's own sight of it tells. */
+      readonly died?: boolean
       readonly vips: VipState
     }
   /** keepalived says that it is no longer MASTER. The proof that the VIP is gone comes as `observed`. */

@@ -34,9 +34,12 @@ const stopPatienceMs = 5000
 /** How often SIGKILL and `ip addr del` are repeated if they did not help. */
 const retryMs = 1000
 
+/** `unknown`: keepalived is not in sight, and nothing proves that it does not run. */
+export type ProcessSight = ProcessState | 'unknown'
+
 export interface Scene {
   readonly keepalived: KeepalivedState
-  readonly process: ProcessState
+  readonly process: ProcessSight
   readonly vips: VipState
 }
 

@@ -52,7 +52,7 @@ export type * from './state.ts'
 export type * from './effect.ts'
 export type * from './event.ts'
 export type * from './phase.ts'
-export type { Rung } from './fence-ladder.ts'
+export type { ProcessSight, Rung } from './fence-ladder.ts'
 export { reportOf } from './report.ts'
 export { leaveHindrance, leaveProgress } from './events/standing.ts'
 
@@ -78,7 +78,8 @@ export function createGuard(options: GuardOptions): Guard {
     timing,
     policy,
     phase,
-    seen: { keepalived: 'UNKNOWN', process: 'absent', vips: 'gone' },
+    seen: { keepalived: 'UNKNOWN', process: 'unknown', vips: 'gone' },
+    lived: false,
     lettingGo: false,
     runningPriority: null,
     observed: false,
@@ -191,11 +192,17 @@ function book(turn: Turn, event: GuardEvent): void {
 }
 
 function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
-  const { keepalived, process, vips } = event
-  const { seen, observed, timing, resumedAtMs } = turn.guard
+  const { keepalived, process, died, vips } = event
+  const { seen, observed, lived, timing, resumedAtMs } = turn.guard
+  const isSeenAlive = process === 'running' || process === 'frozen'
   turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, { seen: { keepalived, process, vips }, observed: true, lettingGo: false })
+  set(turn, {
+    seen: { keepalived, process, vips },
+    lived: lived || isSeenAlive || died === true,
+    observed: true,
+    lettingGo: false,
+  })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */

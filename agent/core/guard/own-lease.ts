@@ -8,11 +8,12 @@ import { fenceAtMs } from '../../../shared/core/timing.ts'
 import { leaseUntilMs } from './lease.ts'
 
 /**
- * keepalived died and left its VIP in the kernel. A guard that is not armed has never seen keepalived take part, so it
- * cannot tell a keepalived that died from one that it does not find.
+ * keepalived died and left its VIP in the kernel. A keepalived that was never seen alive may be elsewhere, and alive:
+ * its VIP is not touched.
  */
 export function isOrphaned(guard: Guard): boolean {
-  return guard.armed && guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'
+  const { armed, observed, lived, seen } = guard
+  return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'
 }
 
 /** Everybody who may vote for this node. */

@@ -23,7 +23,8 @@ export function reportOf(guard: Guard, atMs: number): Report {
     phase: phase.name,
     why: whyOf(guard).slice(0, 500),
     keepalived: seen.keepalived,
-    process: seen.process,
+    // A process that is not in sight has a warning of its own: the field has no word for it that every reader knows.
+    process: seen.process === 'unknown' ? 'absent' : seen.process,
     vips: seen.vips,
     ...(guard.lettingGo ? { lettingGo: true as const } : {}),
     priority: priorityOf(guard),
@@ -112,6 +113,14 @@ function warningsOf(guard: Guard, atMs: number): string[] {
     else if (atMs - checkSeenAtMs > patienceMs)
       warnings.push(`keepalived has not run the check for ${Math.round((atMs - checkSeenAtMs) / 1000)} s`)
   }
+  if (seen.process === 'unknown' && guard.observed)
+    warnings.push(
+      'keepalived cannot be found in the process table: set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml ("witness-agent doctor" shows why)',
+    )
+  if (seen.process === 'absent' && seen.vips === 'held' && !guard.lived)
+    warnings.push(
+      'the VIP is on this node, but keepalived is not running and was never seen by this agent, so the VIP is left alone: remove it with "ip addr del" if nobody needs it here, or set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml',
+    )
   if (seen.process === 'frozen') warnings.push('keepalived is frozen (by SIGSTOP or a debugger)')
   if (recordTookMs !== null && recordTookMs > timing.claimMs)
     warnings.push(

@@ -3,7 +3,6 @@ import type {
   DrillRole,
   Drilled,
   KeepalivedState,
-  ProcessState,
   Report,
   VipState,
 } from '../../../shared/protocol/report.ts'
@@ -12,6 +11,7 @@ import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Phase } from './phase.ts'
+import type { ProcessSight } from './fence-ladder.ts'
 import type { RecoveredBallot, Voter } from '../../../shared/core/vote/voter.ts'
 import type { Candidacy } from './lease.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
@@ -110,9 +110,14 @@ export interface Guard {
   readonly phase: Phase
   readonly seen: {
     readonly keepalived: KeepalivedState
-    readonly process: ProcessState
+    readonly process: ProcessSight
     readonly vips: VipState
   }
+  /**
+   * keepalived was seen alive, or a pid file named a process of it that is gone. Only such a keepalived can have left
+   * a VIP behind.
+   */
+  readonly lived: boolean
   /** keepalived says that it removed the VIP, and the kernel's addresses have not been looked at since. */
   readonly lettingGo: boolean
   /** The priority that keepalived runs with, weights included; null: not known yet. */

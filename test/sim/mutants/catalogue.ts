@@ -304,7 +304,7 @@ const fences: readonly Mutant[] = [
     rule: 'A VIP that a dead keepalived left in the kernel is removed.',
     focus: ['kill-keepalived'],
     file: 'agent/core/guard/own-lease.ts',
-    from: "return guard.observed && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
+    from: "return guard.observed && guard.lived && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
     to: 'return false',
   },
 ]

@@ -66,6 +66,8 @@ export class NodeHost {
   /** SIGTERM was sent and the process still exists. */
   #terminating = false
   #startAfterEnd = false
+  /** keepalived did not remove its pid files, because it ended without being asked. */
+  #pidFileIsLeft = false
   #agent: AgentDaemon | null = null
   #ambush: FenceAmbush | null = null
   /** Where the agent's commands run: they outlive the agent, but not the boot. */
@@ -124,6 +126,11 @@ export class NodeHost {
   /** A stop is under way. */
   get isEnding(): boolean {
     return this.#terminating
+  }
+
+  /** A pid file names a keepalived that is gone. */
+  get keepalivedDied(): boolean {
+    return this.keepalived.process === 'absent' && this.#pidFileIsLeft
   }
 
   /** What the kernel has. */
@@ -286,6 +293,7 @@ export class NodeHost {
   }
 
   #takeKeepalivedsEnd(): void {
+    this.#pidFileIsLeft = !this.#terminating || this.#vipHeld
     this.#terminating = false
     this.tellKeepalived()
     this.#agent?.takeWriterGone()
@@ -299,6 +307,7 @@ export class NodeHost {
     this.#leaving = null
     this.#startAfterEnd = false
     this.keepalived.kill()
+    this.#pidFileIsLeft = false
     this.#commands.end()
     this.host.powerOff()
     this.setVip(false)

@@ -7,6 +7,7 @@ import type { NodeHost } from './node-host.ts'
 export interface Observation {
   readonly keepalived: KeepalivedState
   readonly process: ProcessState
+  readonly died: boolean
   readonly vips: VipState
 }
 
@@ -144,6 +145,7 @@ export class SimulatedObserver {
     const observation: Observation = {
       keepalived: this.#process === 'absent' ? 'STOP' : this.#state,
       process: this.#process,
+      died: this.#node.keepalivedDied,
       vips: this.#vips,
     }
     if (!force && this.#told !== null && isSame(this.#told, observation)) return

@@ -63,7 +63,7 @@ export function stepGated(turn: Turn, phase: Gated): void {
 function mayApply(guard: Guard, atMs: number): boolean {
   const promise = promisedTo(guard.voter, atMs)
   return (
-    guard.seen.process === 'running' &&
+    (guard.seen.process === 'running' || guard.seen.process === 'unknown') &&
     guard.voter.pledge.phase !== 'recording' &&
     (promise === null || promise.node === guard.node) &&
     (keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))) &&

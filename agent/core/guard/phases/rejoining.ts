@@ -62,7 +62,9 @@ export function stepRejoining(turn: Turn, phase: Phase & { name: 'rejoining' }):
     if (sawAbsent && seen.process !== 'absent') rememberStopped(turn, false)
     return toClaimant(turn)
   }
-  const isUp = seen.process === 'running' && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP'
+  // Its lines tell enough, even if its process is not in sight.
+  const isAlive = seen.process === 'running' || seen.process === 'unknown'
+  const isUp = isAlive && seen.keepalived !== 'UNKNOWN' && seen.keepalived !== 'STOP'
   const ranAllAlong = !sawAbsent && !memory.stopped
   if (sawAbsent ? isUp : ranAllAlong) {
     rememberStopped(turn, false)

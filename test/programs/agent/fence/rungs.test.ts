@@ -19,10 +19,12 @@ describe('FenceRungs', () => {
         stopCommand: commands.stop ?? ['true'],
         startCommand: commands.start ?? ['true'],
         lastResortCommand: commands.lastResort ?? null,
-        pidFiles: {
+        places: () => ({
           pidFile: folder('keepalived.pid'),
           vrrpPidFiles: commands.vrrpPidFiles ?? [folder('vrrp.pid')],
-        },
+          names: { parent: null, vrrp: null, others: [] },
+          searchFor: null,
+        }),
       },
       (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
     )

@@ -4,7 +4,6 @@ import {
   KeepalivedProcesses,
   killKeepalived,
   lookAtKeepalived,
-  usualVrrpPidFiles,
 } from '../../../../agent/keepalived/process.ts'
 import { bootClockMs } from '../../../../shared/host/boot-clock.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
@@ -37,7 +36,7 @@ describe('lookAtKeepalived', () => {
   it('sees it absent when its VRRP child died, though the pid file is still there', async () => {
     fake.vrrp.kill('SIGKILL')
     await eventually('absent', () => lookAtKeepalived(fake).state === 'absent')
-    assert.equal(lookAtKeepalived(fake).hasPidFile, true)
+    assert.equal(lookAtKeepalived(fake).died, true)
   })
 
   it('takes a pid that now belongs to another program for absent', () => {
@@ -50,7 +49,7 @@ describe('lookAtKeepalived', () => {
     assert.equal(lookAtKeepalived(fake).state, 'absent')
     rmSync(folder('vrrp.pid'))
     assert.equal(lookAtKeepalived(fake).state, 'absent')
-    assert.equal(lookAtKeepalived(fake).hasPidFile, false)
+    assert.equal(lookAtKeepalived(fake).died, false)
   })
 
   it('kills both by their pids', async () => {
@@ -62,10 +61,6 @@ describe('lookAtKeepalived', () => {
     await eventually('dead', () => fake.parent.signalCode === 'SIGKILL' && fake.vrrp.signalCode === 'SIGKILL')
     assert.equal(killKeepalived(fake), null)
   })
-
-  it('knows where keepalived writes the pid of its VRRP child', () => {
-    assert.deepEqual(usualVrrpPidFiles('/run/keepalived.pid'), ['/run/vrrp.pid', '/run/keepalived_vrrp.pid'])
-  })
 })
 
 describe('KeepalivedProcesses', () => {
@@ -76,7 +71,7 @@ describe('KeepalivedProcesses', () => {
     fake = await fakeKeepalived(folder())
     await eventually('exec', () => lookAtKeepalived(fake).parentPid !== null)
     await eventually('exec', () => lookAtKeepalived(fake).vrrpPid !== null)
-    processes = new KeepalivedProcesses(fake)
+    processes = new KeepalivedProcesses(() => fake)
   })
   afterEach(() => {
     processes.close()

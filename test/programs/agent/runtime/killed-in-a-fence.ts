@@ -24,7 +24,12 @@ const rungs = new FenceRungs(
     stopCommand: ['sh', stopCommand],
     startCommand: ['true'],
     lastResortCommand: null,
-    pidFiles: { pidFile: `${runDir}/keepalived.pid`, vrrpPidFiles: [`${runDir}/vrrp.pid`] },
+    places: () => ({
+      pidFile: `${runDir}/keepalived.pid`,
+      vrrpPidFiles: [`${runDir}/vrrp.pid`],
+      names: { parent: null, vrrp: null, others: [] },
+      searchFor: null,
+    }),
   },
   () => Promise.resolve(),
 )

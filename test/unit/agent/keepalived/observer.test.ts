@@ -1,28 +1,21 @@
 import assert from 'node:assert/strict'
 import { KeepalivedObserver, type Observation } from '../../../../agent/keepalived/observer.ts'
 import type { InstanceSnapshot, RunningSettings } from '../../../../agent/keepalived/dump.ts'
-import type { ProcessLook } from '../../../../agent/keepalived/process.ts'
+import { type ProcessLook, unseen } from '../../../../agent/keepalived/process.ts'
 import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresses.ts'
 import type { KeepalivedState } from '../../../../shared/protocol/report.ts'
 import { vipOn } from '../../../fixtures/vips.ts'
 
 const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
 const running: ProcessLook = {
+  ...unseen,
   state: 'running',
   identity: '10@0',
   parentPid: 9,
   vrrpPid: 10,
   startedAtMs: 0,
-  hasPidFile: true,
 }
-const absent: ProcessLook = {
-  state: 'absent',
-  identity: null,
-  parentPid: null,
-  vrrpPid: null,
-  startedAtMs: null,
-  hasPidFile: false,
-}
+const absent: ProcessLook = { ...unseen, state: 'absent' }
 
 /** A host whose kernel and keepalived the test moves. */
 class Host {
@@ -38,6 +31,7 @@ class Host {
   readonly told: string[] = []
   readonly problems: string[] = []
   rivals = 0
+  died = false
   readonly priorities: string[] = []
   readonly lettingGo: string[] = []
   /** Proofs wait until the test lets them go. */
@@ -61,8 +55,12 @@ class Host {
       pauseMs: () => Promise.resolve(),
     },
     {
-      observed: (instance, observation) => this.told.push(`${instance} ${words(observation)}`),
+      observed: (instance, observation) => {
+        this.told.push(`${instance} ${words(observation)}`)
+        this.died = observation.died
+      },
       rival: () => (this.rivals += 1),
+      dumped: () => undefined,
       lettingGo: (instance) => this.lettingGo.push(instance),
       priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
@@ -295,13 +293,40 @@ describe('KeepalivedObserver', () => {
     assert.ok(host.problems.includes('address-list'))
   })
 
-  it('takes a writing keepalived for running where its pid file is not where it should be', async () => {
+  it('never takes a keepalived that writes for gone, and says that its process cannot be found', async () => {
     await watch()
     host.process = absent
     host.kernel = [vip]
     host.line('MASTER')
-    assert.deepEqual(host.told, ['VI_1 MASTER running held'])
-    assert.deepEqual(host.problems, ['pid-file'])
+    assert.deepEqual(host.told, ['VI_1 MASTER unknown held'])
+    host.observer.look()
+    assert.deepEqual(host.problems, [])
+    host.nowMs += 3000
+    host.observer.look()
+    assert.deepEqual(host.problems, ['keepalived-not-found'])
+  })
+
+  it('knows that a keepalived which it never saw has died, once the writer of its lines is gone', async () => {
+    await watch()
+    host.process = absent
+    host.kernel = [vip]
+    host.line('MASTER')
+    host.observer.take({ type: 'writer-gone' })
+    await settled()
+    assert.equal(host.told.at(-1), 'VI_1 STOP absent held')
+    assert.equal(host.died, true)
+  })
+
+  it('says nothing of a keepalived that ended in good order before its last lines were read', async () => {
+    await watch()
+    host.process = { ...absent, died: true }
+    host.line('STOP')
+    host.observer.take({ type: 'writer-gone' })
+    await settled()
+    host.nowMs += 10_000
+    host.observer.look()
+    assert.equal(host.told.at(-1), 'VI_1 STOP absent gone')
+    assert.deepEqual(host.problems, [])
   })
 
   it('tells of a rival, and of an instance that it does not know', async () => {

@@ -19,8 +19,10 @@ import {
   checkLoaded,
   checkPermits,
   checkProcess,
+  checkProcessTable,
   checkStamps,
 } from '../../../../../agent/commands/doctor/keepalived-check.ts'
+import { unseen } from '../../../../../agent/keepalived/process.ts'
 import { writePermit } from '../../../../../agent/check/permit-file.ts'
 
 const bootId = 'a-boot-of-the-test'
@@ -39,11 +41,21 @@ describe('the doctor looks at keepalived:', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
 
   it('its processes', () => {
-    const look = { identity: null, parentPid: null, vrrpPid: 43, startedAtMs: null, hasPidFile: true }
-    assert.equal(checkProcess({ ...look, state: 'running' }, '/run/k.pid').verdict, 'ok')
-    assert.equal(checkProcess({ ...look, state: 'frozen' }, '/run/k.pid').verdict, 'FAIL')
-    const absent = checkProcess({ ...look, state: 'absent', hasPidFile: false }, '/run/k.pid')
-    assert.match(absent.text, /pid files are not in the folder of \/run\/k\.pid/)
+    const look = { ...unseen, vrrpPid: 43 }
+    assert.equal(checkProcess({ ...look, state: 'running' }).verdict, 'ok')
+    assert.equal(checkProcess({ ...look, state: 'frozen' }).verdict, 'FAIL')
+    assert.match(checkProcess({ ...unseen, state: 'absent' }).text, /not running/)
+    const hidden = checkProcess({ ...unseen, state: 'unknown', why: 'it hides' })
+    assert.match(hidden.text, /cannot be found \(it hides\)/)
+    assert.match(hidden.remedy ?? '', /vrrpPidFile/)
+  })
+
+  it('a process table that the agent cannot read', () => {
+    const mounts = join(folder, 'mounts')
+    writeFileSync(mounts, 'proc /proc proc rw,nosuid,relatime 0 0\n')
+    assert.deepEqual(checkProcessTable(mounts), [])
+    writeFileSync(mounts, 'proc /proc proc rw,nosuid,relatime,hidepid=invisible 0 0\n')
+    assert.equal(checkProcessTable(mounts)[0]?.verdict, 'warn')
   })
 
   it('its configuration, with the lines that are missing', () => {

@@ -1153,6 +1153,41 @@ function freeOf(to: string): DriverOptions['recovered'] & object {
   return { kind: 'valid', ballot: { to, epoch: 7 }, mark: { epoch: 7, untilMs: 0 } }
 }
 
+describe('a VIP whose keepalived is not in sight', () => {
+  const found = (seen: {
+    process: 'absent' | 'unknown'
+    died?: boolean
+  }): { driver: GuardDriver; effects: ReturnType<GuardDriver['pass']> } => {
+    const driver = new GuardDriver()
+    driver.hearWitness()
+    driver.hearPeer()
+    const effects = driver.feed({ type: 'observed', keepalived: 'UNKNOWN', vips: 'held', ...seen })
+    return { driver, effects }
+  }
+
+  for (const process of ['absent', 'unknown'] as const)
+    it(`is left alone if keepalived is ${process} and nothing of it was ever seen alive`, () => {
+      const { driver, effects } = found({ process })
+      assert.deepEqual(ofType(effects, 'fence'), [])
+      assert.notEqual(driver.phase, 'fencing')
+      assert.match(driver.report().warnings.join(), /keepalived\.pidFile and keepalived\.vrrpPidFile/)
+      assert.equal(driver.report().process, 'absent')
+    })
+
+  it('is an orphan if a pid file names a process that is gone', () => {
+    const { driver, effects } = found({ process: 'absent', died: true })
+    assert.equal(driver.phase, 'fencing')
+    assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill' }])
+  })
+
+  it('is not an orphan while a keepalived that was seen before is out of sight', () => {
+    const driver = holding()
+    const effects = driver.observe({ process: 'unknown' })
+    assert.deepEqual(ofType(effects, 'fence'), [])
+    assert.equal(driver.phase, 'holding')
+  })
+})
+
 describe('a VIP whose keepalived died', () => {
   for (const [name, make] of [
     ['a standby', standby],
