@@ -2,9 +2,10 @@
  * Which of the product's own lines a keepalived.conf lacks, or has in a way that does not work.
  * docs/operating/setup.md has them as they should be; `witness-agent setup` adds them.
  */
-import { basename, join, normalize } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
 import { all, at, last, type Statement } from './statements.ts'
 import type { Place } from './lines.ts'
+import { fifoPath, type FifoKeyword } from './product-lines.ts'
 
 export interface MissingLine {
   readonly part: 'fifo' | 'bar' | 'check'
@@ -29,7 +30,7 @@ interface Subject {
 export function missingLines(path: string, { root, instances, runDir }: Subject): MissingLine[] {
   const globals = all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
   return [
-    ...missingFifoLines(path, globals, join(runDir, 'notify.fifo')),
+    ...missingFifoLines(path, { root, globals }, fifoPath(runDir)),
     ...instances.flatMap((instance) => [
       ...missingBarLines(root, instance, join(runDir, `${instance.words[1] ?? ''}.bar`)),
       ...missingCheckLines(root, globals, instance),
@@ -37,17 +38,92 @@ export function missingLines(path: string, { root, instances, runDir }: Subject)
   ]
 }
 
-function missingFifoLines(path: string, globals: Statement[], fifo: string): MissingLine[] {
+/** Where the agent's FIFO stands or can stand, given what the admin uses; null: both are taken. */
+export function fifoKeyword(globals: readonly Statement[], runDir: string): FifoKeyword | null {
+  const keywords = ['vrrp_notify_fifo', 'notify_fifo'] as const
+  const lines = [...globals]
+  const own = keywords.find((keyword) => isPath(all(lines, keyword)[0]?.words[1], fifoPath(runDir)))
+  // keepalived starts the script of a FIFO with the FIFO as its argument, so it would read the agent's lines.
+  return own ?? keywords.find((keyword) => all(lines, keyword, `${keyword}_script`).length === 0) ?? null
+}
+
+function missingFifoLines(
+  path: string,
+  { root, globals }: { root: Statement[]; globals: Statement[] },
+  fifo: string,
+): MissingLine[] {
   const missing = { part: 'fifo', instance: null, defined: null } as const
+  const wrong = (text: string): MissingLine => ({ ...missing, kind: 'wrong', text })
+  const keyword = fifoKeyword(globals, dirname(fifo))
+  if (keyword === null) return [wrong(bothTaken(globals, fifo))]
   /* keepalived keeps the first one. */
-  const line = all(globals, 'vrrp_notify_fifo')[0]
+  const line = all(globals, keyword)[0]
   if (line === undefined) {
-    const text = `${path}: vrrp_notify_fifo is missing; add "vrrp_notify_fifo ${fifo}" to global_defs`
+    const theirs = all(globals, 'vrrp_notify_fifo', 'vrrp_notify_fifo_script')[0]
+    const text =
+      keyword === 'vrrp_notify_fifo'
+        ? `${path}: vrrp_notify_fifo is missing; add "vrrp_notify_fifo ${fifo}" to global_defs`
+        : `${theirs === undefined ? path : at(theirs)}: vrrp_notify_fifo is used by a program of yours, and the agent has no FIFO; add "notify_fifo ${fifo} root" to global_defs, which gets the same lines`
     return [{ ...missing, kind: 'absent', text }]
   }
-  if (isPath(line.words[1], fifo)) return []
-  const text = `${at(line)}: vrrp_notify_fifo is ${line.words[1] ?? 'empty'}, but the agent reads ${fifo}; set it to that`
-  return [{ ...missing, kind: 'wrong', text }]
+  const script = all(globals, `${keyword}_script`)[0]
+  const free = keyword === 'notify_fifo' ? 'vrrp_notify_fifo' : 'notify_fifo'
+  return [
+    ...(script === undefined
+      ? []
+      : [
+          wrong(
+            `${at(script)}: ${keyword}_script starts a program that reads the agent's FIFO, so the agent does not see some changes of state, and two nodes can have the VIP. Give that program a FIFO of its own: move the agent's line (${at(line)}) to "${free} ${fifo} root", and name another file in ${keyword}`,
+          ),
+        ]),
+    ...defaultUserFaults(root, globals, line),
+  ]
+}
+
+/** There are two FIFOs for changes of state, and the admin uses both. */
+function bothTaken(globals: Statement[], fifo: string): string {
+  const [first, second] = (['vrrp_notify_fifo', 'notify_fifo'] as const).map(
+    (keyword) => all(globals, keyword, `${keyword}_script`)[0],
+  )
+  if (first === undefined || second === undefined) throw new Error('one of the two FIFOs is free')
+  return `${at(first)}: vrrp_notify_fifo is ${first.words[1] ?? 'empty'}, and notify_fifo (${at(second)}) is ${second.words[1] ?? 'empty'}, but the agent reads ${fifo}. keepalived has no third FIFO for changes of state, and two programs cannot share one. If the program behind notify_fifo needs only the lines of virtual servers, give it lvs_notify_fifo; if both need changes of state, let one of them use "notify" scripts. Then set the FIFO that is free to "${fifo} root"`
+}
+
+/**
+ * keepalived decides on the default user of scripts at the first line that needs it. With enable_script_security still
+ * set from before a reload, and without a user keepalived_script, that fails once and for all, and everything without
+ * a user of its own is dropped (get_default_script_user() in lib/notify.c of 2.2.7).
+ */
+function defaultUserFaults(root: Statement[], globals: Statement[], line: Statement): MissingLine[] {
+  if (line.words[2] !== undefined) return []
+  const early = needsDefaultUserEarly(root, globals)
+  if (early === null) return []
+  const user = last(globals, 'script_user')
+  const what =
+    user === undefined
+      ? 'no script_user is named'
+      : `script_user is named only later, at ${at(user)}${early.order === line.order ? '' : `, after ${at(early)} needed it`}`
+  return [
+    {
+      ...{ part: 'fifo', instance: null, defined: null, kind: 'wrong' },
+      text: `${at(line)}: with enable_script_security, keepalived drops this FIFO and the check at a reload if the host has no user keepalived_script, because ${what}. Write " root" at the end of this line, and move script_user to the top of the first global_defs`,
+    },
+  ]
+}
+
+function needsDefaultUserEarly(root: Statement[], globals: Statement[]): Statement | null {
+  return all(globals, 'enable_script_security').length === 0 ? null : beforeScriptUser(root, globals)
+}
+
+/** The first line that takes the default user of scripts before `script_user` names it; null: none. */
+export function beforeScriptUser(root: Statement[], globals: Statement[]): Statement | null {
+  const namedAt = Math.min(...all(globals, 'script_user').map(({ order }) => order))
+  const fifos = all(globals, 'vrrp_notify_fifo', 'notify_fifo', 'lvs_notify_fifo').filter(
+    ({ words }) => words[2] === undefined,
+  )
+  const scripts = all(root, 'vrrp_script').filter(({ block }) => last(block, 'user') === undefined)
+  const early = [...fifos, ...scripts].filter(({ order }) => order < namedAt)
+  return early.sort((one, other) => one.order - other.order)[0] ?? null
 }
 
 function isPath(word: string | undefined, path: string): boolean {
@@ -104,7 +180,9 @@ function missingCheckLines(root: Statement[], globals: Statement[], instance: St
     const script = checks.find((candidate) => candidate.words[1] === use.words[0])
     if (script === undefined) continue
     const texts =
-      script.order > use.order ? [definedTooLate(use, script)] : checkSettings(globals, { name, use, script })
+      script.order > use.order
+        ? [definedTooLate(use, script)]
+        : checkSettings({ root, globals }, { name, use, script })
     return texts.map((text) => ({ ...missing, kind: 'wrong', text }))
   }
   const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
@@ -114,6 +192,11 @@ function missingCheckLines(root: Statement[], globals: Statement[], instance: St
 /** The program of the check that keepalived runs; null: it runs none. */
 export function checkProgramIn(root: Statement[]): string | null {
   return all(root, 'vrrp_script').flatMap((script) => checkCommand(script))[0] ?? null
+}
+
+/** Whether this `vrrp_script` is the product's check, of whatever instance. */
+export function isCheck(script: Statement): boolean {
+  return script.words[0] === 'vrrp_script' && checkCommand(script).length > 0
 }
 
 function runsCheck(script: Statement, name: string): boolean {
@@ -128,7 +211,7 @@ function checkCommand(script: Statement): string[] {
 }
 
 function checkSettings(
-  globals: Statement[],
+  { root, globals }: { root: Statement[]; globals: Statement[] },
   { name, use, script }: { name: string; use: Statement; script: Statement },
 ): string[] {
   const warnings: string[] = []
@@ -149,5 +232,11 @@ function checkSettings(
       'the check must run as root to read the private key of this node; add "user root" to this vrrp_script, or "script_user root" to global_defs',
     )
   }
+  const early = needsDefaultUserEarly(root, globals)
+  if (user?.words[1] === 'root' && last(script.block, 'user') === undefined && early !== null)
+    warn(
+      script,
+      `keepalived drops this check at a reload if the host has no user keepalived_script, because ${at(early)} needs the user of scripts before script_user (${at(user)}) names it; add "user root" to this vrrp_script`,
+    )
   return warnings
 }

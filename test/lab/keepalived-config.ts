@@ -1,3 +1,10 @@
+import {
+  barLines,
+  checkLines,
+  fifoLine,
+  scriptSecurity,
+  scriptUser,
+} from '../../agent/keepalived-conf/product-lines.ts'
 import { instance, vip, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 
@@ -65,12 +72,9 @@ export function keepalivedConfig(options: {
   const { node, pair, tracked, stateFolder } = options
   const witness = options.arbiter === 'witness'
   const globals = witness
-    ? [
-        // The user comes first, as `witness-agent setup` writes it, because keepalived looks it up when it reads the FIFO.
-        '    script_user root',
-        '    enable_script_security',
-        `    vrrp_notify_fifo ${runFolder}/notify.fifo`,
-      ]
+    ? [scriptUser, scriptSecurity, fifoLine('vrrp_notify_fifo', { runDir: runFolder, namesUser: false })].map(
+        (line) => `    ${line}`,
+      )
     : []
   const own = { name: pair.names[node], routerId: 51, addresses: pair.addresses, rows: pair.rows }
   const instances = [own, ...pair.others]
@@ -100,19 +104,11 @@ export function keepalivedConfig(options: {
   return `${rows.join('\n')}\n`
 }
 
-function productTrackers(name: string, stateFolder: string): readonly string[] {
+function productTrackers(name: string, stateDir: string): readonly string[] {
+  const unit = '    '
   return [
-    `vrrp_track_file bar_${name} {`,
-    `    file ${runFolder}/${name}.bar`,
-    '    weight 0',
-    '}',
-    `vrrp_script witness_${name} {`,
-    `    script "${checkPath} --state-dir ${stateFolder} ${name}"`,
-    '    interval 1',
-    '    timeout 1',
-    '    fall 1',
-    '    rise 1',
-    '}',
+    ...barLines(name, { runDir: runFolder, unit }),
+    ...checkLines(name, { checkProgram: checkPath, stateDir, namesUser: false, unit }),
   ]
 }
 

@@ -23,6 +23,9 @@ const check = '/usr/libexec/keepalived/witness-check'
 const checkRuns = '/run/check-runs'
 const fifo = '/run/keepalived-witness/notify.fifo'
 const fifoLines = '/run/fifo-lines'
+/** Of a program of the admin's. */
+const ownFifo = '/run/own.fifo'
+const ownLines = '/run/own-lines'
 const bar = `/run/keepalived-witness/${instance}.bar`
 const example = join(import.meta.dirname, '../../deploy/examples/keepalived.conf')
 
@@ -52,6 +55,7 @@ chmod 755 ${check}
 echo 0 >${bar}
 mkfifo -m 600 ${fifo}
 : >${checkRuns}
+mkfifo -m 600 ${ownFifo}
 # Opened for writing, too, so that it does not end when keepalived closes its end.
 setsid -f sh -c 'exec cat <>${fifo} >${fifoLines}' </dev/null >/dev/null 2>&1
 `
@@ -122,18 +126,30 @@ describe('the product’s lines after a reload of keepalived', function () {
     })
   }
 
+  async function setUp(host: NamespaceHost, folder: string, before: string): Promise<void> {
+    writeFileSync(join(folder, 'keepalived.conf'), before)
+    await host.run(
+      process.execPath,
+      ...[`${productMount}/witness-agent.cjs`, '--config', `${labMount}/${name}/agent.yaml`],
+      ...['setup', '--apply', '--keepalived-config', conf, '--check-program', check],
+    )
+  }
+
   for (const hasUser of [true, false]) {
     const which = `with${hasUser ? '' : 'out'} a user ${user}`
 
     it(`work as setup adds them, ${which}`, async () => {
       const { host, folder } = await boot(hasUser)
-      writeFileSync(join(folder, 'keepalived.conf'), configBefore(name))
-      await host.run(
-        process.execPath,
-        ...[`${productMount}/witness-agent.cjs`, '--config', `${labMount}/${name}/agent.yaml`],
-        ...['setup', '--apply', '--keepalived-config', conf, '--check-program', check],
-      )
+      await setUp(host, folder, configBefore(name))
       await worksAfterReload(host)
+    })
+
+    it(`work as setup adds them beside a FIFO of the admin’s, ${which}`, async () => {
+      const { host, folder } = await boot(hasUser)
+      await setUp(host, folder, `global_defs {\n    vrrp_notify_fifo ${ownFifo}\n}\n${configBefore(name)}`)
+      await host.shell(`setsid -f sh -c 'exec cat <>${ownFifo} >${ownLines}' </dev/null >/dev/null 2>&1`)
+      await worksAfterReload(host)
+      assert.match((await lines(host, ownLines)).join('\n'), new RegExp(`INSTANCE "${instance}" FAULT`))
     })
 
     it(`work as the shipped example has them, ${which}`, async () => {

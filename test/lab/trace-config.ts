@@ -1,4 +1,5 @@
 /** keepalived alone on a host of a trace: its configuration, its check script, and where its files are. */
+import { fifoLine, scriptSecurity, scriptUser } from '../../agent/keepalived-conf/product-lines.ts'
 import { type TraceConf } from '../sim/models/keepalived-trace.ts'
 import { instance, vip } from './address-plan.ts'
 import { runFolder } from './keepalived-config.ts'
@@ -30,9 +31,9 @@ export function traceConfig(conf: TraceConf): string {
 }
 `
   return `global_defs {
-    vrrp_notify_fifo ${traceFifo}
-    script_user root
-    enable_script_security
+    ${scriptUser}
+    ${scriptSecurity}
+    ${fifoLine('vrrp_notify_fifo', { runDir: runFolder, namesUser: false })}
 }
 track_file bar {
     file ${traceBar}

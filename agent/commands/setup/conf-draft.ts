@@ -3,7 +3,7 @@
  * here.
  */
 import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
-import { missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
+import { fifoKeyword, missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import {
   KeepalivedConfError,
   readKeepalivedLines,
@@ -11,8 +11,9 @@ import {
   type Include,
 } from '../../keepalived-conf/lines.ts'
 import { profilesOf, uniqueInstances } from '../../keepalived-conf/profiles.ts'
+import { linesByHand } from '../../keepalived-conf/product-lines.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
-import { planInsertions, type PlanOptions } from './conf-plan.ts'
+import { globalsOf, planInsertions, type PlanOptions } from './conf-plan.ts'
 import { insert, separate, type Row, type Separated } from './marked-lines.ts'
 import { readBytes } from './replace-file.ts'
 import { SetupError } from './error.ts'
@@ -50,6 +51,13 @@ export interface ApplyDraft extends Draft {
   readonly parserWarnings: readonly string[]
 }
 
+/** For the messages of a setup that cannot add its lines. */
+interface ByHand {
+  readonly path: string
+  /** All of them. */
+  readonly lines: string
+}
+
 interface Sources {
   readonly read: ReadStatements
   readonly separated: ReadonlyMap<string, Separated>
@@ -84,12 +92,19 @@ export function draftApply(options: DraftOptions): ApplyDraft {
     [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
   )
   const drafts = decoded(new Map([...after].map(([realPath, rows]) => [realPath, textOf(rows)])))
-  const candidate = readCandidate(path, configId, drafts)
+  const byHand = {
+    path,
+    lines: linesByHand(
+      baseInstances.map(({ words }) => words[1] ?? ''),
+      { ...options, fifo: fifoKeyword(globalsOf(base.root), runDir) },
+    ),
+  }
+  const candidate = readCandidate(byHand, configId, drafts)
   const root = relocated(candidate, sources, after)
   const parserWarnings = [...sources.read.warnings]
   const instances = uniqueInstances(root, parserWarnings)
   const missing = missingLines(path, { root, instances, runDir })
-  assertSound({ path, configId, baseDrafts, drafts, after, missing })
+  assertSound({ byHand, configId, baseDrafts, drafts, after, missing })
   return {
     ...draftOf(sources, after),
     root,
@@ -124,18 +139,18 @@ function draftOf({ read, separated }: Sources, after: ReadonlyMap<string, readon
 }
 
 /** Mistakes of the candidate are in lines that the admin does not have, so they are reported without their places. */
-function readCandidate(path: string, configId: string, drafts: Drafts): ReadStatements {
+function readCandidate(byHand: ByHand, configId: string, drafts: Drafts): ReadStatements {
   try {
-    return readStatements(path, configId, drafts)
+    return readStatements(byHand.path, configId, drafts)
   } catch (cause) {
-    if (cause instanceof KeepalivedConfError) throw readDifferently(path, cause)
+    if (cause instanceof KeepalivedConfError) throw readDifferently(byHand, cause)
     throw cause
   }
 }
 
-function readDifferently(path: string, cause?: Error): SetupError {
+function readDifferently({ path, lines }: ByHand, cause?: Error): SetupError {
   return new SetupError(
-    `${path}: with the lines added, keepalived would read some of your lines differently, so nothing was changed. Add the lines by hand (docs/operating/setup.md)`,
+    `${path}: with the lines added, keepalived would read some of your lines differently, so nothing was changed. Add these lines by hand:\n${lines}`,
     { cause },
   )
 }
@@ -183,24 +198,25 @@ function decoded(texts: ReadonlyMap<string, string>): Drafts {
  * it is shown: every line of the admin's must be read as before, and the missing lines must be there.
  */
 function assertSound(outcome: {
-  path: string
+  byHand: ByHand
   configId: string
   baseDrafts: Drafts
   drafts: Drafts
   after: ReadonlyMap<string, readonly Row[]>
   missing: readonly MissingLine[]
 }): void {
-  const { path, configId, baseDrafts, drafts, after, missing } = outcome
+  const { byHand, configId, baseDrafts, drafts, after, missing } = outcome
+  const { path } = byHand
   const before = readKeepalivedLines(path, configId, baseDrafts).lines.map(({ text }) => text)
   const read = readKeepalivedLines(path, configId, drafts)
   const realPaths = new Map(read.files.map(({ file, realPath }) => [file, realPath]))
   const foreign = read.lines.filter(
     ({ file, line }) => after.get(realPaths.get(file) ?? '')?.[line - 1]?.isOurs !== true,
   )
-  if (foreign.map(({ text }) => text).join('\n') !== before.join('\n')) throw readDifferently(path)
+  if (foreign.map(({ text }) => text).join('\n') !== before.join('\n')) throw readDifferently(byHand)
   const absent = missing.find(({ kind }) => kind === 'absent')
   if (absent !== undefined)
     throw new SetupError(
-      `${absent.text}. Setup cannot add it here, so nothing was changed. Add it by hand (docs/operating/setup.md)`,
+      `${absent.text}. Setup cannot add it here, so nothing was changed. Add these lines by hand, as far as they are not there:\n${byHand.lines}`,
     )
 }

@@ -2,9 +2,21 @@
  * Where the added lines go: into the files, blocks and conditions of the admin's own lines. Every insertion comes
  * before an existing row, so that removing it leaves the file as it was.
  */
-import { join } from 'node:path'
 import { all, at, last, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
-import { missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
+import {
+  fifoKeyword,
+  missingLines,
+  beforeScriptUser,
+  type MissingLine,
+} from '../../keepalived-conf/missing-lines.ts'
+import {
+  barLines,
+  checkLines,
+  fifoLine,
+  linesByHand,
+  scriptSecurity,
+  scriptUser,
+} from '../../keepalived-conf/product-lines.ts'
 import { rowsOf, type Insertion } from './marked-lines.ts'
 import { SetupError } from './error.ts'
 
@@ -58,6 +70,8 @@ interface Site {
   readonly unit: string
   readonly openRow: number
   readonly closeRow: number
+  /** Before this place in keepalived's order of reading, a line stands above those that are added to the block. */
+  readonly end: number
 }
 
 /**
@@ -85,6 +99,12 @@ export function globalsOf(root: Statement[]): Statement[] {
   return all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
 }
 
+function hasFifoWithoutUser(globals: Statement[]): boolean {
+  return all(globals, 'vrrp_notify_fifo', 'notify_fifo', 'lvs_notify_fifo').some(
+    ({ words }) => words[2] === undefined,
+  )
+}
+
 class Planner {
   readonly #read: ReadStatements
   readonly #bases: ReadonlyMap<string, string>
@@ -108,7 +128,8 @@ class Planner {
     this.#options = options
     this.#missing = missingLines(options.path, { root: read.root, instances, runDir: options.runDir })
     this.#globals = globalsOf(read.root)
-    this.#ownPrograms = runsOwnPrograms(read.root)
+    // A FIFO of the admin's takes the user of scripts as it is where it stands, which is above the lines of setup.
+    this.#ownPrograms = runsOwnPrograms(read.root) || hasFifoWithoutUser(this.#globals)
   }
 
   plan(): Insertions {
@@ -140,24 +161,33 @@ class Planner {
   #globalLines(): string[] {
     const has = (keyword: string) => all(this.#globals, keyword).length > 0
     const lines: string[] = []
-    if (!this.#ownPrograms && !has('script_user')) lines.push('script_user root')
+    if (!this.#ownPrograms && !has('script_user')) lines.push(scriptUser)
     // Without a script_user it would disable the admin's scripts if keepalived's default user does not exist.
-    const mayGuard = this.#ownPrograms ? this.#options.advised && has('script_user') : true
-    if (mayGuard && !has('enable_script_security')) lines.push('enable_script_security')
+    const isUserKnown = has('script_user') && beforeScriptUser(this.#read.root, this.#globals) === null
+    const mayGuard = this.#ownPrograms ? this.#options.advised && isUserKnown : true
+    if (mayGuard && !has('enable_script_security')) lines.push(scriptSecurity)
     if (this.#missing.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
-      lines.push(`vrrp_notify_fifo ${word(join(this.#options.runDir, 'notify.fifo'))}${this.#fifoUser()}`)
+      lines.push(this.#fifoLine())
     if (this.#options.advised && !this.#refreshesGarp()) lines.push('vrrp_garp_master_refresh 60')
     return lines
   }
 
   /** If the user of scripts is the admin's choice or keepalived's default, the FIFO line names its own user. */
-  #fifoUser(): string {
-    return this.#scriptsRunAsRoot() ? '' : ' root'
+  #fifoLine(): string {
+    const { runDir } = this.#options
+    const keyword = fifoKeyword(this.#globals, runDir)
+    if (keyword === null) throw new Error('a FIFO line is absent, though both are taken')
+    const home = this.#homeOfGlobals()
+    const user = all(this.#globals, 'script_user').at(-1)
+    const namedAbove = user === undefined || (home !== null && user.order < home.end)
+    return fifoLine(keyword, { runDir, namesUser: !this.#scriptsRunAsRoot() || !namedAbove })
   }
 
   #scriptsRunAsRoot(): boolean {
     const user = all(this.#globals, 'script_user').at(-1)
-    return user === undefined ? !this.#ownPrograms : user.words[1] === 'root'
+    if (user === undefined) return !this.#ownPrograms
+    // What needs the default user before script_user names it can lose it for all that comes later, too.
+    return user.words[1] === 'root' && beforeScriptUser(this.#read.root, this.#globals) === null
   }
 
   #refreshesGarp(): boolean {
@@ -196,31 +226,26 @@ class Planner {
 
   #unreachable(instance: Statement): SetupError {
     return new SetupError(
-      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes from a definition or shares its line with something else. Put "vrrp_instance NAME {" and the "}" on lines of their own, or add the lines by hand (docs/operating/setup.md)`,
+      `${at(instance)}: vrrp_instance ${instance.words[1] ?? ''}: setup cannot add lines to it, because its first line or its closing "}" comes from a definition or shares its line with something else. Put "vrrp_instance NAME {" and the "}" on lines of their own and run setup again, or add these lines by hand; nothing was changed:\n${this.#byHand(instance)}`,
     )
+  }
+
+  #byHand(instance: Statement): string {
+    const isFifoAbsent = this.#missing.some(({ part, kind }) => part === 'fifo' && kind === 'absent')
+    const fifo = isFifoAbsent ? fifoKeyword(this.#globals, this.#options.runDir) : null
+    return linesByHand([instance.words[1] ?? ''], { ...this.#options, fifo })
   }
 
   #barLines(instance: Statement, written: string): string[] {
     this.#assertFree(instance, ['vrrp_track_file', 'track_file'], 'bar_')
-    const file = word(join(this.#options.runDir, `${written}.bar`))
-    // The old name is the one that every keepalived knows; the new one came with 2.1.
-    return [`vrrp_track_file bar_${written} {`, `>file ${file}`, '>weight 0', '}']
+    return barLines(written, { runDir: this.#options.runDir, unit: '>' })
   }
 
   #checkLines(instance: Statement, written: string): string[] {
     this.#assertFree(instance, ['vrrp_script'], 'witness_')
     const { checkProgram, stateDir } = this.#options
     for (const path of [checkProgram, stateDir]) assertPlain(path)
-    return [
-      `vrrp_script witness_${written} {`,
-      `>script "${[checkProgram, ...(stateDir === null ? [] : ['--state-dir', stateDir]), written].join(' ')}"`,
-      '>interval 1',
-      '>timeout 1',
-      '>fall 1',
-      '>rise 1',
-      ...(this.#scriptsRunAsRoot() ? [] : ['>user root']),
-      '}',
-    ]
+    return checkLines(written, { checkProgram, stateDir, namesUser: !this.#scriptsRunAsRoot(), unit: '>' })
   }
 
   #assertFree(instance: Statement, keywords: string[], prefix: string): void {
@@ -301,6 +326,7 @@ class Planner {
       unit: unitOf(rows.slice(openRow + 1, closeRow), indent),
       openRow,
       closeRow,
+      end: lastOrder(statement) + 1,
     }
   }
 
@@ -337,9 +363,8 @@ export function lacksNopreempt(instance: Statement): boolean {
   return last(instance.block, 'priority')?.words[1] !== '255'
 }
 
-/** keepalived splits at blanks, except inside double quotes. */
-function word(path: string): string {
-  return /[\s#!{}]/.test(path) ? `"${path}"` : path
+function lastOrder({ order, block }: Statement): number {
+  return Math.max(order, ...(block ?? []).map(lastOrder))
 }
 
 /** keepalived splits a script's line at blanks. A check with half a path would refuse for ever, which means FAULT. */

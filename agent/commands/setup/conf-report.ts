@@ -1,6 +1,6 @@
 /** What setup found, for the admin to read before the lines are added. */
 import { all, at, knownWord, type Statement } from '../../keepalived-conf/statements.ts'
-import type { MissingLine } from '../../keepalived-conf/missing-lines.ts'
+import { isCheck, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { masterDownMs, promotionWarning, type Timing } from '../../../shared/core/timing.ts'
 import { globalsOf, lacksNopreempt, runsOwnPrograms } from './conf-plan.ts'
@@ -108,7 +108,7 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
     advice.push(
       `${at(user)}: script_user is ${user.words[1] ?? 'empty'}; it stays as it is for your scripts, and only the check gets "user root", because it reads files that only root may read`,
     )
-  if (runsOwnPrograms(root)) {
+  if (runsOwnPrograms(root.filter((statement) => !isCheck(statement)))) {
     if (user === undefined)
       advice.push(
         'keepalived runs scripts of yours as its default user, so setup adds no script_user, and only the check gets "user root"',

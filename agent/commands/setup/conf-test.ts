@@ -71,7 +71,7 @@ async function candidateComplaints(keepalived: KeepalivedProgram, candidate: Can
   const beside = await testBeside(keepalived, candidate)
   if (beside !== null) return beside
   throw new SetupError(
-    `The new configuration cannot be tested before it is in place, so nothing was changed. It has several files, and this host does not allow them to be mounted over the real ones (${overlaid.impossible}). Run setup as root outside of a confined container, or add the lines by hand (docs/operating/setup.md)`,
+    `The new configuration cannot be tested before it is in place, so nothing was changed. It has several files, and this host does not allow them to be mounted over the real ones (${overlaid.impossible}). Run setup as root outside of a confined container, or make the changes of the diff above by hand`,
   )
 }
 

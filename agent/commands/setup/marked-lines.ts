@@ -38,7 +38,7 @@ const written = [
   /^(vrrp_track_file bar_|vrrp_script witness_)\S+ \{$/,
   /^(script_user|user) root$/,
   /^enable_script_security$/,
-  /^vrrp_notify_fifo \S+/,
+  /^(vrrp_)?notify_fifo \S+/,
   /^vrrp_garp_master_refresh \d+$/,
   /^file \S+$/,
   /^script "\S+witness-check .*"$/,

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { agentConfigSchema } from '../../../agent/config.ts'
+import { draftApply, draftUndo } from '../../../agent/commands/setup/conf-draft.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
 import { loadWitnessConfig } from '../../../server/config.ts'
 import { eventually } from '../../fixtures/eventually.ts'
@@ -398,6 +399,20 @@ describe('deploy/examples', () => {
       profiles.map(({ instance, priority, vips }) => [instance, priority, vips]),
       [['VI_1', 150, ['10.0.0.100/24']]],
     )
+  })
+
+  it('has the lines in keepalived.conf byte for byte as setup adds them', () => {
+    const path = example('keepalived.conf')
+    const { changes } = draftApply({
+      ...{ path, configId: 'lb01', advised: false, stateDir: null },
+      ...{ runDir: '/run/keepalived-witness', checkProgram: '/usr/libexec/keepalived/witness-check' },
+    })
+    assert.deepEqual(
+      changes.map(({ to }) => to),
+      [],
+    )
+    const [undone] = draftUndo({ path, configId: 'lb01' }).changes
+    assert.doesNotMatch(undone?.to ?? 'witness', /bar_|notify_fifo|witness-check|script_user/)
   })
 
   it('has configurations that the programs take', () => {

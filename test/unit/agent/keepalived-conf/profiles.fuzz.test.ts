@@ -11,8 +11,8 @@ import { storiesFrom } from '../../../fixtures/effort.ts'
 
 const runDir = '/run/keepalived-witness'
 const good = `global_defs {
-    vrrp_notify_fifo ${runDir}/notify.fifo
     script_user root
+    vrrp_notify_fifo ${runDir}/notify.fifo
     vrrp_version 3
 }
 $VIP=10.0.0.100/24

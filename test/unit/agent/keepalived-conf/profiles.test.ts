@@ -10,9 +10,9 @@ const runDir = '/run/keepalived-witness'
 
 const complete = `! Configuration File for keepalived
 global_defs {
-    vrrp_notify_fifo ${runDir}/notify.fifo
     script_user root
     enable_script_security
+    vrrp_notify_fifo ${runDir}/notify.fifo
 }
 vrrp_track_file bar_VI_1 {
     file ${runDir}/VI_1.bar
@@ -519,7 +519,7 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'another FIFO',
         'notify.fifo',
         'other.fifo',
-        /:3: vrrp_notify_fifo is .*other\.fifo, but the agent reads/,
+        /:5: vrrp_notify_fifo is used by a program of yours.*add "notify_fifo \/run\/keepalived-witness\/notify\.fifo root" to global_defs/,
       ],
       ['a bar with a weight', 'weight 0', 'weight -20', /:33: VI_1: track_file bar_VI_1 needs "weight 0"/],
       ['a bar without a weight', '    weight 0\n', '', /VI_1: track_file bar_VI_1 needs "weight 0"/],
@@ -548,10 +548,77 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         'a check as another user',
         'script_user root',
         'script_user nobody',
-        /:4: VI_1: the check must run as root/,
+        /:3: VI_1: the check must run as root/,
       ],
-      ['a check as the default user', '    script_user root\n', '', /:10: VI_1: the check must run as root/],
+      [
+        'a check as the default user',
+        '    script_user root\n    enable_script_security\n',
+        '',
+        /:9: VI_1: the check must run as root/,
+      ],
     ]
+
+    const fifoRow = `    vrrp_notify_fifo ${runDir}/notify.fifo\n`
+
+    it('may have the FIFO in either of the two places where keepalived writes changes of state', () => {
+      assert.deepEqual(
+        warningsOf(
+          complete.replace(
+            fifoRow,
+            `    vrrp_notify_fifo /run/mine.fifo\n    notify_fifo ${runDir}/notify.fifo\n`,
+          ),
+        ),
+        [],
+      )
+    })
+
+    it('are told what to do where the admin uses both FIFOs', () => {
+      const conf = complete.replace(fifoRow, '    vrrp_notify_fifo /run/one\n    notify_fifo /run/other\n')
+      const [warning = '', ...more] = warningsOf(conf)
+      assert.deepEqual(more, [])
+      assert.match(warning, /:5: vrrp_notify_fifo is \/run\/one, and notify_fifo \(.*:6\) is \/run\/other/)
+      assert.match(warning, /give it lvs_notify_fifo; .*"notify" scripts/)
+    })
+
+    it('lose their FIFO to a script that keepalived starts for it', () => {
+      const conf = complete.replace(fifoRow, `${fifoRow}    vrrp_notify_fifo_script /opt/reader root\n`)
+      const [warning = '', ...more] = warningsOf(conf)
+      assert.deepEqual(more, [])
+      assert.match(warning, /:6: vrrp_notify_fifo_script starts a program that reads the agent's FIFO/)
+      assert.match(warning, /\(.*:5\) to "notify_fifo \/run\/keepalived-witness\/notify\.fifo root"/)
+    })
+
+    it('do not go where only a script of the admin’s waits for a FIFO', () => {
+      const conf = complete.replace(fifoRow, '    vrrp_notify_fifo_script /opt/reader root\n')
+      assert.match(warningsOf(conf).join(), /:5: vrrp_notify_fifo is used by .*add "notify_fifo /)
+    })
+
+    it('are lost at a reload where the FIFO stands above the user of scripts', () => {
+      const early = complete
+        .replace(fifoRow, '')
+        .replace('    script_user root\n', `${fifoRow}    script_user root\n`)
+      const warnings = warningsOf(early)
+      assert.equal(warnings.length, 2)
+      assert.match(
+        warnings[0]!,
+        /:3: with enable_script_security, keepalived drops this FIFO .* named only later, at .*:4/,
+      )
+      assert.match(warnings[1]!, /VI_1: keepalived drops this check at a reload .*; add "user root"/)
+      const named = early.replace('notify.fifo\n', 'notify.fifo root\n')
+      assert.deepEqual(warningsOf(named), [])
+      assert.deepEqual(warningsOf(early.replace('    enable_script_security\n', '')), [])
+    })
+
+    it('are lost, too, where another line without a user stands above it', () => {
+      const early = complete.replace('    script_user', '    lvs_notify_fifo /run/lvs\n    script_user')
+      const warnings = warningsOf(early).join('\n')
+      assert.match(
+        warnings,
+        /:6: with enable_script_security.* named only later, at .*:4, after .*:3 needed it/,
+      )
+      assert.match(warnings, /add "user root" to this vrrp_script/)
+    })
+
     for (const [keyword, name] of [
       ['vrrp_track_file', 'bar_VI_1'],
       ['vrrp_script', 'witness_VI_1'],

@@ -260,14 +260,18 @@ describe('witness-agent setup', function () {
     assert.equal(readFileSync(conf(), 'utf8'), instance('VI_1') + instance('VI_2', '', 52))
   })
 
-  it('tells of another FIFO and leaves it alone', async () => {
-    write({
-      'keepalived.conf': `global_defs {\n    vrrp_notify_fifo /run/other.fifo\n}\n${instance('VI_1')}`,
-    })
-    const { code, said, diff } = await setup('show')
+  it('leaves the FIFO of the admin alone, and uses the other one that keepalived has', async () => {
+    const before = `global_defs {\n    vrrp_notify_fifo /run/other.fifo\n}\n${instance('VI_1')}`
+    write({ 'keepalived.conf': before })
+    const { code, diff } = await setup('show')
     assert.equal(code, 1)
-    assert.match(said, /! .*keepalived\.conf:2: vrrp_notify_fifo is \/run\/other\.fifo, but the agent reads/)
-    assert.doesNotMatch(diff, /notify\.fifo/)
+    assert.match(diff, /^\+ {4}notify_fifo \S+\/notify\.fifo root$/m)
+    // Its user would be lost at a reload if setup added script security.
+    assert.doesNotMatch(diff, /^\+.*(script_user|enable_script_security)/m)
+    await done('apply')
+    assert.deepEqual(missingLines(), [])
+    await setup('undo')
+    assert.equal(readFileSync(conf(), 'utf8'), before)
   })
 
   it('says by hand what an instance out of a definition needs', async () => {
@@ -277,6 +281,22 @@ describe('witness-agent setup', function () {
     const { code, said } = await setup('show')
     assert.equal(code, 2)
     assert.match(said, /keepalived\.conf:7: vrrp_instance VI_1: setup cannot add lines to it/)
+    // The lines are in the message: put where it says, nothing is missing.
+    const part = (from: string, to: string | undefined) =>
+      said.slice(said.indexOf(from) + from.length, to === undefined ? undefined : said.indexOf(to))
+    const [globals, above, inside] = [
+      '# in global_defs, above every vrrp_instance',
+      '# above vrrp_instance VI_1',
+      '# inside vrrp_instance VI_1',
+    ] as const
+    write({
+      'keepalived.conf': [
+        `global_defs {${part(globals, above)}}`,
+        part(above, inside),
+        instance('VI_1').replace(/\}\s*$/, `${part(inside, undefined)}\n}\n`),
+      ].join('\n'),
+    })
+    assert.deepEqual(missingLines(), [])
   })
 
   it('refuses a name that is taken by something else', async () => {

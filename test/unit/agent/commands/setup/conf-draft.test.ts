@@ -31,7 +31,7 @@ describe('a draft of keepalived.conf', () => {
   })
 
   it('names places by the lines of the file as it is', () => {
-    const text = `${instance('VI_1')}global_defs {\n vrrp_notify_fifo /run/mine\n}\n`
+    const text = `${instance('VI_1')}global_defs {\n vrrp_notify_fifo /run/mine\n notify_fifo /run/too\n}\n`
     const [missing] = apply(text).missing
     assert.match(missing?.text ?? '', /keepalived\.conf:11: vrrp_notify_fifo is \/run\/mine/)
   })

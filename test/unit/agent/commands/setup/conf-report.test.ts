@@ -80,7 +80,7 @@ ${instance(
   })
 
   it('warns of a line that only the admin may change', () => {
-    const conf = `global_defs {\n vrrp_notify_fifo /run/mine\n}\n${instance('VI_1')}`
+    const conf = `global_defs {\n vrrp_notify_fifo /run/mine\n notify_fifo /run/too\n}\n${instance('VI_1')}`
     assert.match(report(conf).warnings.join('\n'), /:2: vrrp_notify_fifo is \/run\/mine/)
   })
 
