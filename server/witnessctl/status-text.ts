@@ -13,7 +13,7 @@ export function renderStatus(view: ClusterView, paint: Paint): string {
       ? [nodeRow(node, null)]
       : node.instances.map((instance) => nodeRow(node, instance)),
   )
-  const attention = [...instanceNotes(view), ...nodes.flatMap(nodeNotes)]
+  const attention = [...pairNotes(view), ...instanceNotes(view), ...nodes.flatMap(nodeNotes)]
   return [
     `${paint(verdict.level.toUpperCase(), levelColours[verdict.level])}  ${paint(cluster, 'bold')}: ${printable(verdict.text)}`,
     ...(rows.length === 0 ? [] : ['', ...renderTable(head, rows, paint)]),
@@ -111,6 +111,11 @@ function nodeNotes(node: NodeView): string[] {
       : [],
   )
   return [...held, ...failed, ...node.warnings.map((warning) => `${node.node}: ${warning}`)]
+}
+
+/** The verdict may name the worst difference; what to do about it is said here. */
+function pairNotes({ pair = [] }: ClusterView): string[] {
+  return pair.map(({ text, remedy }) => `${text} ${remedy}`)
 }
 
 /** When each node's fence was last proved, or that it never was. */

@@ -102,12 +102,42 @@ const instanceSchema = z
   .readonly()
 export type InstanceView = z.infer<typeof instanceSchema>
 
+export const pairFindingCodes = [
+  'pair.ambiguous',
+  'pair.vrid',
+  'pair.vips',
+  'pair.version',
+  'pair.advert-int',
+  'pair.preempts',
+  'pair.same-priority',
+  'pair.only-one',
+  'pair.mode',
+  'pair.software',
+] as const
+
+const pairFindingSchema = z
+  .object({
+    code: z.enum(pairFindingCodes),
+    /** `info`: it may be meant so, and it is told once. */
+    level: z.enum(['info', 'warning', 'critical']),
+    /** Null: it is about the agents. */
+    instance: z.string().nullable(),
+    /** What differs, with node, instance and both values. */
+    text: z.string(),
+    remedy: z.string(),
+  })
+  .readonly()
+/** A difference between the configurations of the two nodes. */
+export type PairFinding = z.infer<typeof pairFindingSchema>
+
 export const clusterSchema = z
   .object({
     cluster: z.string(),
     verdict: z.object({ level: z.enum(['ok', 'warning', 'critical']), text: z.string() }).readonly(),
     instances: z.array(instanceSchema).readonly(),
     nodes: z.array(nodeSchema).readonly(),
+    /** Where the configurations of the two nodes differ; absent: the witness does not compare them yet. */
+    pair: z.array(pairFindingSchema).readonly().optional(),
     /** Messages that changed nothing, by reason. */
     refusedMessages: z.record(z.string(), z.number()).readonly(),
   })

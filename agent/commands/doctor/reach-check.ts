@@ -23,6 +23,10 @@ const clockHintMs = 60_000
 const oldDrillMs = 180 * 86_400_000
 
 const viewSchema = z.object({
+  /** An older witness does not compare the two configurations. */
+  pair: z
+    .array(z.object({ level: z.enum(['info', 'warning', 'critical']), text: z.string(), remedy: z.string() }))
+    .default([]),
   nodes: z.array(
     z.object({
       node: z.string(),
@@ -92,9 +96,22 @@ export async function checkWitness(asked: Asked): Promise<readonly Finding[]> {
     ...(own?.warnings ?? []).map((text) =>
       warn('agent-warning', text, 'the agent reports this warning itself'),
     ),
+    ...view.data.pair.map(findingOf),
     hintOfClock(dateMs === null ? null : nowMs - dateMs),
     lastDrill(own?.lastDrill?.at ?? null, { node, nowMs }),
   ]
+}
+
+/** A difference between the two nodes' configurations, as the witness sees it. What may be meant so is only named. */
+function findingOf({ level, text, remedy }: z.infer<typeof viewSchema>['pair'][number]): Finding {
+  switch (level) {
+    case 'critical':
+      return fail('pair', text, remedy)
+    case 'warning':
+      return warn('pair', text, remedy)
+    case 'info':
+      return ok('pair', text)
+  }
 }
 
 function hintOfClock(differenceMs: number | null): Finding {

@@ -29,7 +29,7 @@ import {
   replyFor,
 } from './turn.ts'
 import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './voting.ts'
-import { watchOver } from './watch.ts'
+import { watchOver, watchOverPair } from './watch.ts'
 import {
   type ConnectionId,
   hangUp,
@@ -57,6 +57,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     instances: new Map(),
     known: recovered.known ?? new Map(),
     ambiguous: new Map(),
+    pair: [],
     drill: null,
     runningSinceMs: atMs,
     turnedAtMs: atMs,
@@ -84,6 +85,8 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   passTime(turn)
   book(turn, event)
   for (const instance of turn.instances.keys()) watchOver(turn, instance)
+  // Nothing else changes what the nodes said of their configurations.
+  if (event.type === 'hello' || event.type === 'members') watchOverPair(turn)
   watchDrill(turn)
   return { arbiter: { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances }, effects: turn.effects }
 }

@@ -3,6 +3,7 @@ import type { DrillRole, Drilled } from '../../../shared/protocol/report.ts'
 import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import type { ConnectionId, NodeState } from './roster.ts'
 import type { Beat, FromVoter, Hello, Tell } from '../../../shared/protocol/messages.ts'
+import type { PairFinding } from '../../../shared/protocol/view.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
 import type { Ballot, Mark, RecoveredBallot, Voter } from '../../../shared/core/vote/voter.ts'
 import type { Occurrence } from './occurrence.ts'
@@ -193,6 +194,8 @@ export interface Arbiter {
   readonly known: KnownInstances
   /** Instances of a node that are not matched with any of the other node, so that they get no vote. */
   readonly ambiguous: ReadonlyMap<NodeName, Ambiguities>
+  /** Where the configurations of the two nodes differ, as it was last told. */
+  readonly pair: readonly PairFinding[]
   readonly drill: DrillState | null
   /** Since when this process has run without interruption. Orders wait for reports that are newer than this. */
   readonly runningSinceMs: number

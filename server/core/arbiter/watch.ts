@@ -4,6 +4,8 @@
  */
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import type { PairFinding } from '../../../shared/protocol/view.ts'
+import { checkPair } from './pair-check.ts'
 import { watchForLostGateway } from './transfer.ts'
 import { change, instanceOf, occurred, order, type Turn } from './turn.ts'
 import { leaseHolder } from './lease-holder.ts'
@@ -33,6 +35,36 @@ export function watchOver(turn: Turn, instance: string): void {
     evidence: judgement.evidence,
     decision: judgement.decision,
   })
+}
+
+/** Each difference of the two configurations is told once when it appears, and once when it is gone. */
+export function watchOverPair(turn: Turn): void {
+  const { known, ambiguous, pair: before } = turn.arbiter
+  const hellos = [...turn.nodes.values()].flatMap(({ session }) => session?.hello ?? [])
+  const pair = checkPair({ hellos, known, ambiguous })
+  const isIn = (findings: readonly PairFinding[], finding: PairFinding): boolean =>
+    findings.some(({ code, text }) => code === finding.code && text === finding.text)
+  turn.arbiter = { ...turn.arbiter, pair }
+  const about = ({ instance, code }: PairFinding) => ({
+    instance,
+    node: null,
+    evidence: { code },
+    decision: null,
+  })
+  for (const finding of pair.filter((each) => !isIn(before, each)))
+    occurred(turn, {
+      ...about(finding),
+      event: 'configurations-differ',
+      level: finding.level,
+      text: `${finding.text} ${finding.remedy}`,
+    })
+  for (const finding of before.filter((each) => !isIn(pair, each)))
+    occurred(turn, {
+      ...about(finding),
+      event: 'configurations-agree',
+      level: 'info',
+      text: `This is no longer so: ${finding.text}`,
+    })
 }
 
 function tellOfRollback(turn: Turn, instance: string): void {

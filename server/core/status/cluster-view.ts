@@ -26,14 +26,15 @@ export function viewOf(
     viewInstance(arbiter, name, state, atMs),
   )
   const nodes = [...arbiter.nodes.values()].map((node) => ({
-    ...viewNode(arbiter, node, atMs),
+    ...explained(viewNode(arbiter, node, atMs), arbiter.pair),
     lastDrill: lastDrill(node.member.name),
   }))
   return {
     cluster: arbiter.cluster,
-    verdict: verdictOn(instances, nodes),
+    verdict: verdictOn(instances, nodes, arbiter.pair),
     instances,
     nodes,
+    pair: arbiter.pair,
     refusedMessages: arbiter.refusedMessages,
   }
 }
@@ -80,6 +81,19 @@ function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeVie
     warnings: [...new Set(warnings)],
   }
 }
+
+/** A difference of the configurations explains why no advert arrives, so nobody is sent to look for a firewall. */
+function explained(view: Omit<NodeView, 'lastDrill'>, pair: Arbiter['pair']): Omit<NodeView, 'lastDrill'> {
+  const instances = view.instances.map((each) => {
+    const cause = pair.find(({ instance, level }) => instance === each.instance && level !== 'info')
+    const why = cause === undefined ? each.why : each.why.replace(askAboutFirewall, cause.text)
+    return { ...each, why }
+  })
+  return { ...view, instances }
+}
+
+/** From agent/core/guard/phases/standby.ts. */
+const askAboutFirewall = /Check whether a firewall blocks IP protocol 112\./
 
 function viewReport(report: Report, connected: boolean): NodeInstanceView {
   const {

@@ -4,6 +4,7 @@ import type {
   InstanceView,
   NodeInstanceView,
   NodeView,
+  PairFinding,
   Situation,
 } from '../../../shared/protocol/view.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
@@ -11,6 +12,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 export function verdictOn(
   instances: readonly InstanceView[],
   nodes: readonly NodeView[],
+  pair: readonly PairFinding[],
 ): ClusterView['verdict'] {
   const critical = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'critical')
   if (critical !== undefined) return { level: 'critical', text: critical.text }
@@ -19,8 +21,12 @@ export function verdictOn(
     .find(({ fence, phase }) => phase === 'fencing' && fence?.result === 'failed')
   if (failedFence !== undefined)
     return { level: 'critical', text: `${failedFence.node} cannot release the VIP: ${failedFence.why}` }
+  const [worst] = pair
+  if (worst?.level === 'critical') return { level: 'critical', text: worst.text }
   const warning = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'warning')
   if (warning !== undefined) return { level: 'warning', text: warning.text }
+  // Before what the nodes see of it: a difference of the configurations explains why no advert arrives.
+  if (worst?.level === 'warning') return { level: 'warning', text: worst.text }
   const held = nodes.find((node) => node.instances.some(({ allowed }) => cannotTake(allowed)))
   if (held !== undefined) {
     const why = held.instances.find(({ allowed }) => cannotTake(allowed))?.why ?? ''

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import type { Hello } from '../../../../../shared/protocol/messages.ts'
+import type { Profile } from '../../../../../shared/protocol/plan.ts'
+import { viewOf } from '../../../../../server/core/status/cluster-view.ts'
+import { profile, standby, Witness } from '../../clusters/cluster-fixture.ts'
+
+const pairOf = (first: Partial<Hello>, second: Partial<Hello>): Witness => {
+  const witness = Witness.settled({ recovered: { ballots: new Map(), others: 'new' } })
+  witness.agent('lb01', first)
+  witness.agent('lb02', second)
+  return witness
+}
+const withProfile = (changes: Partial<Profile>): Partial<Hello> => ({
+  profiles: [{ ...profile, ...changes }],
+})
+const better = withProfile({ priority: 150 })
+
+const table: readonly [string, Partial<Hello>, Partial<Hello>, readonly [string, string, RegExp][]][] = [
+  ['nothing but the priority', better, {}, []],
+  [
+    'the virtual_router_id',
+    better,
+    withProfile({ virtualRouterId: 52 }),
+    [['pair.vrid', 'warning', /VI_1: virtual_router_id is 51 on lb01 and 52 on lb02/]],
+  ],
+  [
+    'one VIP',
+    withProfile({ priority: 150, vips: ['10.0.0.100/24', '10.0.0.101/24'] }),
+    {},
+    [
+      [
+        'pair.vips',
+        'warning',
+        /virtual_ipaddress is 10\.0\.0\.100, 10\.0\.0\.101 on lb01 and 10\.0\.0\.100 on lb02/,
+      ],
+    ],
+  ],
+  ['only the prefix of a VIP', withProfile({ priority: 150, vips: ['10.0.0.100'] }), {}, []],
+  [
+    'the version',
+    withProfile({ priority: 150, version: 3 }),
+    {},
+    [['pair.version', 'warning', /the VRRP version is 3 on lb01 and 2 on lb02/]],
+  ],
+  [
+    'advert_int',
+    better,
+    withProfile({ advertIntMs: 2000 }),
+    [['pair.advert-int', 'warning', /advert_int is 1 s on lb01 and 2 s on lb02/]],
+  ],
+  ['no priority', {}, {}, [['pair.same-priority', 'info', /both nodes have priority 100/]]],
+  [
+    'preemption',
+    better,
+    withProfile({ nopreempt: true }),
+    [['pair.preempts', 'info', /preemption is on on lb01 and off \(nopreempt\) on lb02/]],
+  ],
+  [
+    'an instance that one node has',
+    {
+      profiles: [
+        ...(better.profiles ?? []),
+        { ...profile, instance: 'VI_2', virtualRouterId: 52, vips: ['10.0.0.9'] },
+      ],
+    },
+    {},
+    [['pair.only-one', 'warning', /Only lb01 has VI_2 \(10\.0\.0\.9\), so lb02 cannot take over/]],
+  ],
+  [
+    'the mode',
+    better,
+    { mode: 'observe' },
+    [['pair.mode', 'warning', /lb01 is in mode enforce and that of lb02 in mode observe/]],
+  ],
+  [
+    'the software',
+    better,
+    { software: 'witness-agent 0.2.0' },
+    [['pair.software', 'info', /lb01 runs witness-agent 0\.1\.0, lb02 runs witness-agent 0\.2\.0/]],
+  ],
+  [
+    'what one instance is',
+    withProfile({ priority: 150, vips: ['10.0.0.1', '10.0.0.2'] }),
+    {
+      profiles: [
+        { ...profile, instance: 'P', vips: ['10.0.0.1'] },
+        { ...profile, instance: 'Q', virtualRouterId: 52, vips: ['10.0.0.2'] },
+      ],
+    },
+    [
+      ['pair.ambiguous', 'critical', /P of lb02 shares VIPs with VI_1/],
+      ['pair.ambiguous', 'critical', /Q of lb02 shares VIPs with VI_1/],
+      ['pair.only-one', 'warning', /Only lb01 has VI_1/],
+    ],
+  ],
+]
+
+describe('the two configurations side by side', () => {
+  for (const [what, first, second, expected] of table)
+    it(`differ in ${what}: ${expected.map(([code]) => code).join(', ') || 'nothing to tell'}`, () => {
+      const { pair } = pairOf(first, second).arbiter
+      assert.deepEqual(
+        pair.map(({ code, level }) => [code, level]),
+        expected.map(([code, level]) => [code, level]),
+      )
+      for (const [at, [, , says]] of expected.entries()) assert.match(pair[at]?.text ?? '', says)
+    })
+
+  it('are named by the names of both nodes where these differ', () => {
+    const { pair } = pairOf(better, withProfile({ instance: 'VI_WEB', advertIntMs: 2000 })).arbiter
+    assert.match(pair[0]?.text ?? '', /^VI_1 and VI_WEB: advert_int/)
+  })
+
+  it('are judged only when both nodes have spoken', () => {
+    const witness = Witness.settled()
+    witness.agent('lb01', { mode: 'observe' })
+    assert.deepEqual(witness.arbiter.pair, [])
+  })
+
+  it('are told once when a difference appears, and once when it is gone', () => {
+    const witness = pairOf(better, withProfile({ advertIntMs: 2000 }))
+    const told = (): string[] => witness.told().filter((event) => event.startsWith('configurations'))
+    assert.deepEqual(told(), ['configurations-differ'])
+    const lb02 = witness.agent('lb02', withProfile({ advertIntMs: 2000 }))
+    lb02.greet()
+    assert.deepEqual(told(), ['configurations-differ'])
+    Object.assign(lb02, { hello: { ...lb02.hello, profiles: [profile] } })
+    lb02.greet()
+    assert.deepEqual(told(), ['configurations-differ', 'configurations-agree'])
+  })
+
+  it('explain in the status why no advert arrives, instead of a firewall', () => {
+    const witness = pairOf(better, {})
+    const lb01 = witness.agent('lb01', better)
+    const lb02 = witness.agent('lb02', withProfile({ virtualRouterId: 52 }))
+    const why =
+      'none of its adverts arrived. Check whether a firewall blocks IP protocol 112. The next try is in 5 s'
+    lb01.beat({ keepalived: 'MASTER', vips: 'held', phase: 'holding' })
+    lb02.say([{ ...standby, phase: 'barred', why }])
+    const view = viewOf(witness.arbiter, witness.atMs)
+    assert.doesNotMatch(JSON.stringify(view), /112/)
+    assert.deepEqual([view.verdict.level, view.verdict.text.includes('virtual_router_id')], ['warning', true])
+  })
+})
