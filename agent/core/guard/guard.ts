@@ -103,6 +103,7 @@ export function createGuard(options: GuardOptions): Guard {
     gateway: 'unknown',
     ballotFails: false,
     recordTookMs: null,
+    recordedAtMs: null,
     kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
     leave: 'none',
     inDoubt: options.standing?.inDoubt ?? false,

@@ -11,6 +11,8 @@ import { missingToArm } from './arming.ts'
 
 /** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
 const missedChecks = 5
+/** A calm pair may write its next vote weeks later, so an old measurement says nothing about the disk now. */
+const slowWriteToldMs = 10 * 60_000
 
 /** The instance's part of the heartbeat. */
 export function reportOf(guard: Guard, atMs: number): Report {
@@ -91,7 +93,18 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
 }
 
 function warningsOf(guard: Guard, atMs: number): string[] {
-  const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
+  const {
+    profile,
+    timing,
+    seen,
+    checkSeenAtMs,
+    listeningSinceMs,
+    recordTookMs,
+    recordedAtMs,
+    policy,
+    phase,
+    peer,
+  } = guard
   const warnings: string[] = []
   if (
     guard.armed &&
@@ -122,7 +135,8 @@ function warningsOf(guard: Guard, atMs: number): string[] {
       'the VIP is on this node, but keepalived is not running and was never seen by this agent, so the VIP is left alone: remove it with "ip addr del" if nobody needs it here, or set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml',
     )
   if (seen.process === 'frozen') warnings.push('keepalived is frozen (by SIGSTOP or a debugger)')
-  if (recordTookMs !== null && recordTookMs > timing.claimMs)
+  const isRecent = recordedAtMs !== null && atMs - recordedAtMs <= slowWriteToldMs
+  if (isRecent && recordTookMs !== null && recordTookMs > timing.claimMs)
     warnings.push(
       `a vote took ${Math.round(recordTookMs)} ms to reach the disk, which is longer than claimMs (${timing.claimMs} ms), so takeovers may be refused`,
     )

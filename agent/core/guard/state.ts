@@ -156,6 +156,7 @@ export interface Guard {
   readonly ballotFails: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
+  readonly recordedAtMs: number | null
   /** The peer's vote, if the peer delegated it to this node. */
   readonly kept: KeptVote
   readonly leave: Leave

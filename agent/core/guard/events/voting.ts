@@ -127,7 +127,7 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
   const { guard, atMs } = turn
-  set(turn, { recordTookMs: event.tookMs, ballotFails: false })
+  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs, ballotFails: false })
   const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
   if (result === null) return
   set(turn, { voter: result.voter })
