@@ -93,6 +93,11 @@ export class Agent {
   #unplannedTimer: NodeJS.Timeout | null = null
   #looks = 0
   #marksFail = false
+  /** What the check reads is not on disk as it should be. */
+  #checkSettingsDue = false
+  #writingCheckSettings = false
+  /** Instances that are armed, which the disk does not say yet. */
+  readonly #unwrittenArms = new Set<string>()
 
   /**
    * @throws KeepalivedConfError, RunFolderError, NotifyFifoError, PeerListenerError: each says what to do.
@@ -110,7 +115,6 @@ export class Agent {
       nowMs: around.nowMs,
     })
     const agent = new Agent(config, around, { store, read })
-    agent.#writeCheckSettings()
     await agent.#open(warnings)
     return agent
   }
@@ -159,6 +163,7 @@ export class Agent {
 
   /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
+    this.#writeArms()
     const { config } = this.#config.keepalived
     let read: ReadInstances
     try {
@@ -249,14 +254,26 @@ export class Agent {
    * A full disk must not keep the agent of a healthy node from starting. The check continues with its previous
    * settings.
    */
-  #writeCheckSettings(): void {
+  async #writeCheckSettings(): Promise<void> {
+    this.#checkSettingsDue = true
+    if (this.#writingCheckSettings) return
+    this.#writingCheckSettings = true
     try {
-      writeCheckSettings(this.#config.stateDir, this.#config)
+      while (this.#checkSettingsDue) {
+        this.#checkSettingsDue = false
+        const armed = this.#profiles.current
+          .map(({ instance }) => instance)
+          .filter((instance) => this.#store.armed(instance))
+        await writeCheckSettings(this.#config.stateDir, { ...this.#config, armed })
+      }
     } catch (cause) {
+      this.#checkSettingsDue = true
       this.#reporter.problem(
         'check-settings',
         `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
+    } finally {
+      this.#writingCheckSettings = false
     }
   }
 
@@ -347,6 +364,7 @@ export class Agent {
       ]),
     )
     this.#tellCheckOfVotes()
+    void this.#writeCheckSettings()
     this.#runtime?.setProfiles(this.#profiles.current, moved)
     this.#observer.watch(this.#profiles.vips)
   }
@@ -403,6 +421,7 @@ export class Agent {
         recovered: (instance) => this.#store.recovered(instance),
         memory: (instance) => this.#store.memory(instance),
         standing: (instance) => this.#store.standing(instance),
+        armed: (instance) => this.#store.armed(instance),
         outlets: this.#outlets(),
         onTurn: (turn) => this.#around.service.turned(turn),
       },
@@ -492,13 +511,13 @@ export class Agent {
     )
   }
 
-  #takePeerBeat({ seq, leaseMs, reports }: Beat): void {
+  #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
     const reported = new Set(reports.map(({ instance }) => instance))
     const others = (this.#runtime?.instances ?? []).filter((instance) => !reported.has(instance))
     this.#runtime?.feedTogether([
       ...reports.map((report) => ({
         instance: report.instance,
-        event: { type: 'peer-report' as const, beat: seq, report, leaseMs },
+        event: { type: 'peer-report' as const, beat: seq, report, leaseMs, echoMs },
       })),
       ...others.map((instance) => ({ instance, event: { type: 'peer-without' as const } })),
     ])
@@ -562,9 +581,25 @@ export class Agent {
       voteLeft: (instance, on) => this.#tellCheck(instance, on),
       rememberFirst: (instance, memory) => this.#store.remember(instance, memory).then(() => null, messageOf),
       look: () => this.#look(),
+      arm: (instance) => this.#arm(instance),
       drilled: (drilled) => this.#reporter.drilled(drilled),
       tell: (told) => this.#reporter.tell(told),
     }
+  }
+
+  /** Once more every few seconds, until the disk has it. */
+  #arm(instance: string): void {
+    this.#unwrittenArms.add(instance)
+    this.#store.arm(instance).then(
+      () => this.#unwrittenArms.delete(instance),
+      (cause: unknown) => this.#reporter.problem('arming-not-written', messageOf(cause)),
+    )
+    void this.#writeCheckSettings()
+  }
+
+  #writeArms(): void {
+    for (const instance of this.#unwrittenArms) this.#arm(instance)
+    if (this.#checkSettingsDue) void this.#writeCheckSettings()
   }
 
   #noteMark(kept: boolean): void {

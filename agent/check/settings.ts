@@ -5,7 +5,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { placeFile } from '../../shared/disk/placed-file.ts'
+import { placeFileInBackground } from '../../shared/disk/placed-file.ts'
 
 export interface CheckSettings {
   readonly witness: string
@@ -14,10 +14,15 @@ export interface CheckSettings {
   readonly mode: 'enforce' | 'observe'
   readonly alone: 'stop' | 'keep'
   readonly runDir: string
+  /** The instances for which this node enforces. Where the agent is dead the check refuses nothing else. */
+  readonly armed: readonly string[]
 }
 
-/** Writes `check.conf` in the state folder, durably: after a crash of the host the check may run without an agent. */
-export function writeCheckSettings(stateDir: string, settings: CheckSettings): void {
+/**
+ * Writes `check.conf` in the state folder, durably: after a crash of the host the check may run without an agent.
+ * Settles when it is on disk.
+ */
+export async function writeCheckSettings(stateDir: string, settings: CheckSettings): Promise<void> {
   mkdirSync(stateDir, { recursive: true, mode: 0o755 })
   const lines = [
     `WITNESS=${settings.witness}`,
@@ -26,6 +31,7 @@ export function writeCheckSettings(stateDir: string, settings: CheckSettings): v
     `MODE=${settings.mode}`,
     `ALONE=${settings.alone}`,
     `RUN_DIR=${settings.runDir}`,
+    `ARMED=${settings.armed.join(' ')}`,
   ]
-  placeFile(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
+  await placeFileInBackground(join(stateDir, 'check.conf'), `${lines.join('\n')}\n`, 0o644)
 }

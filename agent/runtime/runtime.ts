@@ -62,6 +62,8 @@ export interface RuntimeOutlets {
   readonly voteLeft: (instance: string, on: boolean) => void
   /** @returns why it is not on disk; null: it is. */
   readonly rememberFirst: (instance: string, memory: FenceMemory) => Promise<string | null>
+  /** Notes durably that this node enforces from now on. */
+  readonly arm: (instance: string) => void
   /** The periodic look around, before each renewal. */
   readonly look: () => void
   /** How a drill ended. */
@@ -78,6 +80,7 @@ export interface RuntimeOptions {
   readonly recovered: (instance: string) => RecoveredBallot
   readonly memory: (instance: string) => FenceMemory
   readonly standing: (instance: string) => FoundStanding
+  readonly armed: (instance: string) => boolean
   readonly outlets: RuntimeOutlets
   /** A turn has ended, and everything in it was decided. */
   readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
@@ -235,7 +238,7 @@ export class NodeRuntime {
   }
 
   #newGuard(profile: Profile): Guard {
-    const { node, policy, memory, standing, nowMs } = this.#options
+    const { node, policy, memory, standing, armed, nowMs } = this.#options
     return createGuard({
       node,
       peer: this.#plan.peer,
@@ -245,6 +248,7 @@ export class NodeRuntime {
       recovered: this.#recovered(profile.instance),
       memory: memory(profile.instance),
       standing: standing(profile.instance),
+      armed: armed(profile.instance),
       atMs: nowMs(),
     })
   }
@@ -333,6 +337,8 @@ export class NodeRuntime {
           type: 'remembered',
           error,
         }))
+      case 'arm':
+        return outlets.arm(instance)
       case 'drilled':
         return outlets.drilled(effect.drilled)
       case 'tell':

@@ -14,7 +14,8 @@ import { type InstanceIdentity, pairInstances } from '../../shared/core/instance
 import { epochLeapAfterLoss } from '../../shared/core/vote/recovery.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { fenceMemorySchema, FenceMemoryFile, stored } from './fence-memory-file.ts'
-import type { FenceMemory, FoundStanding, KeptBallot } from '../core/guard/guard.ts'
+import { type FenceMemory, type FoundStanding, type KeptBallot } from '../core/guard/guard.ts'
+import { wasArmed } from '../core/guard/arming.ts'
 import { RunFolderError } from '../../shared/disk/run-folder.ts'
 
 const stateSchema = z.strictObject({
@@ -26,6 +27,11 @@ const stateSchema = z.strictObject({
   lostBefore: z.boolean(),
   /** The votes that peers delegated to this node when they left. */
   kept: z.record(z.string(), z.strictObject({ of: nodeName, epoch: epochSchema })).default({}),
+  /**
+   * Which instances are armed, where the ballots do not say it. Absent if it says nothing, so that an older agent can
+   * read the file.
+   */
+  armed: z.record(z.string(), z.boolean()).optional(),
   /**
    * What identifies each instance, so that a promise binds when the instance has another name. A file of an earlier
    * version does not have it.
@@ -166,6 +172,27 @@ export class AgentStore {
     }
   }
 
+  /** Whether this node enforces for the instance: it has once seen a settled cluster. */
+  armed(instance: string): boolean {
+    const { ballots, kept, armed } = this.#store.data
+    const isArmed = wasArmed({
+      noted: armed?.[instance],
+      ballot: ballots[instance] ?? null,
+      memory: this.memory(instance),
+      kept: kept[instance] ?? null,
+      stateTorn: this.found.kind === 'torn',
+      marked: this.#recoveredMarks?.[instance] !== undefined,
+    })
+    // What a lost state file left as evidence is gone at the next start, so it goes to the disk with the next write.
+    if (isArmed && ballots[instance] === undefined) this.#store.data.armed = { ...armed, [instance]: true }
+    return isArmed
+  }
+
+  /** Settles when it is on disk that this node enforces for the instance. @throws DurableFileError */
+  arm(instance: string): Promise<void> {
+    return this.#store.update((state) => withArmed(state, instance, true))
+  }
+
   /** Settles when the peer's delegated vote is on disk, or certainly removed from it. @throws DurableFileError */
   keepVote(instance: string, kept: KeptBallot | null): Promise<void> {
     return this.#store.update((state) => {
@@ -198,17 +225,16 @@ export class AgentStore {
 
   /** Settles when the ballot is on disk. @throws DurableFileError */
   record(instance: string, ballot: Ballot): Promise<void> {
-    return this.#store.update((state) => ({
-      ...state,
-      ballots: {
-        ...state.ballots,
-        [instance]: {
-          to: ballot.to,
-          epoch: ballot.epoch,
-          ...(ballot.standing === true ? { standing: true as const } : {}),
-        },
-      },
-    }))
+    // A ballot alone would show the next start an armed node, so that it is not armed yet goes to the disk with it.
+    const armed = this.armed(instance)
+    const written = {
+      to: ballot.to,
+      epoch: ballot.epoch,
+      ...(ballot.standing === true ? { standing: true as const } : {}),
+    }
+    return this.#store.update((state) =>
+      withArmed({ ...state, ballots: { ...state.ballots, [instance]: written } }, instance, armed),
+    )
   }
 
   /**
@@ -250,6 +276,14 @@ export class AgentStore {
   }
 }
 
+/** An armed instance with a ballot needs no entry. */
+function withArmed(state: State, instance: string, armed: boolean): State {
+  const { armed: before = {}, ...others } = state
+  const rest = Object.fromEntries(Object.entries(before).filter(([name]) => name !== instance))
+  const next = armed && state.ballots[instance] !== undefined ? rest : { ...rest, [instance]: armed }
+  return Object.keys(next).length === 0 ? others : { ...others, armed: next }
+}
+
 /** For each instance that has another name now: its name now, and the one before. */
 function movesOf(before: Identities, instances: readonly InstanceIdentity[]): ReadonlyMap<string, string> {
   const known = Object.entries(before).map(([instance, identity]) => ({ instance, ...identity }))
@@ -275,5 +309,6 @@ function movedState(state: State, moves: ReadonlyMap<string, string>): State {
     ballots: moved(state.ballots),
     memories: moved(state.memories),
     kept: moved(state.kept),
+    ...(state.armed === undefined ? {} : { armed: moved(state.armed) }),
   }
 }

@@ -3,6 +3,7 @@
  * folder (rename(2), fsync(2)). After a crash either the old or the new content is there, never a part.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -20,6 +21,35 @@ export function placeFile(path: string, text: string, mode: number): void {
     throw error
   }
   syncFolder(dirname(path))
+}
+
+/**
+ * As `placeFile`, for a program that must go on deciding while the disk is slow. Two at a time for one path would use
+ * one temporary file, so the caller waits for the first.
+ * @throws the system's error; the previous content is then still there
+ */
+export async function placeFileInBackground(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.${process.pid}`
+  try {
+    const file = await open(temporary, 'w', mode)
+    try {
+      await file.chmod(mode)
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 function writeSynced(path: string, text: string, mode: number): void {

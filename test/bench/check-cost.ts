@@ -78,9 +78,9 @@ function expect({ codes, said }: Timed, wanted: { code: number | null; says: Reg
 async function countProcesses(product: string): Promise<CheckCost['processes']> {
   const folder = new LabFolder('disk')
   try {
-    writeCheckSettings(folder.path, {
+    await writeCheckSettings(folder.path, {
       ...{ witness: 'https://127.0.0.1:9', cluster: 'web', node: 'lb01', mode: 'enforce', alone: 'stop' },
-      ...{ runDir: folder.path },
+      ...{ runDir: folder.path, armed: [instance] },
     } as const)
     writePermit(
       { runDir: folder.path, instance, bootId: bootId() },

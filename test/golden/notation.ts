@@ -119,6 +119,8 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return effect.on ? 'check: vote left' : 'check: vote back'
     case 'remember-first':
       return 'remember first: drill'
+    case 'arm':
+      return 'ARM'
     case 'drilled':
       return `DRILLED: ${effect.drilled.result}`
     case 'tell':

@@ -62,7 +62,7 @@ export interface Timed {
 
 /** A violation that an invariant reports. */
 export interface Violation {
-  /** The name in docs/safety.md: S1 to S6, L1 to L5, E2, or `rule` (the one rule). */
+  /** The name in docs/safety.md: S1 to S6, L1 to L6, E2, or `rule` (the one rule). */
   readonly invariant: string
   readonly atMs: number
   readonly text: string

@@ -52,6 +52,10 @@ const impersonating: ReadonlySet<string> = new Set(['replay'])
 
 export class PromiseWatch {
   readonly #timing: Timing
+  /** Nodes whose disk may be that of a node that was not armed yet. */
+  readonly #rolledBack = new Set<string>()
+  /** When both agents have had the time to see the first lease. Until then no guard need be armed (L6). */
+  #armedFromMs = Infinity
   readonly #violations: Violation[] = []
   readonly #promises = new Map<string, Promised>()
   readonly #holders = new Map<string, Holder>()
@@ -174,6 +178,8 @@ export class PromiseWatch {
     holder.leaseUntilMs = untilMs
     holder.leaseEpoch = epoch
     if (untilMs <= this.#nowMs) return
+    this.#rolledBack.delete(node)
+    this.#armedFromMs = Math.min(this.#armedFromMs, this.#nowMs + settledMs)
     this.#checkOutlived(node, holder)
     holder.lastLeaseEndMs = untilMs
     this.#checkSupport(node, untilMs)
@@ -218,7 +224,14 @@ export class PromiseWatch {
 
   /** gate: strict: if agent and keepalived run, keepalived becomes MASTER under a lease or not at all. */
   #checkGate(node: string, { leaseUntilMs, runsSinceMs }: Holder): void {
-    if (this.#timing.gate !== 'strict' || leaseUntilMs > this.#nowMs || this.#isHampered) return
+    if (
+      this.#rolledBack.has(node) ||
+      this.#nowMs < this.#armedFromMs ||
+      this.#timing.gate !== 'strict' ||
+      leaseUntilMs > this.#nowMs ||
+      this.#isHampered
+    )
+      return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, runsSinceMs.keepalived ?? Infinity)
     if (wellSinceMs + settledMs <= this.#nowMs)
       this.#violate('S2', `${node} got the VIP without a lease, despite gate: strict`)
@@ -226,7 +239,14 @@ export class PromiseWatch {
 
   /** The one rule: if the agent runs, a VIP that a dead keepalived left behind does not stay. */
   #checkOrphan(node: string, { vipSinceMs, orphanedAtMs, runsSinceMs }: Holder): void {
-    if (vipSinceMs === null || orphanedAtMs === null || this.#isHampered) return
+    if (
+      this.#rolledBack.has(node) ||
+      this.#nowMs < this.#armedFromMs ||
+      vipSinceMs === null ||
+      orphanedAtMs === null ||
+      this.#isHampered
+    )
+      return
     if (this.#withoutPlan.has(node)) return
     const wellSinceMs = Math.max(runsSinceMs.agent ?? Infinity, orphanedAtMs)
     const stayedMs = this.#nowMs - wellSinceMs
@@ -263,6 +283,7 @@ export class PromiseWatch {
     if (on && losing.has(kind) && this.#promises.get(where)?.untilMs === Infinity)
       this.#lostStanding.add(where)
     if (on && kind === 'disk-torn') this.#withoutPlan.add(where)
+    if (on && kind === 'disk-rollback') this.#rolledBack.add(where)
     if (impersonating.has(kind)) {
       if (on) this.#impersonated.add(where)
       else this.#impersonated.delete(where)

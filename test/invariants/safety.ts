@@ -27,6 +27,8 @@ const grades: readonly Hindrance[] = ['none', 'hampered', 'helpless']
 
 interface Overlap {
   readonly sinceMs: number
+  /** Both agents have had the time to see a lease. */
+  readonly armed: boolean
   readonly hindrance: Hindrance
   /** For how long one node had already had the lease while the link between the nodes was cut. */
   readonly foreseenForMs: number
@@ -43,6 +45,9 @@ const hampering: ReadonlySet<string> = new Set([
   'jitter',
   'loss',
 ])
+
+/** How long after the first lease every agent that runs has heard of it. */
+const armingMs = 3000
 
 /** The witness and two nodes. */
 const voters = 3
@@ -63,10 +68,16 @@ export class SafetyWatch {
   #hamperedUntilMs = 0
   readonly #hamperedBy = new Set<string>()
   #longestOverlapMs = 0
+  /** Hosts whose disk may be that of a node that was not armed yet, until the cluster is calm again. */
+  readonly #rolledBack = new Set<string>()
+  /** When both agents have had the time to see the first lease. Until then no guard need be armed (L6). */
+  #armedFromMs: number
   #nowMs = 0
 
-  constructor(timing: Timing) {
+  /** @param beginsArmed false: the cluster begins with nodes that have never seen a settled cluster */
+  constructor(timing: Timing, { beginsArmed = true }: { beginsArmed?: boolean } = {}) {
     this.#timing = timing
+    this.#armedFromMs = beginsArmed ? -Infinity : Infinity
   }
 
   get violations(): readonly Violation[] {
@@ -99,7 +110,9 @@ export class SafetyWatch {
       case 'released-with-vip':
       case 'fencing':
       case 'ordered':
+        return
       case 'calm':
+        this.#rolledBack.clear()
         return
       default:
         return assertNever(fact)
@@ -134,6 +147,7 @@ export class SafetyWatch {
     } else
       this.#overlap ??= {
         sinceMs: this.#nowMs,
+        armed: this.#nowMs >= this.#armedFromMs && this.#rolledBack.size === 0,
         hindrance: this.#hindrance(),
         foreseenForMs: this.#foreseenForMs(),
       }
@@ -170,10 +184,12 @@ export class SafetyWatch {
       this.#overlap = { ...this.#overlap, hindrance: now }
   }
 
-  #endOverlap({ sinceMs, hindrance, foreseenForMs }: Overlap): void {
+  #endOverlap({ sinceMs, armed, hindrance, foreseenForMs }: Overlap): void {
     this.#overlap = null
     const lastedMs = this.#nowMs - sinceMs
     this.#longestOverlapMs = Math.max(this.#longestOverlapMs, lastedMs)
+    // Two nodes that meet in an installation are as with keepalived alone (L6).
+    if (!armed) return
     const { claimMs, handoverMs, releaseMs, renewMs, checkMs } = this.#timing
     const text = `two nodes had the VIP for ${lastedMs.toFixed(1)} ms`
     // A keepalived that was frozen while it was allowed to be MASTER may promote itself before it reads that it no
@@ -214,6 +230,7 @@ export class SafetyWatch {
     const sinceMs = wins ? atMs : (seen.lease?.sinceMs ?? atMs)
     seen.lease = untilMs > atMs ? { epoch, untilMs, sinceMs } : null
     if (untilMs <= atMs) return
+    this.#armedFromMs = Math.min(this.#armedFromMs, atMs + armingMs)
     for (const [other, { lease }] of this.#nodes)
       if (other !== node && lease !== null && lease.untilMs > atMs)
         this.#violate(
@@ -277,6 +294,7 @@ export class SafetyWatch {
 
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     if (kind === 'disk-torn' || kind === 'disk-rollback') this.#forget(where)
+    if (on && kind === 'disk-rollback') this.#rolledBack.add(where)
     if (!hampering.has(kind)) return
     const key = `${kind} ${where}`
     if (on) {

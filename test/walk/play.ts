@@ -594,6 +594,7 @@ export class Play {
       case 'tell':
         if (effect.event === 'fenced') assertFenced(host)
         return
+      case 'arm':
       case 'drilled':
       case 'announce':
       case 'beat':

@@ -158,7 +158,9 @@ function instancesOf(config: AgentConfig): string[] {
 
 /** As the agent looks: by what every user may read. */
 function lookAt({ keepalived }: AgentConfig): ReturnType<typeof lookAtKeepalived> {
-  return lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)))
+  return lookAtKeepalived(
+    keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)),
+  )
 }
 
 /**

@@ -2,7 +2,7 @@
  * `witness-agent join`: from an invite to a running agent. The private key is made on this host and never leaves it.
  */
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join as inFolder } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { ConfigError } from '../../../shared/host/config-file.ts'
@@ -14,8 +14,7 @@ import { placeFile } from '../../../shared/disk/placed-file.ts'
 import { askWitness, endpointOf, WitnessRequestError } from '../../../shared/network/witness-request.ts'
 import { runCommand } from '../../../shared/host/command.ts'
 import { IssueError, readIssued } from '../../voters/issued-certificate.ts'
-import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
-import { glanceAtAddresses, held, type KernelAddress } from '../../keepalived/kernel-addresses.ts'
+import { writeCheckSettings } from '../../check/settings.ts'
 import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
 import { findAuthority } from './find-authority.ts'
 import { JoinError } from './error.ts'
@@ -41,7 +40,6 @@ export interface JoinSurroundings {
   readonly say: (line: string) => void
   /** Null: no systemd runs here. */
   readonly systemctl: readonly string[] | null
-  readonly glance: () => KernelAddress[]
 }
 
 const defaultConfig = '/etc/keepalived-witness/agent.yaml'
@@ -87,7 +85,6 @@ export function addJoinCommand(program: Command): void {
           isTty: process.stdin.isTTY,
           say: (line) => process.stderr.write(`${line}\n`),
           systemctl: existsSync('/run/systemd/system') ? ['systemctl'] : null,
-          glance: glanceAtAddresses,
         },
       )
       // A terminal that is still being read would keep the process alive.
@@ -116,7 +113,7 @@ const onCommandLine =
 
 async function join(
   options: JoinOptions,
-  { input, isTty, say, systemctl, glance }: JoinSurroundings,
+  { input, isTty, say, systemctl }: JoinSurroundings,
 ): Promise<JoinExit> {
   if (isTty) say('Paste the line that "witnessctl invite" printed, and press Enter:')
   const invite = await readInvite(input)
@@ -137,6 +134,9 @@ async function join(
 
   const { key, certificate, authority, peerConnected } = await enrol(invite, draft)
   try {
+    // Before the certificate: a check that finds a certificate and no settings would refuse a VIP that works.
+    if (!existsSync(inFolder(stateDir, 'check.conf')))
+      await writeCheckSettings(stateDir, { ...draft.config, armed: [] })
     writeCredentials(stateDir, { key, certificate, authority })
     placeFile(configFile, draft.text, draft.wasThere ? statSync(configFile).mode & 0o777 : 0o644)
   } catch (cause) {
@@ -149,9 +149,10 @@ async function join(
   say(
     `Key and certificate are in ${stateDir}; ${options.config} was ${draft.wasThere ? 'updated' : 'created'}.`,
   )
-  if (options.start && systemctl !== null && !peerConnected && hasVip(draft, glance)) {
-    if (!(await isActive(systemctl))) return waitForPeer(cluster, say)
-  }
+  if (!peerConnected)
+    say(
+      `No other node of ${cluster} is connected to the witness yet. Until that is so, the agent of this node only watches and votes: keepalived goes on as without it.`,
+    )
   return startUnit(options, { say, systemctl })
 }
 
@@ -186,37 +187,6 @@ function whyNoAnswer(address: string, { code, message }: WitnessRequestError): s
     case 'unreachable':
       return `the witness at ${address} did not answer (${message}); try again with the same invite; if it is then reported as used, create a new one`
   }
-}
-
-/** If keepalived.conf cannot be read, `setup` and `doctor` will report it. */
-function hasVip({ config }: AgentYaml, glance: () => KernelAddress[]): boolean {
-  try {
-    const { vips } = parseKeepalivedConf(
-      config.keepalived.config,
-      config.keepalived.configId === null ? {} : { configId: config.keepalived.configId },
-    )
-    return held(glance(), [...vips.values()].flat()).length > 0
-  } catch {
-    return false
-  }
-}
-
-async function isActive(systemctl: readonly string[]): Promise<boolean> {
-  const { error } = await runCommand([...systemctl, 'is-active', '--quiet', unit], {
-    timeoutMs: unitTimeoutMs,
-  })
-  return error === null
-}
-
-/**
- * The first agent of a pair does not know whether it has promised its vote, so it waits before it votes. If
- * keepalived is MASTER, its claim would be lost.
- */
-function waitForPeer(cluster: string, say: (line: string) => void): JoinExit {
-  say(
-    `The agent was not started, because this node has the virtual IP and no other node of ${cluster} is connected to the witness yet. The first agent of a pair cannot count on a second vote and would make keepalived release the virtual IP. Join the other node now; then run "systemctl enable --now ${unit}" here.`,
-  )
-  return joinExits.notStarted
 }
 
 async function startUnit(

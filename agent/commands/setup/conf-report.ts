@@ -36,6 +36,7 @@ export function reportOf(subject: Subject): Report {
       ...missing.flatMap(({ kind, text }) => (kind === 'wrong' ? [text] : [])),
       ...pairs.flatMap(({ instance, profile }) => timingWarnings(instance, profile, timing)),
       ...syncGroupWarnings(root),
+      ...pairs.flatMap(({ instance, profile }) => staticAddressWarnings(root, instance, profile)),
     ],
     advice: [
       ...globalAdvice(root, instances),
@@ -74,6 +75,22 @@ function entries(instance: Statement, keyword: string): string[] {
 function timingWarnings(instance: Statement, profile: Profile, timing: Timing): string[] {
   const warning = promotionWarning(profile, timing)
   return warning === null ? [] : [`${at(instance)}: ${profile.instance}: ${warning}`]
+}
+
+/** keepalived adds a static address in every state, and never removes it while it runs. */
+function staticAddressWarnings(root: Statement[], instance: Statement, profile: Profile): string[] {
+  const vips = new Set(profile.vips.map(withoutPrefix))
+  return all(root, 'static_ipaddress')
+    .flatMap(({ block }) => block ?? [])
+    .flatMap((line) => {
+      const address = withoutPrefix(line.words[0] ?? '')
+      if (!vips.has(address)) return []
+      return `${at(line)}: ${profile.instance}: ${address} is in static_ipaddress and is a VIP of this instance (${at(instance)}), so a node that is BACKUP has it, too, and is fenced as a rival for as long as it is there. Remove it from static_ipaddress on both nodes`
+    })
+}
+
+function withoutPrefix(written: string): string {
+  return written.split('/')[0] ?? ''
 }
 
 interface Group {
@@ -130,6 +147,19 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
 
 function instanceAdvice(instance: Statement, profile: Profile): string[] {
   const name = profile.instance
+  return [...notifyAdvice(instance, name), ...stateAdvice(instance, name)]
+}
+
+/** In a contested takeover both nodes become MASTER for a moment, and only the loser's role changes afterwards. */
+function notifyAdvice(instance: Statement, name: string): string[] {
+  const script = all(instance.block, 'notify_master', 'notify')[0]
+  if (script === undefined) return []
+  return [
+    `${at(script)}: ${name}: if VRRP is blocked, keepalived on the node that loses the vote becomes MASTER for some milliseconds and runs this script, too; afterwards the script is not run again on the node that keeps the VIP. If it moves something that both nodes share (an address of a cloud, the role of a database), set "gate: strict" in agent.yaml on both nodes: then the loser never becomes MASTER and never runs it`,
+  ]
+}
+
+function stateAdvice(instance: Statement, name: string): string[] {
   const master = all(instance.block, 'state').find(({ words }) => words[1] === 'MASTER')
   if (master !== undefined)
     return [

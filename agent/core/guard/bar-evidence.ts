@@ -21,6 +21,7 @@ export function leftText(leave: Leave, holder: NodeName): string {
 /** Why keepalived may not become MASTER here; null: it may. */
 export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
+  if (!guard.armed) return null
   const left = leftWith(guard.voter)
   if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
   // A node with its own vote and a delegated one wins whether or not it hears anybody.

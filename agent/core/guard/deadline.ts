@@ -1,7 +1,7 @@
 /** When the guard must be called again if no event comes before: the earliest deadline of its phase. */
 import type { Guard } from './state.ts'
 import { gateDeadlineMs } from './phases/gate.ts'
-import { claimDeadlineMs, mayTurn } from './phases/claim.ts'
+import { claimDueMs } from './phases/claim.ts'
 import { leaseEndsAtMs } from './own-lease.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
@@ -22,7 +22,7 @@ export function nextDeadlineMs(guard: Guard): number | null {
     case 'barred':
       return phase.cause.kind === 'no-adverts' ? phase.cause.retryAtMs : null
     case 'claiming':
-      return Math.min(claimDeadlineMs(guard, phase), mayTurn(guard, phase) ? phase.retryAtMs : Infinity)
+      return claimDueMs(guard, phase)
     case 'holding':
       return leaseEndsAtMs(guard)
     case 'fencing':

@@ -43,6 +43,8 @@ export type GuardEffect =
   | { readonly type: 'vote-left'; readonly on: boolean }
   /** As `remember`, but wait for the disk before anything else is done; then report `remembered`. */
   | { readonly type: 'remember-first'; readonly memory: FenceMemory }
+  /** Write durably, for the next start of the agent and for the check, that this node enforces from now on. */
+  | { readonly type: 'arm' }
   /** How a drill ended, for the witness. */
   | { readonly type: 'drilled'; readonly drilled: Drilled }
   /** One line for the operator: to the log here and to the witness's events. */

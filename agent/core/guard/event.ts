@@ -43,6 +43,8 @@ export type GuardEvent =
       readonly beat: number
       readonly report: Report
       readonly leaseMs: number
+      /** When the newest answer left here that the peer had when it sent this (boot clock); null: it had none. */
+      readonly echoMs?: number | null
     }
   | { readonly type: 'order'; readonly atMs: number; readonly order: Order }
   /** The heartbeat is about to be composed: renew the own vote, extend the permit. */

@@ -42,6 +42,7 @@ import { assertNever } from '../../../shared/assert-never.ts'
 import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
 import { enterClaim, enterGated, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
+import { armWhereSettled } from './arming.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
 import { stepClaiming } from './phases/claim.ts'
@@ -82,9 +83,11 @@ export function createGuard(options: GuardOptions): Guard {
     lettingGo: false,
     runningPriority: null,
     observed: false,
+    armed: options.armed ?? true,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
     listeningSinceMs: atMs,
+    resumedAtMs: null,
     witnessHeardAtMs: null,
     witnessWord: null,
     witnessEpoch: 0,
@@ -100,6 +103,7 @@ export function createGuard(options: GuardOptions): Guard {
     gateway: 'unknown',
     ballotFails: false,
     recordTookMs: null,
+    recordedAtMs: null,
     kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
     leave: 'none',
     inDoubt: options.standing?.inDoubt ?? false,
@@ -190,9 +194,9 @@ function book(turn: Turn, event: GuardEvent): void {
 
 function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
   const { keepalived, process, died, vips } = event
-  const { seen, observed, lived } = turn.guard
+  const { seen, observed, lived, timing, resumedAtMs } = turn.guard
   const isSeenAlive = process === 'running' || process === 'frozen'
-  turn.firstSight = !observed
+  turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
   turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
   set(turn, {
     seen: { keepalived, process, vips },
@@ -223,7 +227,7 @@ function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resum
  * it.
  */
 function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
-  set(turn, { listeningSinceMs: turn.atMs })
+  set(turn, { listeningSinceMs: turn.atMs, resumedAtMs: turn.atMs })
   const what =
     jumpedMs > 0
       ? `The boot clock jumped ahead by ${Math.round(jumpedMs)} ms, or this host was suspended`
@@ -250,6 +254,7 @@ const mostMoves = 12
 function settle(turn: Turn): void {
   for (let move = 0; move < mostMoves; move++) {
     const { phase } = turn.guard
+    armWhereSettled(turn)
     step(turn)
     if (turn.guard.phase.name === phase.name) return
   }

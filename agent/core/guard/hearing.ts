@@ -28,10 +28,12 @@ export function hearsNobody(guard: Guard, atMs: number): boolean {
 
 /** Whether anybody was heard since this agent began to listen. */
 export function heardSomebody(guard: Guard): boolean {
-  return (
-    (guard.witnessHeardAtMs ?? -Infinity) >= guard.listeningSinceMs ||
-    (guard.peerHeardAtMs ?? -Infinity) >= guard.listeningSinceMs
-  )
+  return witnessHeardLately(guard) || (guard.peerHeardAtMs ?? -Infinity) >= guard.listeningSinceMs
+}
+
+/** Whether the witness was heard since this agent began to listen. */
+export function witnessHeardLately({ witnessHeardAtMs, listeningSinceMs }: Guard): boolean {
+  return (witnessHeardAtMs ?? -Infinity) >= listeningSinceMs
 }
 
 export function witnessNamesPeer(guard: Guard, atMs: number): boolean {

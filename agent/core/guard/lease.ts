@@ -57,32 +57,38 @@ const passing: ReadonlySet<RefusalReason> = new Set(['recording', 'stale-epoch',
 /**
  * Whether a majority is no longer possible, because too many voters have refused or cannot be heard.
  * @param present whether a voter was heard lately, so that its answer is worth waiting for
+ * @param how.patientWith these are waited for while they only wait after their start
  */
 export function isHopeless(
   candidacy: Candidacy,
   voters: readonly VoterName[],
   present: (voter: VoterName) => boolean,
-  kept: VoterName | null = null,
+  { kept = null, patientWith = [] }: { kept?: VoterName | null; patientWith?: readonly VoterName[] } = {},
 ): boolean {
   const possible = voters.filter((voter) => {
     if (voter === kept || candidacy.grantedSentAtMs[voter] !== undefined) return true
     const refusal = candidacy.refusals[voter]
-    return refusal === undefined ? present(voter) : passing.has(refusal.reason)
+    if (refusal === undefined) return present(voter)
+    return passing.has(refusal.reason) || (refusal.reason === 'waiting' && patientWith.includes(voter))
   })
   return possible.length < majorityOf(voters.length)
 }
 
 /**
  * Whether a majority has voted or is writing its ballot. Then no other node can win, and only the disks are awaited.
+ * @param how.patientWith these also count while they only wait after their start, because they vote then
  */
 export function isUnderWay(
   candidacy: Candidacy,
   voters: readonly VoterName[],
-  kept: VoterName | null = null,
+  { kept = null, patientWith = [] }: { kept?: VoterName | null; patientWith?: readonly VoterName[] } = {},
 ): boolean {
   const won = voters.filter(
     (voter) =>
-      voter === kept || candidacy.grantedSentAtMs[voter] !== undefined || candidacy.pending.includes(voter),
+      voter === kept ||
+      candidacy.grantedSentAtMs[voter] !== undefined ||
+      candidacy.pending.includes(voter) ||
+      (patientWith.includes(voter) && candidacy.refusals[voter]?.reason === 'waiting'),
   )
   return won.length >= majorityOf(voters.length)
 }

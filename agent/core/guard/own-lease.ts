@@ -12,7 +12,8 @@ import { leaseUntilMs } from './lease.ts'
  * its VIP is not touched.
  */
 export function isOrphaned(guard: Guard): boolean {
-  return guard.observed && guard.lived && guard.seen.vips === 'held' && guard.seen.process === 'absent'
+  const { armed, observed, lived, seen } = guard
+  return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'
 }
 
 /** Everybody who may vote for this node. */

@@ -6,9 +6,12 @@ import { type Turn, set } from './turn.ts'
 import { holderPermitMs, permitMs } from '../../../shared/core/timing.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
-/** After a start nothing is lifted or permitted until a voter has been heard. Until then the check asks the witness. */
+/**
+ * After a start nothing is lifted or permitted until a voter has been heard. Until then the check asks the witness. A
+ * guard that is not armed keeps nobody from the VIP.
+ */
 export function mayPermit(guard: Guard): boolean {
-  return heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
+  return !guard.armed || heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
 }
 
 /** In observe mode nothing is barred, and a bar that an earlier agent left is lifted. */
@@ -27,6 +30,7 @@ export function writePermit(turn: Turn): void {
   }
   const standardMs = permitMs(timing)
   if (policy.mode === 'observe') return line('permit', atMs + standardMs, 'observe mode')
+  if (!guard.armed) return line('permit', atMs + standardMs, 'not armed yet: nothing is refused')
   switch (phase.name) {
     case 'standby':
     case 'probation':

@@ -1,15 +1,18 @@
 /** What a node reports about an instance in its heartbeat. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
-import { promotionWarning } from '../../../shared/core/timing.ts'
+import { promotionWarning, silenceMs } from '../../../shared/core/timing.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { leftText } from './bar-evidence.ts'
 import { leftVoteOf, needsKept } from './events/standing.ts'
 import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { reportsAsk } from './phase.ts'
+import { missingToArm } from './arming.ts'
 
 /** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
 const missedChecks = 5
+/** A calm pair may write its next vote weeks later, so an old measurement says nothing about the disk now. */
+const slowWriteToldMs = 10 * 60_000
 
 /** The instance's part of the heartbeat. */
 export function reportOf(guard: Guard, atMs: number): Report {
@@ -90,8 +93,29 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
 }
 
 function warningsOf(guard: Guard, atMs: number): string[] {
-  const { profile, timing, seen, checkSeenAtMs, listeningSinceMs, recordTookMs, policy, phase, peer } = guard
+  const {
+    profile,
+    timing,
+    seen,
+    checkSeenAtMs,
+    listeningSinceMs,
+    recordTookMs,
+    recordedAtMs,
+    policy,
+    phase,
+    peer,
+  } = guard
   const warnings: string[] = []
+  if (
+    guard.armed &&
+    peer !== null &&
+    guard.peerHeardAtMs === null &&
+    atMs - listeningSinceMs > silenceMs(timing)
+  )
+    warnings.push(
+      `${peer} was not heard since this agent started: is it running, and is the TCP port of the agents, 7401, open in both directions?`,
+    )
+  if (!guard.armed) warnings.push(`not armed yet: ${missingToArm(guard, atMs)}`.slice(0, 500))
   const patienceMs = missedChecks * timing.checkMs
   const watchedMs = atMs - listeningSinceMs
   if (seen.process === 'running' && watchedMs > patienceMs) {
@@ -111,7 +135,8 @@ function warningsOf(guard: Guard, atMs: number): string[] {
       'the VIP is on this node, but keepalived is not running and was never seen by this agent, so the VIP is left alone: remove it with "ip addr del" if nobody needs it here, or set keepalived.pidFile and keepalived.vrrpPidFile in agent.yaml',
     )
   if (seen.process === 'frozen') warnings.push('keepalived is frozen (by SIGSTOP or a debugger)')
-  if (recordTookMs !== null && recordTookMs > timing.claimMs)
+  const isRecent = recordedAtMs !== null && atMs - recordedAtMs <= slowWriteToldMs
+  if (isRecent && recordTookMs !== null && recordTookMs > timing.claimMs)
     warnings.push(
       `a vote took ${Math.round(recordTookMs)} ms to reach the disk, which is longer than claimMs (${timing.claimMs} ms), so takeovers may be refused`,
     )

@@ -124,12 +124,16 @@ export interface Guard {
   readonly runningPriority: number | null
   /** False until the first observation. */
   readonly observed: boolean
+  /** Whether it enforces; arming.ts. Never false again once it is true. */
+  readonly armed: boolean
   /** This node as a voter. */
   readonly voter: Voter
   /** This node as a candidate; null while it asks for no vote. */
   readonly candidacy: Candidacy | null
   /** Since when this agent has listened without interruption. Silence is counted from here at the earliest. */
   readonly listeningSinceMs: number
+  /** When this agent last went on after a standstill; null: it did not stand still. */
+  readonly resumedAtMs: number | null
   readonly witnessHeardAtMs: number | null
   readonly witnessWord: WitnessWord | null
   /** The highest epoch that the witness granted to this node. */
@@ -152,6 +156,7 @@ export interface Guard {
   readonly ballotFails: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
+  readonly recordedAtMs: number | null
   /** The peer's vote, if the peer delegated it to this node. */
   readonly kept: KeptVote
   readonly leave: Leave
@@ -173,6 +178,8 @@ export interface GuardOptions {
   readonly memory: FenceMemory
   /** Absent: no vote is delegated in either direction. */
   readonly standing?: FoundStanding
+  /** Whether an earlier agent of this node was armed. Absent: it was. */
+  readonly armed?: boolean
   readonly atMs: number
 }
 

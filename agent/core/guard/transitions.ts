@@ -9,7 +9,7 @@ import { startLadder } from './fence-ladder.ts'
 import { type FenceCause, drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
-import { peerHolds } from './hearing.ts'
+import { witnessHeardLately, witnessNamesPeer } from './hearing.ts'
 import { newCandidacy } from './lease.ts'
 import {
   askOwnVote,
@@ -127,10 +127,12 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   const { voter, timing, node, profile } = guard
   const promise = promisedTo(voter, atMs)
   const heldByPeer = promise !== null && promise.node !== node
-  // The holder may hold with the witness's vote and its own, and then this node knows it only from the witness. A
-  // vote that was delegated to the peer does not come back by a claim.
-  const handover = (heldByPeer || peerHolds(guard, atMs)) && leftWith(voter) === null && outranksPeer(guard)
-  if (heldByPeer && !handover)
+  // The holder may hold with the witness's vote and its own, and then this node knows it only from the witness. What
+  // the witness said before a standstill does not count any more. A vote that was delegated to the peer does not come
+  // back by a claim.
+  const namedPeer = witnessNamesPeer(guard, atMs) && witnessHeardLately(guard)
+  const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outranksPeer(guard)
+  if (heldByPeer && !handover && guard.armed)
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
       first: 'bar',

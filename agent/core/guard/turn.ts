@@ -11,7 +11,10 @@ export interface Turn {
   guard: Guard
   readonly effects: GuardEffect[]
   readonly atMs: number
-  /** The agent sees keepalived for the first time since it started. */
+  /**
+   * The agent sees keepalived for the first time since it started, or goes on after a standstill: a VIP that it finds
+   * now may have been here before.
+   */
   firstSight: boolean
   /** keepalived has just become BACKUP. */
   enteredBackup: boolean

@@ -77,17 +77,9 @@ const known: readonly Scenario[] = [
 
 /** What the product does not do yet: these can be run by name, and `npm test` leaves them out. */
 const notYet: ReadonlySet<string> = new Set([
-  'install-at-once/holder-first',
-  'install-at-once/standby-first',
-  'install-at-once/holder-first-slowly',
-  'install-at-once/standby-first-slowly',
-  'install-with-7401-closed',
-  'install-with-slow-disk',
-  'install-beside-container',
   'slow-check/once',
   'witness-dead-for-long/standby-dies',
   'witness-dead-for-long/cut-ab',
-  'standby-agent-frozen-while-holder-dies',
 ])
 
 export const scenarios = known.filter(({ name }) => !notYet.has(name))

@@ -17,6 +17,19 @@ const plannedFault = z.strictObject({
 })
 export type PlannedFault = z.infer<typeof plannedFault>
 
+/** What hinders an installation. */
+const install = z.strictObject({
+  /** Paths (`from>to`) on which a packet filter drops TCP from `closedFromMs` on. */
+  closed: z.array(z.string()),
+  closedFromMs: z.number().min(0),
+  disks: z.array(z.strictObject({ where: z.string(), condition: z.enum(['slow', 'full']) })),
+  /** When keepalived starts on each node. */
+  keepalivedAtMs: z.tuple([z.number(), z.number()]),
+  /** Until then; later everything is as it should be. */
+  untilMs: z.number().min(0),
+})
+export type Install = z.infer<typeof install>
+
 const setup = z.strictObject({
   priorities: z.tuple([z.number().int(), z.number().int()]),
   nopreempt: z.boolean(),
@@ -28,6 +41,8 @@ const setup = z.strictObject({
   ratesPpm: z.tuple([z.number(), z.number(), z.number()]),
   /** How long after the beginning the hosts' programs start. */
   startsAtMs: z.tuple([z.number(), z.number(), z.number()]),
+  /** keepalived serves from the beginning, and the agents are started for the first time later; null: they start together. */
+  install: install.nullable().default(null),
 })
 export type Setup = z.infer<typeof setup>
 
@@ -45,6 +60,14 @@ export const scheduleSchema = z.strictObject({
 })
 export type Schedule = z.infer<typeof scheduleSchema>
 export type Episode = Schedule['episodes'][number]
+
+/** Share of the runs that begin with an installation. */
+const installs = 0.3
+/** By then one of the two keepalived serves. */
+const firstJoinMs = 5000
+/** Or keepalived is started only after the agents. */
+const lateStartMs = 8500
+const installedMs = 15_000
 
 const hourMs = 3_600_000
 /** Share of the episodes that are ambushes. */
@@ -84,13 +107,36 @@ function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
   ])
   const rate = (): number => Math.round(chance.between(-mostRatePpm, mostRatePpm))
   const start = (): number => Math.round(chance.happens(0.5) ? 0 : chance.between(0, 8000))
-  return {
+  const plain: Omit<Setup, 'naming'> = {
     priorities,
     nopreempt: chance.happens(0.5),
     fence: chance.happens(0.5) ? 'stop' : 'fault',
     gate: chance.happens(0.25) ? 'strict' : 'open',
     ratesPpm: [rate(), rate(), rate()],
     startsAtMs: [start(), start(), start()],
+    install: null,
+  }
+  return chance.happens(installs) ? drawInstall(chance, plain) : plain
+}
+
+/** The agents join at one moment or within seconds of each other, in either order, to a keepalived that serves. */
+function drawInstall(chance: Chance, setup: Omit<Setup, 'naming'>): Omit<Setup, 'naming'> {
+  const joinsAtMs = (): number =>
+    Math.round(firstJoinMs + (chance.happens(0.4) ? 0 : chance.between(0, 3000)))
+  const some = <T>(most: number, draw: () => T): T[] => Array.from({ length: chance.integer(0, most) }, draw)
+  return {
+    ...setup,
+    startsAtMs: [joinsAtMs(), joinsAtMs(), chance.happens(0.7) ? 0 : joinsAtMs()],
+    install: {
+      closed: some(3, () => chance.pick(placesOf('cut-one-way'))),
+      closedFromMs: Math.round(chance.happens(0.5) ? 0 : firstJoinMs + chance.between(0, 2500)),
+      disks: some(2, () => ({
+        where: chance.pick(placesOf('disk-slow')),
+        condition: chance.happens(0.7) ? ('slow' as const) : ('full' as const),
+      })),
+      keepalivedAtMs: chance.happens(0.8) ? [0, 0] : [lateStartMs, lateStartMs],
+      untilMs: installedMs,
+    },
   }
 }
 

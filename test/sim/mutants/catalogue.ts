@@ -554,7 +554,64 @@ const witnesses: readonly Mutant[] = [
   },
 ]
 
+const arming: readonly Mutant[] = [
+  {
+    name: 'unarmed-fences',
+    rule: 'A guard that is not armed never gives a claim up: a refusal is not a rival.',
+    file: 'agent/core/guard/phases/claim.ts',
+    from: 'const lost = guard.armed ? whyLost(guard, phase, atMs) : null',
+    to: 'const lost = whyLost(guard, phase, atMs)',
+  },
+  {
+    name: 'unarmed-is-barred',
+    rule: 'A guard that is not armed bars nobody, even if it is alone.',
+    file: 'agent/core/guard/bar-evidence.ts',
+    from: '  if (!guard.armed) return null\n',
+    to: '',
+  },
+  {
+    name: 'unarmed-closes-the-gate',
+    rule: 'With gate: strict the gate stays open until the guard is armed.',
+    file: 'agent/core/guard/phases/standby.ts',
+    from: "guard.policy.mode === 'enforce' && guard.armed)",
+    to: "guard.policy.mode === 'enforce')",
+  },
+  {
+    name: 'armed-is-forgotten',
+    rule: 'A guard that was armed is armed again after every restart and reboot.',
+    focus: ['isolate', 'cut-link', 'vrrp-block', 'crash-host', 'kill-agent'],
+    file: 'agent/core/guard/arming.ts',
+    from: 'if (found.noted !== undefined) return found.noted',
+    to: 'if (found.noted !== undefined) return false',
+  },
+  {
+    name: 'never-armed',
+    rule: 'A guard is armed once it has seen a settled cluster.',
+    focus: ['vrrp-block'],
+    file: 'agent/core/guard/arming.ts',
+    from: '  if (why !== null) arm(turn, why)',
+    to: '  if (why !== null && atMs < 0) arm(turn, why)',
+  },
+  {
+    name: 'resumed-does-not-adopt',
+    rule: 'After a standstill a VIP that is here is adopted, as after a restart.',
+    focus: ['freeze-agent', 'crash-host'],
+    file: 'agent/core/guard/guard.ts',
+    from: '!observed || (resumedAtMs !== null &&',
+    to: '!observed || (resumedAtMs === Infinity &&',
+  },
+  {
+    name: 'waiting-ends-a-claim',
+    rule: 'A refusal that passes by itself does not end a claim that only waits for it.',
+    focus: ['crash-host', 'kill-agent'],
+    file: 'agent/core/guard/phases/claim.ts',
+    from: 'return phase.adopts ? votersOf(guard) : [guard.node]',
+    to: 'return []',
+  },
+]
+
 export const catalogue: readonly Mutant[] = [
+  ...arming,
   ...votes,
   ...leases,
   ...claims,

@@ -22,6 +22,7 @@ import {
   leaveProgress,
   reportOf,
 } from '../../../agent/core/guard/guard.ts'
+import { wasArmed } from '../../../agent/core/guard/arming.ts'
 import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
 import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'
@@ -47,6 +48,8 @@ export interface AgentState {
   readonly lostBefore: boolean
   /** The vote that the peer left here. */
   readonly kept: KeptBallot | null
+  /** Whether this node enforces, where the state says so; as in agent/runtime/store.ts. */
+  readonly armed?: boolean
 }
 
 /** On tmpfs. */
@@ -92,6 +95,7 @@ export class AgentDaemon {
   #renewal: Due | null = null
   #looks = 0
   #rebooted = false
+  readonly #armed: boolean
   #onLeft: (() => void) | null = null
   #writing = false
   #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
@@ -111,11 +115,15 @@ export class AgentDaemon {
     node.state.settle()
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
-    const found = content.kind === 'whole' ? content.value : { ...firstState(host.boot), lostBefore: true }
+    const stateTorn = content.kind === 'torn'
+    const found = stateTorn ? { ...firstState(host.boot), lostBefore: true } : content.value
     // Times of another boot's clock mean nothing.
     const onDisk = found.boot === host.boot ? found.memory : { ...found.memory, recentAtMs: [] }
     const memory = node.memory.fences ?? onDisk
-    this.#state = { ...found, boot: host.boot, memory }
+    const { ballot, kept, armed: noted } = found
+    this.#armed = wasArmed({ noted, ballot, memory, kept, stateTorn, marked: false })
+    this.#state = { ...found, boot: host.boot, memory, armed: this.#armed }
+    node.checkArmed = this.#armed
     this.#rebooted = found.boot !== host.boot
     this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
@@ -274,6 +282,7 @@ export class AgentDaemon {
       recovered,
       memory,
       standing: { kept, rebooted: this.#rebooted, inDoubt: recovered.kind === 'lost' },
+      armed: this.#armed,
       atMs: this.nowMs(),
     })
     if (recovered.kind === 'valid') this.node.voteLeft = ballot?.standing === true
@@ -347,6 +356,9 @@ export class AgentDaemon {
       case 'remember-first':
         this.#remember(effect.memory)
         return this.#write((error) => this.feed({ type: 'remembered', error: error?.message ?? null }))
+      case 'arm':
+        this.#state = { ...this.#state, armed: true }
+        return this.#write((error) => (this.node.checkArmed ||= error === null))
       case 'drilled':
         this.#witnessLink?.tell(effect.drilled)
         return around.witnessing.told(around.host.name, `drill-${effect.drilled.result}`, effect.drilled.text)

@@ -10,7 +10,7 @@ import type { Disk, DiskFile } from '../world/disk.ts'
 import { FenceAmbush } from '../faults/fence-ambush.ts'
 import { type Host, Program } from '../world/host.ts'
 import { KeepalivedModel, type KeepalivedConf, type KeepalivedLine } from '../models/keepalived-model.ts'
-import type { Network } from '../world/network.ts'
+import { type Network, dropsStreams } from '../world/network.ts'
 import { Tape, type Tapes } from '../faults/stranger.ts'
 import type { Due } from '../world/timeline.ts'
 import type { WitnessHost } from './witness-host.ts'
@@ -58,6 +58,8 @@ export class NodeHost {
   readonly tapes: Tapes = { witness: new Tape(), peer: new Tape() }
   /** What the check finds on disk: whether this node's vote was left with its peer. */
   voteLeft = false
+  /** What the check finds on disk: whether this node is armed. */
+  checkArmed = false
   #leaving: Due | null = null
   #vipHeld = false
   #toldVip = false
@@ -387,6 +389,7 @@ export class NodeHost {
     this.#memory = { ...this.#memory, checkStamped: true }
     const { permit } = this.#memory
     if (permit !== null && permit.untilMs > host.nowMs()) return done(permit.word === 'permit' ? 0 : 1)
+    if (!this.checkArmed) return done(0)
     this.#askWitness(done)
   }
 
@@ -405,7 +408,11 @@ export class NodeHost {
     const back = network.path(witness.host.name, host.name)
     // A lost frame would cost a second of waiting, which the check does not have.
     const fails = (): boolean =>
-      forth.cut || back.cut || !witness.host.up || network.loses(forth) || network.loses(back)
+      dropsStreams(forth) ||
+      dropsStreams(back) ||
+      !witness.host.up ||
+      network.loses(forth) ||
+      network.loses(back)
     if (fails()) return
     timeline.after(chance.between(curl.least, curl.most) + 2 * network.delayMs(forth), () => {
       const { daemon } = witness

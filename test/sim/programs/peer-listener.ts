@@ -147,6 +147,7 @@ export class SimulatedPeerListener {
           beat: beat.seq,
           report: { ...report, instance: this.#agent.node.instance },
           leaseMs: beat.leaseMs,
+          echoMs: beat.echoMs,
         })),
     )
     this.#collecting = null

@@ -6,7 +6,7 @@ import { Host } from '../world/host.ts'
 import { instancesOf, nodeNames, witnessHostName } from '../world/names.ts'
 import { Network, type PathCondition } from '../world/network.ts'
 import { NodeHost } from '../programs/node-host.ts'
-import type { Setup } from '../faults/schedule.ts'
+import type { Install, Setup } from '../faults/schedule.ts'
 import { Stranger } from '../faults/stranger.ts'
 import type { Timeline } from '../world/timeline.ts'
 import { WitnessHost } from '../programs/witness-host.ts'
@@ -90,7 +90,8 @@ export class Cluster {
     const second: NodeHost = node(hosts.second, 1, () => first)
     this.nodes = [first, second]
     for (const path of this.allPaths) path.cut = false
-    this.#startPrograms(setup.startsAtMs)
+    this.#startPrograms(setup)
+    if (setup.install !== null) this.#hinder(setup.install)
   }
 
   /** Every path between two hosts, created when it is first mentioned. */
@@ -156,14 +157,30 @@ export class Cluster {
     )
   }
 
-  #startPrograms(startsAtMs: Setup['startsAtMs']): void {
+  /** What hinders the installation is mended in time. */
+  #hinder({ closed, closedFromMs, disks, untilMs }: Install): void {
+    const close = (on: boolean): void => {
+      for (const path of closed) {
+        const [from = '', to = ''] = path.split('>')
+        this.network.path(from, to).streamsBlocked = on
+      }
+    }
+    for (const { where, condition } of disks) this.machine(where).disk.condition = condition
+    this.#timeline.at(closedFromMs, () => close(true))
+    this.#timeline.at(untilMs, () => {
+      close(false)
+      for (const { where } of disks) this.machine(where).disk.condition = 'well'
+    })
+  }
+
+  #startPrograms({ startsAtMs, install }: Setup): void {
     const [first, second, third] = startsAtMs
-    for (const [node, atMs] of [
-      [this.nodes[0], first],
-      [this.nodes[1], second],
+    for (const [node, atMs, keepalivedAtMs] of [
+      [this.nodes[0], first, install?.keepalivedAtMs[0] ?? first],
+      [this.nodes[1], second, install?.keepalivedAtMs[1] ?? second],
     ] as const) {
       this.#timeline.at(atMs, () => node.startAgent())
-      this.#timeline.at(atMs, () => node.startKeepalived())
+      this.#timeline.at(keepalivedAtMs, () => node.startKeepalived())
     }
     this.#timeline.at(third, () => this.witness.start())
   }

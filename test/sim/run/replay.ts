@@ -2,7 +2,7 @@
 import type { Crew } from './crew.ts'
 import { runSchedule, scheduleOf, type RunOutcome } from './run.ts'
 import { readScenario, scenarioNames, type Scenario } from './scenarios.ts'
-import type { Schedule } from '../faults/schedule.ts'
+import type { Install, Schedule } from '../faults/schedule.ts'
 import { brokenRunText, violationText, type Outlets } from '../watch/summary.ts'
 import type { Listener } from '../watch/witnessing.ts'
 
@@ -30,10 +30,21 @@ function replaySchedule(schedule: Schedule, trace: boolean, { print, json }: Out
   return violations.length === 0
 }
 
+function describeInstall({ closed, closedFromMs, disks, untilMs }: Install): string {
+  const what = [
+    ...closed.map((path) => `TCP closed ${path} from ${closedFromMs} ms on`),
+    ...disks.map(({ where, condition }) => `disk ${condition} ${where}`),
+  ]
+  return what.length === 0 ? 'nothing' : `${what.join(', ')} until ${untilMs} ms`
+}
+
 export function scheduleLines({ seed, hours, setup, episodes }: Schedule): readonly string[] {
-  const { priorities, nopreempt, fence, ratesPpm, startsAtMs } = setup
+  const { priorities, nopreempt, fence, ratesPpm, startsAtMs, install } = setup
   return [
     `seed ${seed}, ${hours} h; priorities ${priorities.join(' and ')}${nopreempt ? ', nopreempt' : ''}, fence ${fence}; clocks ${ratesPpm.join(', ')} ppm; starts ${startsAtMs.join(', ')} ms`,
+    ...(install === null
+      ? []
+      : [`  an installation beside keepalived; hindered by ${describeInstall(install)}`]),
     ...episodes.map(
       ({ atMs, faults }) =>
         `  ${(atMs / 1000).toFixed(1)} s: ${faults

@@ -1,8 +1,10 @@
 /** One run of the simulator: takes a schedule and returns what was seen and which invariants were broken. */
+import { ArmingWatch } from '../../invariants/arming.ts'
 import { LivenessWatch } from '../../invariants/liveness.ts'
 import type { Timed, Violation } from '../../invariants/facts.ts'
 import { PromiseWatch } from '../../invariants/promises.ts'
 import { SafetyWatch } from '../../invariants/safety.ts'
+import { masterDownMs } from '../../../shared/core/timing.ts'
 import { Chance } from '../world/chance.ts'
 import { Cluster } from './cluster.ts'
 import { begin, end, type FaultKind } from '../faults/faults.ts'
@@ -39,6 +41,8 @@ const settleMs = 12_000
 const leadMs = 1500
 /** A cluster that never becomes calm is simulated without leaps. */
 const coldStartMs = 15_000
+/** What hinders an installation is mended later than that. */
+const installMs = 25_000
 
 /** @param focus every second fault is of one of these kinds; none: all kinds are equally likely */
 export function scheduleOf(seed: number, hours: number, focus: readonly FaultKind[] = []): Schedule {
@@ -67,6 +71,7 @@ class Run {
   readonly #safety: SafetyWatch
   readonly #liveness: LivenessWatch
   readonly #promises: PromiseWatch
+  readonly #arming: ArmingWatch
   readonly #hash = new TraceHash()
   readonly #stopAtFirst: boolean
   #leaptMs = 0
@@ -93,8 +98,11 @@ class Run {
       witnessing: this.#witnessing,
     })
     const { timing } = this.#cluster
-    this.#safety = new SafetyWatch(timing)
+    this.#safety = new SafetyWatch(timing, { beginsArmed: false })
     this.#promises = new PromiseWatch(timing)
+    this.#arming = new ArmingWatch(timing, {
+      slowestPromotionMs: 2 * masterDownMs({ version: 2, priority: 1, advertIntMs: 1000 }),
+    })
     this.#liveness = new LivenessWatch(timing, {
       nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
       advertIntMs: 1000,
@@ -110,7 +118,7 @@ class Run {
   }
 
   #runWhole(): void {
-    this.#runUntil(coldStartMs)
+    this.#runUntil(this.#schedule.setup.install === null ? coldStartMs : installMs)
     for (const episode of this.#schedule.episodes) {
       this.#leapTo(episode.atMs - leadMs)
       if (!this.#runUntil(Math.max(this.#timeline.nowMs, this.#toTimeline(episode.atMs)))) return
@@ -136,7 +144,13 @@ class Run {
 
   #violations(): readonly Violation[] {
     const crash = this.#crash === null ? [] : [this.#crash]
-    return [...crash, ...this.#safety.violations, ...this.#promises.violations, ...this.#liveness.violations]
+    return [
+      ...crash,
+      ...this.#safety.violations,
+      ...this.#promises.violations,
+      ...this.#arming.violations,
+      ...this.#liveness.violations,
+    ]
   }
 
   /** Asked after each event. */
@@ -144,6 +158,7 @@ class Run {
     return (
       this.#safety.violations.length > 0 ||
       this.#promises.violations.length > 0 ||
+      this.#arming.violations.length > 0 ||
       this.#liveness.violations.length > 0
     )
   }
@@ -151,6 +166,7 @@ class Run {
   #watch(timed: Timed): void {
     this.#safety.take(timed)
     this.#promises.take(timed)
+    this.#arming.take(timed)
     this.#liveness.take(timed)
   }
 
@@ -176,6 +192,7 @@ class Run {
       if (this.#stopAtFirst && this.#isBroken) return false
     }
     this.#liveness.pass(this.#timeline.nowMs)
+    this.#arming.pass(this.#timeline.nowMs)
     return !this.#stopAtFirst || !this.#isBroken
   }
 

@@ -116,6 +116,7 @@ const plain: Setup = {
   naming: 'same',
   ratesPpm: [0, 0, 0],
   startsAtMs: [0, 0, 0],
+  install: null,
 }
 
 /** All at once, then property by property, then host by host. */

@@ -9,6 +9,8 @@ import type { Timeline } from './timeline.ts'
 
 export interface PathCondition {
   cut: boolean
+  /** A packet filter drops streams (TCP) and lets everything else pass. */
+  streamsBlocked: boolean
   /** Protocol 112 is dropped. */
   vrrpBlocked: boolean
   /** The share of frames that is lost. */
@@ -17,6 +19,10 @@ export interface PathCondition {
   delayMs: { least: number; most: number }
   /** The share of datagrams that arrive twice. */
   duplicates: number
+}
+
+export function dropsStreams({ cut, streamsBlocked }: PathCondition): boolean {
+  return cut || streamsBlocked
 }
 
 export const calmDelayMs = { least: 0.08, most: 0.6 }
@@ -36,7 +42,14 @@ export class Network {
     const key = `${from}>${to}`
     let path = this.#paths.get(key)
     if (path === undefined) {
-      path = { cut: false, vrrpBlocked: false, loss: 0, delayMs: calmDelayMs, duplicates: 0 }
+      path = {
+        cut: false,
+        streamsBlocked: false,
+        vrrpBlocked: false,
+        loss: 0,
+        delayMs: calmDelayMs,
+        duplicates: 0,
+      }
       this.#paths.set(key, path)
     }
     return path
@@ -165,7 +178,8 @@ export class StreamEnd {
     this.#back ??= network.path(to.name, from.name)
     const path = this.#forth
     const back = this.#back
-    const stuck = path.cut || !to.runs || (back.cut && this.#unacknowledged >= unacknowledgedAtMost)
+    const stuck =
+      dropsStreams(path) || !to.runs || (dropsStreams(back) && this.#unacknowledged >= unacknowledgedAtMost)
     if (stuck || network.loses(path)) {
       this.#waiting = true
       network.timeline.after(this.#retransmitMs, () => {
@@ -176,7 +190,7 @@ export class StreamEnd {
       return
     }
     this.#retransmitMs = firstRetransmitMs
-    this.#unacknowledged = back.cut ? this.#unacknowledged + 1 : 0
+    this.#unacknowledged = dropsStreams(back) ? this.#unacknowledged + 1 : 0
     const data = this.#queue.shift()
     if (data === undefined) return
     this.#arrivesAtMs = Math.max(this.#arrivesAtMs, network.timeline.nowMs + network.delayMs(path))
@@ -198,7 +212,7 @@ export class StreamEnd {
   #reset(): void {
     const from = this.peer.program.host
     const path = this.#network.path(from.name, this.program.host.name)
-    if (path.cut) return
+    if (dropsStreams(path)) return
     this.#network.timeline.after(this.#network.delayMs(path), () =>
       this.program.take(() => {
         if (this.#state !== 'open') return
@@ -240,7 +254,13 @@ export function dial(network: Network, dialling: Dialling): { abort(): void } {
   const knock = (): void => {
     if (decided) return
     if (!from.host.up) return
-    if (forth.cut || back.cut || !to.runs || network.loses(forth) || network.loses(back)) {
+    if (
+      dropsStreams(forth) ||
+      dropsStreams(back) ||
+      !to.runs ||
+      network.loses(forth) ||
+      network.loses(back)
+    ) {
       timeline.after(synRetryMs, knock)
       return
     }
@@ -252,7 +272,7 @@ export function dial(network: Network, dialling: Dialling): { abort(): void } {
         return
       }
       there.program.take(() => {
-        if (forth.cut || back.cut) return
+        if (dropsStreams(forth) || dropsStreams(back)) return
         const [mine, theirs] = streamBetween(network, from, there.program)
         there.accept(theirs)
         timeline.after(network.delayMs(back), () =>

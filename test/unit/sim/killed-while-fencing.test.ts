@@ -37,6 +37,7 @@ function play(seed: number, faults: readonly Omit<PlannedFault, 'afterMs'>[]): S
         fence: 'stop',
         gate: 'open',
         startsAtMs: [0, 3000, 0],
+        install: null,
       },
       episodes: [{ atMs: 20_000, faults: faults.map((fault) => ({ ...fault, afterMs: 0 })) }],
     },

@@ -43,6 +43,7 @@ describe('shrinking a schedule', () => {
       gate: 'open',
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
+      install: null,
     })
     assert.equal(schedule.hours, 0.01)
     assert.equal(schedule.seed, whole.seed)

@@ -39,6 +39,7 @@ class Story {
         gate: 'open',
         ratesPpm: [4000, -4000, 0],
         startsAtMs: [0, 3000, 0],
+        install: null,
       },
       chance: new Chance(seed),
       witnessing,

@@ -16,6 +16,8 @@ import { peerName } from '../own-lease.ts'
 export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   const { from, sentAtMs, verdict, atMs } = event
   set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
+  // It waited in the socket while this agent stood still, so it shows nobody alive and names nobody's holder.
+  if (sentAtMs < (turn.guard.resumedAtMs ?? -Infinity)) return
   if (from === witness) {
     const { holder, renewedAgoMs } = verdict
     // The answer left after the heartbeat, so the renewal is at least this recent.

@@ -31,6 +31,7 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   const peer = peerName(guard)
   if (policy.mode === 'observe')
     return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (!guard.armed) return 'this node is not armed yet, so it fences nothing'
   if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'standby' && phase.name !== 'probation' && phase.name !== 'gated')
     return `this node is not a standby (its phase is ${phase.name})`

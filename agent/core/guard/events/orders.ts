@@ -3,6 +3,7 @@ import type { Turn } from '../turn.ts'
 import type { Order } from '../../../../shared/protocol/messages.ts'
 import { startFence } from '../transitions.ts'
 import { askOwnVote } from '../candidate.ts'
+import { arm } from '../arming.ts'
 import { hasLostGateway } from '../hearing.ts'
 import { bookDrillOrder } from './drill-order.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
@@ -18,6 +19,7 @@ export function bookOrder(turn: Turn, order: Order): void {
       if (phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
     case 'fence':
+      arm(turn, `the witness reports that another node has the lease: ${order.reason}`)
       if (phase.name === 'claiming' || phase.name === 'unprotected')
         startFence(turn, { reason: `the witness orders it: ${order.reason}`, first: 'bar' })
       else if (phase.name === 'holding' && candidacy !== null && candidacy.epoch < order.epoch) {

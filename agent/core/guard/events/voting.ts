@@ -47,11 +47,28 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   }
 
   const vote: Vote =
-    report.ask === null ? { kind: 'none' } : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
+    report.ask === null
+      ? { kind: 'none' }
+      : isFromBeforeStandstill(turn, event)
+        ? {
+            kind: 'refused',
+            reason: 'recording',
+            text: 'this agent stood still, and first wants to know who is alive',
+          }
+        : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
   // A candidate reports the epoch under which it asks. Learning it here would make its own request stale.
   if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   answerPeer(turn, beat, vote)
+}
+
+/**
+ * A heartbeat that waited in the socket while this agent stood still: its sender may be dead by now. A vote would be
+ * worth nothing to it, and would keep this node from the VIP for T_g. A peer that is alive asks again at once.
+ */
+function isFromBeforeStandstill({ guard }: Turn, { echoMs }: GuardEvent & { type: 'peer-report' }): boolean {
+  if (guard.resumedAtMs === null || echoMs === undefined) return false
+  return (echoMs ?? -Infinity) < guard.resumedAtMs
 }
 
 function voteForPeer(turn: Turn, ask: { peer: string; epoch: number; leaseMs: number }): Vote {
@@ -77,7 +94,7 @@ function settleContest(turn: Turn, peer: string): Vote {
       reason: 'outranked',
       text: `${node} already had the VIP and is confirming its lease`,
     }
-  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), keptVoter(turn.guard)))
+  if (candidacy !== null && isUnderWay(candidacy, votersOf(turn.guard), { kept: keptVoter(turn.guard) }))
     return { kind: 'refused', reason: 'outranked', text: `a majority is already voting for ${node}` }
   const rank = compareCandidates(
     { node, priority: priorityOf(turn.guard), gateway },
@@ -90,6 +107,8 @@ function settleContest(turn: Turn, peer: string): Vote {
       reason: 'outranked',
       text: `${node} claimed at the same moment and is preferred`,
     }
+  if (!turn.guard.armed)
+    return { kind: 'refused', reason: 'outranked', text: `${node} has the VIP and is not armed yet` }
   startFence(turn, { reason: `${peer} claimed at the same moment and is preferred`, first: 'bar' })
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }
@@ -108,7 +127,7 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
   const { guard, atMs } = turn
-  set(turn, { recordTookMs: event.tookMs, ballotFails: false })
+  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs, ballotFails: false })
   const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
   if (result === null) return
   set(turn, { voter: result.voter })

@@ -23,11 +23,12 @@ import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
  * slow network or host while the peer was just heard without the VIP, or letting go of it. In the latter case nobody is
  * disturbed, and without this exception no takeover could succeed on a slow network.
  */
-export function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
+function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): number {
   const { candidacy, timing } = guard
+  if (onlyWaits(guard, phase)) return phase.sinceMs + timing.reserveMs + timing.renewMs
   const mayLast =
     peerWasWithoutVip(guard, phase.sinceMs) ||
-    (candidacy !== null && isUnderWay(candidacy, votersOf(guard), keptVoter(guard)))
+    (candidacy !== null && isUnderWay(candidacy, votersOf(guard), { kept: keptVoter(guard) }))
   return mayLast ? Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs) : phase.deadlineMs
 }
 
@@ -39,8 +40,39 @@ function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: n
 /**
  * Whether asking again may bring a vote that was refused. A voter that has not answered yet need not be asked again.
  */
-export function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
+function mayTurn(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
   return phase.handover || Object.keys(guard.candidacy?.refusals ?? {}).length > 0
+}
+
+/**
+ * Which voters a claim waits for while they only wait after their start, which passes by itself within T_g. A VIP that
+ * was here before waits for every such voter, a new MASTER only for the vote of its own node: its agent has just
+ * started, so nobody counts on it yet. Beside a voter that has turned to another node there is nothing to wait for.
+ */
+function mayWaitFor(guard: Guard, phase: Phase & { name: 'claiming' }): readonly VoterName[] {
+  const refusals = Object.values(guard.candidacy?.refusals ?? {})
+  if (refusals.some(({ reason }) => reason === 'promised')) return []
+  return phase.adopts ? votersOf(guard) : [guard.node]
+}
+
+/** All that a majority lacks is the end of such a wait. */
+function onlyWaits(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
+  const { candidacy } = guard
+  if (candidacy === null) return false
+  const voters = votersOf(guard)
+  const kept = keptVoter(guard)
+  const patientWith = mayWaitFor(guard, phase)
+  return !isUnderWay(candidacy, voters, { kept }) && isUnderWay(candidacy, voters, { kept, patientWith })
+}
+
+/**
+ * When a claim must be looked at again; null: no wish. A guard that is not armed asks until it wins, soon at first and
+ * then with each heartbeat.
+ */
+export function claimDueMs(guard: Guard, phase: Phase & { name: 'claiming' }): number | null {
+  const retryAtMs = mayTurn(guard, phase) ? phase.retryAtMs : Infinity
+  if (guard.armed) return Math.min(claimDeadlineMs(guard, phase), retryAtMs)
+  return retryAtMs < phase.deadlineMs ? retryAtMs : null
 }
 
 export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): void {
@@ -64,13 +96,13 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
     )
   }
 
-  const lost = whyLost(guard, phase, atMs)
+  const lost = guard.armed ? whyLost(guard, phase, atMs) : null
   if (lost !== null) {
     if (policy.alone === 'keep' && hearsNobody(guard, atMs)) return enterUnprotected(turn)
     return startFence(turn, { reason: lost, first: 'bar', early: promotesEarly(guard) })
   }
 
-  if (atMs < phase.retryAtMs || !mayTurn(guard, phase)) return
+  if (atMs < phase.retryAtMs || !mayTurn(guard, phase) || (!guard.armed && atMs >= phase.deadlineMs)) return
   set(turn, { phase: { ...phase, retryAtMs: atMs + claimRetryMs } })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
@@ -83,7 +115,8 @@ function whyLost(guard: Guard, phase: Phase & { name: 'claiming' }, atMs: number
   const refusals = describeRefusals(candidacy)
   const present = (voter: VoterName): boolean =>
     voter === node || (voter === witness ? !witnessSilent(guard, atMs) : !peerSilent(guard, atMs))
-  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, keptVoter(guard)))
+  const how = { kept: keptVoter(guard), patientWith: mayWaitFor(guard, phase) }
+  if (!phase.handover && isHopeless(candidacy, votersOf(guard), present, how))
     return `the claim cannot win: ${refusals || 'no voter can be reached'}`
   if (atMs < claimDeadlineMs(guard, phase)) return null
   return `the claim got no majority within ${Math.round(atMs - phase.sinceMs)} ms: ${refusals || 'no voter answered'}`

@@ -87,7 +87,8 @@ export function stepApplying(turn: Turn, phase: Applying): void {
   if (leaseEndsAtMs(guard) > atMs) return enterEntitled(turn)
   const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
   const failed =
-    guard.candidacy === null || isHopeless(guard.candidacy, votersOf(guard), present, keptVoter(guard))
+    guard.candidacy === null ||
+    isHopeless(guard.candidacy, votersOf(guard), present, { kept: keptVoter(guard) })
   if (failed || atMs >= phase.deadlineMs) enterGated(turn, atMs + retryMs)
 }
 

@@ -21,6 +21,7 @@ export function stepHolding(turn: Turn): void {
     return release(turn)
   }
   if (atMs < leaseEndsAtMs(guard)) return
+  if (!guard.armed) return enterClaim(turn, 'adopt')
   if (guard.policy.alone === 'keep' && alone(guard, atMs)) return enterUnprotected(turn)
   startFence(turn, { reason: whyLeaseEnded(guard, atMs), first: 'bar' })
 }

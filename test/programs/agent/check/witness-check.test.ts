@@ -608,6 +608,38 @@ for (const [shellName, [shellProgram, ...shellArguments]] of Object.entries(shel
         }
       })
 
+      it('refuses nothing on a node that has not joined', async () => {
+        rmSync(identityFileIn(stateDir))
+        const { code, line } = await run()
+        assert.equal(code, 0)
+        assert.match(line, /this node has not joined a witness yet, so nothing is refused/)
+      })
+
+      it('refuses nothing for an instance that is not armed', async () => {
+        for (const armed of ['', 'VI_2', 'VI_11 VI_2']) {
+          settings({ ARMED: armed })
+          const { code, line } = await run()
+          assert.equal(code, 0)
+          assert.match(line, /VI_1 is not armed on this node yet, so nothing is refused/)
+        }
+      })
+
+      it('asks the witness for an armed instance, and for every one where an older agent wrote check.conf', async () => {
+        for (const armed of ['VI_1', 'VI_2 VI_1', null]) {
+          settings({ ARMED: armed })
+          const { code, line } = await run()
+          assert.equal(code, 1)
+          assert.match(line, /the witness does not answer/)
+        }
+      })
+
+      it('obeys a bar whether or not the instance is armed', async () => {
+        settings({ ARMED: '' })
+        permitFile(`bar ${bootId} ${inMs(60_000)} another node holds\n`)
+        const { code, line } = await run()
+        assert.equal(code, 1, line)
+      })
+
       it('says that check.conf is missing', async () => {
         const { code, line } = await run()
         assert.equal(code, 1)

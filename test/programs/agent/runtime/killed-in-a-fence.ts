@@ -43,6 +43,7 @@ const runtime = new NodeRuntime(
     recovered: () => freeBallot,
     memory: (name) => store.memory(name),
     standing: () => ({ kept: null, rebooted: false, inDoubt: false }),
+    armed: () => true,
     outlets: {
       bar: nothing,
       permit: nothing,
@@ -59,6 +60,7 @@ const runtime = new NodeRuntime(
       keepVote: () => Promise.resolve(),
       voteLeft: nothing,
       rememberFirst: () => Promise.resolve(null),
+      arm: () => undefined,
       look: nothing,
       drilled: nothing,
       tell: nothing,

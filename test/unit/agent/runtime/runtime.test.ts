@@ -58,6 +58,7 @@ describe('NodeRuntime', () => {
       },
       start: () => Promise.resolve(null),
       rememberFirst: () => Promise.resolve(null),
+      arm: () => undefined,
       drilled: ({ result }) => done.push(`drilled ${result}`),
       observe: () => {
         done.push('observe')
@@ -90,6 +91,7 @@ describe('NodeRuntime', () => {
         }),
         memory: () => ({ stopped: false, number: 0, recentAtMs: [] }),
         standing: () => ({ kept: null, rebooted: false, inDoubt: false }),
+        armed: () => true,
         outlets,
         onTurn: (turn) => {
           turns.push({ ...turn, done: [...done] })

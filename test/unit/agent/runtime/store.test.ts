@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { InstanceIdentity } from '../../../../shared/core/instance-pairing.ts'
 import { AgentStore } from '../../../../agent/runtime/store.ts'
 import { RunFolderError } from '../../../../shared/disk/run-folder.ts'
@@ -36,6 +36,56 @@ describe('AgentStore', () => {
     assert.deepEqual(again.recovered('VI_1'), { kind: 'valid', ballot, mark: { epoch: 7, untilMs: 1900 } })
     assert.deepEqual(again.memory('VI_1'), { stopped: true, number: 2, recentAtMs: [10, 20] })
     assert.deepEqual(again.plan, plan)
+  })
+
+  describe('knows whether an instance is armed', () => {
+    const readState = (): { armed?: Record<string, boolean> } =>
+      (JSON.parse(readFileSync(folder('state/state.json'), 'utf8')) as { data: object }).data
+    it('not on a new node, also after its first ballot and a reboot', async () => {
+      const store = await open()
+      assert.equal(store.armed('VI_1'), false)
+      await store.record('VI_1', ballot)
+      assert.equal((await open()).armed('VI_1'), false)
+      assert.equal((await open('boot-2')).armed('VI_1'), false)
+    })
+
+    it('from `arm` on, over restarts and reboots, with a ballot or without one', async () => {
+      const store = await open()
+      await Promise.all([store.record('VI_1', ballot), store.arm('VI_1'), store.arm('VI_2')])
+      await store.record('VI_1', { to: 'lb02', epoch: 8 })
+      for (const bootId of ['boot-1', 'boot-2']) {
+        const again = await open(bootId)
+        assert.deepEqual([again.armed('VI_1'), again.armed('VI_2')], [true, true])
+        assert.equal(again.armed('VI_3'), false)
+      }
+    })
+
+    it('where a file of an older version has a ballot, a kept vote or a fence', async () => {
+      const store = await open()
+      await store.arm('VI_1')
+      await store.record('VI_1', ballot)
+      assert.equal(readState().armed, undefined, 'an older agent can read it')
+      assert.equal((await open('boot-2')).armed('VI_1'), true)
+      await store.keepVote('VI_2', { of: 'lb02', epoch: 3 })
+      await store.remember('VI_3', { stopped: false, number: 1, recentAtMs: [] })
+      const again = await open()
+      assert.deepEqual([again.armed('VI_2'), again.armed('VI_3')], [true, true])
+    })
+
+    it('where the file is torn, and from then on', async () => {
+      await (await open()).arm('VI_1')
+      writeFileSync(folder('state/state.json'), 'torn')
+      const torn = await open('boot-2')
+      assert.equal(torn.armed('VI_1'), true)
+      await torn.record('VI_2', ballot)
+      assert.equal((await open('boot-3')).armed('VI_1'), true)
+    })
+
+    it('where the file is lost in this boot', async () => {
+      const store = await open()
+      store.mark('VI_1', { epoch: 7, untilMs: 1900 })
+      assert.equal((await open()).armed('VI_1'), true)
+    })
   })
 
   it('finds the promise of an instance that was renamed, also one that was left, and lets no mark end it', async () => {

@@ -109,9 +109,8 @@ describe('witness-agent join', () => {
     {
       words = [] as string[],
       systemctl = null as string[] | null,
-      vips = [] as string[],
       ...options
-    }: Partial<JoinOptions> & { words?: string[]; systemctl?: string[] | null; vips?: string[] } = {},
+    }: Partial<JoinOptions> & { words?: string[]; systemctl?: string[] | null } = {},
   ): Promise<{ code: number; said: string }> {
     const said: string[] = []
     const code = await runJoin(
@@ -122,7 +121,6 @@ describe('witness-agent join', () => {
         isTty: false,
         say: (line) => said.push(line),
         systemctl,
-        glance: () => vips.map((address) => ({ device: 'eth0', address, prefixLength: 24 })),
       },
     )
     return { code, said: said.join('\n') }
@@ -354,35 +352,28 @@ describe('witness-agent join', () => {
     assert.match(broken.said, /is enrolled, but its agent is not running: .*journalctl -u witness-agent/)
   })
 
-  describe('on the node that has the virtual IP', () => {
-    const vips = ['10.0.0.100']
+  describe('as the first or second node of its cluster', () => {
     async function joinWith(systemctl: string): Promise<{ code: number; said: string; calls: string }> {
-      mkdirSync(file('etc'), { recursive: true })
-      writeFileSync(
-        file('keepalived.conf'),
-        'vrrp_instance VI_1 {\n interface lo\n virtual_router_id 51\n virtual_ipaddress {\n 10.0.0.100/24\n }\n}\n',
-      )
-      writeFileSync(file('etc/agent.yaml'), `keepalived:\n  config: ${file('keepalived.conf')}\n`)
       writeFileSync(file('systemctl'), `#!/bin/sh\necho "$@" >> ${file('calls')}\n${systemctl}\n`, {
         mode: 0o755,
       })
-      const done = await run(await invite(), { start: true, systemctl: [file('systemctl')], vips })
+      const done = await run(await invite(), { start: true, systemctl: [file('systemctl')] })
       return { ...done, calls: readFileSync(file('calls'), 'utf8') }
     }
 
-    it('starts no agent before the other node has one: it would make keepalived let go', async () => {
-      const { code, said, calls } = await joinWith('[ "$1" != is-active ]')
-      assert.equal(code, joinExits.notStarted)
-      assert.equal(calls, 'is-active --quiet witness-agent\n')
-      assert.match(
-        said,
-        /is enrolled at the witness[^]*The agent was not started, because this node has the virtual IP/,
-      )
-      assert.match(said, /Join the other node now; then run "systemctl enable --now witness-agent" here/)
+    it('starts the agent before the other node has one, and says that it only watches until then', async () => {
+      const { code, said, calls } = await joinWith('true')
+      assert.equal(code, joinExits.ok)
+      assert.equal(calls, 'enable witness-agent\nrestart witness-agent\n')
+      assert.match(said, /No other node of web is connected to the witness yet\. .*only watches and votes/)
     })
 
-    it('starts it beside the other node, and starts one anew that runs already', async () => {
-      assert.equal((await joinWith('true')).code, joinExits.ok)
+    it('writes what the check reads before the certificate, so that the check refuses nothing', async () => {
+      await joinWith('true')
+      assert.match(readFileSync(file('state/check.conf'), 'utf8'), /^ARMED=$/m)
+    })
+
+    it('says nothing of that beside the other node', async () => {
       const other = await registry.invite({ cluster: 'web', node: 'lb02' })
       assert.ok(other.kind === 'done')
       await registry.redeem({
@@ -393,9 +384,9 @@ describe('witness-agent join', () => {
         port: 7401,
       })
       connected = 'lb02'
-      const { code, calls } = await joinWith('[ "$1" != is-active ]')
+      const { code, said } = await joinWith('true')
       assert.equal(code, joinExits.ok)
-      assert.match(calls, /enable witness-agent\nrestart witness-agent\n$/)
+      assert.doesNotMatch(said, /only watches/)
     })
   })
 

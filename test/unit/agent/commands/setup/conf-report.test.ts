@@ -84,6 +84,19 @@ ${instance(
     assert.match(report(conf).warnings.join('\n'), /:2: vrrp_notify_fifo is \/run\/mine/)
   })
 
+  it('warns of a VIP that is a static address, too', () => {
+    const conf = `static_ipaddress {\n 10.0.0.51 dev eth0 scope global\n 10.0.0.5/24 dev eth0\n}\n${instance('VI_1')}`
+    const warnings = report(conf).warnings
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0] ?? '', /:2: VI_1: 10\.0\.0\.51 is in static_ipaddress .*:5\), .* Remove it/)
+  })
+
+  it('tells of a notify_master that a node runs although it loses the vote', () => {
+    const told = report(instance('VI_1', '    notify_master "/opt/move attach"\n')).advice.join('\n')
+    assert.match(told, /: VI_1: if VRRP is blocked, .* set "gate: strict" in agent\.yaml/)
+    assert.doesNotMatch(report(instance('VI_1')).advice.join('\n'), /gate: strict/)
+  })
+
   it('advises on priorities always, on the rest until it is done', () => {
     const plain = report(instance('VI_1')).advice
     assert.equal(plain.length, 3)

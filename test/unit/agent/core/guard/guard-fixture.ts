@@ -100,6 +100,7 @@ export interface DriverOptions {
   readonly memory?: GuardOptions['memory']
   readonly standing?: NonNullable<GuardOptions['standing']>
   readonly peer?: string | null
+  readonly armed?: boolean
   /** False: the test itself says when a ballot is on disk. */
   readonly recordsAtOnce?: boolean
 }
@@ -125,6 +126,7 @@ export class GuardDriver {
       recovered: options.recovered ?? freeBallot,
       memory: options.memory ?? noFences,
       standing: options.standing ?? { kept: null, rebooted: false, inDoubt: false },
+      armed: options.armed ?? true,
       atMs: startMs,
     }
     this.guard = createGuard(this.origin)

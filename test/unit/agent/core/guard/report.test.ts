@@ -276,6 +276,8 @@ describe('what a node warns of', () => {
     assert.equal(warnings(driver), '')
     driver.feed({ type: 'recorded', ballot: { to: node, epoch: 8 }, tookMs: timing.claimMs + 1 })
     assert.match(warnings(driver), /took 51 ms to reach the disk/)
+    const later = reportOf(driver.guard, driver.atMs + 11 * 60_000)
+    assert.doesNotMatch(later.warnings.join(), /to reach the disk/)
   })
 
   it('a keepalived that may promote itself before the votes are free', () => {
