@@ -45,10 +45,7 @@ export function toClaimant(turn: Turn): void {
   set(turn, { phase: { name: 'standby', sinceMs: turn.atMs } })
 }
 
-/**
- * keepalived has just begun to listen. Before its master-down timer ends it shows whether the living holder's adverts
- * arrive. A bar at that point costs no overlap, while a fence later would cost milliseconds.
- */
+/** keepalived listens again: whether adverts of the living holder arrive shows sooner than it promotes itself. */
 export function enterProbation(turn: Turn): void {
   turn.enteredBackup = false
   set(turn, {
