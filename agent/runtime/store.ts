@@ -14,8 +14,7 @@ import { type InstanceIdentity, pairInstances } from '../../shared/core/instance
 import { epochLeapAfterLoss } from '../../shared/core/vote/recovery.ts'
 import type { Ballot, Mark, RecoveredBallot } from '../../shared/core/vote/voter.ts'
 import { fenceMemorySchema, FenceMemoryFile, stored } from './fence-memory-file.ts'
-import { type FenceMemory, type FoundStanding, type KeptBallot } from '../core/guard/guard.ts'
-import { wasArmed } from '../core/guard/arming.ts'
+import { type FenceMemory, type FoundStanding, type KeptBallot, wasArmed } from '../core/guard/guard.ts'
 import { RunFolderError } from '../../shared/disk/run-folder.ts'
 
 const stateSchema = z.strictObject({

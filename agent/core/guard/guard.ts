@@ -54,6 +54,7 @@ export type * from './event.ts'
 export type * from './phase.ts'
 export type { ProcessSight, Rung } from './fence-ladder.ts'
 export { reportOf } from './report.ts'
+export { wasArmed } from './arming.ts'
 export { leaveHindrance, leaveProgress } from './events/standing.ts'
 
 /** The guard of an agent that starts at `atMs`. */

@@ -338,6 +338,7 @@ export class GuardPair {
       case 'tell':
       case 'keep-vote': // nobody shuts down here; the simulator and the walk play that
       case 'vote-left':
+      case 'arm': // both are armed from the start
         return
     }
   }
