@@ -47,8 +47,8 @@ export function arm(turn: Turn, why: string): void {
 /** Arms the guard if it has just seen a settled cluster. */
 export function armWhereSettled(turn: Turn): void {
   const { guard, atMs } = turn
-  // What cannot be found can be neither stopped nor called dead.
-  if (guard.armed || guard.seen.process === 'absent') return
+  // What was never found can be neither stopped nor called dead.
+  if (guard.armed || !guard.lived) return
   const why = holdsLease(guard, atMs) ? 'this node has the lease' : holderElsewhere(guard, atMs)
   if (why !== null) arm(turn, why)
 }
@@ -80,7 +80,7 @@ export function missingToArm(guard: Guard, atMs: number): string {
     missing.push('the witness is not heard (is its TCP port open?)')
   if (peer !== null && (peerHeardAtMs === null || peerSilent(guard, atMs)))
     missing.push(`${peer} is not heard (is the TCP port of the agents, 7401, open in both directions?)`)
-  if (guard.observed && guard.seen.process === 'absent')
+  if (guard.observed && !guard.lived)
     missing.push(
       'no process of keepalived is found (is it running, and is keepalived.pidFile in agent.yaml its pid file?)',
     )

@@ -44,6 +44,7 @@ describe('shrinking a schedule', () => {
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
       install: null,
+      naming: 'same',
     })
     assert.equal(schedule.hours, 0.01)
     assert.equal(schedule.seed, whole.seed)

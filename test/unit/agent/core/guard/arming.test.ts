@@ -83,6 +83,32 @@ describe('a guard that is not armed', () => {
     assert.match(driver.report().warnings.join(), /not armed yet: .*no process of keepalived is found/)
   })
 
+  it('takes the VIP off that a keepalived left whose pid file names a process that is gone, once it has the lease', () => {
+    const driver = new GuardDriver(newNode)
+    driver.feed({ type: 'observed', keepalived: 'STOP', process: 'absent', died: true, vips: 'held' })
+    assert.equal(driver.guard.armed, false)
+    driver.pass(timing.reserveMs + 100)
+    driver.renew()
+    const effects = driver.granted(witness)
+    assert.equal(driver.guard.armed, true)
+    assert.deepEqual(
+      effects.flatMap((effect) => (effect.type === 'fence' ? [effect.rung] : [])),
+      ['kill'],
+    )
+  })
+
+  it('does not arm beside a keepalived that it does not find', () => {
+    const driver = new GuardDriver(newNode)
+    unharmed(
+      driver,
+      driver.observe({ keepalived: 'MASTER', process: 'unknown', vips: 'held' }),
+      driver.pass(timing.reserveMs + 100),
+      driver.renew(),
+      driver.granted(witness),
+    )
+    assert.equal(driver.phase, 'holding')
+  })
+
   it('does not arm by a lease while no other node is known, and takes no VIP when that lease ends', () => {
     const driver = new GuardDriver({ ...newNode, peer: null })
     driver.master()
