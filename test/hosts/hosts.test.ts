@@ -3,7 +3,7 @@
  * share one lab, in this order: each begins with what the one before left. Needs root.
  */
 import assert from 'node:assert/strict'
-import { nodes } from '../lab/address-plan.ts'
+import { nodes, peerOf } from '../lab/address-plan.ts'
 import { ownershipFigures } from '../lab/vip-ownership.ts'
 import { runStory } from '../lab/run-story.ts'
 import { configBefore } from '../lab/keepalived-config.ts'
@@ -13,6 +13,7 @@ import { type PreparedHosts, prepareHosts } from './prepared-hosts.ts'
 import { traces } from './protected-pair.ts'
 import { playScenario } from './scenario-run.ts'
 import { type HostsScenario } from './scenario.ts'
+import { agentLogs, installByScript, purgeEverywhere } from './scripted-install.ts'
 import { scenarios } from './scenarios.ts'
 import { sections, walkThrough } from './walk-through.ts'
 
@@ -111,10 +112,36 @@ describe('hosts', function () {
     }
   })
 
+  for (const [says, gapMs, holderFirst] of [
+    ['at the same moment', 0, false],
+    ['the holder three seconds before the standby', 3000, true],
+  ] as const)
+    step(
+      `a script lets both nodes join, ${says}, before setup: the VIP stays where it is`,
+      async (usable) => {
+        const { lab } = usable
+        const [holder] = lab.owners()
+        assert.ok(holder !== undefined)
+        await usable.handOut()
+        const first = holderFirst ? holder : peerOf(holder)
+        const { fromMs, ...figures } = await installByScript(lab, { first, gapMs })
+        const logs = await agentLogs(lab, fromMs)
+        assert.deepEqual(figures.ownersAtEnd, [holder], logs)
+        assert.deepEqual(
+          [figures.overlapMs, figures.outageMs],
+          [0, 0],
+          `ms of two VIPs, and of none\n${logs}`,
+        )
+        assert.doesNotMatch(logs, /releases the VIP/)
+        assert.match(logs, /holds the lease/)
+        await purgeEverywhere(lab)
+      },
+    )
+
   step('what is left is keepalived as it was: a dead holder is replaced', async ({ lab }) => {
     const [holder] = lab.owners()
-    const standby = nodes.find((node) => node !== holder)
-    assert.ok(holder !== undefined && standby !== undefined)
+    assert.ok(holder !== undefined)
+    const standby = peerOf(holder)
     await lab.host(holder).pullPower()
     lab.observer.powerLost(holder, Date.now())
     await lab.untilOwner(standby)
