@@ -7,6 +7,7 @@ import type { Identity } from '../shared/identity/identity.ts'
 import type { Log } from '../shared/host/log.ts'
 import { type VoterName, protocolVersion, witness } from '../shared/protocol/names.ts'
 import type { Answer, Beat, Hello } from '../shared/protocol/messages.ts'
+import type { Ballot } from '../shared/core/vote/voter.ts'
 import type { Member, Plan, Profile } from '../shared/protocol/plan.ts'
 import { secureContextOf } from '../shared/network/secure-server.ts'
 import type { ServiceManager } from '../shared/host/service-manager.ts'
@@ -96,6 +97,8 @@ export class Agent {
   /** What the check reads is not on disk as it should be. */
   #checkSettingsDue = false
   #writingCheckSettings = false
+  /** Settles when the disk says, for the check, whether the vote of the instance is delegated. */
+  readonly #checkTold = new Map<string, Promise<void>>()
   /** Instances that are armed, which the disk does not say yet. */
   readonly #unwrittenArms = new Set<string>()
 
@@ -535,14 +538,23 @@ export class Agent {
   }
 
   #tellCheck(instance: string, left: boolean): void {
-    try {
-      writeLeftVote(this.#config.stateDir, instance, left)
-    } catch (cause) {
+    const before = this.#checkTold.get(instance) ?? Promise.resolve()
+    const written = before
+      .catch(() => undefined)
+      .then(() => writeLeftVote(this.#config.stateDir, instance, left))
+    this.#checkTold.set(instance, written)
+    written.catch((cause: unknown) =>
       this.#reporter.problem(
         'left-vote-file',
         `the file that tells the check whether the vote on ${instance} was delegated to the peer cannot be written: ${messageOf(cause)}`,
-      )
-    }
+      ),
+    )
+  }
+
+  /** The check must know first that a vote is delegated: it acts if this agent dies. */
+  async #record(instance: string, ballot: Ballot): Promise<void> {
+    if (ballot.standing === true) await this.#checkTold.get(instance)
+    await this.#store.record(instance, ballot)
   }
 
   #outlets(): RuntimeOutlets {
@@ -551,7 +563,7 @@ export class Agent {
     return {
       bar: (instance, on) => writeBar(runDir, instance, on),
       permit: (instance, permit) => writePermit({ runDir, instance, bootId }, permit),
-      record: (instance, ballot) => this.#store.record(instance, ballot),
+      record: (instance, ballot) => this.#record(instance, ballot),
       mark: (instance, mark) => this.#noteMark(this.#store.mark(instance, mark)),
       answerPeer: (beat, verdict) => this.#listener?.answer(beat, verdict),
       beat: (beat) => {

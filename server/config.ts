@@ -137,5 +137,6 @@ function mergeTiming(gate: Timing['gate'], given: z.infer<typeof givenTiming>): 
     claimMs: given.claimMs ?? defaultTiming.claimMs,
     handoverMs: given.handoverMs ?? defaultTiming.handoverMs,
     driftPpm: given.driftPpm ?? defaultTiming.driftPpm,
+    delegateAfterMs: given.delegateAfterMs ?? defaultTiming.delegateAfterMs,
   }
 }

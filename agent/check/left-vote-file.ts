@@ -3,23 +3,22 @@
  * refuses without asking the witness, because the witness's "yes" assumes that the node has its own vote. It is on
  * disk because it must survive a reboot.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** @throws the system's error; nothing is changed then */
-export function writeLeftVote(stateDir: string, instance: string, on: boolean): void {
+/**
+ * Settles when the disk has it. A slow disk must not keep the agent from its heartbeats.
+ * @throws the system's error
+ */
+export async function writeLeftVote(stateDir: string, instance: string, on: boolean): Promise<void> {
   const path = leftVotePath(stateDir, instance)
-  if (existsSync(path) === on) return
-  if (!on) {
-    rmSync(path)
-    return
-  }
+  if (!on) return rm(path, { force: true })
   for (const synced of [path, stateDir]) {
-    const file = openSync(synced, synced === path ? 'w' : 'r', 0o644)
+    const file = await open(synced, synced === path ? 'w' : 'r', 0o644)
     try {
-      fsyncSync(file)
+      await file.sync()
     } finally {
-      closeSync(file)
+      await file.close()
     }
   }
 }

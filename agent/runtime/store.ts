@@ -231,9 +231,17 @@ export class AgentStore {
       epoch: ballot.epoch,
       ...(ballot.standing === true ? { standing: true as const } : {}),
     }
-    return this.#store.update((state) =>
+    const before = this.#store.data.ballots[instance]
+    const done = this.#store.update((state) =>
       withArmed({ ...state, ballots: { ...state.ballots, [instance]: written } }, instance, armed),
     )
+    if (written.standing !== true || before === undefined) return done
+    // A later write for another reason must not delegate the vote after all.
+    return done.catch((cause: unknown) => {
+      const { ballots } = this.#store.data
+      if (ballots[instance] === written) this.#store.data.ballots = { ...ballots, [instance]: before }
+      throw cause
+    })
   }
 
   /**

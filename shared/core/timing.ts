@@ -26,6 +26,11 @@ export interface Timing {
    * FAULT until its node has the lease.
    */
   readonly gate: 'open' | 'strict'
+  /**
+   * When the witness has been silent for this long for both nodes, the standby delegates its vote to the holder; 0:
+   * never.
+   */
+  readonly delegateAfterMs: number
 }
 
 export const defaultTiming: Timing = {
@@ -39,6 +44,7 @@ export const defaultTiming: Timing = {
   handoverMs: 100,
   driftPpm: 10_000,
   gate: 'open',
+  delegateAfterMs: 300_000,
 }
 
 /** Both ends of a duration are read from a clock with this grain (`/proc/uptime` has two decimals). */
@@ -130,6 +136,11 @@ export function assertTiming(timing: Timing): void {
       `timing breaks E5: reserveMs ${reserveMs} must be at least ${askedByMs} ` +
         `(2 × renewMs ${renewMs} + checkMs ${checkMs} + ${askingMs} for the check to ask); ` +
         `otherwise the promise to a holder whose agent died would expire before its check has asked; raise reserveMs or lower renewMs`,
+    )
+  const { delegateAfterMs } = timing
+  if (delegateAfterMs !== 0 && delegateAfterMs < 2 * silenceMs(timing))
+    throw new TimingError(
+      `timing: delegateAfterMs ${delegateAfterMs} must be 0 (never) or at least ${2 * silenceMs(timing)} (6 × renewMs ${renewMs}), because a shorter silence of the witness may be a restart`,
     )
   if (claimMs >= renewMs)
     throw new TimingError(

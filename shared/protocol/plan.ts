@@ -24,6 +24,8 @@ const timing = z.object({
   handoverMs: z.number().int().min(5).max(10_000),
   driftPpm: z.number().int().min(0).max(100_000),
   gate: z.enum(['open', 'strict']).default('open'),
+  /** A plan from an earlier version does not have it. */
+  delegateAfterMs: z.number().int().min(0).max(86_400_000).default(300_000),
 })
 
 export const timingSchema = timing

@@ -47,8 +47,16 @@ export const guardPhases = [
 export type GuardPhase = (typeof guardPhases)[number]
 
 const leftVote = z.discriminatedUnion('kind', [
-  /** The node is leaving, and its vote is delegated to that node. */
-  z.object({ kind: z.literal('leaving'), to: nodeName, epoch }),
+  /**
+   * Its vote is delegated to that node. `because`: the witness is silent; absent: the node is leaving, as its operator
+   * wants.
+   */
+  z.object({
+    kind: z.literal('leaving'),
+    to: nodeName,
+    epoch,
+    because: z.literal('witness-silent').optional(),
+  }),
   /** The node is back, and votes again when that node returns the vote. */
   z.object({ kind: z.literal('returning'), to: nodeName, epoch }),
   /** Its state file is lost, so only the peer knows. */
@@ -99,6 +107,11 @@ export const report = z.object({
   left: leftVote.optional(),
   /** Under which epoch this node keeps the vote that its peer delegated to it; absent: it certainly keeps none. */
   keepsVote: epoch.optional(),
+  /**
+   * For how long this node has not heard the witness, or has listened for it in vain; absent: it hears the witness, or
+   * it delegates no vote and wants none because of that.
+   */
+  witnessSilentMs: durationMs.optional(),
 })
 
 export type Report = z.infer<typeof report>

@@ -547,7 +547,7 @@ const chapters: readonly Chapter[] = [
     situations: {
       leaving: () => at(leaving(false), 'standby', peerHolds),
       told: () => at(leaving(true), 'barred: vote-left', peerHolds),
-      back: () => at(back(), 'barred: vote-left', peerHolds),
+      back: () => at(back(), 'standby', peerHolds),
       keeping: () => at(keeping(false), 'holding'),
       kept: () => at(keeping(true), 'holding'),
       needed: () => at(live(keeping(true), 2000, nobodyHolds, { witness: false, peer: false }), 'holding'),

@@ -37,6 +37,9 @@ const disturbances: ReadonlySet<string> = new Set([
   'kill-witness',
   'freeze-witness',
   'drill',
+  // A renewal needs no disk.
+  'disk-slow',
+  'disk-full',
 ])
 
 const wellGraceMs = 250

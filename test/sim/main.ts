@@ -33,10 +33,11 @@ async function carryOut(request: Request): Promise<boolean> {
   }
 }
 
-/** Two modes with options of their own. */
+/** Modes with options of their own. */
 const works: Readonly<Record<string, () => Promise<unknown>>> = {
   '--mutants': () => import('./mutants/main.ts'),
   '--faults': () => import('./faults/fault-page.ts'),
+  '--dead-witness': () => import('./faults/dead-witness-page.ts'),
 }
 const work = works[process.argv[2] ?? '']
 

@@ -140,6 +140,9 @@ class Writer {
         case 'peerSilentMs':
           this.#parts.push(typeof value !== 'number' || value >= silenceMs(timing) ? 'deaf' : 'hears')
           break
+        case 'witnessSilentMs':
+          this.#writeSilence(value)
+          break
         case 'incarnation':
           this.#parts.push(this.#isCurrent(incarnationOf, value) ? 'this-start' : 'old-start')
           break
@@ -158,6 +161,13 @@ class Writer {
       }
     }
     this.#parts.push('}')
+  }
+
+  /** Beyond the silence after which a vote is delegated, nothing asks for it. */
+  #writeSilence(value: unknown): void {
+    const isLong = typeof value === 'number' && value >= timing.delegateAfterMs
+    const isCounted = timing.delegateAfterMs <= horizonMs
+    this.#parts.push(isLong || !isCounted ? 'witness-silent' : `witness-silent:${String(value)}`)
   }
 
   /** The count of adverts is compared with it, and with nothing else. */

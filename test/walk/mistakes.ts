@@ -81,8 +81,8 @@ export const mistakes: readonly Mistake[] = [
     name: 'a promised vote is given to another that asks',
     mutation: {
       file: 'shared/core/vote/ask.ts',
-      from: 'if (pledge.to !== ask.from)\n',
-      to: 'if (pledge.to === null)\n',
+      from: "if (pledge.to !== ask.from) return refuse('promised', promisedText(",
+      to: "if (pledge.to === null) return refuse('promised', promisedText(",
     },
     faults: 1,
     only: ['isolate'],

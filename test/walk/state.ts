@@ -20,7 +20,8 @@ export type Way = `${Party}>${Party}`
 
 export const nodeNames: readonly NodeName[] = ['lb01', 'lb02']
 
-export const timing = defaultTiming
+/** A vote is delegated within the horizon of a walk, not after minutes. */
+export const timing = { ...defaultTiming, delegateAfterMs: 2400 }
 assertTiming(timing)
 /** One step: messages, keepalived and faults move on this grid; the timers of the cores run at their own instants. */
 export const stepMs = timing.renewMs

@@ -43,7 +43,7 @@ export async function takeVoteBack(
   })
   const store = await AgentStore.open({ stateDir, runDir, ...around })
   const stood = Object.entries(await store.takeVotesBack())
-  for (const [instance] of stood) writeLeftVote(stateDir, instance, false)
+  for (const [instance] of stood) await writeLeftVote(stateDir, instance, false)
   if (stood.length === 0) return 'This node has not delegated a vote to another node; nothing was changed.'
   const what = stood.map(
     ([instance, { to, epoch }]) =>

@@ -10,6 +10,11 @@ import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from '
 
 /** Why this node may not claim while its vote is delegated to the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
+  if (leave === 'lent')
+    return (
+      `this node delegated its vote to ${holder} because the witness was silent, and it hears ${holder} no more. ${holder} may hold the VIP although this node cannot see it. ` +
+      `If ${holder} is gone for good, power it off, stop this agent and run witness-agent take-vote-back`
+    )
   if (leave !== 'none')
     return `this node is leaving at its operator's request and has delegated its vote to ${holder}`
   return (
@@ -23,7 +28,10 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
   if (!guard.armed) return null
   const left = leftWith(guard.voter)
-  if (left !== null) return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
+  // Beside a holder that is heard, it is a standby like any other: its vote is promised there, too.
+  const isLeaving = guard.leave === 'asked' || guard.leave === 'proved'
+  if (left !== null && (isLeaving || peerSilent(guard, atMs)))
+    return { kind: 'vote-left', text: leftText(guard.leave, left.to) }
   // A node with its own vote and a delegated one wins whether or not it hears anybody.
   const couldWinAlone = guard.kept.phase === 'kept' && guard.kept.ballot.of === peer
   if (alone(guard, atMs) && !couldWinAlone) {

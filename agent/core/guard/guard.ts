@@ -10,16 +10,9 @@ import { type Guard, type GuardOptions, holdsVip } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
-import {
-  bookLeave,
-  bookPeerWithout,
-  bookStay,
-  bookVoteKept,
-  confirmKept,
-  endDoubtInTime,
-  recoverKept,
-  stayWhereKeepalivedRuns,
-} from './events/standing.ts'
+import { bookLeave, bookStay, stayWhereKeepalivedRuns } from './events/leaving.ts'
+import { bookPeerWithout, bookVoteKept, confirmKept, endDoubtInTime, recoverKept } from './events/standing.ts'
+import { tellWitnessSilence, weighLending } from './events/lending.ts'
 import type { GuardEvent } from './event.ts'
 import type { Guarding } from './effect.ts'
 import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
@@ -55,7 +48,7 @@ export type * from './phase.ts'
 export type { ProcessSight, Rung } from './fence-ladder.ts'
 export { reportOf } from './report.ts'
 export { wasArmed } from './arming.ts'
-export { leaveHindrance, leaveProgress } from './events/standing.ts'
+export { leaveHindrance, leaveProgress } from './events/leaving.ts'
 
 /** The guard of an agent that starts at `atMs`. */
 export function createGuard(options: GuardOptions): Guard {
@@ -107,6 +100,8 @@ export function createGuard(options: GuardOptions): Guard {
     recordedAtMs: null,
     kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
     leave: 'none',
+    lendNotBeforeMs: -Infinity,
+    silenceToldAtMs: null,
     inDoubt: options.standing?.inDoubt ?? false,
   }
 }
@@ -127,6 +122,8 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   endDoubtInTime(turn)
   confirmKept(turn)
   book(turn, event)
+  tellWitnessSilence(turn)
+  weighLending(turn)
   stayWhereKeepalivedRuns(turn)
   giveUpWaitingDrill(turn)
   settle(turn)

@@ -8,8 +8,12 @@ function silentForMs(guard: Guard, heardAtMs: number | null, atMs: number): numb
   return atMs - Math.max(heardAtMs ?? -Infinity, guard.listeningSinceMs)
 }
 
+export function witnessSilentForMs(guard: Guard, atMs: number): number {
+  return silentForMs(guard, guard.witnessHeardAtMs, atMs)
+}
+
 export function witnessSilent(guard: Guard, atMs: number): boolean {
-  return silentForMs(guard, guard.witnessHeardAtMs, atMs) >= silenceMs(guard.timing)
+  return witnessSilentForMs(guard, atMs) >= silenceMs(guard.timing)
 }
 
 export function peerSilent(guard: Guard, atMs: number): boolean {

@@ -4,7 +4,8 @@ import type { Report } from '../../../shared/protocol/report.ts'
 import { promotionWarning, silenceMs } from '../../../shared/core/timing.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { leftText } from './bar-evidence.ts'
-import { leftVoteOf, needsKept } from './events/standing.ts'
+import { witnessSilenceToReport } from './events/lending.ts'
+import { isLent, leftVoteOf, needsKept } from './events/standing.ts'
 import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { reportsAsk } from './phase.ts'
 import { missingToArm } from './arming.ts'
@@ -42,24 +43,32 @@ export function reportOf(guard: Guard, atMs: number): Report {
     gateway: guard.gateway,
     fence: guard.lastFence,
     warnings: warningsOf(guard, atMs),
-    ...standingVoteFields(guard),
+    ...standingVoteFields(guard, atMs),
   }
 }
 
-function standingVoteFields(guard: Guard): Pick<Report, 'left' | 'keepsVote'> {
+function standingVoteFields(
+  guard: Guard,
+  atMs: number,
+): Pick<Report, 'left' | 'keepsVote' | 'witnessSilentMs'> {
   const left = leftVoteOf(guard)
   const { kept } = guard
+  const witnessSilentMs = witnessSilenceToReport(guard, atMs)
   return {
+    ...(witnessSilentMs === undefined ? {} : { witnessSilentMs }),
     ...(left === undefined ? {} : { left }),
     ...(kept.phase === 'none' ? {} : { keepsVote: kept.ballot.epoch }),
   }
 }
 
-function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
+function whyOf(guard: Guard): string {
+  const { phase, peer, kept, voter, leave } = guard
   const left = leftWith(voter)
   switch (phase.name) {
     case 'standby':
-      return 'may become MASTER'
+      return left === null
+        ? 'may become MASTER'
+        : `stands by; its vote is delegated to ${left.to}, which returns it before it gives the VIP up`
     case 'probation':
       return `waiting for the first VRRP advert from ${peer ?? 'the holder'}`
     case 'barred':
@@ -67,6 +76,8 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
     case 'claiming':
       return phase.handover ? `taking over from ${peer ?? 'the holder'}` : 'asking for the votes'
     case 'gated':
+      if (left !== null && leave === 'lent')
+        return `gate: strict; stands by; its vote is delegated to ${left.to}, which returns it before it gives the VIP up`
       if (left !== null) return leftText(leave, left.to)
       return 'gate: strict; waiting until no node holds the lease, then asks for the votes'
     case 'applying':
@@ -74,9 +85,10 @@ function whyOf({ phase, peer, kept, voter, leave }: Guard): string {
     case 'entitled':
       return 'has the lease; keepalived may become MASTER'
     case 'holding':
-      return kept.phase === 'kept'
-        ? `holds the lease; ${kept.ballot.of} delegated its vote to this node when it left`
-        : 'holds the lease'
+      if (kept.phase !== 'kept') return 'holds the lease'
+      return isLent(guard)
+        ? `holds the lease; ${kept.ballot.of} delegated its vote to this node, because the witness is silent`
+        : `holds the lease; ${kept.ballot.of} delegated its vote to this node when it left`
     case 'unprotected':
       return 'keeps the VIP without a lease, because it hears neither the witness nor its peer (alone: keep)'
     case 'overruled':

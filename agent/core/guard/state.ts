@@ -64,7 +64,13 @@ export type KeptVote =
   /** Found on disk after a reboot. It counts once the peer and the witness have had time to deny it. */
   | { readonly phase: 'recovered'; readonly ballot: KeptBallot; readonly sinceMs: number }
   /** Being written to disk; does not count yet. */
-  | { readonly phase: 'keeping'; readonly ballot: KeptBallot; readonly sinceMs: number }
+  | {
+      readonly phase: 'keeping'
+      readonly ballot: KeptBallot
+      readonly sinceMs: number
+      /** An earlier write of it failed, and that was reported. */
+      readonly again?: true
+    }
   | { readonly phase: 'kept'; readonly ballot: KeptBallot; readonly sinceMs: number }
   /** Being removed from disk. Only after that may the peer have it back. */
   | {
@@ -73,8 +79,8 @@ export type KeptVote =
       readonly sinceMs: number
       readonly counts: boolean
     }
-  /** No longer counts, but may still be on disk. */
-  | { readonly phase: 'void'; readonly ballot: KeptBallot }
+  /** No longer counts, or could not be written at `failedAtMs`; may be on disk. */
+  | { readonly phase: 'void'; readonly ballot: KeptBallot; readonly failedAtMs?: number }
 
 /** What was found on disk about delegated votes; see `KeptVote`. */
 export interface FoundStanding {
@@ -85,12 +91,18 @@ export interface FoundStanding {
   readonly inDoubt: boolean
 }
 
-/** Whether this node is leaving for a long time at its operator's request (`witness-agent leave`). */
+/** Why this node's vote is, or is about to be, delegated to the peer. */
 export type Leave =
+  /** It has its vote, or wants it back. */
   | 'none'
-  /** The vote is being delegated to the peer. */
+  /** The witness has been silent for long: events/lending.ts. */
+  | 'lent'
+  /**
+   * This node leaves for a long time at its operator's request (`witness-agent leave`): the vote is being delegated to
+   * the peer.
+   */
   | 'asked'
-  /** The peer has the vote on disk and counts it. */
+  /** Likewise; the peer has the vote on disk and counts it. */
   | 'proved'
 
 export interface WitnessWord {
@@ -160,6 +172,10 @@ export interface Guard {
   /** The peer's vote, if the peer delegated it to this node. */
   readonly kept: KeptVote
   readonly leave: Leave
+  /** A vote that could not be delegated because of the disk is not delegated again before this instant. */
+  readonly lendNotBeforeMs: number
+  /** When the silence of the witness was last reported; null: it is heard, or has not been silent for long. */
+  readonly silenceToldAtMs: number | null
   /**
    * The state file was lost, and the wait for earlier promises is not over, so the peer may still report that it has
    * this node's vote.

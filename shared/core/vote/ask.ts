@@ -6,6 +6,7 @@ import {
   type Ask,
   type Ballot,
   type Pledge,
+  type Promised,
   type Standing,
   type VoteEffect,
   type VoteResult,
@@ -35,23 +36,22 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
 
   const { pledge } = voter
   switch (pledge.phase) {
-    case 'recording':
+    case 'recording': {
+      const renewed = renewWhileRecording(voter, ask, timing)
+      if (renewed !== null) return renewed
       if (pledge.ballot.to === ask.from && pledge.ballot.epoch === ask.epoch)
         return { voter, effects: [], decision: { kind: 'pending', epoch: ask.epoch } }
+      if (pledge.renewed !== undefined && pledge.renewed.untilMs > ask.atMs && pledge.renewed.to !== ask.from)
+        return refuse('promised', promisedText(pledge.renewed, ask.atMs))
       return refuse(
         'recording',
         `the vote is being given to ${pledge.ballot.to} (epoch ${pledge.ballot.epoch})`,
       )
-
-    case 'promised': {
-      const leftMs = Math.round(pledge.untilMs - ask.atMs)
-      if (pledge.to !== ask.from)
-        return refuse(
-          'promised',
-          `${pledge.to} has the vote (epoch ${pledge.epoch}, renewed ${Math.round(ask.atMs - pledge.grantedAtMs)} ms ago, kept for another ${leftMs} ms)`,
-        )
-      break
     }
+
+    case 'promised':
+      if (pledge.to !== ask.from) return refuse('promised', promisedText(pledge, ask.atMs))
+      break
 
     case 'standing':
       if (pledge.to !== ask.from) return refuse('promised', standingText(pledge))
@@ -91,17 +91,44 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
   return recordNext(voter, ballot, ask.atMs)
 }
 
+function promisedText({ to, epoch, grantedAtMs, untilMs }: Promised, atMs: number): string {
+  return `${to} has the vote (epoch ${epoch}, renewed ${Math.round(atMs - grantedAtMs)} ms ago, kept for another ${Math.round(untilMs - atMs)} ms)`
+}
+
+/**
+ * The vote of this holder becomes a standing vote, or an ordinary one again, and the disk is not ready yet. What it has
+ * is on disk, so it is renewed. @returns null: it has none under this epoch
+ */
+function renewWhileRecording(voter: Voter, ask: Ask, timing: Timing): VoteResult | null {
+  const { pledge } = voter
+  if (pledge.phase !== 'recording') return null
+  const { renewed, stood } = pledge
+  const has = renewed ?? stood
+  if (has?.to !== ask.from || has.epoch !== ask.epoch) return null
+  const untilMs = ask.atMs + timing.reserveMs
+  const next =
+    renewed === undefined
+      ? pledge
+      : { ...pledge, boundUntilMs: untilMs, renewed: { ...renewed, grantedAtMs: ask.atMs, untilMs } }
+  return {
+    voter: { ...voter, pledge: next },
+    effects: [{ type: 'mark', mark: { epoch: has.epoch, untilMs } }],
+    decision: { kind: 'granted', epoch: ask.epoch },
+  }
+}
+
 /** Begins to write `ballot`. Until it is on disk, an earlier promise to the same node stays binding. */
 export function recordNext(voter: Voter, ballot: Ballot, atMs: number): VoteResult {
   const { pledge } = voter
   const boundUntilMs = boundUntil(pledge, atMs)
   const stood = pledge.phase === 'standing' ? { stood: pledge } : {}
+  const renewed = pledge.phase === 'promised' && ballot.standing === true ? { renewed: pledge } : {}
   return {
     voter: {
       ...voter,
       spentEpoch: Math.max(voter.spentEpoch, ballot.epoch),
       epoch: Math.max(voter.epoch, ballot.epoch),
-      pledge: { phase: 'recording', ballot, boundUntilMs, ...stood },
+      pledge: { phase: 'recording', ballot, boundUntilMs, ...stood, ...renewed },
     },
     effects: [{ type: 'record', ballot }],
     decision: { kind: 'pending', epoch: ballot.epoch },
@@ -175,6 +202,8 @@ export function ballotLost(voter: Voter, ballot: Ballot): Voter {
   const { pledge } = voter
   if (!isRecording(voter, ballot) || pledge.phase !== 'recording') return voter
   if (pledge.stood !== undefined) return { ...voter, record: null, lost: ballot, pledge: pledge.stood }
+  // The disk has the ballot of the promise, or the same one as a standing vote, which binds no less.
+  if (pledge.renewed !== undefined) return { ...voter, pledge: pledge.renewed }
   return { ...voter, record: null, lost: ballot, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
 }
 

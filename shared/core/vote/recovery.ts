@@ -90,11 +90,19 @@ export function keepOverJump(
       return { voter: { ...voter, pledge: { ...pledge, untilMs } }, effects: marked(recordedEpoch, untilMs) }
     }
     case 'recording': {
+      const { renewed } = pledge
       const boundUntilMs = keep(pledge.boundUntilMs)
       // A mark is about promises that expire. A standing vote is in the ballot.
       const markUntilMs = Number.isFinite(boundUntilMs) ? boundUntilMs : jump.atMs + jump.reserveMs
       return {
-        voter: { ...voter, pledge: { ...pledge, boundUntilMs } },
+        voter: {
+          ...voter,
+          pledge: {
+            ...pledge,
+            boundUntilMs,
+            ...(renewed === undefined ? {} : { renewed: { ...renewed, untilMs: keep(renewed.untilMs) } }),
+          },
+        },
         effects: marked(recordedEpoch, markUntilMs),
       }
     }
@@ -114,7 +122,11 @@ export function disownPromise(voter: Voter, name: NodeName): Voter {
       if (pledge.to !== name) return voter
       return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.untilMs } }
     case 'recording':
-      return pledge.ballot.to === name ? ballotLost(voter, pledge.ballot) : voter
+      if (pledge.ballot.to !== name) return voter
+      // What it had cannot be renewed any more.
+      if (pledge.renewed !== undefined)
+        return { ...voter, record: null, pledge: { phase: 'waiting', untilMs: pledge.boundUntilMs } }
+      return ballotLost(voter, pledge.ballot)
     case 'waiting':
       return record?.to === name ? { ...voter, record: null } : voter
     case 'free':

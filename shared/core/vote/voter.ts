@@ -45,16 +45,23 @@ export type Pledge =
       readonly boundUntilMs: number
       /** The standing vote before this ballot. It stays in force if the ballot cannot be written. */
       readonly stood?: Standing
+      /**
+       * The promise that this ballot turns into a standing vote. It is renewed in the meantime: the holder must not lose
+       * its lease to a slow disk. It stays in force if the ballot cannot be written.
+       */
+      readonly renewed?: Promised
     }
-  | {
-      readonly phase: 'promised'
-      readonly to: NodeName
-      readonly epoch: Epoch
-      readonly grantedAtMs: number
-      readonly untilMs: number
-    }
+  | Promised
   /** The voter's own node left and delegated its vote to `to`. It does not expire, and ends when `to` returns it. */
   | Standing
+
+export interface Promised {
+  readonly phase: 'promised'
+  readonly to: NodeName
+  readonly epoch: Epoch
+  readonly grantedAtMs: number
+  readonly untilMs: number
+}
 
 export interface Standing {
   readonly phase: 'standing'
@@ -139,16 +146,22 @@ export function leftWith({ pledge }: Voter): { readonly to: NodeName; readonly e
   return standing?.phase === 'standing' ? standing : null
 }
 
+/** The promise or the standing vote that binds at `atMs`, also while the next ballot is written; null: none. */
+export function inForce({ pledge }: Voter, atMs: number): Promised | Standing | null {
+  const promise = pledge.phase === 'recording' ? (pledge.stood ?? pledge.renewed) : pledge
+  if (promise?.phase === 'standing') return promise
+  return promise?.phase === 'promised' && promise.untilMs > atMs ? promise : null
+}
+
 /** To whom the vote is promised at `atMs`, under which epoch, and when it was last renewed. */
 export function promisedTo(
   voter: Voter,
   atMs: number,
 ): { node: NodeName; epoch: Epoch; renewedAtMs: number } | null {
-  const { pledge } = expireVote(voter, atMs)
-  if (pledge.phase === 'standing')
-    return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.sinceMs }
-  if (pledge.phase !== 'promised') return null
-  return { node: pledge.to, epoch: pledge.epoch, renewedAtMs: pledge.grantedAtMs }
+  const promise = inForce(voter, atMs)
+  if (promise === null) return null
+  const renewedAtMs = promise.phase === 'standing' ? promise.sinceMs : promise.grantedAtMs
+  return { node: promise.to, epoch: promise.epoch, renewedAtMs }
 }
 
 /** What a voter answers for one instance: its vote, and what it knows about the holder. */

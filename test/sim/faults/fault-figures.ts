@@ -47,6 +47,7 @@ function scheduleOf(seed: number, kind: FaultKind, where: string): Schedule {
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
       install: null,
+      delegateAfterMs: 300_000,
     },
     // The fault begins in a different phase of heartbeats and adverts in each run.
     episodes: [{ atMs: beginsAtMs + ((seed * 137) % 1000), faults: [{ kind, where, afterMs: 0, lastsMs }] }],

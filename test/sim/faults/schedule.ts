@@ -3,8 +3,8 @@
  * shrunk.
  */
 import { z } from 'zod'
-import type { Chance } from '../world/chance.ts'
-import { namings } from '../world/names.ts'
+import { Chance } from '../world/chance.ts'
+import { namings, witnessHostName } from '../world/names.ts'
 import { faultKinds, placesOf, type FaultKind } from './faults.ts'
 
 const plannedFault = z.strictObject({
@@ -43,8 +43,12 @@ const setup = z.strictObject({
   startsAtMs: z.tuple([z.number(), z.number(), z.number()]),
   /** keepalived serves from the beginning, and the agents are started for the first time later; null: they start together. */
   install: install.nullable().default(null),
+  /** After what silence of the witness the standby delegates its vote; 0: never. */
+  delegateAfterMs: z.number().int().min(0).default(300_000),
 })
 export type Setup = z.infer<typeof setup>
+/** What does not follow from the number of the seed. */
+type DrawnSetup = Omit<Setup, 'naming' | 'delegateAfterMs'>
 
 export const scheduleSchema = z.strictObject({
   seed: z.number().int(),
@@ -94,10 +98,46 @@ export function drawSchedule(
   }
   // Of the seed itself, so that everything else that a seed draws stays as it was.
   const naming = namings[seed % (2 * namings.length)] ?? 'same'
-  return { seed, hours, setup: { ...drawSetup(chance), naming }, episodes }
+  const delegateAfterMs = silences[seed % silences.length] ?? 300_000
+  const setup = { ...drawSetup(chance), naming, delegateAfterMs }
+  const witnessChance = new Chance(seed ^ 0x2c1b3c6d)
+  return { seed, hours, setup, episodes: episodes.map((episode) => darken(witnessChance, episode, setup)) }
 }
 
-function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
+/**
+ * In the world outside the witness is silent for minutes before a vote is delegated. Here it is seconds, in most runs, so
+ * that an episode lasts long enough for it.
+ */
+const silences = [300_000, 2400, 2400, 6000, 0] as const
+/** Share of the episodes in which the witness has long been silent. */
+const darkEpisodes = 0.4
+/** Share of those in which a disk is slow or full while the vote is delegated. */
+const slowDelegations = 0.35
+
+/** The witness is silent until the vote is delegated, or nearly so; then the other faults come. */
+function darken(
+  chance: Chance,
+  episode: Episode,
+  { delegateAfterMs }: Pick<Setup, 'delegateAfterMs'>,
+): Episode {
+  if (delegateAfterMs === 0 || delegateAfterMs > 10_000 || !chance.happens(darkEpisodes)) return episode
+  const kind = chance.pick<FaultKind>(['kill-witness', 'freeze-witness', 'crash-host', 'isolate'])
+  const silentMs = Math.round(delegateAfterMs + 400 + chance.between(-1000, 5000))
+  const lastsMs = Math.round(silentMs + chance.between(0, 25_000))
+  const silence: PlannedFault = { kind, where: witnessHostName, afterMs: 0, lastsMs }
+  const later = episode.faults.map((fault) => ({ ...fault, afterMs: fault.afterMs + silentMs }))
+  if (!chance.happens(slowDelegations)) return { atMs: episode.atMs, faults: [silence, ...later] }
+  const disk = chance.pick<FaultKind>(['disk-slow', 'disk-slow', 'disk-full'])
+  const hindered: PlannedFault = {
+    kind: disk,
+    where: chance.pick(placesOf('kill-agent')),
+    afterMs: 0,
+    lastsMs,
+  }
+  return { atMs: episode.atMs, faults: [silence, hindered, ...(chance.happens(0.3) ? [] : later)] }
+}
+
+function drawSetup(chance: Chance): DrawnSetup {
   const priorities = chance.pick<[number, number]>([
     [150, 100],
     [101, 100],
@@ -107,7 +147,7 @@ function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
   ])
   const rate = (): number => Math.round(chance.between(-mostRatePpm, mostRatePpm))
   const start = (): number => Math.round(chance.happens(0.5) ? 0 : chance.between(0, 8000))
-  const plain: Omit<Setup, 'naming'> = {
+  const plain: DrawnSetup = {
     priorities,
     nopreempt: chance.happens(0.5),
     fence: chance.happens(0.5) ? 'stop' : 'fault',
@@ -120,7 +160,7 @@ function drawSetup(chance: Chance): Omit<Setup, 'naming'> {
 }
 
 /** The agents join at one moment or within seconds of each other, in either order, to a keepalived that serves. */
-function drawInstall(chance: Chance, setup: Omit<Setup, 'naming'>): Omit<Setup, 'naming'> {
+function drawInstall(chance: Chance, setup: DrawnSetup): DrawnSetup {
   const joinsAtMs = (): number =>
     Math.round(firstJoinMs + (chance.happens(0.4) ? 0 : chance.between(0, 3000)))
   const some = <T>(most: number, draw: () => T): T[] => Array.from({ length: chance.integer(0, most) }, draw)

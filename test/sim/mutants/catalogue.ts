@@ -36,8 +36,8 @@ const votes: readonly Mutant[] = [
     name: 'vote-given-twice',
     rule: 'A voter promises to one candidate at a time.',
     file: 'shared/core/vote/ask.ts',
-    from: "      if (pledge.to !== ask.from)\n        return refuse(\n          'promised',",
-    to: "      if (pledge.to !== ask.from && leftMs < 0)\n        return refuse(\n          'promised',",
+    from: "      if (pledge.to !== ask.from) return refuse('promised', promisedText(",
+    to: "      if (pledge.to !== ask.from && pledge.untilMs < 0) return refuse('promised', promisedText(",
   },
   {
     name: 'promise-shorter-than-lease',
@@ -485,6 +485,30 @@ const standingVotes: readonly Mutant[] = [
     file: 'agent/core/guard/events/standing.ts',
     from: '  if (left?.to !== node) return voidKept(',
     to: '  if (left?.to !== node) return void (',
+  },
+  {
+    name: 'lent-vote-told-before-the-disk',
+    rule: 'A vote is delegated when the disk has it, not when that is decided.',
+    focus: ['cut-link', 'isolate'],
+    file: 'shared/core/vote/voter.ts',
+    from: "const standing = pledge.phase === 'recording' ? pledge.stood : pledge\n",
+    to: "const standing = pledge.phase !== 'recording' ? pledge : pledge.renewed === undefined ? pledge.stood : ({ ...pledge.renewed, phase: 'standing', sinceMs: 0 } as const)\n",
+  },
+  {
+    name: 'lent-vote-taken-by-time',
+    rule: 'A vote that was delegated because the witness was silent comes back with the consent of the holder alone.',
+    focus: ['isolate', 'cut-link', 'kill-witness'],
+    file: 'agent/core/guard/guard.ts',
+    from: '  weighLending(turn)\n',
+    to: "  weighLending(turn)\n  const lent = turn.guard.voter.pledge\n  if (lent.phase === 'standing' && turn.guard.leave === 'none' && event.atMs - (turn.guard.peerHeardAtMs ?? 0) > 5000) set(turn, { voter: { ...turn.guard.voter, pledge: { phase: 'free' } } })\n",
+  },
+  {
+    name: 'slow-disk-ends-a-promise',
+    rule: 'While a promise becomes a standing vote on disk, the holder renews it.',
+    focus: ['disk-slow', 'kill-witness'],
+    file: 'shared/core/vote/ask.ts',
+    from: 'const has = renewed ?? stood\n',
+    to: 'const has = stood\n',
   },
 ]
 

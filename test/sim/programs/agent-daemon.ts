@@ -399,8 +399,12 @@ export class AgentDaemon {
   #record(ballot: Ballot): void {
     const startedAtMs = this.nowMs()
     const { witnessing, host } = this.node.around
+    const before = this.#state.ballot
     this.#state = { ...this.#state, ballot }
     this.#write((error) => {
+      // As in agent/runtime/store.ts: a later write must not delegate the vote after all.
+      const isTaken = before !== null && ballot.standing === true && this.#state.ballot === ballot
+      if (error !== null && isTaken) this.#state = { ...this.#state, ballot: before }
       if (error !== null) return this.feed({ type: 'record-failed', ballot, error: error.message })
       witnessing.fact({ type: 'ballot', voter: host.name, to: ballot.to, epoch: ballot.epoch })
       this.feed({ type: 'recorded', ballot, tookMs: this.nowMs() - startedAtMs })

@@ -43,10 +43,11 @@ export class Cluster {
     this.#timeline = timeline
     this.#chance = chance
     this.#witnessing = witnessing
+    const { delegateAfterMs } = setup
     this.timing =
       setup.gate === 'strict'
-        ? { ...defaultTiming, gate: 'strict', reserveMs: strictReserveMs }
-        : defaultTiming
+        ? { ...defaultTiming, gate: 'strict', reserveMs: strictReserveMs, delegateAfterMs }
+        : { ...defaultTiming, delegateAfterMs }
     this.network = new Network(timeline, chance.fork())
     const host = (name: string, ratePpm: number): Host =>
       new Host(name, timeline, { ratePpm, uptimeMs: chance.integer(60_000, 10_000_000) })

@@ -117,6 +117,7 @@ const plain: Setup = {
   ratesPpm: [0, 0, 0],
   startsAtMs: [0, 0, 0],
   install: null,
+  delegateAfterMs: 300_000,
 }
 
 /** All at once, then property by property, then host by host. */

@@ -24,9 +24,10 @@ function promiseOf(pledge: Pledge): Promised | null {
       return pledge
     case 'standing':
       return { to: pledge.to, epoch: pledge.epoch, untilMs: Infinity, standing: true }
+    case 'recording':
+      return pledge.renewed ?? null
     case 'free':
     case 'waiting':
-    case 'recording':
       return null
     default:
       return assertNever(pledge)
@@ -80,7 +81,9 @@ export class PromiseTeller {
     const written = this.#onDisk()
     // A voter that lost its disk has learnt from the holder that it left its vote there.
     const recalled = standing === true && written === null
-    const onDisk = written?.to === to && written.epoch === epoch && written.standing === standing
+    // A standing vote on the disk binds no less than the promise that is renewed until the voter knows of it.
+    const isThere = written?.standing === standing || written?.standing === true
+    const onDisk = written?.to === to && written.epoch === epoch && isThere
     this.#fact({ to, epoch }, untilMs, onDisk || recalled)
   }
 

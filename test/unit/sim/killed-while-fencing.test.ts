@@ -38,6 +38,7 @@ function play(seed: number, faults: readonly Omit<PlannedFault, 'afterMs'>[]): S
         gate: 'open',
         startsAtMs: [0, 3000, 0],
         install: null,
+        delegateAfterMs: 0,
       },
       episodes: [{ atMs: 20_000, faults: faults.map((fault) => ({ ...fault, afterMs: 0 })) }],
     },

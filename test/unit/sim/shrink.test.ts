@@ -44,6 +44,7 @@ describe('shrinking a schedule', () => {
       ratesPpm: [0, 0, 0],
       startsAtMs: [0, 0, 0],
       install: null,
+      delegateAfterMs: 300_000,
       naming: 'same',
     })
     assert.equal(schedule.hours, 0.01)

@@ -21,7 +21,8 @@ class Story {
   #dark = 0
   #lit = true
 
-  constructor() {
+  /** @param delegateAfterMs how long the witness is silent before a vote is delegated because of that */
+  constructor(delegateAfterMs = 0) {
     const facts = (timed: Timed): void => this.#take(timed)
     const witnessing = new Witnessing(this.timeline, {
       listeners: [
@@ -40,6 +41,7 @@ class Story {
         ratesPpm: [4000, -4000, 0],
         startsAtMs: [0, 3000, 0],
         install: null,
+        delegateAfterMs,
       },
       chance: new Chance(seed),
       witnessing,
@@ -275,5 +277,87 @@ describe('a node that leaves its vote with the holder', () => {
     story.pass(10_000)
     assert.equal(story.holder, 'lb02')
     assert.equal(story.phase('lb01'), 'standby')
+  })
+})
+
+describe('a standby, while the witness has been silent for long', () => {
+  /** The witness is dead, and lb01 holds with the vote of lb02, too. */
+  function delegated(): Story {
+    const story = new Story(3000)
+    story.begin('kill-witness', 'witness')
+    story.pass(6000)
+    assert.ok(story.told.includes('lb02 vote-lent') && story.told.includes('lb01 vote-borrowed'))
+    assert.equal(story.phase('lb02'), 'standby')
+    return story
+  }
+
+  it('lets the holder outlive the loss of the standby, of its agent and of the link between them', () => {
+    for (const [kind, where] of [
+      ['crash-host', 'lb02'],
+      ['isolate', 'lb02'],
+      ['kill-agent', 'lb02'],
+      ['cut-link', 'lb01>lb02'],
+    ] as const) {
+      const story = delegated()
+      const darkBefore = story.dark
+      story.begin(kind, where)
+      story.pass(60_000)
+      story.end(kind, where)
+      story.pass(20_000)
+      story.end('kill-witness', 'witness')
+      story.pass(10_000)
+      assert.equal(story.holder, 'lb01', kind)
+      assert.equal(story.dark, darkBefore, kind)
+      assert.deepEqual(story.fenced, [], kind)
+      assert.ok(story.told.includes('lb02 vote-back'), kind)
+    }
+  })
+
+  it('takes over as fast as before where keepalived is stopped on the holder, and delegates nothing then', () => {
+    const story = delegated()
+    story.begin('stop-keepalived', 'lb01')
+    story.pass(1000)
+    assert.equal(story.holder, 'lb02')
+    assert.deepEqual(story.fenced, [])
+    story.pass(5000)
+    assert.ok(story.told.includes('lb01 vote-lent'), 'the roles are swapped')
+  })
+
+  it('leaves the vote where it is while one of the agents is restarted', () => {
+    for (const restarted of ['lb02', 'lb01']) {
+      const story = delegated()
+      story.begin('kill-agent', restarted)
+      story.pass(300)
+      story.end('kill-agent', restarted)
+      story.pass(10_000)
+      assert.ok(!story.told.includes('lb01 vote-handed-back'), restarted)
+      story.begin('crash-host', 'lb02')
+      story.pass(20_000)
+      assert.equal(story.holder, 'lb01', restarted)
+    }
+  })
+
+  it('cannot take over where the holder dies, not even with the witness, until the holder is back', () => {
+    const story = delegated()
+    story.begin('crash-host', 'lb01')
+    story.pass(10_000)
+    story.end('kill-witness', 'witness')
+    story.pass(60_000)
+    assert.equal(story.holder, '')
+    assert.equal(story.barredBy('lb02'), 'vote-left')
+    story.end('crash-host', 'lb01')
+    story.pass(15_000)
+    assert.notEqual(story.holder, '')
+    assert.equal(story.barredBy('lb02'), 'nothing')
+  })
+
+  it('has its vote back soon after the witness is back', () => {
+    const story = delegated()
+    story.end('kill-witness', 'witness')
+    story.pass(5000)
+    assert.ok(story.told.includes('lb02 vote-back'))
+    story.begin('crash-host', 'lb01')
+    story.pass(8000)
+    assert.equal(story.holder, 'lb02')
   })
 })

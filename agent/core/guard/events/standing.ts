@@ -10,14 +10,17 @@
 import type { LeftVote, Report } from '../../../../shared/protocol/report.ts'
 import type { VoterName } from '../../../../shared/protocol/names.ts'
 import { fenceAtMs, silenceMs } from '../../../../shared/core/timing.ts'
-import { leaveVote, recallStanding, takeVoteBack } from '../../../../shared/core/vote/standing.ts'
+import { recallStanding, takeVoteBack } from '../../../../shared/core/vote/standing.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
-import { peerSilent } from '../hearing.ts'
 import type { FoundStanding, Guard, KeptBallot, KeptVote } from '../state.ts'
 import type { GuardEvent } from '../event.ts'
 import { keptVoter, peerName, votersOf } from '../own-lease.ts'
+import { borrowedText, keepsWhileSilent } from './lending.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 import { leaseUntilMs } from '../lease.ts'
+
+/** A disk that failed is tried again this often, if no operator waits for it. */
+const keepAgainMs = 10_000
 
 /** The kept vote with which a guard starts. */
 export function recoverKept({ kept, rebooted }: FoundStanding, atMs: number): KeptVote {
@@ -42,71 +45,9 @@ export function endDoubtInTime(turn: Turn): void {
   if (inDoubt && voter.pledge.phase !== 'waiting') set(turn, { inDoubt: false })
 }
 
-/** Why this node cannot leave its vote with the peer now, for the operator; null: it can. */
-export function leaveHindrance(guard: Guard, atMs: number): string | null {
-  const { peer, peerReport, policy, observed, seen, memory, voter } = guard
-  if (peer === null) return 'this node does not know another node of the cluster yet'
-  if (policy.mode === 'observe') return 'in observe mode the other node does not depend on votes'
-  // This comes before the check of keepalived, because a drill and a fence stop it too, and start it again.
-  if (memory.stopped || guard.drill !== null)
-    return 'this agent stopped keepalived itself, in a fence or a drill, and is about to start it again; wait until it runs, then stop it'
-  if (!observed || seen.process !== 'absent')
-    return 'keepalived is running on this node; stop it first (systemctl stop keepalived)'
-  if (seen.vips !== 'gone') return `keepalived is stopped, but the VIP is still on this node (${seen.vips})`
-  // A vote delegated to a holder that has just died could not be returned when this node comes back.
-  if (peerSilent(guard, atMs)) return `this node does not hear ${peer}`
-  if (peerReport?.phase !== 'holding')
-    return `${peer} does not hold the lease (${peerReport?.why ?? 'it has not reported yet'})`
-  if (leftWith(voter) === null && leaveVote(voter, { to: peer, atMs }) === null)
-    return `this node's vote is not promised to ${peer} at this moment; try again in a few seconds`
-  return null
-}
-
-/** The operator takes this node away: the vote that is promised to the peer at this moment is delegated to it. */
-export function bookLeave(turn: Turn): void {
-  const { voter, peer } = turn.guard
-  if (peer === null || leaveHindrance(turn.guard, turn.atMs) !== null) return
-  set(turn, { leave: 'asked' })
-  if (leftWith(voter) !== null) {
-    turn.effects.push({ type: 'beat' })
-    return
-  }
-  const left = leaveVote(voter, { to: peer, atMs: turn.atMs })
-  if (left === null) return
-  set(turn, { voter: left.voter })
-  turn.effects.push({ type: 'vote-left', on: true })
-  pushVoteEffects(turn, left.effects)
-}
-
-/**
- * The node does not leave after all. A vote that is already delegated comes back with the peer's consent, as after a
- * return.
- */
-export function bookStay(turn: Turn): void {
-  if (turn.guard.leave === 'none') return
-  set(turn, { leave: 'none' })
-  turn.effects.push({ type: 'beat' })
-}
-
-/** If keepalived is started on this node, the operator does not want it to leave any more. */
-export function stayWhereKeepalivedRuns(turn: Turn): void {
-  if (turn.guard.seen.process === 'running') bookStay(turn)
-}
-
-/** The peer answers that it counts the vote, under the epoch under which it was delegated. */
-export function bookCountedVote(turn: Turn, from: VoterName, epoch: number | undefined): void {
-  const { voter, leave, peer } = turn.guard
-  if (leave === 'asked' && from === peer && epoch !== undefined && leftWith(voter)?.epoch === epoch)
-    set(turn, { leave: 'proved' })
-}
-
-/** How far a `leave` has come. */
-export function leaveProgress({ leave, voter }: Guard): 'stays' | 'leaving' | 'left' {
-  const { pledge } = voter
-  if (leave === 'none') return 'stays'
-  if (pledge.phase === 'recording') return 'leaving'
-  if (pledge.phase !== 'standing') return 'stays'
-  return leave === 'proved' ? 'left' : 'leaving'
+/** Whether the peer says that it delegated its vote because the witness is silent. */
+export function isLent({ peerReport }: Guard): boolean {
+  return peerReport?.left?.kind === 'leaving' && peerReport.left.because !== undefined
 }
 
 /** What the heartbeat reports about this node's own vote. */
@@ -114,7 +55,9 @@ export function leftVoteOf({ voter, leave, inDoubt }: Guard): LeftVote | undefin
   if (inDoubt) return { kind: 'unknown' }
   const left = leftWith(voter)
   if (left === null) return undefined
-  return { kind: leave === 'none' ? 'returning' : 'leaving', to: left.to, epoch: left.epoch }
+  const { to, epoch } = left
+  if (leave === 'none') return { kind: 'returning', to, epoch }
+  return { kind: 'leaving', to, epoch, ...(leave === 'lent' ? { because: 'witness-silent' as const } : {}) }
 }
 
 /** The peer's heartbeat reports whether its vote is delegated to this node, and whether it keeps this node's vote. */
@@ -127,7 +70,7 @@ export function bookPeersVotes(turn: Turn, report: Report): void {
   if (left?.kind === 'unknown') return
   if (left?.to !== node) return voidKept(turn, `${peerName(turn.guard)} has its own vote`)
   if (left.kind === 'leaving') return keep(turn, { of: peerName(turn.guard), epoch: left.epoch })
-  handBack(turn)
+  if (!keepsWhileSilent(turn, report)) handBack(turn)
 }
 
 function endDoubt(turn: Turn, keptByPeer: number | undefined): void {
@@ -149,7 +92,10 @@ function keep(turn: Turn, ballot: KeptBallot): void {
   const { kept } = turn.guard
   if (kept.phase === 'recovered') return set(turn, { kept: { ...kept, phase: 'kept' } })
   if (kept.phase !== 'none' && kept.phase !== 'void') return
-  set(turn, { kept: { phase: 'keeping', ballot, sinceMs: turn.atMs } })
+  const failedAtMs = kept.phase === 'void' ? kept.failedAtMs : undefined
+  if (failedAtMs !== undefined && isLent(turn.guard) && turn.atMs < failedAtMs + keepAgainMs) return
+  const again = failedAtMs !== undefined && isLent(turn.guard) ? { again: true as const } : {}
+  set(turn, { kept: { phase: 'keeping', ballot, sinceMs: turn.atMs, ...again } })
   turn.effects.push({ type: 'keep-vote', kept: ballot })
 }
 
@@ -206,7 +152,8 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
     if (kept.phase === 'forgetting') return forget(turn, kept) // it was denied during the write
     if (kept.phase !== 'keeping') return
     if (error !== null) {
-      set(turn, { kept: { phase: 'void', ballot: kept.ballot } })
+      set(turn, { kept: { phase: 'void', ballot: kept.ballot, failedAtMs: turn.atMs } })
+      if (kept.again === true) return
       return tell(
         turn,
         'vote-not-kept',
@@ -214,8 +161,11 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
         `${kept.ballot.of} delegated its vote to this node, but that cannot be written to disk: ${error}.`,
       )
     }
-    set(turn, { kept: { ...kept, phase: 'kept' } })
+    const { ballot, sinceMs } = kept
+    set(turn, { kept: { phase: 'kept', ballot, sinceMs } })
     turn.effects.push({ type: 'beat' })
+    if (isLent(turn.guard))
+      return tell(turn, 'vote-borrowed', 'warning', `${borrowedText(turn.guard, turn.atMs)}.`)
     return tell(
       turn,
       'vote-kept',
@@ -231,12 +181,27 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
     })
   }
   set(turn, { kept: { phase: 'none' } })
+  // The peer asks for the answer that returns its vote as soon as it hears this.
+  turn.effects.push({ type: 'beat' })
   tell(
     turn,
     'vote-handed-back',
     'info',
     `This node returns the vote that ${kept.ballot.of} had delegated to it.`,
   )
+}
+
+/**
+ * A vote on its way back is not left to the next heartbeats, because a takeover may wait for it.
+ * @param before the peer's report before this one
+ */
+export function hastenReturn(turn: Turn, before: Report | null): void {
+  const { voter, leave, peerReport } = turn.guard
+  const forgotten = before?.keepsVote !== undefined && peerReport?.keepsVote === undefined
+  const returned = before?.left !== undefined && peerReport?.left === undefined
+  // The answer to this heartbeat returns the vote; and this one gives back the promise that it has become.
+  if ((leave === 'none' && leftWith(voter) !== null && forgotten) || returned)
+    turn.effects.push({ type: 'beat' })
 }
 
 /** The epoch under which this answer returns the peer's vote; undefined: it returns none. */

@@ -2,12 +2,13 @@
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import type { Vote } from '../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
-import { type Ballot, learnEpoch, promisedTo, replyOf } from '../../../../shared/core/vote/voter.ts'
+import { type Ballot, learnEpoch, leftWith, promisedTo, replyOf } from '../../../../shared/core/vote/voter.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
 import { holdsVip, priorityOf } from '../state.ts'
-import { bookPeersVotes, countedEpoch, returnedEpoch } from './standing.ts'
+import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './standing.ts'
+import { bookLendFailed, lentText } from './lending.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
@@ -23,6 +24,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
     peerReport: report,
   })
   bookPeersVotes(turn, report)
+  hastenReturn(turn, before)
 
   if (report.release) {
     const { voter, effects } = releaseVote(turn.guard.voter, peer)
@@ -149,6 +151,8 @@ export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' 
 /** Reports to the peer at once that this node's vote is delegated to it, or is an ordinary one again. */
 function bookStandingRecorded(turn: Turn, { to, standing }: Ballot): void {
   turn.effects.push({ type: 'beat' })
+  if (standing === true && turn.guard.leave === 'lent')
+    return tell(turn, 'vote-lent', 'warning', `${lentText(turn.guard, turn.atMs)}.`)
   if (standing === true)
     return tell(
       turn,
@@ -164,6 +168,10 @@ export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record
   const { guard } = turn
   const text = `the vote for ${event.ballot.to} cannot be written to disk: ${event.error}`
   set(turn, { voter: ballotLost(guard.voter, event.ballot) })
+  if (event.ballot.standing === true && leftWith(turn.guard.voter) === null) {
+    bookLendFailed(turn)
+    turn.effects.push({ type: 'vote-left', on: false })
+  }
   if (!guard.ballotFails)
     tell(
       turn,

@@ -17,7 +17,7 @@ describe('take-vote-back', () => {
 
   it('makes a vote that was left this node’s again, under an epoch above all that the other went through', async () => {
     await (await open()).record('VI_1', { to: 'lb01', epoch: 7, standing: true })
-    writeLeftVote(folder('state'), 'VI_1', true)
+    await writeLeftVote(folder('state'), 'VI_1', true)
 
     const said = await take()
     assert.match(said, /The vote on VI_1 \(delegated to lb01, epoch 7\) belongs to this node again/)

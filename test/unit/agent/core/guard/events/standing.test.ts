@@ -210,8 +210,8 @@ describe('a node that its operator takes away', () => {
     const driver = returned()
     driver.hearPeer(holdingPeer(epochLeft))
     driver.absent()
-    const effects = driver.feed({ type: 'leave' })
-    assert.deepEqual(types(effects), ['beat'], 'it is on disk already')
+    const effects = types(driver.feed({ type: 'leave' }))
+    assert.ok(effects.includes('beat') && !effects.includes('record'), 'it is on disk already')
     assert.deepEqual(driver.report().left, { kind: 'leaving', to: peer, epoch: epochLeft })
   })
 
@@ -257,7 +257,6 @@ describe('a node that is back', () => {
     driver.backup()
     const effects = driver.order('drill', epochLeft)
     assert.equal(ofType(effects, 'drilled').at(-1)?.drilled.result, 'refused')
-    assert.equal(driver.phase, 'barred')
   })
 
   it('is barred until the holder hands its vote back, and says what to do', () => {
@@ -270,10 +269,12 @@ describe('a node that is back', () => {
     assert.deepEqual(driver.report().left, { kind: 'returning', to: peer, epoch: epochLeft })
   })
 
-  it('stays barred until the returned vote is on disk, and then tells the check', () => {
+  it('is a standby like any other beside the holder, and tells the check once the returned vote is on disk', () => {
     const driver = returned()
-    const heard = driver.hearPeer(holdingPeer(epochLeft))
+    driver.fallSilent()
     assert.equal(driver.phase, 'barred')
+    const heard = driver.hearPeer(holdingPeer(epochLeft))
+    assert.equal(driver.phase, 'standby')
     assert.deepEqual(ofType(heard, 'vote-left'), [])
     const effects = driver.answer(peer, { kind: 'none' }, { returnsVote: epochLeft, holder: peer })
     assert.deepEqual(ofType(effects, 'vote-left'), [{ type: 'vote-left', on: false }])
