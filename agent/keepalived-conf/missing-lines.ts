@@ -5,7 +5,7 @@
 import { basename, dirname, join, normalize } from 'node:path'
 import { all, at, last, type Statement } from './statements.ts'
 import type { Place } from './lines.ts'
-import { fifoPath, type FifoKeyword } from './product-lines.ts'
+import { checkSettings, fifoPath, type FifoKeyword } from './product-lines.ts'
 
 export interface MissingLine {
   readonly part: 'fifo' | 'bar' | 'check'
@@ -182,10 +182,14 @@ function missingCheckLines(root: Statement[], globals: Statement[], instance: St
     const texts =
       script.order > use.order
         ? [definedTooLate(use, script)]
-        : checkSettings({ root, globals }, { name, use, script })
+        : faultySettings({ root, globals }, { name, use, script })
     return texts.map((text) => ({ ...missing, kind: 'wrong', text }))
   }
-  const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with interval 1, timeout 1, fall 1, rise 1 and name it in track_script`
+  const text = `${at(instance)}: ${name}: there is no track_script that runs "witness-check ${name}", so nothing guards the VIP while the agent is dead. Add a vrrp_script with ${Object.entries(
+    checkSettings,
+  )
+    .map(([keyword, value]) => `${keyword} ${value}`)
+    .join(', ')} and name it in track_script`
   return [{ ...missing, kind: 'absent', defined: definedBefore(checks, instance), text }]
 }
 
@@ -210,7 +214,7 @@ function checkCommand(script: Statement): string[] {
   return program < 0 ? [] : words.slice(program)
 }
 
-function checkSettings(
+function faultySettings(
   { root, globals }: { root: Statement[]; globals: Statement[] },
   { name, use, script }: { name: string; use: Statement; script: Statement },
 ): string[] {
@@ -221,9 +225,10 @@ function checkSettings(
       use,
       'the check needs weight 0; with any other weight it changes the priority instead of putting the instance into FAULT',
     )
-  for (const keyword of ['interval', 'timeout', 'fall', 'rise']) {
+  for (const [keyword, value] of Object.entries(checkSettings)) {
     const line = last(script.block, keyword)
-    if (line !== undefined && Number(line.words[1]) !== 1) warn(line, `the check needs "${keyword} 1"`)
+    // Without a line keepalived takes 1, and the interval for the timeout.
+    if (Number(line?.words[1] ?? 1) !== value) warn(line ?? script, `the check needs "${keyword} ${value}"`)
   }
   const user = last(script.block, 'user') ?? last(globals, 'script_user')
   if (user?.words[1] !== 'root') {

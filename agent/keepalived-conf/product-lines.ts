@@ -44,13 +44,19 @@ export interface CheckOptions {
   readonly unit: string
 }
 
+/**
+ * Of the vrrp_script that runs the check, in seconds and runs. One run that a busy host delays by more than its interval
+ * must not cost a VIP that works, so keepalived gives a run up only after two seconds (decision 73).
+ */
+export const checkSettings = { interval: 1, timeout: 2, fall: 1, rise: 1 } as const
+
 export function checkLines(name: string, options: CheckOptions): string[] {
   const { checkProgram, stateDir, namesUser, unit } = options
   const command = [checkProgram, ...(stateDir === null ? [] : ['--state-dir', stateDir]), name].join(' ')
   return [
     `vrrp_script witness_${name} {`,
     `${unit}script "${command}"`,
-    ...['interval 1', 'timeout 1', 'fall 1', 'rise 1'].map((line) => unit + line),
+    ...Object.entries(checkSettings).map(([keyword, value]) => `${unit}${keyword} ${value}`),
     ...(namesUser ? [`${unit}user root`] : []),
     '}',
   ]

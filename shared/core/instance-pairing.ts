@@ -58,10 +58,14 @@ export function pairInstances(
     const [their, ...otherTheirs] = left.filter(({ instance }) => !matches.has(instance))
     const [our, ...otherOurs] = right.filter(({ instance }) => !taken.has(instance))
     if (their === undefined || our === undefined) continue
-    if (otherTheirs.length === 0 && otherOurs.length === 0) pair(their, our)
-    else
-      for (const { instance } of [their, ...otherTheirs])
-        matches.set(instance, { kind: 'ambiguous', among: [our, ...otherOurs].map((each) => each.instance) })
+    if (otherTheirs.length === 0 && otherOurs.length === 0) {
+      pair(their, our)
+      continue
+    }
+    const among = [our, ...otherOurs].map((each) => each.instance)
+    for (const { instance } of [their, ...otherTheirs]) matches.set(instance, { kind: 'ambiguous', among })
+    // From the other side they are the ambiguous ones, so nothing else may be paired with them here either.
+    for (const instance of among) taken.add(instance)
   }
 
   // What is left differs somewhere. A shared VIP decides, because two votes for it would be two owners.

@@ -68,11 +68,19 @@ function inputOf({ host, line }: ReadmeStep, done: readonly Typed[]): string {
 async function type(lab: HostsLab, { host, line, lineNumber }: ReadmeStep, input: string): Promise<Typed> {
   const beganAtMs = Date.now()
   const { code, stdout, stderr } = await lab.host(host).type(line, input)
-  if (!expectedCodes(line).includes(code))
+  const isFine = expectedCodes(line).includes(code) || (code === 1 && tellsOfBusyDisk(line, stdout))
+  if (!isFine)
     throw new WalkThroughError(
       `README.md:${lineNumber}: on ${host}: ${line}: exit ${code}\n${stdout}${stderr}`.trim(),
     )
   return { host, line, output: `${stdout}${stderr}`, tookMs: Date.now() - beganAtMs }
+}
+
+/** The machine of the tests may be busy with other tests, and then `status` rightly warns of its disk. */
+function tellsOfBusyDisk(line: string, stdout: string): boolean {
+  return (
+    line.includes('witnessctl status') && /^WARNING .*: a vote took \d+ ms to reach the disk/.test(stdout)
+  )
 }
 
 /** Exit code 1: `setup` without --apply found lines to add, `doctor` found warnings (2: failures). */

@@ -117,7 +117,10 @@ const mistakes: readonly (readonly [what: string, file: string, source: string])
   ['two files import each other', 'shared/protocol/names.ts', `import { planSchema } from './plan.ts'`],
 ]
 
-describe('a mistake against the walls is stopped:', () => {
+describe('a mistake against the walls is stopped:', function () {
+  // The first one waits until eslint has read the whole project.
+  this.timeout(600_000)
+
   for (const [what, file, source] of mistakes)
     it(what, async () => {
       assert.notDeepEqual(await stoppedBy(file, source), [])

@@ -34,7 +34,7 @@ describe('the end of a lab', function () {
     const namespaces = await until('the lab stands', { withinMs: 30_000, everyMs: 100 }, () =>
       Promise.resolve(standingLab(runner)),
     )
-    const [folder = ''] = foldersOf(runner)
+    const folder = hostsFolderOf(runner) ?? ''
     for (const init of initsOf(folder)) process.kill(Number(init), 'SIGKILL')
     const [code] = (await once(runner, 'exit')) as unknown[]
     const logs = existsSync(join(folder, 'lb01/keepalived.log'))
@@ -56,15 +56,20 @@ function startRunner(): ChildProcess {
 
 /** The namespaces of the runner's lab, once keepalived runs on two hosts; null before. */
 function standingLab(runner: ChildProcess): ReadonlySet<string> | null {
-  const folder = foldersOf(runner)[0]
+  const folder = hostsFolderOf(runner)
   if (folder === undefined) return null
-  if (!existsSync(join(folder, 'lb01/keepalived.log')) || !existsSync(join(folder, 'lb02/keepalived.log')))
-    return null
   const own = new Set(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)))
   return new Set(
     initsOf(folder)
       .flatMap(namespacesOf)
       .filter((namespace) => !own.has(namespace)),
+  )
+}
+
+/** Of its folders the one with the hosts, of which two run keepalived; undefined before. */
+function hostsFolderOf(runner: ChildProcess): string | undefined {
+  return foldersOf(runner).find((folder) =>
+    ['lb01', 'lb02'].every((host) => existsSync(join(folder, host, 'keepalived.log'))),
   )
 }
 

@@ -60,7 +60,9 @@ export class Switch {
   /** The host loses its carrier at this port, or gets it back. */
   async setPort(hostName: string, state: 'up' | 'down'): Promise<void> {
     if (state === 'up') this.#join(`port ${hostName}`)
-    await this.#host.run('ip', 'link', 'set', hostName, state)
+    // The port of a host that has just died may have gone with it.
+    const orGone = state === 'down' ? ` || ! ip link show ${hostName} >/dev/null 2>&1` : ''
+    await this.#host.shell(`ip link set ${hostName} ${state}${orGone}`)
     if (state === 'down') this.#part(`port ${hostName}`, hostName)
   }
 

@@ -65,7 +65,7 @@ describe('npm run dev', function () {
   this.timeout(patienceMs)
 
   it('fences the second MASTER while VRRP is cut, heals, and leaves nothing behind', async () => {
-    const play = '1 until lb02/fenced wait 1 h until lb02/rejoining calm q'
+    const play = '1 until lb02/fenced wait 1 h calm q'
     const ended = await run(['--play', play])
     const { code, lines, stderr } = ended
     assert.equal(code, 0, `${stderr}${lines.join('\n')}`)

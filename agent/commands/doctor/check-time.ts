@@ -60,7 +60,7 @@ async function timeIn(
     return warn(
       'check-time',
       `the check takes up to ${worst} ms although a permit is present`,
-      'find out what keeps this host busy; keepalived ends the check after one second',
+      'find out what keeps this host busy; keepalived gives a run of the check up after two seconds',
     )
   return ok('check-time', `the check takes at most ${worst} ms (${runs} runs)`)
 }

@@ -215,8 +215,10 @@ class Planner {
       ...(bar?.defined === null ? this.#barLines(instance, written) : []),
       ...(check?.defined === null ? this.#checkLines(instance, written) : []),
     ])
+    // The admin's own definition of the file may have another weight.
+    const barUse = typeof bar?.defined === 'string' ? `${bar.defined} weight 0` : `bar_${written}`
     const uses = [
-      ...(bar === undefined ? [] : [{ keyword: 'track_file', entry: bar.defined ?? `bar_${written}` }]),
+      ...(bar === undefined ? [] : [{ keyword: 'track_file', entry: barUse }]),
       ...(check === undefined
         ? []
         : [{ keyword: 'track_script', entry: check.defined ?? `witness_${written}` }]),

@@ -77,7 +77,6 @@ const known: readonly Scenario[] = [
 
 /** What the product does not do yet: these can be run by name, and `npm test` leaves them out. */
 const notYet: ReadonlySet<string> = new Set([
-  'slow-check/once',
   'witness-dead-for-long/standby-dies',
   'witness-dead-for-long/cut-ab',
 ])

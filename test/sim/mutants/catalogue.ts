@@ -234,8 +234,8 @@ const claims: readonly Mutant[] = [
     rule: 'A refused or unanswered claim ends in a fence.',
     focus: ['vrrp-block'],
     file: 'agent/core/guard/phases/claim.ts',
-    from: '  const lost = whyLost(guard, phase, atMs)\n',
-    to: '  const lost = whyLost(guard, phase, atMs - 60_000)\n  if (lost?.startsWith("the claim")) return\n',
+    from: 'const lost = guard.armed ? whyLost(guard, phase, atMs) : null\n',
+    to: 'const lost = guard.armed ? whyLost(guard, phase, atMs - 60_000) : null\n  if (lost?.startsWith("the claim")) return\n',
   },
   {
     name: 'one-refusal-fences',
@@ -304,7 +304,7 @@ const fences: readonly Mutant[] = [
     rule: 'A VIP that a dead keepalived left in the kernel is removed.',
     focus: ['kill-keepalived'],
     file: 'agent/core/guard/own-lease.ts',
-    from: "return guard.observed && guard.lived && guard.seen.vips === 'held' && guard.seen.process === 'absent'",
+    from: "return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'",
     to: 'return false',
   },
 ]
@@ -432,8 +432,8 @@ const gates: readonly Mutant[] = [
     rule: 'gate: strict: a node that is not MASTER and has no lease is barred.',
     focus: ['vrrp-block'],
     file: 'agent/core/guard/phases/standby.ts',
-    from: "if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce')",
-    to: "if (guard.timing.gate === 'strict' && guard.policy.mode !== 'enforce')",
+    from: "if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce' && guard.armed)",
+    to: "if (guard.timing.gate === 'strict' && guard.policy.mode !== 'enforce' && guard.armed)",
   },
   {
     name: 'gate-does-not-renew',
@@ -573,8 +573,8 @@ const witnesses: readonly Mutant[] = [
     rule: 'A second live agent of the same name is answered but changes nothing.',
     focus: ['clone'],
     file: 'server/core/arbiter/arbiter.ts',
-    from: 'beat.reports.map((report) => replyFor(turn, report.instance, conflictVote(name))),',
-    to: 'beat.reports.flatMap((report) => bookReport(turn, receipt.node, beat, report)),',
+    from: '...beat.reports.map((report) =>\n          inWordsOf(turn, name, replyFor(turn, report.instance, conflictVote(name))),\n        ),',
+    to: '...beat.reports\n          .flatMap((report) => bookReport(turn, receipt.node, beat, report))\n          .map((reply) => inWordsOf(turn, name, reply)),',
   },
 ]
 

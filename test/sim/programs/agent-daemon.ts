@@ -103,12 +103,23 @@ export class AgentDaemon {
   readonly #rungs: SimulatedFenceRungs
   readonly #promises: PromiseTeller
   readonly peerListener: SimulatedPeerListener
+  /** keepalived.conf does not change during a run. */
+  readonly profiles: Hello['profiles']
   #witnessLink: SimulatedVoterLink | null = null
   #peerLink: SimulatedVoterLink | null = null
 
   constructor(node: NodeHost, incarnation: string) {
-    const { host, chance } = node.around
+    const { host, chance, conf, instances } = node.around
     this.node = node
+    this.profiles = instances.map((identity) => ({
+      ...identity,
+      interface: 'eth0',
+      version: 2,
+      priority: conf.priority,
+      nopreempt: conf.nopreempt,
+      advertIntMs: conf.advertIntMs,
+      vips: [...identity.vips],
+    }))
     this.incarnation = incarnation
     this.#bootId = host.bootId
     this.program = new Program(host, chance)
@@ -223,7 +234,6 @@ export class AgentDaemon {
   }
 
   hello(incarnation = this.incarnation): Hello {
-    const { conf, instances } = this.node.around
     return {
       type: 'hello',
       protocol: protocolVersion,
@@ -234,15 +244,7 @@ export class AgentDaemon {
       software: 'simulation',
       listener: { address: null, port: 9101 },
       mode: 'enforce',
-      profiles: instances.map((identity) => ({
-        ...identity,
-        interface: 'eth0',
-        version: 2,
-        priority: conf.priority,
-        nopreempt: conf.nopreempt,
-        advertIntMs: conf.advertIntMs,
-        vips: [...identity.vips],
-      })),
+      profiles: this.profiles,
     }
   }
 
@@ -271,7 +273,7 @@ export class AgentDaemon {
     const { ballot, lostBefore, memory, kept } = this.#state
     const recovered: RecoveredBallot =
       ballot === null && lostBefore ? { kind: 'lost' } : { kind: 'valid', ballot, mark: onTmpfs.mark }
-    const [profile] = this.hello().profiles
+    const [profile] = this.profiles
     if (profile === undefined) throw new Error('a node without an instance')
     this.#guard = createGuard({
       node: around.host.name,

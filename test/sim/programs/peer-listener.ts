@@ -20,10 +20,14 @@ interface Incarnation {
   heardAtMs: number
 }
 
+/** Before the first hello. */
+const none: Hello['profiles'] = []
+
 export class SimulatedPeerListener {
   readonly #agent: AgentDaemon
   #incarnation: Incarnation | null = null
   #past: Past = []
+  #named: { readonly theirs: Hello['profiles']; readonly names: PeerNames } | null = null
   #collecting: { readonly beat: number; readonly verdicts: VoterReply[] } | null = null
   readonly #streams = new Set<StreamEnd>()
 
@@ -55,8 +59,12 @@ export class SimulatedPeerListener {
     else this.#send(beat, [named])
   }
 
+  /** Looked up again only after a hello, as in production. */
   #names(): PeerNames {
-    return peerNames(this.#agent.hello().profiles, this.#incarnation?.profiles ?? [])
+    const theirs = this.#incarnation?.profiles ?? none
+    if (this.#named?.theirs !== theirs)
+      this.#named = { theirs, names: peerNames(this.#agent.profiles, theirs) }
+    return this.#named.names
   }
 
   #take(stream: StreamEnd, data: object): void {

@@ -24,7 +24,7 @@ export interface Machine {
 }
 
 const [lb01, lb02] = nodeNames
-const check = { intervalMs: 1000, timeoutMs: 1000, fall: 1, rise: 1 }
+const check = { intervalMs: 1000, timeoutMs: 2000, fall: 1, rise: 1 }
 const agentPort = 9101
 
 export class Cluster {

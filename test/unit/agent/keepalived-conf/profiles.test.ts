@@ -21,7 +21,7 @@ vrrp_track_file bar_VI_1 {
 vrrp_script witness_VI_1 {
     script "/usr/libexec/keepalived/witness-check VI_1"
     interval 1
-    timeout 1
+    timeout 2
     fall 1
     rise 1
 }
@@ -544,6 +544,8 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
         /the check needs weight 0/,
       ],
       ['a slow check', 'interval 1', 'interval 5', /:13: VI_1: the check needs "interval 1"/],
+      ['a hasty check', 'timeout 2', 'timeout 1', /:14: VI_1: the check needs "timeout 2"/],
+      ['a check whose time is its interval', '    timeout 2\n', '', /VI_1: the check needs "timeout 2"/],
       [
         'a check as another user',
         'script_user root',

@@ -64,7 +64,7 @@ describe('where the lines go', () => {
           'vrrp_script witness_VI_1 {',
           '    script "/usr/libexec/keepalived/witness-check VI_1"',
           '    interval 1',
-          '    timeout 1',
+          '    timeout 2',
           '    fall 1',
           '    rise 1',
           '}',
@@ -82,6 +82,14 @@ describe('where the lines go', () => {
         ],
       ],
     ])
+  })
+
+  it('gives the bar weight 0 where the admin has defined its file with another one', () => {
+    const definition = 'vrrp_track_file mine {\n file /run/keepalived-witness/VI_1.bar\n}\n'
+    const planned = plan({ 'keepalived.conf': definition + instance('VI_1') })['keepalived.conf']!
+    const lines = planned.flatMap(([, added]) => added)
+    assert.ok(lines.includes('        mine weight 0'), lines.join('\n'))
+    assert.ok(!lines.some((line) => line.includes('bar_VI_1')))
   })
 
   it('is the file in which each instance stands', () => {
