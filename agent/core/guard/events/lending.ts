@@ -2,7 +2,7 @@
  * The witness has been silent for long, for both nodes: the standby delegates its vote to the holder, as a node does that
  * leaves (standing.ts), and goes on standing by. The holder then outlives the loss of the standby and of the link
  * between them, which it could not with the witness dead. docs/safety.md ("S1, step by step", step 8) has the argument;
- * decision 81 says when it pays. Pure.
+ * decision 74 says when it pays. Pure.
  */
 import { leaveVote } from '../../../../shared/core/vote/standing.ts'
 import { inForce, leftWith } from '../../../../shared/core/vote/voter.ts'
