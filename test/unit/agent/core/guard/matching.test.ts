@@ -48,7 +48,9 @@ describe('an armed guard whose instance cannot be told from another', () => {
       assert.equal(driver.phase, 'claiming')
       assert.ok(!events(effects).includes('unmatched'))
       assert.ok(
-        driver.report().warnings.some((warning) => warning.includes('it cannot be told which instance of lb02')),
+        driver
+          .report()
+          .warnings.some((warning) => warning.includes('it cannot be told which instance of lb02')),
       )
     })
 
