@@ -188,8 +188,8 @@ const leases: readonly Mutant[] = [
     name: 'lease-of-newest-vote',
     rule: 'The lease lasts as long as the second newest vote, not the newest.',
     file: 'agent/core/guard/lease.ts',
-    from: 'const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity',
-    to: 'const decisive = newestFirst[1] === -Infinity ? -Infinity : (newestFirst[0] ?? -Infinity)',
+    from: 'if (reached >= needed) decisiveMs = atMs',
+    to: 'if (voters.filter((each) => grantedAtMs(each) > -Infinity).length >= needed) decisiveMs = atMs',
   },
   {
     name: 'lease-carried-forever',
