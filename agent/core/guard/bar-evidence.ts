@@ -6,7 +6,14 @@ import type { Guard, Leave } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import type { BarCause } from './phase.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
-import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from './hearing.ts'
+import {
+  alone,
+  hasLostGateway,
+  peerHolds,
+  peerOughtToAdvertise,
+  peerSilent,
+  witnessNamesPeer,
+} from './hearing.ts'
 
 /** Why this node may not claim while its vote is delegated to the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
@@ -54,12 +61,16 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       }
   }
 
-  if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
+  if (hasLostGateway(guard, atMs) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
     return {
       kind: 'no-gateway',
       text: `this node cannot reach its gateway, but ${peer ?? 'the peer'}, which holds the lease, can`,
     }
-  if (currentCause?.kind === 'no-adverts' && atMs < currentCause.retryAtMs && peerHolds(guard, atMs))
+  if (
+    currentCause?.kind === 'no-adverts' &&
+    atMs < currentCause.retryAtMs &&
+    peerOughtToAdvertise(guard, atMs)
+  )
     return currentCause
   return null
 }

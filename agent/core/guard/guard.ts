@@ -87,6 +87,7 @@ export function createGuard(options: GuardOptions): Guard {
     witnessEpoch: 0,
     peerHeardAtMs: null,
     peerReport: null,
+    peerReportedAtMs: -Infinity,
     peerBeatPending: null,
     memory,
     lastFence: null,

@@ -150,8 +150,10 @@ export interface Guard {
   readonly witnessWord: WitnessWord | null
   /** The highest epoch that the witness granted to this node. */
   readonly witnessEpoch: Epoch
+  /** An answer counts, too. */
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
+  readonly peerReportedAtMs: number
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
   readonly memory: FenceMemory

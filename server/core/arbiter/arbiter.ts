@@ -110,7 +110,8 @@ function passTime(turn: Turn): void {
   const { atMs } = turn
   for (const [instance, state] of turn.instances)
     turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
-  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
+  for (const [name, node] of turn.nodes)
+    if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, node.double.hello)))
   for (const [instance, { contest }] of turn.instances)
     if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
 }

@@ -164,8 +164,8 @@ export interface InstanceState {
   /** The heartbeat that is answered when its ballot is on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]
-  /** The boot of the check that last got a yes or is about to get one. */
-  readonly checkBootId: string | null
+  /** The boot of the agent or check that last got a yes or is about to get one; null: not known. */
+  readonly heldByBootId: string | null
   /** The last ballot could not be written, and this was reported. */
   readonly ledgerFails: boolean
   /** When a check last got a yes. A release that its node sent before then says nothing about what that yes led to. */

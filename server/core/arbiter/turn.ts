@@ -33,7 +33,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
     pendingChecks: [],
-    checkBootId: null,
+    heldByBootId: null,
     ledgerFails: false,
     checkPermittedAtMs: -Infinity,
     contest: null,

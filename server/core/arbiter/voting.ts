@@ -117,8 +117,14 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
     voter: asked,
     pendingBeat: decision.kind === 'pending' ? { node: claim.node, seq: claim.seq } : pendingBeat,
   })
+  if (decision.kind !== 'refused') noteBoot(turn, instance, claim.node)
   pushVoteEffects(turn, instance, effects)
   return decision
+}
+
+/** Whose boot the promise is for: after a reboot it is worth nothing to the node. */
+function noteBoot(turn: Turn, instance: string, node: NodeName): void {
+  change(turn, instance, { heldByBootId: turn.nodes.get(node)?.session?.hello.bootId ?? null })
 }
 
 /**
@@ -150,6 +156,7 @@ export function closeContest(turn: Turn, instance: string): void {
   const result = askVote(voter, { ...winner, from: winner.node, atMs: turn.atMs }, turn.arbiter.timing)
   const asked = { node: winner.node, seq: winner.seq }
   change(turn, instance, { voter: result.voter })
+  if (result.decision.kind !== 'refused') noteBoot(turn, instance, winner.node)
   pushVoteEffects(turn, instance, result.effects)
   // Another ballot may be under way by now, and the node that asked for that one still waits for its answer.
   if (result.decision.kind === 'pending') change(turn, instance, { pendingBeat: asked })

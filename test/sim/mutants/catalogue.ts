@@ -533,7 +533,7 @@ const witnesses: readonly Mutant[] = [
     rule: 'A promise from before a reboot of the node is not renewed by its check.',
     focus: ['crash-host'],
     file: 'server/core/arbiter/check.ts',
-    from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
+    from: 'return bootId !== null && heldByBootId !== null && heldByBootId !== bootId',
     to: 'return false',
   },
   {

@@ -22,6 +22,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   set(turn, {
     peerHeardAtMs: atMs,
     peerReport: report,
+    peerReportedAtMs: atMs,
   })
   bookPeersVotes(turn, report)
   hastenReturn(turn, before)
