@@ -9,6 +9,7 @@ import { leftWith } from '../../../shared/core/vote/voter.ts'
 import {
   alone,
   hasLostGateway,
+  missingVotes,
   peerHolds,
   peerOughtToAdvertise,
   peerSilent,
@@ -48,6 +49,9 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       text: `this node hears neither the witness nor ${peer ?? 'the peer'}, so it could not win the lease`,
     }
   }
+  const missing = missingVotes(guard, atMs)
+  if (missing !== null && !couldWinAlone)
+    return { kind: 'no-votes', text: `it could not win the lease, because ${missing}` }
 
   const currentCause = phase.name === 'barred' ? phase.cause : null
   if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {

@@ -50,8 +50,34 @@ export function witnessNamesPeer(guard: Guard, atMs: number): boolean {
  * What the peer reported lately; null: nothing. An agent that has started after a reboot answers at once, but its
  * heartbeats count only when the promise to the one before it is over. Until then the last report is of the old agent.
  */
-export function freshPeerReport({ peerReport, peerReportedAtMs, timing }: Guard, atMs: number): Report | null {
+export function freshPeerReport(
+  { peerReport, peerReportedAtMs, timing }: Guard,
+  atMs: number,
+): Report | null {
   return atMs - peerReportedAtMs < silenceMs(timing) ? peerReport : null
+}
+
+/**
+ * Why no new lease can be won although somebody is heard: a disk takes no ballot, and so fewer than two of the three
+ * votes can be given; null: that is not so.
+ */
+export function missingVotes(guard: Guard, atMs: number): string | null {
+  const { peer, ballotFails, peerWritesFail, witnessWritesFail } = guard
+  if (peer === null) return null
+  const heardPeer = !peerSilent(guard, atMs)
+  const heardWitness = !witnessSilent(guard, atMs)
+  const failing = [
+    ...(ballotFails ? ['the disk of this node takes no ballot'] : []),
+    ...(heardPeer && peerWritesFail ? [`the disk of ${peer} takes no ballot`] : []),
+    ...(heardWitness && witnessWritesFail ? ['the disk of the witness takes no ballot'] : []),
+  ]
+  const silent = [
+    ...(heardPeer ? [] : [`${peer} is silent`]),
+    ...(heardWitness ? [] : ['the witness is silent']),
+  ]
+  return failing.length > 0 && failing.length + silent.length >= 2
+    ? [...failing, ...silent].join(' and ')
+    : null
 }
 
 /** The peer holds the lease, according to this node's own promise to it or to a fresh answer of the witness. */
@@ -68,7 +94,7 @@ export function peerHolds(guard: Guard, atMs: number): boolean {
  */
 export function peerOughtToAdvertise(guard: Guard, atMs: number): boolean {
   const report = freshPeerReport(guard, atMs)
-  return peerHolds(guard, atMs) && (report === null || report.ask !== null || showsVip(report))
+  return peerHolds(guard, atMs) && (report?.ask !== null || showsVip(report))
 }
 
 /** Only the peer reaches the gateway, so the VIP is only useful there. */

@@ -184,9 +184,9 @@ export function bookRecorded(turn: Turn, instance: string, ballot: Ballot): void
     voter: result.voter,
     recordedEpoch: ballot.epoch,
     lastHolder: ballot.to,
-    ledgerFails: false,
   })
   pushVoteEffects(turn, instance, result.effects)
+  noteLedgerWorks(turn)
   answerPendingBeat(turn, instance, { kind: 'granted', epoch: ballot.epoch })
   answerPendingChecks(turn, instance, {
     permit: true,
@@ -224,5 +224,38 @@ export function bookRecordFailed(turn: Turn, event: ArbiterEvent & { type: 'reco
     text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written to the ledger: ${error}. No new holder gets this vote until the ledger can be written again; renewals continue.`,
     evidence: { epoch: ballot.epoch, error },
     decision: 'vote withheld',
+  })
+}
+
+/** How soon a ledger that could not be written is tried again without a claim. */
+const tryAgainMs = 2000
+
+/** Nobody has to become MASTER to find out whether the witness can vote again. */
+export function tryLedger(turn: Turn): void {
+  const { arbiter, atMs, instances } = turn
+  if (atMs < arbiter.ledgerTriedAtMs + tryAgainMs) return
+  if (![...instances.values()].some(({ ledgerFails }) => ledgerFails)) return
+  turn.arbiter = { ...arbiter, ledgerTriedAtMs: Infinity }
+  turn.effects.push({ type: 'try-ledger' })
+}
+
+export function bookLedgerTried(turn: Turn, error: string | null): void {
+  turn.arbiter = { ...turn.arbiter, ledgerTriedAtMs: turn.atMs }
+  if (error === null) noteLedgerWorks(turn)
+}
+
+/** All instances are in one file. */
+function noteLedgerWorks(turn: Turn): void {
+  const failed = [...turn.instances].filter(([, { ledgerFails }]) => ledgerFails)
+  if (failed.length === 0) return
+  for (const [instance] of failed) change(turn, instance, { ledgerFails: false })
+  occurred(turn, {
+    event: 'ledger-writable',
+    level: 'info',
+    instance: null,
+    node: null,
+    text: 'The ledger can be written again, so the witness votes again.',
+    evidence: {},
+    decision: 'votes again',
   })
 }

@@ -28,7 +28,11 @@ export function bookOrder(turn: Turn, order: Order): void {
       }
       return
     case 'yield':
-      if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard, turn.atMs))
+      if (
+        phase.name === 'holding' &&
+        candidacy?.epoch === order.epoch &&
+        hasLostGateway(turn.guard, turn.atMs)
+      )
         startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
       return
     case 'drill':

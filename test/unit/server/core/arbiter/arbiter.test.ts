@@ -804,7 +804,8 @@ describe('arbiter', () => {
         assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, true)
         const epoch = witness.state().voter.epoch
         const other = witness.agent('lb01', { bootId: 'lb01-boot-3', incarnation: 'lb01-start-3' })
-        assert.deepEqual(other.beat(claiming(epoch)), undefined)
+        assert.equal(refusal(other.beat(claiming(epoch))), 'conflict')
+        other.close()
         const agent = witness.agent('lb01', { bootId: ofNextBoot, incarnation: 'lb01-start-2' })
         assert.deepEqual(agent.beat(claiming(epoch)), { kind: 'granted', epoch })
       })
