@@ -33,6 +33,7 @@ import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
 import { enterClaim, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
 import { armWhereSettled } from './arming.ts'
+import { bookPeerMatch, unmatchedWith } from './matching.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
 import { stepClaiming } from './phases/claim.ts'
@@ -75,6 +76,7 @@ export function createGuard(options: GuardOptions): Guard {
     runningPriority: null,
     observed: false,
     armed: options.armed ?? true,
+    unmatched: { peer: false, witness: false },
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
     listeningSinceMs: atMs,
@@ -188,6 +190,8 @@ function book(turn: Turn, event: GuardEvent): void {
       return bookVoteKept(turn, event)
     case 'peer-without':
       return bookPeerWithout(turn)
+    case 'peer-match':
+      return bookPeerMatch(turn, event.isMatched)
     default:
       return assertNever(event)
   }
@@ -212,7 +216,7 @@ function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
   const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
   const carriedUntilMs = leaseInUseUntilMs(turn.guard)
-  set(turn, { peer, timing })
+  set(turn, { peer, timing, unmatched: unmatchedWith(turn.guard, peer) })
   if (retimed) raiseEpoch(turn, carriedUntilMs)
 }
 

@@ -225,7 +225,7 @@ function unmatched(node: NodeName, instance: string, among: readonly string[]): 
     reason: 'conflict',
     text: describeUnmatched(node, instance, among),
   } as const
-  return { instance, vote, holder: null, renewedAgoMs: null, epoch: 0 }
+  return { instance, vote, holder: null, renewedAgoMs: null, epoch: 0, unmatched: true }
 }
 
 function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {

@@ -10,7 +10,7 @@ import { defaultTiming } from '../../../../shared/core/timing.ts'
 import type { Report } from '../../../../shared/protocol/report.ts'
 import { freshPeerReport, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
 import { peerName } from '../own-lease.ts'
-import { type Guard, holdsVip } from '../state.ts'
+import { type Guard, enforces, holdsVip } from '../state.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 
 /** After a disk failed: soon enough for an operator, and rare enough for a log. */
@@ -83,8 +83,8 @@ function lend(turn: Turn): void {
  * is nothing to delegate.
  */
 function silenceOfHolder(guard: Guard, atMs: number): number | null {
-  const { armed, observed, candidacy, drill, memory } = guard
-  const standsBy = armed && observed && candidacy === null && !holdsVip(guard)
+  const { observed, candidacy, drill, memory } = guard
+  const standsBy = enforces(guard) && observed && candidacy === null && !holdsVip(guard)
   if (!standsBy || !reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return null
   // A drill is about to start keepalived again.
   if (drill !== null || memory.drilling === true) return null
