@@ -7,6 +7,7 @@
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { expireVote } from '../../../shared/core/vote/voter.ts'
+import { withChanges } from '../../../shared/core/with-changes.ts'
 import { keepOverJump } from '../../../shared/core/vote/recovery.ts'
 import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
@@ -119,7 +120,7 @@ function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 're
 function passTime(turn: Turn): void {
   const { atMs } = turn
   for (const [instance, state] of turn.instances)
-    turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
+    turn.instances.set(instance, withChanges(state, { voter: expireVote(state.voter, atMs) }))
   for (const [name, node] of turn.nodes)
     if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, node.double.hello)))
   for (const [instance, { contest }] of turn.instances)
@@ -214,7 +215,7 @@ function underKeys(
     const among = ambiguous.get(node)?.get(instance)
     const key = among === undefined ? keyOf(known, node, instance) : null
     if (key === null) refused.push(unmatched(node, instance, among ?? []))
-    else reports.push({ ...report, instance: key })
+    else reports.push(withChanges(report, { instance: key }))
   }
   return { beat: { ...beat, reports }, refused }
 }
