@@ -76,6 +76,7 @@ export function createGuard(options: GuardOptions): Guard {
     lived: false,
     lettingGo: false,
     runningPriority: null,
+    outrankedUntilMs: -Infinity,
     observed: false,
     armed: options.armed ?? true,
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),

@@ -1,4 +1,5 @@
 /** What keepalived says of itself beside its state: its running priority, and that it let the VIP go. Pure. */
+import { noteOutranked } from '../candidate.ts'
 import { mayWeighOtherwise, priorityOf } from '../state.ts'
 import { type Turn, set } from '../turn.ts'
 
@@ -9,6 +10,7 @@ import { type Turn, set } from '../turn.ts'
 export function bookPriority(turn: Turn, priority: number | null): void {
   const before = turn.guard
   set(turn, { runningPriority: priority })
+  noteOutranked(turn, before)
   const isNews =
     priorityOf(before) !== priorityOf(turn.guard) ||
     mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)

@@ -11,18 +11,20 @@ import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './sta
 import { bookLendFailed, lentText } from './lending.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
-import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
+import { askOwnVote, giveBackOwnVote, noteOutranked } from '../candidate.ts'
 import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
   const { report, beat, leaseMs, atMs } = event
-  const before = turn.guard.peerReport
+  const guardBefore = turn.guard
+  const before = guardBefore.peerReport
   const peer = turn.guard.peer
   if (peer === null) return
   set(turn, {
     peerHeardAtMs: atMs,
     peerReport: report,
   })
+  noteOutranked(turn, guardBefore)
   bookPeersVotes(turn, report)
   hastenReturn(turn, before)
 
