@@ -12,6 +12,7 @@ import type { Member, Plan, Profile } from '../shared/protocol/plan.ts'
 import { secureContextOf } from '../shared/network/secure-server.ts'
 import type { ServiceManager } from '../shared/host/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/core/timing.ts'
+import type { PeerNames } from './core/peer-names.ts'
 import { AgentStore } from './runtime/store.ts'
 import { Announcer, findAnnounceCommand, sendAnnouncement } from './fence/announcer.ts'
 import { writeBar } from './fence/bar-file.ts'
@@ -82,6 +83,7 @@ export class Agent {
   #witnessLink: VoterLink | null = null
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
+  #peerNames: PeerNames | null = null
   #plan: Plan | null = null
   #credentials: Credentials
   #secureContext: SecureContext
@@ -307,11 +309,7 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       profiles: () => this.#profiles.current,
-      onAmbiguous: (theirs, ours) =>
-        problem(
-          'instance-unmatched',
-          `${theirs} of the other node shares VIPs with ${ours.join(' and ')} of this node, and it cannot be told which one it is, so the two nodes do not vote for each other there; give both nodes the same virtual_router_id and the same virtual_ipaddress in each vrrp_instance`,
-        ),
+      onNames: (names) => this.#takePeerNames(names),
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -514,9 +512,27 @@ export class Agent {
     )
   }
 
+  #takePeerNames(names: PeerNames): void {
+    this.#peerNames = names
+    for (const [theirs, ours] of names.ambiguous)
+      this.#reporter.problem(
+        'instance-unmatched',
+        `${theirs} of the other node shares VIPs with ${ours.join(' and ')} of this node, and it cannot be told which one it is, so the two nodes do not vote for each other there; give both nodes the same virtual_router_id and the same virtual_ipaddress in each vrrp_instance`,
+      )
+    this.#runtime?.feedTogether(
+      this.#runtime.instances.map((instance) => ({
+        instance,
+        event: { type: 'peer-match', isMatched: names.isClear(instance) },
+      })),
+    )
+  }
+
   #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
     const reported = new Set(reports.map(({ instance }) => instance))
-    const others = (this.#runtime?.instances ?? []).filter((instance) => !reported.has(instance))
+    // Of an instance that cannot be told from another, nothing that the peer reports comes through.
+    const others = (this.#runtime?.instances ?? []).filter(
+      (instance) => !reported.has(instance) && this.#peerNames?.isClear(instance) !== false,
+    )
     this.#runtime?.feedTogether([
       ...reports.map((report) => ({
         instance: report.instance,

@@ -11,6 +11,8 @@ export interface PeerNames {
   readonly toTheirs: (ourName: string) => string
   /** Instances of the peer that cannot be told from one another, by their names, and ours that they may be. */
   readonly ambiguous: ReadonlyMap<string, readonly string[]>
+  /** Whether it is clear which instance of the peer this node's instance is, or that it is none of them. */
+  readonly isClear: (ourName: string) => boolean
 }
 
 /** @param theirs of the peer's last hello */
@@ -22,6 +24,7 @@ export function peerNames(ours: readonly InstanceIdentity[], theirs: readonly In
     if (match.kind === 'paired') toTheirs.set(match.with, their)
     if (match.kind === 'ambiguous') ambiguous.set(their, match.among)
   }
+  const unclear = new Set([...ambiguous.values()].flat())
   const isOurs = (name: string): boolean => ours.some(({ instance }) => instance === name)
   return {
     toOurs: (their) => {
@@ -32,5 +35,6 @@ export function peerNames(ours: readonly InstanceIdentity[], theirs: readonly In
     },
     toTheirs: (our) => toTheirs.get(our) ?? our,
     ambiguous,
+    isClear: (our) => !unclear.has(our),
   }
 }

@@ -41,7 +41,8 @@ export interface PeerListenerOptions {
   /** What keepalived.conf says here now; the same list until it changes. */
   readonly profiles: () => readonly Profile[]
   /** An instance of the peer may be one or another of ours, so nothing is said or heard of it. */
-  readonly onAmbiguous: (theirs: string, ours: readonly string[]) => void
+  /** After a hello of the peer or a change of keepalived.conf, and before the heartbeat that is translated by it. */
+  readonly onNames: (names: PeerNames) => void
   /** Called for each beat, with the names of this node. The answers to this beat are collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
@@ -334,7 +335,7 @@ export class PeerListener {
     if (this.#names?.ours === ours && this.#names.theirs === theirs) return this.#names.names
     const names = peerNames(ours, theirs)
     this.#names = { ours, theirs, names }
-    for (const [their, among] of names.ambiguous) this.#options.onAmbiguous(their, among)
+    this.#options.onNames(names)
     return names
   }
 

@@ -4,7 +4,7 @@
  * when.
  *
  * A field that a reader does not know is dropped, because a newer sender may have one more. A field that it knows is
- * checked as ever. So every field that is added must mean nothing to those who drop it (decision 77).
+ * checked as ever. So every field that is added must mean nothing to those who drop it (decision 71).
  */
 import { z } from 'zod'
 import {
@@ -111,6 +111,8 @@ export const replySchema = z.object({
   returnsVote: epoch.optional(),
   /** The vote that was delegated under that epoch is on this voter's disk and counts. */
   countsVote: epoch.optional(),
+  /** From the witness only: it cannot tell which instance of the other node this is; absent: it can. */
+  unmatched: z.literal(true).optional(),
 })
 
 export type VoterReply = z.infer<typeof replySchema>

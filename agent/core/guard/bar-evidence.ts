@@ -2,7 +2,7 @@
  * When a node that is not MASTER is barred: on evidence, not on silence. Barring on silence alone would double the
  * time of every failover, because leaving FAULT costs keepalived a whole master-down time. Pure.
  */
-import type { Guard, Leave } from './state.ts'
+import { type Guard, type Leave, enforces } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import type { BarCause } from './phase.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
@@ -26,7 +26,7 @@ export function leftText(leave: Leave, holder: NodeName): string {
 /** Why keepalived may not become MASTER here; null: it may. */
 export function barCause(guard: Guard, atMs: number): BarCause | null {
   const { phase, peer, policy, timing } = guard
-  if (!guard.armed) return null
+  if (!enforces(guard)) return null
   const left = leftWith(guard.voter)
   // Beside a holder that is heard, it is a standby like any other: its vote is promised there, too.
   const isLeaving = guard.leave === 'asked' || guard.leave === 'proved'

@@ -78,5 +78,7 @@ export type GuardEvent =
       readonly kept: KeptBallot | null
       readonly error: string | null
     }
+  /** What the newest hello of the peer, or the newest keepalived.conf here, tells of this instance. */
+  | { readonly type: 'peer-match'; readonly atMs: number; readonly isMatched: boolean }
   /** The peer's agent is alive and does not have this instance, so it keeps no vote of this node. */
   | { readonly type: 'peer-without'; readonly atMs: number }

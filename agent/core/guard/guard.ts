@@ -36,6 +36,7 @@ import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
 import { enterClaim, enterGated, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
 import { armWhereSettled } from './arming.ts'
+import { bookPeerMatch, unmatchedWith } from './matching.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
 import { stepClaiming } from './phases/claim.ts'
@@ -79,6 +80,7 @@ export function createGuard(options: GuardOptions): Guard {
     outrankedUntilMs: -Infinity,
     observed: false,
     armed: options.armed ?? true,
+    unmatched: { peer: false, witness: false },
     voter: recoverVoter(recovered, { atMs, reserveMs: timing.reserveMs }),
     candidacy: null,
     listeningSinceMs: atMs,
@@ -186,6 +188,8 @@ function book(turn: Turn, event: GuardEvent): void {
       return bookVoteKept(turn, event)
     case 'peer-without':
       return bookPeerWithout(turn)
+    case 'peer-match':
+      return bookPeerMatch(turn, event.isMatched)
     default:
       return assertNever(event)
   }
@@ -210,7 +214,7 @@ function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
   const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
   const carriedUntilMs = leaseInUseUntilMs(turn.guard)
-  set(turn, { peer, timing })
+  set(turn, { peer, timing, unmatched: unmatchedWith(turn.guard, peer) })
   if (retimed) raiseEpoch(turn, carriedUntilMs)
 }
 
@@ -221,10 +225,7 @@ function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resum
   pushVoteEffects(turn, kept.effects)
 }
 
-/**
- * The agent did not run for a while. What it heard before is out of date, and so is its lease until a voter confirms
- * it.
- */
+/** The agent did not run for a while: what it knew before, its lease included, counts once it is confirmed. */
 function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
   set(turn, { listeningSinceMs: turn.atMs, resumedAtMs: turn.atMs })
   const what =

@@ -44,11 +44,19 @@ export function leaseUntilMs(
   leaseMs: number,
   kept: VoterName | null = null,
 ): number {
-  const newestFirst = voters
-    .map((voter) => (voter === kept ? Infinity : (candidacy.grantedSentAtMs[voter] ?? -Infinity)))
-    .sort((a, b) => b - a)
-  const decisive = newestFirst[majorityOf(voters.length) - 1] ?? -Infinity
-  return Math.max(decisive + leaseMs, candidacy.carriedUntilMs)
+  const needed = majorityOf(voters.length)
+  const grantedAtMs = (voter: VoterName): number =>
+    voter === kept ? Infinity : (candidacy.grantedSentAtMs[voter] ?? -Infinity)
+  // The newest instant that a majority reaches.
+  let decisiveMs = -Infinity
+  for (const voter of voters) {
+    const atMs = grantedAtMs(voter)
+    if (atMs <= decisiveMs) continue
+    let reached = 0
+    for (const other of voters) if (grantedAtMs(other) >= atMs) reached += 1
+    if (reached >= needed) decisiveMs = atMs
+  }
+  return Math.max(decisiveMs + leaseMs, candidacy.carriedUntilMs)
 }
 
 /** Refusals that may turn into a grant within the time of a claim. */
@@ -94,8 +102,7 @@ export function isUnderWay(
 }
 
 export function withPending(candidacy: Candidacy, voter: VoterName): Candidacy {
-  const others = candidacy.pending.filter((other) => other !== voter)
-  return { ...candidacy, pending: [...others, voter] }
+  return { ...candidacy, pending: [...notPending(candidacy.pending, voter), voter] }
 }
 
 export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: number): Candidacy {
@@ -104,7 +111,7 @@ export function withGrant(candidacy: Candidacy, voter: VoterName, sentAtMs: numb
     ...candidacy,
     grantedSentAtMs: { ...candidacy.grantedSentAtMs, [voter]: Math.max(before, sentAtMs) },
     refusals: without(candidacy.refusals, voter),
-    pending: candidacy.pending.filter((other) => other !== voter),
+    pending: notPending(candidacy.pending, voter),
   }
 }
 
@@ -125,7 +132,7 @@ export function withRefusal(
     ...candidacy,
     grantedSentAtMs: isOver ? without(candidacy.grantedSentAtMs, voter) : candidacy.grantedSentAtMs,
     refusals: { ...candidacy.refusals, [voter]: { reason, text } },
-    pending: candidacy.pending.filter((other) => other !== voter),
+    pending: notPending(candidacy.pending, voter),
   }
 }
 
@@ -136,9 +143,14 @@ export function describeRefusals(candidacy: Candidacy): string {
     .join('; ')
 }
 
+function notPending(pending: readonly VoterName[], voter: VoterName): readonly VoterName[] {
+  return pending.includes(voter) ? pending.filter((other) => other !== voter) : pending
+}
+
 function without<T>(
   record: Readonly<Record<VoterName, T>>,
   voter: VoterName,
 ): Readonly<Record<VoterName, T>> {
+  if (record[voter] === undefined) return record
   return Object.fromEntries(Object.entries(record).filter(([other]) => other !== voter))
 }

@@ -2,7 +2,7 @@
  * What this node's lease depends on: who votes and when the lease ends. Also whether keepalived died and left its VIP
  * behind.
  */
-import type { Guard } from './state.ts'
+import { type Guard, enforces } from './state.ts'
 import { type VoterName, witness } from '../../../shared/protocol/names.ts'
 import { fenceAtMs } from '../../../shared/core/timing.ts'
 import { leaseUntilMs } from './lease.ts'
@@ -12,8 +12,8 @@ import { leaseUntilMs } from './lease.ts'
  * its VIP is not touched.
  */
 export function isOrphaned(guard: Guard): boolean {
-  const { armed, observed, lived, seen } = guard
-  return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'
+  const { observed, lived, seen } = guard
+  return enforces(guard) && observed && lived && seen.vips === 'held' && seen.process === 'absent'
 }
 
 /** Everybody who may vote for this node. */

@@ -1,5 +1,6 @@
 /** What keepalived and its check read: the bar (the track_file) and the permit file with its deadline. */
-import type { Guard } from './state.ts'
+import { type Guard, enforces } from './state.ts'
+import { unmatchedText } from './matching.ts'
 import { heardSomebody } from './hearing.ts'
 import { keptVoter, leaseEndsAtMs } from './own-lease.ts'
 import { type Turn, set } from './turn.ts'
@@ -8,10 +9,12 @@ import { assertNever } from '../../../shared/assert-never.ts'
 
 /**
  * After a start nothing is lifted or permitted until a voter has been heard. Until then the check asks the witness. A
- * guard that is not armed keeps nobody from the VIP.
+ * guard that does not enforce keeps nobody from the VIP.
  */
 export function mayPermit(guard: Guard): boolean {
-  return !guard.armed || heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
+  return (
+    !enforces(guard) || heardSomebody(guard) || guard.policy.alone === 'keep' || keptVoter(guard) !== null
+  )
 }
 
 /** In observe mode nothing is barred, and a bar that an earlier agent left is lifted. */
@@ -30,7 +33,10 @@ export function writePermit(turn: Turn): void {
   }
   const standardMs = permitMs(timing)
   if (policy.mode === 'observe') return line('permit', atMs + standardMs, 'observe mode')
-  if (!guard.armed) return line('permit', atMs + standardMs, 'not armed yet: nothing is refused')
+  if (!enforces(guard)) {
+    const why = guard.armed ? unmatchedText(guard) : 'not armed yet: nothing is refused'
+    return line('permit', atMs + standardMs, why)
+  }
   switch (phase.name) {
     case 'standby':
     case 'probation':

@@ -9,6 +9,7 @@ import { isLent, leftVoteOf, needsKept } from './events/standing.ts'
 import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { reportsAsk } from './phase.ts'
 import { missingToArm } from './arming.ts'
+import { isUnmatched, unmatchedText } from './matching.ts'
 
 /** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
 const missedChecks = 5
@@ -127,6 +128,7 @@ function warningsOf(guard: Guard, atMs: number): string[] {
     warnings.push(
       `${peer} was not heard since this agent started: is it running, and is the TCP port of the agents, 7401, open in both directions?`,
     )
+  if (isUnmatched(guard)) warnings.push(unmatchedText(guard))
   if (!guard.armed) warnings.push(`not armed yet: ${missingToArm(guard, atMs)}`.slice(0, 500))
   const patienceMs = missedChecks * timing.checkMs
   const watchedMs = atMs - listeningSinceMs

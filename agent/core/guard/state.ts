@@ -105,6 +105,13 @@ export type Leave =
   /** Likewise; the peer has the vote on disk and counts it. */
   | 'proved'
 
+export interface Unmatched {
+  /** As far as the hello of the peer tells. */
+  readonly peer: boolean
+  /** The witness said so in its last answer. */
+  readonly witness: boolean
+}
+
 export interface WitnessWord {
   /** The node to which the vote of the witness is promised. */
   readonly holder: NodeName | null
@@ -140,6 +147,8 @@ export interface Guard {
   readonly observed: boolean
   /** Whether it enforces; arming.ts. Never false again once it is true. */
   readonly armed: boolean
+  /** Who says that it cannot be told which instance of the peer this one is; matching.ts. */
+  readonly unmatched: Unmatched
   /** This node as a voter. */
   readonly voter: Voter
   /** This node as a candidate; null while it asks for no vote. */
@@ -210,6 +219,11 @@ export function priorityOf({ runningPriority, profile }: Guard): number {
 export function mayWeighOtherwise({ runningPriority, profile }: Guard): boolean {
   if (profile.weights === undefined) return false
   return profile.weights === 'untold' || runningPriority === null
+}
+
+/** Whether this guard bars, fences and removes addresses. If not, it only watches, votes and asks for votes. */
+export function enforces({ armed, unmatched }: Guard): boolean {
+  return armed && !unmatched.peer && !unmatched.witness
 }
 
 /** Whether this node has been observed and shows the VIP. */

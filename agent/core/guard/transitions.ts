@@ -20,6 +20,7 @@ import {
   promotesEarly,
 } from './candidate.ts'
 import { peerName } from './own-lease.ts'
+import { enforces } from './state.ts'
 import type { Phase } from './phase.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
 
@@ -129,7 +130,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   // back by a claim.
   const namedPeer = witnessNamesPeer(guard, atMs) && witnessHeardLately(guard)
   const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outrankedPeerLately(guard, atMs)
-  if (heldByPeer && !handover && guard.armed)
+  if (heldByPeer && !handover && enforces(guard))
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
       first: 'bar',

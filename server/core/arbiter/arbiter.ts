@@ -7,6 +7,7 @@
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { expireVote } from '../../../shared/core/vote/voter.ts'
+import { withChanges } from '../../../shared/core/with-changes.ts'
 import { keepOverJump } from '../../../shared/core/vote/recovery.ts'
 import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
@@ -109,8 +110,9 @@ function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 're
 function passTime(turn: Turn): void {
   const { atMs } = turn
   for (const [instance, state] of turn.instances)
-    turn.instances.set(instance, { ...state, voter: expireVote(state.voter, atMs) })
-  for (const [name, node] of turn.nodes) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
+    turn.instances.set(instance, withChanges(state, { voter: expireVote(state.voter, atMs) }))
+  for (const [name, node] of turn.nodes)
+    if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
   for (const [instance, { contest }] of turn.instances)
     if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
 }
@@ -201,7 +203,7 @@ function underKeys(
     const among = ambiguous.get(node)?.get(instance)
     const key = among === undefined ? keyOf(known, node, instance) : null
     if (key === null) refused.push(unmatched(node, instance, among ?? []))
-    else reports.push({ ...report, instance: key })
+    else reports.push(withChanges(report, { instance: key }))
   }
   return { beat: { ...beat, reports }, refused }
 }
@@ -212,7 +214,7 @@ function unmatched(node: NodeName, instance: string, among: readonly string[]): 
     reason: 'conflict',
     text: describeUnmatched(node, instance, among),
   } as const
-  return { instance, vote, holder: null, renewedAgoMs: null, epoch: 0 }
+  return { instance, vote, holder: null, renewedAgoMs: null, epoch: 0, unmatched: true }
 }
 
 function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {

@@ -17,8 +17,10 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const node = turn.nodes.get(name)
   if (node === undefined) return reply(false, `${name} is not a node of cluster ${turn.arbiter.cluster}`)
   const among = turn.arbiter.ambiguous.get(name)?.get(event.instance)
-  const instance = among === undefined ? keyOf(turn.arbiter.known, name, event.instance) : null
-  if (instance === null) return reply(false, describeUnmatched(name, event.instance, among ?? []))
+  // Nobody has a lease under its key, and its agent would enforce nothing either: keepalived decides alone.
+  if (among !== undefined) return reply(true, describeUnmatched(name, event.instance, among))
+  const instance = keyOf(turn.arbiter.known, name, event.instance)
+  if (instance === null) return reply(false, describeUnmatched(name, event.instance, []))
   const hasBallot = turn.instances.get(instance)?.voter.record != null
   if (!isIdentified(turn.arbiter.known, { node: name, name: event.instance, hasBallot }))
     return reply(

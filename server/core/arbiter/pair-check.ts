@@ -36,10 +36,17 @@ export function checkPair({ hellos, known, ambiguous }: PairFacts): readonly Pai
         remedy:
           'Give both nodes the same virtual_router_id and the same virtual_ipaddress in each vrrp_instance.',
       })
+  /** One of several that an instance of the other node may be, so it cannot be compared with any. */
+  const isAmong = (node: string, instance: string): boolean =>
+    [one, other].some(
+      (each) =>
+        each.node !== node &&
+        [...(ambiguous.get(each.node)?.values() ?? [])].some((among) => among.includes(instance)),
+    )
   const sidesOf = ({ node, profiles }: Hello): ReadonlyMap<string, Side> =>
     new Map(
       profiles
-        .filter(({ instance }) => ambiguous.get(node)?.has(instance) !== true)
+        .filter(({ instance }) => ambiguous.get(node)?.has(instance) !== true && !isAmong(node, instance))
         .map((profile) => [keyOf(known, node, profile.instance) ?? profile.instance, { node, profile }]),
     )
   const sides = [sidesOf(one), sidesOf(other)] as const

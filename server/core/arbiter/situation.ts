@@ -10,7 +10,10 @@ import { answersIcmp, isLive, mastersOf, type NodeState } from './roster.ts'
 /** A node that has never reported counts as missing only after this long, because it may still be booting. */
 const bootPatienceMs = 10_000
 
-export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgement {
+/** What a judgement depends on. */
+type Facts = Pick<Arbiter, 'timing' | 'startedAtMs' | 'nodes' | 'instances'>
+
+export function judge(arbiter: Facts, instance: string, atMs: number): Judgement {
   const silence = silenceMs(arbiter.timing)
   const state = arbiter.instances.get(instance)
   const promise = state === undefined ? null : promisedTo(state.voter, atMs)
@@ -87,14 +90,14 @@ export function judge(arbiter: Arbiter, instance: string, atMs: number): Judgeme
   }
 }
 
-function isOverdue(arbiter: Arbiter, node: NodeState, atMs: number): boolean {
+function isOverdue(arbiter: Facts, node: NodeState, atMs: number): boolean {
   return (
     (node.session !== null && node.session.beatAtMs !== null) || atMs - arbiter.startedAtMs > bootPatienceMs
   )
 }
 
 function judgeMissing(
-  arbiter: Arbiter,
+  arbiter: Facts,
   node: NodeState,
   facts: { atMs: number; holding: string; holder: NodeName | null; promised: boolean },
 ): Judgement {

@@ -18,11 +18,9 @@ export function watchOver(turn: Turn, instance: string): void {
   watchForDualMaster(turn, instance)
   watchForLostGateway(turn, instance)
   const { judgement: before, reported: reportedBefore } = instanceOf(turn, instance)
-  const judgement = judge(
-    { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances },
-    instance,
-    turn.atMs,
-  )
+  const { timing, startedAtMs } = turn.arbiter
+  const { nodes, instances } = turn
+  const judgement = judge({ timing, startedAtMs, nodes, instances }, instance, turn.atMs)
   const { reported, line } = noteChange(reportedBefore, { before, judgement, atMs: turn.atMs })
   change(turn, instance, { judgement, reported })
   if (line === null) return

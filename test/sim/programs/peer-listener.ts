@@ -62,9 +62,11 @@ export class SimulatedPeerListener {
   /** Looked up again only after a hello, as in production. */
   #names(): PeerNames {
     const theirs = this.#incarnation?.profiles ?? none
-    if (this.#named?.theirs !== theirs)
-      this.#named = { theirs, names: peerNames(this.#agent.profiles, theirs) }
-    return this.#named.names
+    if (this.#named?.theirs === theirs) return this.#named.names
+    const names = peerNames(this.#agent.profiles, theirs)
+    this.#named = { theirs, names }
+    this.#agent.feed({ type: 'peer-match', isMatched: names.isClear(this.#agent.node.instance) })
+    return names
   }
 
   #take(stream: StreamEnd, data: object): void {

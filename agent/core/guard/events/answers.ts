@@ -9,6 +9,7 @@ import { witness } from '../../../../shared/protocol/names.ts'
 import { bookCountedVote } from './leaving.ts'
 import { bookReturnedVote, voidKept } from './standing.ts'
 import { withGrant, withPending, withRefusal } from '../lease.ts'
+import { bookWitnessMatch } from '../matching.ts'
 import { raiseEpoch } from '../candidate.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
 import type { WitnessWord } from '../state.ts'
@@ -24,6 +25,7 @@ export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): 
     // The answer left after the heartbeat, so the renewal is at least this recent.
     const witnessWord = { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) }
     set(turn, { witnessHeardAtMs: atMs, witnessWord })
+    bookWitnessMatch(turn, verdict.unmatched !== true)
     bookWitnessWord(turn, witnessWord)
   } else {
     set(turn, { peerHeardAtMs: atMs })

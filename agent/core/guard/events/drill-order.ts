@@ -11,7 +11,8 @@ import { peerName } from '../own-lease.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
 import { peerHolds, peerSilent } from '../hearing.ts'
 import { isReadyToTake } from '../../../../shared/core/readiness.ts'
-import { holdsVip } from '../state.ts'
+import { enforces, holdsVip } from '../state.ts'
+import { unmatchedText } from '../matching.ts'
 
 /** Handles the orders `drill` (role `standby`) and `drill-holder` (role `holder`). */
 export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void {
@@ -32,6 +33,7 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
   if (policy.mode === 'observe')
     return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
   if (!guard.armed) return 'this node is not armed yet, so it fences nothing'
+  if (!enforces(guard)) return unmatchedText(guard)
   if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'standby' && phase.name !== 'probation' && phase.name !== 'gated')
     return `this node is not a standby (its phase is ${phase.name})`
@@ -56,6 +58,7 @@ function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
   const peer = peerName(guard)
   if (policy.mode === 'observe')
     return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
+  if (!enforces(guard)) return unmatchedText(guard)
   if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'holding' || candidacy?.epoch !== order.epoch)
     return `this node does not hold the lease under epoch ${order.epoch} (its phase is ${phase.name})`

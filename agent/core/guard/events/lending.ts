@@ -11,7 +11,7 @@ import type { Report } from '../../../../shared/protocol/report.ts'
 import { peerSilent, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
 import { peerName } from '../own-lease.ts'
 import { hasWeights, isPreempted } from '../candidate.ts'
-import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from '../state.ts'
+import { type Guard, enforces, holdsVip, mayWeighOtherwise, priorityOf } from '../state.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 
 /** After a disk failed: soon enough for an operator, and rare enough for a log. */
@@ -105,8 +105,8 @@ function lend(turn: Turn): void {
  * is nothing to delegate.
  */
 function silenceOfHolder(guard: Guard, atMs: number): number | null {
-  const { armed, observed, candidacy, drill, memory, peerReport } = guard
-  const standsBy = armed && observed && candidacy === null && !holdsVip(guard)
+  const { observed, candidacy, drill, memory, peerReport } = guard
+  const standsBy = enforces(guard) && observed && candidacy === null && !holdsVip(guard)
   if (!standsBy || !reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return null
   // A drill is about to start keepalived again.
   if (drill !== null || memory.drilling === true) return null

@@ -4,6 +4,7 @@ import type { Order } from '../../../../shared/protocol/messages.ts'
 import { startFence } from '../transitions.ts'
 import { askOwnVote } from '../candidate.ts'
 import { arm } from '../arming.ts'
+import { isUnmatched } from '../matching.ts'
 import { hasLostGateway } from '../hearing.ts'
 import { bookDrillOrder } from './drill-order.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
@@ -19,6 +20,7 @@ export function bookOrder(turn: Turn, order: Order): void {
       if (phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
     case 'fence':
+      if (isUnmatched(turn.guard)) return
       arm(turn, `the witness reports that another node has the lease: ${order.reason}`)
       if (phase.name === 'claiming' || phase.name === 'unprotected')
         startFence(turn, { reason: `the witness orders it: ${order.reason}`, first: 'bar' })
@@ -28,6 +30,7 @@ export function bookOrder(turn: Turn, order: Order): void {
       }
       return
     case 'yield':
+      if (isUnmatched(turn.guard)) return
       if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
         startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
       return

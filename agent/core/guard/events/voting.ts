@@ -6,7 +6,7 @@ import { type Ballot, learnEpoch, leftWith, promisedTo, replyOf } from '../../..
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
-import { holdsVip, priorityOf } from '../state.ts'
+import { enforces, holdsVip, priorityOf } from '../state.ts'
 import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './standing.ts'
 import { bookLendFailed, lentText } from './lending.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
@@ -111,8 +111,8 @@ function settleContest(turn: Turn, peer: string): Vote {
       reason: 'outranked',
       text: `${node} claimed at the same moment and is preferred`,
     }
-  if (!turn.guard.armed)
-    return { kind: 'refused', reason: 'outranked', text: `${node} has the VIP and is not armed yet` }
+  if (!enforces(turn.guard))
+    return { kind: 'refused', reason: 'outranked', text: `${node} has the VIP and does not enforce yet` }
   startFence(turn, { reason: `${peer} claimed at the same moment and is preferred`, first: 'bar' })
   return { kind: 'refused', reason: 'yielding', text: `${node} is giving way` }
 }

@@ -1,5 +1,5 @@
 /** A MASTER without a lease asks for the votes until it wins, is refused, or has waited too long. Pure. */
-import { type Guard, holdsVip } from '../state.ts'
+import { type Guard, enforces, holdsVip } from '../state.ts'
 import type { Phase } from '../phase.ts'
 import { describeRefusals, isHopeless, isUnderWay } from '../lease.ts'
 import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
@@ -66,12 +66,12 @@ function onlyWaits(guard: Guard, phase: Phase & { name: 'claiming' }): boolean {
 }
 
 /**
- * When a claim must be looked at again; null: no wish. A guard that is not armed asks until it wins, soon at first and
+ * When a claim must be looked at again; null: no wish. A guard that does not enforce asks until it wins, soon at first and
  * then with each heartbeat.
  */
 export function claimDueMs(guard: Guard, phase: Phase & { name: 'claiming' }): number | null {
   const retryAtMs = mayTurn(guard, phase) ? phase.retryAtMs : Infinity
-  if (guard.armed) return Math.min(claimDeadlineMs(guard, phase), retryAtMs)
+  if (enforces(guard)) return Math.min(claimDeadlineMs(guard, phase), retryAtMs)
   return retryAtMs < phase.deadlineMs ? retryAtMs : null
 }
 
@@ -96,13 +96,14 @@ export function stepClaiming(turn: Turn, phase: Phase & { name: 'claiming' }): v
     )
   }
 
-  const lost = guard.armed ? whyLost(guard, phase, atMs) : null
+  const lost = enforces(guard) ? whyLost(guard, phase, atMs) : null
   if (lost !== null) {
     if (policy.alone === 'keep' && hearsNobody(guard, atMs)) return enterUnprotected(turn)
     return startFence(turn, { reason: lost, first: 'bar', early: promotesEarly(guard) })
   }
 
-  if (atMs < phase.retryAtMs || !mayTurn(guard, phase) || (!guard.armed && atMs >= phase.deadlineMs)) return
+  if (atMs < phase.retryAtMs || !mayTurn(guard, phase) || (!enforces(guard) && atMs >= phase.deadlineMs))
+    return
   set(turn, { phase: { ...phase, retryAtMs: atMs + claimRetryMs } })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })

@@ -12,10 +12,12 @@ import {
   enterGated,
   enterHolding,
   fenceOrphan,
+  release,
   payLater,
 } from '../transitions.ts'
+import { setBar } from '../permit.ts'
 import { owesStart } from '../fence-history.ts'
-import { type Guard, holdsVip, priorityOf } from '../state.ts'
+import { type Guard, enforces, holdsVip, priorityOf } from '../state.ts'
 import { promisedTo } from '../../../../shared/core/vote/voter.ts'
 import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
@@ -42,9 +44,16 @@ const courtesyMs = 200
  */
 const entitledSlackMs = 2000
 
+/** Nothing is enforced at present, so keepalived decides alone. */
+function openGate(turn: Turn): void {
+  setBar(turn, false)
+  release(turn)
+}
+
 export function stepGated(turn: Turn, phase: Gated): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (!enforces(guard)) return openGate(turn)
   // The VIP was here before this agent started, or the bar does not work. The lease is won like any other, or the
   // node is fenced.
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
@@ -83,6 +92,7 @@ function patienceMs(guard: Guard, atMs: number): number {
 export function stepApplying(turn: Turn, phase: Applying): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (!enforces(guard)) return openGate(turn)
   if (holdsVip(guard)) return enterClaim(turn, 'entered')
   if (leaseEndsAtMs(guard) > atMs) return enterEntitled(turn)
   const present = (voter: string): boolean => voter === guard.node || !isSilent(guard, voter, atMs)
@@ -100,6 +110,7 @@ function isSilent(guard: Guard, voter: string, atMs: number): boolean {
 export function stepEntitled(turn: Turn, phase: Entitled): void {
   const { guard, atMs } = turn
   if (isOrphaned(guard)) return fenceOrphan(turn)
+  if (!enforces(guard)) return openGate(turn)
   if (holdsVip(guard)) {
     enterHolding(turn)
     return tell(

@@ -2,7 +2,7 @@
 import { alone, hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
 import { enterClaim, enterUnprotected } from '../transitions.ts'
 import { fenceOrphan, startFence } from '../transitions.ts'
-import { type Guard, holdsVip } from '../state.ts'
+import { type Guard, enforces, holdsVip } from '../state.ts'
 import { isOrphaned, leaseEndsAtMs, peerName } from '../own-lease.ts'
 import { release } from '../transitions.ts'
 import { type Turn, tell } from '../turn.ts'
@@ -21,7 +21,7 @@ export function stepHolding(turn: Turn): void {
     return release(turn)
   }
   if (atMs < leaseEndsAtMs(guard)) return
-  if (!guard.armed) return enterClaim(turn, 'adopt')
+  if (!enforces(guard)) return enterClaim(turn, 'adopt')
   if (guard.policy.alone === 'keep' && alone(guard, atMs)) return enterUnprotected(turn)
   startFence(turn, { reason: whyLeaseEnded(guard, atMs), first: 'bar' })
 }

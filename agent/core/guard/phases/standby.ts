@@ -11,7 +11,7 @@ import {
   toStandby,
 } from '../transitions.ts'
 import { owesStart } from '../fence-history.ts'
-import { holdsVip } from '../state.ts'
+import { enforces, holdsVip } from '../state.ts'
 import { barCause } from '../bar-evidence.ts'
 import { mayPermit, setBar } from '../permit.ts'
 import { peerHolds } from '../hearing.ts'
@@ -32,7 +32,7 @@ export function stepNotMaster(turn: Turn): void {
   if (holdsVip(guard)) return enterClaim(turn, turn.firstSight ? 'adopt' : 'entered')
   if (owesStart(guard)) return payLater(turn)
 
-  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce' && guard.armed)
+  if (guard.timing.gate === 'strict' && guard.policy.mode === 'enforce' && enforces(guard))
     return enterGated(turn, guard.drill?.role === 'holder' ? atMs + switchoverMs : atMs)
   const cause = barCause(guard, atMs)
   if (cause !== null) return enterBarred(turn, cause)
@@ -43,7 +43,7 @@ export function stepNotMaster(turn: Turn): void {
   }
   if (mayPermit(guard)) setBar(turn, false)
   if (turn.guard.phase.name === 'probation') return stepProbation(turn)
-  if (turn.enteredBackup && guard.armed && peerHolds(guard, atMs)) enterProbation(turn)
+  if (turn.enteredBackup && enforces(guard) && peerHolds(guard, atMs)) enterProbation(turn)
 }
 
 function tellLifted(turn: Turn, why: string): void {

@@ -115,7 +115,9 @@ describe('PeerListener', () => {
       timing: () => defaultTiming,
       promised: () => promised,
       profiles: () => profiles,
-      onAmbiguous: (theirs, among) => told.push(`${theirs}?${among.join()}`),
+      onNames: ({ ambiguous }) => {
+        for (const [theirs, among] of ambiguous) told.push(`${theirs}?${among.join()}`)
+      },
       onBeat: ({ seq, reports }) => {
         beats.push(seq)
         heard.push(...reports.map(({ instance }) => instance))
@@ -399,7 +401,7 @@ describe('PeerListener', () => {
         timing: () => defaultTiming,
         promised: () => false,
         profiles: () => [],
-        onAmbiguous: () => undefined,
+        onNames: () => undefined,
         onBeat: () => undefined,
         onRefused: () => undefined,
       }),

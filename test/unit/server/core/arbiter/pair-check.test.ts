@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Hello } from '../../../../../shared/protocol/messages.ts'
 import type { Profile } from '../../../../../shared/protocol/plan.ts'
 import { viewOf } from '../../../../../server/core/status/cluster-view.ts'
-import { profile, standby, Witness } from '../../clusters/cluster-fixture.ts'
+import { type Agent, claiming, profile, standby, Witness } from '../../clusters/cluster-fixture.ts'
 
 const pairOf = (first: Partial<Hello>, second: Partial<Hello>): Witness => {
   const witness = Witness.settled({ recovered: { ballots: new Map(), others: 'new' } })
@@ -90,10 +90,52 @@ const table: readonly [string, Partial<Hello>, Partial<Hello>, readonly [string,
     [
       ['pair.ambiguous', 'critical', /P of lb02 shares VIPs with VI_1/],
       ['pair.ambiguous', 'critical', /Q of lb02 shares VIPs with VI_1/],
-      ['pair.only-one', 'warning', /Only lb01 has VI_1/],
     ],
   ],
 ]
+
+describe('an instance that cannot be told from another', () => {
+  const profiles = [
+    { ...profile, instance: 'P', vips: ['10.0.0.1'] },
+    { ...profile, instance: 'Q', virtualRouterId: 52, vips: ['10.0.0.2'] },
+  ]
+  const split = (): [Witness, Agent] => {
+    const witness = Witness.settled({ recovered: { ballots: new Map(), others: 'new' } })
+    witness.agent('lb01', withProfile({ vips: ['10.0.0.1', '10.0.0.2'] }))
+    return [witness, witness.agent('lb02', { profiles })]
+  }
+
+  it('gets no vote, and its agent is told that this is no fault of the node', () => {
+    const [, lb02] = split()
+    const replies = lb02.say([{ ...standby, instance: 'P', ...claiming(1) }])
+    assert.deepEqual(
+      replies.map(({ vote, unmatched }) => [vote.kind, unmatched]),
+      [['refused', true]],
+    )
+  })
+
+  it('is left to keepalived alone if the agent is dead, because nothing is enforced for it', () => {
+    const [witness] = split()
+    const answer = witness.check('lb02', 'Q')
+    assert.equal(answer?.permit, true)
+    assert.match(answer.text, /it cannot be told which instance/)
+    assert.equal(witness.check('lb02', 'R')?.permit, false)
+  })
+
+  it('votes again without a word once the configurations fit', () => {
+    const [witness, lb02] = split()
+    Object.assign(lb02, { hello: { ...lb02.hello, ...withProfile({ vips: ['10.0.0.1', '10.0.0.2'] }) } })
+    lb02.greet()
+    assert.deepEqual(
+      witness.arbiter.pair.filter(({ code }) => code === 'pair.ambiguous'),
+      [],
+    )
+    assert.deepEqual(
+      lb02.say([standby]).map(({ unmatched }) => unmatched),
+      [undefined],
+    )
+  })
+})
 
 describe('the two configurations side by side', () => {
   for (const [what, first, second, expected] of table)
