@@ -23,8 +23,10 @@ import { rehearseFence } from './fence/rehearsal.ts'
 import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
+import { staticAddressesAmong } from './keepalived-conf/static-addresses.ts'
 import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
 import { configurationDrift } from './keepalived/configuration-drift.ts'
+import { findOrigin } from './keepalived/address-origin.ts'
 import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
 import { KeepalivedProcesses } from './keepalived/process.ts'
@@ -599,6 +601,10 @@ export class Agent {
       start: () => this.#rungs.start(),
       observe: (instance) => this.#observer.observe(instance),
       announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
+      findOrigin: (instance) => {
+        const vips = this.#observer.vipsOf(instance)
+        return findOrigin(vips, staticAddressesAmong(vips, this.#config.keepalived))
+      },
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
         this.#store.remember(instance, memory).catch((cause: unknown) => {

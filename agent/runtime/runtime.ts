@@ -27,6 +27,7 @@ import {
   type KeptBallot,
   type Rung,
   type TellLevel,
+  type VipOrigin,
   createGuard,
   decide,
   leaveHindrance,
@@ -53,6 +54,8 @@ export interface RuntimeOutlets {
   /** Looks, and feeds `observed`. */
   readonly observe: (instance: string) => Promise<void>
   readonly announce: (instance: string) => void
+  /** Where the VIPs come from, if keepalived did not put them up. */
+  readonly findOrigin: (instance: string) => Promise<VipOrigin>
   readonly countAdverts: (instance: string) => Promise<number | null>
   /** When it returns, the next process of this boot would know it, so a stop command may follow at once. */
   readonly remember: (instance: string, memory: FenceMemory) => void
@@ -326,6 +329,8 @@ export class NodeRuntime {
           type: 'adverts',
           received,
         }))
+      case 'find-origin':
+        return this.#later(instance, outlets.findOrigin(instance), (origin) => ({ type: 'origin', origin }))
       case 'remember':
         return outlets.remember(instance, effect.memory)
       case 'keep-vote':

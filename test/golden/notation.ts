@@ -121,6 +121,8 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return 'remember first: drill'
     case 'arm':
       return 'ARM'
+    case 'find-origin':
+      return 'find origin'
     case 'drilled':
       return `DRILLED: ${effect.drilled.result}`
     case 'tell':

@@ -589,6 +589,8 @@ export class Play {
       case 'start-keepalived':
         if (host.keepalived === 'STOP') this.#setKeepalived(host, host.barred ? 'FAULT' : 'BACKUP')
         return this.#toGuard(host, { type: 'start-ended', error: null })
+      case 'find-origin':
+        return this.#toGuard(host, { type: 'origin', origin: { addresses: [], places: [] } })
       case 'count-adverts':
         return this.#toGuard(host, { type: 'adverts', received: host.advertsHeard })
       case 'tell':

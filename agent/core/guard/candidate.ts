@@ -134,3 +134,9 @@ export function promotesEarly(guard: Guard): boolean {
 export function handoverPatienceMs({ profile, timing }: Guard): number {
   return profile.nopreempt ? timing.claimMs / 2 : timing.handoverMs
 }
+
+/** How this node came to have the VIP, for the operator. */
+export function whyClaimed({ seen }: Guard, grounds: 'entered' | 'adopt'): string {
+  if (seen.keepalived !== 'MASTER') return `is ${seen.keepalived}, but its VIP is on this node`
+  return grounds === 'adopt' ? 'was already MASTER when this agent first looked' : 'became MASTER'
+}

@@ -29,6 +29,8 @@ export type GuardEffect =
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
+  /** Find out where the VIP comes from, and report `origin`. */
+  | { readonly type: 'find-origin' }
   /**
    * Keep this for the next start of the agent: in the run folder before the next effect, on disk without waiting for
    * it.

@@ -6,7 +6,7 @@ import type { Timing } from '../../../shared/core/timing.ts'
 import type { Order, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import type { ProcessSight, Rung } from './fence-ladder.ts'
-import type { Gateway, KeptBallot } from './state.ts'
+import type { Gateway, KeptBallot, VipOrigin } from './state.ts'
 
 export type GuardEvent =
   /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
@@ -18,7 +18,11 @@ export type GuardEvent =
       /** Only if absent: it ended, as far as its pid file or the agent's own sight of it tells. */
       readonly died?: boolean
       readonly vips: VipState
+      /** keepalived has said its state since it started, and can still say it; absent: not known. */
+      readonly tells?: boolean
     }
+  /** Where a VIP comes from that keepalived did not put up. */
+  | { readonly type: 'origin'; readonly atMs: number; readonly origin: VipOrigin }
   /** keepalived says that it is no longer MASTER. The proof that the VIP is gone comes as `observed`. */
   | { readonly type: 'letting-go'; readonly atMs: number }
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */

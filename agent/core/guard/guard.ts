@@ -27,7 +27,7 @@ import {
 import { bookAnswer } from './events/answers.ts'
 import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
 import { bookOrder } from './events/orders.ts'
-import { bookLettingGo, bookPriority } from './events/keepalived-news.ts'
+import { bookLettingGo, bookObservation, bookPriority } from './events/keepalived-news.ts'
 import { bookRungEnded, stepFencing } from './phases/fencing.ts'
 import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
 import { bookAdverts, stepNotMaster } from './phases/standby.ts'
@@ -36,6 +36,7 @@ import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
 import { enterClaim, enterGated, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
 import { armWhereSettled } from './arming.ts'
+import { bookOrigin, endClearedInTime, tellForeignVip } from './foreign-vip.ts'
 import { bookPeerMatch, unmatchedWith } from './matching.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
@@ -75,6 +76,10 @@ export function createGuard(options: GuardOptions): Guard {
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'unknown', vips: 'gone' },
     lived: false,
+    clearedAtMs: null,
+    keepalivedTells: false,
+    runningSinceMs: null,
+    foreign: null,
     lettingGo: false,
     runningPriority: null,
     outrankedUntilMs: -Infinity,
@@ -125,6 +130,8 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   endDoubtInTime(turn)
   confirmKept(turn)
   book(turn, event)
+  endClearedInTime(turn)
+  tellForeignVip(turn)
   tellWitnessSilence(turn)
   weighLending(turn)
   stayWhereKeepalivedRuns(turn)
@@ -139,6 +146,8 @@ function book(turn: Turn, event: GuardEvent): void {
   switch (event.type) {
     case 'observed':
       return bookObservation(turn, event)
+    case 'origin':
+      return bookOrigin(turn, event)
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
@@ -193,20 +202,6 @@ function book(turn: Turn, event: GuardEvent): void {
     default:
       return assertNever(event)
   }
-}
-
-function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
-  const { keepalived, process, died, vips } = event
-  const { seen, observed, lived, timing, resumedAtMs } = turn.guard
-  const isSeenAlive = process === 'running' || process === 'frozen'
-  turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
-  turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, {
-    seen: { keepalived, process, vips },
-    lived: lived || isSeenAlive || died === true,
-    observed: true,
-    lettingGo: false,
-  })
 }
 
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */

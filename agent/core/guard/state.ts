@@ -119,6 +119,22 @@ export interface WitnessWord {
   readonly renewedAtMs: number
 }
 
+/** Where an address of this host comes from, as far as files and the kernel tell. */
+export interface VipOrigin {
+  /** With prefix and device. */
+  readonly addresses: readonly string[]
+  /** Files with their lines, or "DHCP"; empty: not found. */
+  readonly places: readonly string[]
+}
+
+/** A VIP that keepalived did not put up is here. */
+export type ForeignVip =
+  /** Since a moment: keepalived's word may be under way. */
+  | { readonly phase: 'new'; readonly sinceMs: number }
+  /** Its origin is being looked for. */
+  | { readonly phase: 'asked'; readonly sinceMs: number }
+  | { readonly phase: 'told'; readonly sinceMs: number; readonly origin: VipOrigin }
+
 export interface Guard {
   readonly node: NodeName
   /** Null until a plan names one. */
@@ -137,6 +153,16 @@ export interface Guard {
    * a VIP behind.
    */
   readonly lived: boolean
+  /**
+   * When a fence proved that the VIP was gone; null: never, or keepalived was MASTER since, as far as it can be known
+   * (foreign-vip.ts).
+   */
+  readonly clearedAtMs: number | null
+  /** keepalived has said its state since it started, and can still say it. */
+  readonly keepalivedTells: boolean
+  /** When keepalived's process was first seen after its absence; null: its start was not seen. */
+  readonly runningSinceMs: number | null
+  readonly foreign: ForeignVip | null
   /** keepalived says that it removed the VIP, and the kernel's addresses have not been looked at since. */
   readonly lettingGo: boolean
   /** The priority that keepalived runs with, weights included; null: not known yet. */
@@ -228,5 +254,12 @@ export function enforces({ armed, unmatched }: Guard): boolean {
 
 /** Whether this node has been observed and shows the VIP. */
 export function holdsVip(guard: Guard): boolean {
-  return guard.observed && showsVip(guard.seen)
+  return guard.observed && showsVip(guard.seen) && !isForeignVip(guard)
+}
+
+/** The kernel has the VIP, and it is not keepalived's: a fence removed it, and it came back without a MASTER. */
+export function isForeignVip({ clearedAtMs, seen, phase }: Guard): boolean {
+  // What shows during a fence is the reason for it.
+  if (clearedAtMs === null || phase.name === 'fencing') return false
+  return seen.vips === 'held' && seen.keepalived !== 'MASTER'
 }

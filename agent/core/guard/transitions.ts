@@ -18,6 +18,7 @@ import {
   outrankedPeerLately,
   probationMs,
   promotesEarly,
+  whyClaimed,
 } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import { enforces } from './state.ts'
@@ -154,12 +155,11 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
-  const how = grounds === 'adopt' ? 'was already MASTER when this agent first looked' : 'became MASTER'
   tell(
     turn,
     'claiming',
     'info',
-    `keepalived ${how} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
+    `keepalived ${whyClaimed(guard, grounds)} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
   )
 }
 

@@ -304,8 +304,24 @@ const fences: readonly Mutant[] = [
     rule: 'A VIP that a dead keepalived left in the kernel is removed.',
     focus: ['kill-keepalived'],
     file: 'agent/core/guard/own-lease.ts',
-    from: "return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'",
+    from: 'return enforces(guard) && observed && lived && isLeft',
     to: 'return false',
+  },
+  {
+    name: 'orphan-taken-for-foreign',
+    rule: 'A VIP is not keepalived’s only if a fence has proved since the last MASTER that it was gone.',
+    focus: ['kill-keepalived'],
+    file: 'agent/core/guard/state.ts',
+    from: "if (clearedAtMs === null || phase.name === 'fencing') return false",
+    to: "if (phase.name === 'fencing') return false",
+  },
+  {
+    name: 'cleared-outlives-master',
+    rule: 'What a fence proved is no evidence about the VIP of a later MASTER.',
+    focus: ['kill-keepalived', 'vrrp-block', 'isolate'],
+    file: 'agent/core/guard/foreign-vip.ts',
+    from: "if (keepalived === 'MASTER' || endedUntold)",
+    to: 'if (endedUntold)',
   },
 ]
 

@@ -347,6 +347,8 @@ export class AgentDaemon {
         return this.#rungs.start((error) => this.feed({ type: 'start-ended', error }))
       case 'announce':
         return
+      case 'find-origin':
+        return this.feed({ type: 'origin', origin: { addresses: [], places: [] } })
       case 'count-adverts':
         return this.#rungs.countAdverts((received) => this.feed({ type: 'adverts', received }))
       case 'remember':

@@ -9,6 +9,7 @@ export interface Observation {
   readonly process: ProcessState
   readonly died: boolean
   readonly vips: VipState
+  readonly tells: boolean
 }
 
 export interface ObserverEvents {
@@ -37,6 +38,8 @@ export class SimulatedObserver {
   #state: KeepalivedState = 'UNKNOWN'
   #priority: number | null = null
   #vips: VipState | null = null
+  /** keepalived has written a state since it started. */
+  #tells = false
   #told: Observation | null = null
   #news = 0
   #oddLooks = 0
@@ -69,6 +72,7 @@ export class SimulatedObserver {
     this.#noteProcess()
     if (this.#state === 'MASTER' && line !== 'MASTER') this.#on.lettingGo()
     this.#state = line
+    this.#tells = this.#process !== 'absent'
     this.#news += 1
     this.#notePriority(priority)
     if (line !== 'MASTER') return this.#prove(false)
@@ -106,6 +110,7 @@ export class SimulatedObserver {
     const { process, starts } = this.#node.keepalived
     const restarted = process !== 'absent' && starts !== this.#identity
     const changed = restarted || process !== this.#process
+    if (restarted || process === 'absent') this.#tells = false
     if (restarted) {
       this.#dumpDue = true
       this.#identity = starts
@@ -160,6 +165,7 @@ export class SimulatedObserver {
       process: this.#process,
       died: this.#node.keepalivedDied,
       vips: this.#vips,
+      tells: this.#tells,
     }
     if (!force && this.#told !== null && isSame(this.#told, observation)) return
     this.#told = observation
@@ -192,5 +198,10 @@ export class SimulatedObserver {
 }
 
 function isSame(one: Observation, other: Observation): boolean {
-  return one.keepalived === other.keepalived && one.process === other.process && one.vips === other.vips
+  return (
+    one.keepalived === other.keepalived &&
+    one.process === other.process &&
+    one.vips === other.vips &&
+    one.tells === other.tells
+  )
 }

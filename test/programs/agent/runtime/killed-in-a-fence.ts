@@ -55,6 +55,7 @@ const runtime = new NodeRuntime(
       start: () => rungs.start(),
       observe: () => Promise.resolve(),
       announce: nothing,
+      findOrigin: () => Promise.resolve({ addresses: [], places: [] }),
       countAdverts: () => Promise.resolve(null),
       remember: (name, memory) => void store.remember(name, memory),
       keepVote: () => Promise.resolve(),

@@ -65,6 +65,7 @@ describe('NodeRuntime', () => {
         return Promise.resolve()
       },
       announce: () => done.push('announce'),
+      findOrigin: () => Promise.resolve({ addresses: [], places: [] }),
       countAdverts: () => Promise.resolve(0),
       remember: () => undefined,
       keepVote: (_instance, kept) => {

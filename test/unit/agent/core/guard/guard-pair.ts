@@ -329,6 +329,9 @@ export class GuardPair {
           this.#feed(host.name, { type: 'start-ended', error: null })
         })
         return
+      case 'find-origin':
+        this.#in(5, () => this.#feed(host.name, { type: 'origin', origin: { addresses: [], places: [] } }))
+        return
       case 'count-adverts':
         this.#in(5, () => this.#feed(host.name, { type: 'adverts', received: Math.round(this.nowMs) }))
         return
