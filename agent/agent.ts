@@ -274,13 +274,14 @@ export class Agent {
         const armed = this.#profiles.current
           .map(({ instance }) => instance)
           .filter((instance) => this.#store.armed(instance))
+        await this.#store.noteEvidence()
         await writeCheckSettings(this.#config.stateDir, { ...this.#config, armed })
       }
     } catch (cause) {
       this.#checkSettingsDue = true
       this.#reporter.problem(
         'check-settings',
-        `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
+        `check.conf or state.json in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
     } finally {
       this.#writingCheckSettings = false
@@ -634,6 +635,7 @@ export class Agent {
           this.#reporter.problem('memory-not-kept', messageOf(cause))
         })
       },
+      tryDisk: () => this.#store.tryDisk().then(() => null, messageOf),
       keepVote: (instance, kept) => this.#store.keepVote(instance, kept),
       voteLeft: (instance, on) => this.#tellCheck(instance, on),
       rememberFirst: (instance, memory) => this.#store.remember(instance, memory).then(() => null, messageOf),

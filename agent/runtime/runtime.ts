@@ -44,6 +44,8 @@ export interface RuntimeOutlets {
   /** @throws when it cannot be written. */
   readonly permit: (instance: string, permit: Permit) => void
   readonly record: (instance: string, ballot: Ballot) => Promise<void>
+  /** Resolves to what the disk said; null: it took what it was given. */
+  readonly tryDisk: () => Promise<string | null>
   readonly mark: (instance: string, mark: Mark) => void
   readonly answerPeer: (beat: number, verdict: VoterReply) => void
   /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
@@ -311,6 +313,8 @@ export class NodeRuntime {
         return this.#permit(instance, effect)
       case 'record':
         return this.#record(instance, effect.ballot)
+      case 'try-disk':
+        return this.#later(instance, outlets.tryDisk(), (error) => ({ type: 'disk-tried', error }))
       case 'mark':
         return outlets.mark(instance, effect.mark)
       case 'answer-peer':

@@ -19,6 +19,8 @@ export type GuardEffect =
     }
   /** Write the ballot durably, then report `recorded` or `record-failed`. */
   | { readonly type: 'record'; readonly ballot: Ballot }
+  /** Write to the disk what it should have anyway, then report `disk-tried`. */
+  | { readonly type: 'try-disk' }
   | { readonly type: 'mark'; readonly mark: Mark }
   | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: VoterReply }
   /** Send a heartbeat to every voter now. */

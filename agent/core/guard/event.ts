@@ -62,6 +62,8 @@ export type GuardEvent =
   | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
   | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
+  /** `error`: null if the disk took it. */
+  | { readonly type: 'disk-tried'; readonly atMs: number; readonly error: string | null }
   /** The command of a rung ended. That is not the proof yet, which comes as `observed`. */
   | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
   /** The memory of `remember-first` is on disk, or could not be written. */

@@ -185,8 +185,10 @@ export interface Guard {
   readonly witnessWord: WitnessWord | null
   /** The highest epoch that the witness granted to this node. */
   readonly witnessEpoch: Epoch
+  /** An answer counts, too. */
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
+  readonly peerReportedAtMs: number
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
   readonly memory: FenceMemory
@@ -201,6 +203,11 @@ export interface Guard {
   readonly gateway: Gateway
   /** The last ballot could not be written, and that has been reported. */
   readonly ballotFails: boolean
+  /** When the disk was last tried because of that; Infinity: a try is under way. */
+  readonly diskTriedAtMs: number
+  /** According to its last answer, the voter's disk does not take a ballot, so it gives no new vote. */
+  readonly witnessWritesFail: boolean
+  readonly peerWritesFail: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
   readonly recordedAtMs: number | null

@@ -248,7 +248,7 @@ const claims: readonly Mutant[] = [
   {
     name: 'resumed-lease-trusted',
     rule: 'An agent that did not run for a while treats its lease as void until it gets a fresh answer.',
-    file: 'agent/core/guard/guard.ts',
+    file: 'agent/core/guard/standstill.ts',
     from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
     to: "if (phase.name === 'holding' && turn.guard.candidacy !== null) set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
   },
@@ -549,8 +549,16 @@ const witnesses: readonly Mutant[] = [
     rule: 'A promise from before a reboot of the node is not renewed by its check.',
     focus: ['crash-host'],
     file: 'server/core/arbiter/check.ts',
-    from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
+    from: 'return bootId !== null && heldByBootId !== null && heldByBootId !== bootId',
     to: 'return false',
+  },
+  {
+    name: 'check-keeps-its-agent-waiting',
+    rule: 'A promise that the check won after a reboot does not keep the agent of the same boot waiting.',
+    focus: ['crash-host'],
+    file: 'server/core/arbiter/greeting.ts',
+    from: ' && heldByBootId !== bootId',
+    to: " && heldByBootId !== 'nobody' + bootId",
   },
   {
     name: 'check-beats-the-living',

@@ -26,6 +26,7 @@ import { wasArmed } from '../../../agent/core/guard/arming.ts'
 import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
 import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'
+import { WriteQueue } from '../world/disk.ts'
 import type { KeepalivedLine } from '../models/keepalived-model.ts'
 import { SimulatedObserver } from './observer.ts'
 import { cluster } from '../world/names.ts'
@@ -97,8 +98,7 @@ export class AgentDaemon {
   #rebooted = false
   readonly #armed: boolean
   #onLeft: (() => void) | null = null
-  #writing = false
-  #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
+  readonly #writes: WriteQueue<AgentState>
   readonly #observer: SimulatedObserver
   readonly #rungs: SimulatedFenceRungs
   readonly #promises: PromiseTeller
@@ -123,6 +123,7 @@ export class AgentDaemon {
     this.incarnation = incarnation
     this.#bootId = host.bootId
     this.program = new Program(host, chance)
+    this.#writes = new WriteQueue(node.state, this.program)
     node.state.settle()
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
@@ -135,6 +136,8 @@ export class AgentDaemon {
     this.#armed = wasArmed({ noted, ballot, memory, kept, stateTorn, marked: false })
     this.#state = { ...found, boot: host.boot, memory, armed: this.#armed }
     node.checkArmed = this.#armed
+    // What a torn file shows is gone at the next start.
+    if (stateTorn) this.#write(() => undefined)
     this.#rebooted = found.boot !== host.boot
     this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
@@ -324,6 +327,8 @@ export class AgentDaemon {
         return this.node.remember({ permit: { word: effect.word, untilMs: effect.untilMs } })
       case 'record':
         return this.#record(effect.ballot)
+      case 'try-disk':
+        return this.#write((error) => this.feed({ type: 'disk-tried', error: error?.message ?? null }))
       case 'mark':
         return this.node.remember({ mark: effect.mark })
       case 'answer-peer':
@@ -415,23 +420,8 @@ export class AgentDaemon {
     })
   }
 
-  /** One write after the other, each with everything that is known by then. */
   #write(done: (error: Error | null) => void): void {
-    this.#unwritten.push({ state: this.#state, done })
-    this.#writeNext()
-  }
-
-  #writeNext(): void {
-    const batch = this.#unwritten
-    const newest = batch.at(-1)
-    if (this.#writing || newest === undefined) return
-    this.#writing = true
-    this.#unwritten = []
-    this.node.state.write(this.program, newest.state, (error) => {
-      this.#writing = false
-      for (const { done } of batch) done(error)
-      this.#writeNext()
-    })
+    this.#writes.write(this.#state, done)
   }
 
   #beat(): void {

@@ -8,7 +8,7 @@ import { leaveVote } from '../../../../shared/core/vote/standing.ts'
 import { inForce, leftWith } from '../../../../shared/core/vote/voter.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
 import type { Report } from '../../../../shared/protocol/report.ts'
-import { peerSilent, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
+import { freshPeerReport, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
 import { peerName } from '../own-lease.ts'
 import { type Guard, enforces, holdsVip } from '../state.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
@@ -83,22 +83,22 @@ function lend(turn: Turn): void {
  * is nothing to delegate.
  */
 function silenceOfHolder(guard: Guard, atMs: number): number | null {
-  const { observed, candidacy, drill, memory, peerReport } = guard
+  const { observed, candidacy, drill, memory } = guard
   const standsBy = enforces(guard) && observed && candidacy === null && !holdsVip(guard)
   if (!standsBy || !reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return null
   // A drill is about to start keepalived again.
   if (drill !== null || memory.drilling === true) return null
-  if (peerReport === null || peerSilent(guard, atMs)) return null
-  return peerReport.phase === 'holding' && peerReport.left === undefined
+  const peerReport = freshPeerReport(guard, atMs)
+  return peerReport?.phase === 'holding' && peerReport.left === undefined
     ? (peerReport.witnessSilentMs ?? null)
     : null
 }
 
 /** While the holder is not heard, nothing is known: it may be dead, or hold by this vote. */
 function mayStayLent(guard: Guard, atMs: number): boolean {
-  const { peerReport } = guard
   if (!reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return false
-  if (peerReport === null || peerSilent(guard, atMs)) return true
+  const peerReport = freshPeerReport(guard, atMs)
+  if (peerReport === null) return true
   return peerReport.witnessSilentMs !== undefined && !peerReport.release
 }
 

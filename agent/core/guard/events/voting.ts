@@ -9,6 +9,7 @@ import type { GuardEvent } from '../event.ts'
 import { enforces, holdsVip, priorityOf } from '../state.ts'
 import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './standing.ts'
 import { bookLendFailed, lentText } from './lending.ts'
+import { noteDiskWorks } from './disk-trial.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
@@ -22,6 +23,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
   set(turn, {
     peerHeardAtMs: atMs,
     peerReport: report,
+    peerReportedAtMs: atMs,
   })
   bookPeersVotes(turn, report)
   hastenReturn(turn, before)
@@ -121,6 +123,7 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const countsVote = countedEpoch(turn.guard)
   const reply = {
     ...replyOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
+    ...(turn.guard.ballotFails ? { writesFail: true as const } : {}),
     ...(returnsVote === undefined ? {} : { returnsVote }),
     ...(countsVote === undefined ? {} : { countsVote }),
   }
@@ -129,7 +132,8 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
   const { guard, atMs } = turn
-  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs, ballotFails: false })
+  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs })
+  noteDiskWorks(turn)
   const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
   if (result === null) return
   set(turn, { voter: result.voter })
@@ -179,7 +183,7 @@ export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record
       'critical',
       `${text}. This node cannot vote for a new holder until its disk can be written again; it keeps trying.`,
     )
-  set(turn, { ballotFails: true })
+  set(turn, { ballotFails: true, diskTriedAtMs: guard.diskTriedAtMs === Infinity ? Infinity : turn.atMs })
   if (event.ballot.to !== guard.node)
     return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
   const { candidacy } = guard

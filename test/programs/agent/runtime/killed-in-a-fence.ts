@@ -48,6 +48,7 @@ const runtime = new NodeRuntime(
       bar: nothing,
       permit: nothing,
       record: () => Promise.resolve(),
+      tryDisk: () => Promise.resolve(null),
       mark: nothing,
       answerPeer: nothing,
       beat: nothing,

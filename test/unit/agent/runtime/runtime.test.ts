@@ -46,6 +46,11 @@ describe('NodeRuntime', () => {
         await Promise.resolve()
         if (recordError !== null) throw recordError
       },
+      tryDisk: async () => {
+        done.push('try-disk')
+        await Promise.resolve()
+        return recordError === null ? null : recordError.message
+      },
       mark: (_instance, { epoch }) => done.push(`mark ${epoch}`),
       answerPeer: (beat, { vote }) => done.push(`answer ${beat} ${vote.kind}`),
       beat: (beat) => {

@@ -302,6 +302,9 @@ export class GuardPair {
     switch (effect.type) {
       case 'record':
         return this.#writeBallot(host, effect.ballot)
+      case 'try-disk':
+        this.#in(2, () => this.#feed(host.name, { type: 'disk-tried', error: null }))
+        return
       case 'mark':
         host.disk.mark = effect.mark
         return
