@@ -43,6 +43,7 @@ import { writePermit } from './check/permit-file.ts'
 import { RereadProfiles, type ReadInstances } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
 import { Reporter } from './runtime/reporter.ts'
+import { authProof, provesSame } from './voters/auth-proof.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
 import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 
@@ -89,6 +90,8 @@ export class Agent {
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
   #peerNames: PeerNames | null = null
+  /** Instances for which the peer has proved another password. */
+  #authDiffers: ReadonlySet<string> = new Set()
   #plan: Plan | null = null
   #credentials: Credentials
   #secureContext: SecureContext
@@ -341,7 +344,10 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       profiles: () => this.#profiles.current,
-      onNames: (names) => this.#takePeerNames(names),
+      onNames: (names, peer) => {
+        this.#takePeerNames(names)
+        this.#compareAuthentication(names, peer)
+      },
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -483,7 +489,7 @@ export class Agent {
     return new VoterLink({
       ...to,
       secureContext: () => this.#secureContext,
-      hello: (incarnation) => this.#hello(incarnation),
+      hello: (incarnation) => this.#hello(incarnation, voter),
       newIncarnation,
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
@@ -558,6 +564,23 @@ export class Agent {
         event: { type: 'peer-match', isMatched: names.isClear(instance) },
       })),
     )
+  }
+
+  #compareAuthentication(
+    { toOurs }: PeerNames,
+    { incarnation, profiles }: { readonly incarnation: string; readonly profiles: readonly Profile[] },
+  ): void {
+    const differ = profiles.flatMap(({ instance, authProof: proof }) => {
+      const ours = toOurs(instance)
+      const password = ours === null ? undefined : this.#profiles.passwords.get(ours)
+      // Where only one of them has a password, the witness sees that itself.
+      if (ours === null || proof === undefined || password === undefined) return []
+      return provesSame(proof, password, incarnation) ? [] : [ours]
+    })
+    const isSame =
+      differ.length === this.#authDiffers.size && differ.every((each) => this.#authDiffers.has(each))
+    this.#authDiffers = new Set(differ)
+    if (!isSame) this.#witnessLink?.helloAgain()
   }
 
   #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
@@ -707,9 +730,15 @@ export class Agent {
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
   }
 
-  #hello(incarnation: string): Hello {
+  #hello(incarnation: string, to: VoterName): Hello {
     const { bootId, software } = this.#around
-    const { cluster, node, advertise, listen, mode } = this.#config
+    const { cluster, node, advertise, listen, mode, gateway } = this.#config
+    const profiles = this.#profiles.current.map((profile): Profile => {
+      const password = this.#profiles.passwords.get(profile.instance)
+      if (to === witness)
+        return this.#authDiffers.has(profile.instance) ? { ...profile, authDiffers: true } : profile
+      return password === undefined ? profile : { ...profile, authProof: authProof(password, incarnation) }
+    })
     return {
       type: 'hello',
       protocol: protocolVersion,
@@ -720,7 +749,8 @@ export class Agent {
       software,
       listener: { address: advertise, port: this.#listener?.port ?? listen.port },
       mode,
-      profiles: [...this.#profiles.current],
+      profiles,
+      gateway,
     }
   }
 }
