@@ -14,6 +14,10 @@ import { placeFile } from '../../../shared/disk/placed-file.ts'
 import { askWitness, endpointOf, WitnessRequestError } from '../../../shared/network/witness-request.ts'
 import { runCommand } from '../../../shared/host/command.ts'
 import { IssueError, readIssued } from '../../voters/issued-certificate.ts'
+import { assertNever } from '../../../shared/assert-never.ts'
+import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
+import { keepalivedPlaces } from '../../keepalived/places.ts'
+import { describeUnknown, lookAtKeepalived } from '../../keepalived/process.ts'
 import { writeCheckSettings } from '../../check/settings.ts'
 import { draftAgentYaml, type AgentYaml } from './agent-yaml.ts'
 import { findAuthority } from './find-authority.ts'
@@ -153,7 +157,26 @@ async function join(
     say(
       `No other node of ${cluster} is connected to the witness yet. Until that is so, the agent of this node only watches and votes: keepalived goes on as without it.`,
     )
+  const missing = whatKeepalivedLacks(draft.config)
+  if (missing !== null) say(missing)
   return startUnit(options, { say, systemctl })
+}
+
+/** Said before the agent starts, because an agent that does not find keepalived cannot stop it. Null: it is found. */
+function whatKeepalivedLacks({ keepalived }: AgentYaml['config']): string | null {
+  const { config, configId } = keepalived
+  const look = lookAtKeepalived(keepalivedPlaces(keepalived, readProcessKeywords(config, configId)))
+  switch (look.state) {
+    case 'running':
+    case 'frozen':
+      return null
+    case 'absent':
+      return 'keepalived is not running on this host, so this node cannot take the VIP before you start it.'
+    case 'unknown':
+      return `${describeUnknown(look)}.`
+    default:
+      return assertNever(look.state)
+  }
 }
 
 async function enrol(
