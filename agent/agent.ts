@@ -23,8 +23,10 @@ import { rehearseFence } from './fence/rehearsal.ts'
 import { FenceRungs } from './fence/rungs.ts'
 import { GatewayPing } from './keepalived/gateway-ping.ts'
 import { parseKeepalivedConf } from './keepalived-conf/profiles.ts'
+import { staticAddressesAmong } from './keepalived-conf/static-addresses.ts'
 import { readProcessKeywords } from './keepalived-conf/process-keywords.ts'
 import { configurationDrift } from './keepalived/configuration-drift.ts'
+import { findOrigin } from './keepalived/address-origin.ts'
 import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
 import { KeepalivedProcesses } from './keepalived/process.ts'
@@ -40,6 +42,7 @@ import { writePermit } from './check/permit-file.ts'
 import { RereadProfiles, type ReadInstances } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
 import { Reporter } from './runtime/reporter.ts'
+import { authProof, provesSame } from './voters/auth-proof.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
 import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 
@@ -84,6 +87,8 @@ export class Agent {
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
   #peerNames: PeerNames | null = null
+  /** Instances for which the peer has proved another password. */
+  #authDiffers: ReadonlySet<string> = new Set()
   #plan: Plan | null = null
   #credentials: Credentials
   #secureContext: SecureContext
@@ -269,13 +274,14 @@ export class Agent {
         const armed = this.#profiles.current
           .map(({ instance }) => instance)
           .filter((instance) => this.#store.armed(instance))
+        await this.#store.noteEvidence()
         await writeCheckSettings(this.#config.stateDir, { ...this.#config, armed })
       }
     } catch (cause) {
       this.#checkSettingsDue = true
       this.#reporter.problem(
         'check-settings',
-        `check.conf in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
+        `check.conf or state.json in ${this.#config.stateDir} cannot be written (${messageOf(cause)}); free some disk space, then restart the agent`,
       )
     } finally {
       this.#writingCheckSettings = false
@@ -309,7 +315,10 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       profiles: () => this.#profiles.current,
-      onNames: (names) => this.#takePeerNames(names),
+      onNames: (names, peer) => {
+        this.#takePeerNames(names)
+        this.#compareAuthentication(names, peer)
+      },
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -450,7 +459,7 @@ export class Agent {
     return new VoterLink({
       ...to,
       secureContext: () => this.#secureContext,
-      hello: (incarnation) => this.#hello(incarnation),
+      hello: (incarnation) => this.#hello(incarnation, voter),
       newIncarnation,
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
@@ -527,6 +536,23 @@ export class Agent {
     )
   }
 
+  #compareAuthentication(
+    { toOurs }: PeerNames,
+    { incarnation, profiles }: { readonly incarnation: string; readonly profiles: readonly Profile[] },
+  ): void {
+    const differ = profiles.flatMap(({ instance, authProof: proof }) => {
+      const ours = toOurs(instance)
+      const password = ours === null ? undefined : this.#profiles.passwords.get(ours)
+      // Where only one of them has a password, the witness sees that itself.
+      if (ours === null || proof === undefined || password === undefined) return []
+      return provesSame(proof, password, incarnation) ? [] : [ours]
+    })
+    const isSame =
+      differ.length === this.#authDiffers.size && differ.every((each) => this.#authDiffers.has(each))
+    this.#authDiffers = new Set(differ)
+    if (!isSame) this.#witnessLink?.helloAgain()
+  }
+
   #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
     const reported = new Set(reports.map(({ instance }) => instance))
     // Of an instance that cannot be told from another, nothing that the peer reports comes through.
@@ -599,12 +625,17 @@ export class Agent {
       start: () => this.#rungs.start(),
       observe: (instance) => this.#observer.observe(instance),
       announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
+      findOrigin: (instance) => {
+        const vips = this.#observer.vipsOf(instance)
+        return findOrigin(vips, staticAddressesAmong(vips, this.#config.keepalived))
+      },
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
         this.#store.remember(instance, memory).catch((cause: unknown) => {
           this.#reporter.problem('memory-not-kept', messageOf(cause))
         })
       },
+      tryDisk: () => this.#store.tryDisk().then(() => null, messageOf),
       keepVote: (instance, kept) => this.#store.keepVote(instance, kept),
       voteLeft: (instance, on) => this.#tellCheck(instance, on),
       rememberFirst: (instance, memory) => this.#store.remember(instance, memory).then(() => null, messageOf),
@@ -669,9 +700,15 @@ export class Agent {
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
   }
 
-  #hello(incarnation: string): Hello {
+  #hello(incarnation: string, to: VoterName): Hello {
     const { bootId, software } = this.#around
-    const { cluster, node, advertise, listen, mode } = this.#config
+    const { cluster, node, advertise, listen, mode, gateway } = this.#config
+    const profiles = this.#profiles.current.map((profile): Profile => {
+      const password = this.#profiles.passwords.get(profile.instance)
+      if (to === witness)
+        return this.#authDiffers.has(profile.instance) ? { ...profile, authDiffers: true } : profile
+      return password === undefined ? profile : { ...profile, authProof: authProof(password, incarnation) }
+    })
     return {
       type: 'hello',
       protocol: protocolVersion,
@@ -682,7 +719,8 @@ export class Agent {
       software,
       listener: { address: advertise, port: this.#listener?.port ?? listen.port },
       mode,
-      profiles: [...this.#profiles.current],
+      profiles,
+      gateway,
     }
   }
 }

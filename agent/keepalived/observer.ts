@@ -19,6 +19,8 @@ export interface Observation {
   /** Only when absent: keepalived ended, and may have left its VIPs behind. */
   readonly died: boolean
   readonly vips: VipState
+  /** keepalived wrote a state to the FIFO since it started, and still has the FIFO open. */
+  readonly tells: boolean
 }
 
 /** The world as the observer sees it; tests hand in their own. */
@@ -83,6 +85,8 @@ export class KeepalivedObserver {
   #unknownSinceMs: number | null = null
   /** What was read of a keepalived that is not in sight: it wrote a line, or it also ended since. */
   #unseenWriter: 'none' | 'lives' | 'died' = 'none'
+  /** keepalived has written a state since it started, and has not closed the FIFO since. */
+  #tells = false
   #started = false
   #dumpDue = true
   #dumping = false
@@ -201,6 +205,7 @@ export class KeepalivedObserver {
       return
     }
     this.#noteProcess()
+    this.#tells = this.#process.state !== 'absent'
     if (watched.state === 'MASTER' && state !== 'MASTER') this.#on.lettingGo(instance)
     watched.state = state
     watched.news += 1
@@ -223,6 +228,9 @@ export class KeepalivedObserver {
       await this.#proving
       if (this.#process.state === 'absent') return
     }
+    // It lives on, and has closed the FIFO.
+    this.#tells = false
+    for (const name of this.#watched.keys()) this.#prove(name)
   }
 
   /** @returns whether something about the process changed. */
@@ -232,6 +240,7 @@ export class KeepalivedObserver {
     this.#process = now
     this.#unknownSinceMs = now.state === 'unknown' ? (this.#unknownSinceMs ?? this.#sources.nowMs()) : null
     const restarted = now.identity !== null && now.identity !== before.identity
+    if (restarted || now.state === 'absent') this.#tells = false
     if (restarted) {
       this.#dumpDue = true
       if (this.#started) for (const [name, watched] of this.#watched) this.#beginAnew(name, watched)
@@ -335,6 +344,7 @@ export class KeepalivedObserver {
       process,
       died: process === 'absent' && this.#process.died,
       vips: watched.vipState,
+      tells: this.#tells,
     }
     if (!force && watched.told !== null && isSame(watched.told, observation)) return
     watched.told = observation
@@ -408,6 +418,7 @@ function isSame(one: Observation, other: Observation): boolean {
     one.keepalived === other.keepalived &&
     one.process === other.process &&
     one.died === other.died &&
-    one.vips === other.vips
+    one.vips === other.vips &&
+    one.tells === other.tells
   )
 }

@@ -27,6 +27,7 @@ import {
   type KeptBallot,
   type Rung,
   type TellLevel,
+  type VipOrigin,
   createGuard,
   decide,
   leaveHindrance,
@@ -43,6 +44,8 @@ export interface RuntimeOutlets {
   /** @throws when it cannot be written. */
   readonly permit: (instance: string, permit: Permit) => void
   readonly record: (instance: string, ballot: Ballot) => Promise<void>
+  /** Resolves to what the disk said; null: it took what it was given. */
+  readonly tryDisk: () => Promise<string | null>
   readonly mark: (instance: string, mark: Mark) => void
   readonly answerPeer: (beat: number, verdict: VoterReply) => void
   /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
@@ -53,6 +56,8 @@ export interface RuntimeOutlets {
   /** Looks, and feeds `observed`. */
   readonly observe: (instance: string) => Promise<void>
   readonly announce: (instance: string) => void
+  /** Where the VIPs come from, if keepalived did not put them up. */
+  readonly findOrigin: (instance: string) => Promise<VipOrigin>
   readonly countAdverts: (instance: string) => Promise<number | null>
   /** When it returns, the next process of this boot would know it, so a stop command may follow at once. */
   readonly remember: (instance: string, memory: FenceMemory) => void
@@ -308,6 +313,8 @@ export class NodeRuntime {
         return this.#permit(instance, effect)
       case 'record':
         return this.#record(instance, effect.ballot)
+      case 'try-disk':
+        return this.#later(instance, outlets.tryDisk(), (error) => ({ type: 'disk-tried', error }))
       case 'mark':
         return outlets.mark(instance, effect.mark)
       case 'answer-peer':
@@ -326,6 +333,8 @@ export class NodeRuntime {
           type: 'adverts',
           received,
         }))
+      case 'find-origin':
+        return this.#later(instance, outlets.findOrigin(instance), (origin) => ({ type: 'origin', origin }))
       case 'remember':
         return outlets.remember(instance, effect.memory)
       case 'keep-vote':

@@ -50,6 +50,7 @@ export class AgentStore {
   readonly #fences: FenceMemoryFile
   #recoveredMarks: Readonly<Record<string, Mark>> | null
   readonly #rebooted: boolean
+  #evidenceUnwritten = false
 
   private constructor(
     store: DurableStore<State>,
@@ -182,9 +183,24 @@ export class AgentStore {
       stateTorn: this.found.kind === 'torn',
       marked: this.#recoveredMarks?.[instance] !== undefined,
     })
-    // What a lost state file left as evidence is gone at the next start, so it goes to the disk with the next write.
-    if (isArmed && ballots[instance] === undefined) this.#store.data.armed = { ...armed, [instance]: true }
+    // What a lost state file left as evidence is gone at the next start.
+    if (isArmed && ballots[instance] === undefined && armed?.[instance] !== true) {
+      this.#store.data.armed = { ...armed, [instance]: true }
+      this.#evidenceUnwritten = true
+    }
     return isArmed
+  }
+
+  /** Settles when what `armed` found by evidence is on disk. @throws DurableFileError */
+  async noteEvidence(): Promise<void> {
+    if (!this.#evidenceUnwritten) return
+    await this.tryDisk()
+    this.#evidenceUnwritten = false
+  }
+
+  /** Writes the file as it is, which shows whether the disk takes it. @throws DurableFileError */
+  tryDisk(): Promise<void> {
+    return this.#store.update((state) => state)
   }
 
   /** Settles when it is on disk that this node enforces for the instance. @throws DurableFileError */

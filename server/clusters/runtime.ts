@@ -310,6 +310,8 @@ export class ClusterRuntime {
         return this.#options.outbound.close(effect.connection, effect.reason)
       case 'record':
         return this.#onTheSide(this.#record(effect.instance, effect.ballot))
+      case 'try-ledger':
+        return this.#onTheSide(this.#tryLedger())
       case 'mark':
         return this.#noteMark(this.#options.marks.set(effect.instance, effect.mark))
       case 'answer-check':
@@ -343,6 +345,11 @@ export class ClusterRuntime {
     }
     this.handle({ type: 'recorded', instance, ballot })
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
+  }
+
+  async #tryLedger(): Promise<void> {
+    const error = await this.#options.ledger.establish().then(() => null, messageOf)
+    this.handle({ type: 'ledger-tried', error })
   }
 
   /** What could not be written goes to the disk with the next ballot, which tells of a disk that fails. */

@@ -16,6 +16,7 @@ import {
   keepAliveMs,
   socketLimits,
 } from './connection.ts'
+import { readsHeader } from '../protocol/first-release.ts'
 import { identityOfPeer, plainAddress } from './secure-server.ts'
 
 /**
@@ -35,6 +36,7 @@ export function acceptAgents(
   } & ConnectionEvents<AcceptedConnection>,
 ): { close(): void } {
   const acceptor = new WebSocketServer({ noServer: true, clientTracking: true, ...socketLimits })
+  acceptor.on('headers', (headers) => headers.push(`${readsHeader.name}: ${readsHeader.value}`))
   acceptor.on('wsClientError', (_error, socket, request) => {
     const text = 'not a WebSocket handshake'
     options.onRefused('malformed-upgrade', text, plainAddress(request.socket.remoteAddress))
@@ -71,6 +73,7 @@ export function acceptAgents(
         },
         { monotonicMs: options.monotonicMs, remoteAddress, identity },
       )
+      connection.shookHands(request.headers)
       options.onOpen(connection)
     })
   }

@@ -6,8 +6,10 @@
  * Whatever a stranger, a slow client or a faulty client does costs its own connection and nothing else.
  */
 import WebSocket from 'ws'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { RawData } from 'ws'
 import type { Identity } from '../identity/identity.ts'
+import { inFirstRelease, readsHeader } from '../protocol/first-release.ts'
 import { maxMessageBytes } from '../protocol/names.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -83,6 +85,7 @@ export abstract class WebSocketConnection implements Connection {
   abstract readonly remoteAddress: string
   readonly #webSocket: WebSocket
   #endReason: string | null = null
+  #dropsUnknownFields = false
 
   constructor(webSocket: WebSocket, handlers: ConnectionHandlers, monotonicMs: () => number) {
     this.#webSocket = webSocket
@@ -112,7 +115,14 @@ export abstract class WebSocketConnection implements Connection {
     })
   }
 
-  send(message: object): void {
+  /** The other side has said in the handshake which fields it reads, or has not. */
+  shookHands(headers: IncomingHttpHeaders): void {
+    this.#dropsUnknownFields = headers[readsHeader.name] === readsHeader.value
+  }
+
+  send(whole: object): void {
+    const message = this.#dropsUnknownFields ? whole : inFirstRelease(whole)
+    if (message === null) return
     const webSocket = this.#webSocket
     if (webSocket.readyState !== WebSocket.OPEN || this.#endReason !== null) return
     if (webSocket.bufferedAmount > longestBacklogBytes) {

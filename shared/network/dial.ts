@@ -13,6 +13,7 @@ import {
   longestRefusalBytes,
   socketLimits,
 } from './connection.ts'
+import { readsHeader } from '../protocol/first-release.ts'
 import { endpointOf } from './witness-request.ts'
 import { identityCheck, plainAddress } from './secure-server.ts'
 
@@ -39,6 +40,7 @@ export function dialVoter(
   const webSocket = new WebSocket(new URL(agentPath, options.url.replace(/^http/, 'ws')), {
     createConnection: () => secure(tcp, options),
     followRedirects: false,
+    headers: { [readsHeader.name]: readsHeader.value },
     ...socketLimits,
   })
   const connection: DialledWebSocket = new DialledWebSocket(
@@ -61,6 +63,7 @@ export function dialVoter(
       connection.fail(`refused: HTTP ${response.statusCode ?? '?'}${text === '' ? '' : `: ${text}`}`),
     )
   })
+  webSocket.once('upgrade', ({ headers }) => connection.shookHands(headers))
   webSocket.once('open', () => {
     clearTimeout(deadline)
     options.onOpen(connection)

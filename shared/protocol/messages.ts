@@ -40,6 +40,8 @@ const helloSchema = z.object({
   }),
   mode: z.enum(['enforce', 'observe']),
   profiles: z.array(profileSchema).max(maxInstances),
+  /** The gateway of agent.yaml; null: none is set; absent: an earlier version, which does not say it. */
+  gateway: z.string().max(253).nullable().optional(),
 })
 
 export type Hello = z.infer<typeof helloSchema>
@@ -107,6 +109,11 @@ export const replySchema = z.object({
   renewedAgoMs: durationMs.nullable(),
   /** The highest epoch that this voter knows of. */
   epoch,
+  /**
+   * The voter's disk did not take its last ballot. It renews what it has given, and gives no new vote. Absent: its disk
+   * is well, as far as it knows.
+   */
+  writesFail: z.literal(true).optional(),
   /** Returns the vote that was delegated under that epoch; this voter's node no longer counts it. */
   returnsVote: epoch.optional(),
   /** The vote that was delegated under that epoch is on this voter's disk and counts. */

@@ -73,6 +73,11 @@ export const report = z.object({
   keepalived: z.enum(keepalivedStates),
   process: z.enum(processStates),
   vips: z.enum(['held', 'gone']),
+  /**
+   * keepalived is not MASTER, and did not put up the VIP that the kernel has: it came back after a fence; absent:
+   * nothing of that.
+   */
+  foreignVip: z.literal(true).optional(),
   /** keepalived says that it removed the VIP; whether the kernel agrees is not known yet; absent: nothing of that. */
   lettingGo: z.literal(true).optional(),
   /** The one that keepalived runs with, weights included. */

@@ -101,6 +101,8 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       ].filter((word) => word !== null)
       return words.length === 0 ? null : `to peer: ${words.join(', ')}`
     }
+    case 'try-disk':
+      return 'try the disk'
     case 'beat':
       return 'beat'
     case 'fence':
@@ -121,6 +123,8 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
       return 'remember first: drill'
     case 'arm':
       return 'ARM'
+    case 'find-origin':
+      return 'find origin'
     case 'drilled':
       return `DRILLED: ${effect.drilled.result}`
     case 'tell':
@@ -174,6 +178,8 @@ export function arbiterEffectWord(
     case 'record':
     case 'mark':
       return voteEffectWord(effect, since)
+    case 'try-ledger':
+      return 'try the ledger'
     case 'answer-check':
       return `check: ${effect.permit ? 'yes' : 'no'}`
     case 'answer-drill':

@@ -39,8 +39,6 @@ export class ArmingWatch {
   #otherFaultsUntilMs = -Infinity
   /** A node left its vote with the other one, and perhaps does not have it back. */
   #voteLeft = false
-  /** A witness takes the agent of a new boot for a clone until the promise to the old one is over. */
-  readonly #booted = new Set<string>()
   /** Since when nobody has had the VIP; null: somebody has it. */
   #darkSinceMs: number | null = 0
   #leased = false
@@ -120,7 +118,6 @@ export class ArmingWatch {
 
   #takeCalm(): void {
     this.#voteLeft = false
-    this.#booted.clear()
   }
 
   #takeVip({ node: name, held }: Fact & { type: 'vip' }): void {
@@ -175,7 +172,6 @@ export class ArmingWatch {
     const goneSinceMs = this.#nowMs - reserveMs - settledMs
     const isCalm =
       !this.#voteLeft &&
-      !this.#booted.has(name) &&
       this.#otherFaults.size === 0 &&
       this.#nowMs >= this.#otherFaultsUntilMs
     const witnessIsWell = this.#witness.state === 'running' && this.#witness.sinceMs <= goneSinceMs
@@ -190,7 +186,6 @@ export class ArmingWatch {
   #takeFault({ kind, where, on }: Fact & { type: 'fault' }): void {
     this.#faultsBegan = true
     if (kind === 'leave') this.#voteLeft = true
-    if (kind === 'crash-host') this.#booted.add(where)
     if (leavesOneNode.has(kind) && where !== 'witness') return
     if (on) this.#otherFaults.add(`${kind} ${where}`)
     else {

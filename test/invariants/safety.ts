@@ -65,6 +65,8 @@ export class SafetyWatch {
   readonly #oblivious = new Set<string>()
   #overlap: Overlap | null = null
   #partedSinceMs: number | null = null
+  /** When the witness last started, ended or was frozen. */
+  #witnessChangedAtMs = -Infinity
   #hamperedUntilMs = 0
   readonly #hamperedBy = new Set<string>()
   #longestOverlapMs = 0
@@ -106,6 +108,7 @@ export class SafetyWatch {
         return
       case 'fault':
         return this.#takeFault(fact)
+      case 'priority':
       case 'promise':
       case 'released-with-vip':
       case 'fencing':
@@ -155,14 +158,19 @@ export class SafetyWatch {
 
   /**
    * The node without the lease recognises a cut link by what the witness says about the other node, which requires a
-   * holder.
+   * holder, or by the silence of both, which takes its time.
    */
   #foreseenForMs(): number {
     if (this.#partedSinceMs === null) return 0
     const leasedSinceMs = [...this.#nodes.values()].map(({ lease }) =>
       lease !== null && lease.untilMs > this.#nowMs ? lease.sinceMs : Infinity,
     )
-    return Math.max(0, this.#nowMs - Math.max(this.#partedSinceMs, Math.min(...leasedSinceMs)))
+    const recognisableSinceMs = Math.max(
+      this.#partedSinceMs,
+      this.#witnessChangedAtMs,
+      Math.min(...leasedSinceMs),
+    )
+    return Math.max(0, this.#nowMs - recognisableSinceMs)
   }
 
   /** What is wrong now; what was repaired only a moment ago still counts. */
@@ -266,7 +274,10 @@ export class SafetyWatch {
   }
 
   #takeProgram({ host, program, state }: Fact & { type: 'program' }): void {
-    if (program === 'witness') return
+    if (program === 'witness') {
+      this.#witnessChangedAtMs = this.#nowMs
+      return
+    }
     const node = this.#node(host)
     node[program] = { state, sinceMs: this.#nowMs }
     this.#noteHindrance()

@@ -1,5 +1,5 @@
 /** What a scenario may ask of a lab before it begins. */
-import { type Timing } from '../../shared/core/timing.ts'
+import { defaultTiming, type Timing } from '../../shared/core/timing.ts'
 import { type Arbiter } from './arbiter.ts'
 import { everydayPair, type PairConf } from './keepalived-config.ts'
 import { type PidFiles, type StopCommand } from './keepalived-service.ts'
@@ -24,6 +24,8 @@ export interface ClusterSetup {
    */
   readonly processors: 'own' | 'common'
   readonly gate: Timing['gate']
+  /** After what silence of the witness the standby delegates its vote. */
+  readonly delegateAfterMs: Timing['delegateAfterMs']
   /** Whether the agents are configured to watch the gateway. */
   readonly gateway: boolean
   /** Nodes of other clusters that this witness has enrolled; they are programs on the client's host. */
@@ -46,6 +48,7 @@ export const everydaySetup: Omit<ClusterSetup, 'arbiter' | 'product'> = {
   agentDisk: 'usual',
   processors: 'own',
   gate: 'open',
+  delegateAfterMs: defaultTiming.delegateAfterMs,
   gateway: false,
   guests: [],
   ports: 'one',

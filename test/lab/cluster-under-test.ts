@@ -88,8 +88,9 @@ export class ClusterUnderTest {
 
   /** The timing that witness.yaml asks for. */
   get timing(): Timing {
-    const { gate } = this.setup
-    return gate === 'strict' ? { ...defaultTiming, gate, reserveMs: strictReserveMs } : defaultTiming
+    const { gate, delegateAfterMs } = this.setup
+    const timing = { ...defaultTiming, delegateAfterMs }
+    return gate === 'strict' ? { ...timing, gate, reserveMs: strictReserveMs } : timing
   }
 
   /** Where the logs of a run are, on the real machine. */
@@ -291,10 +292,10 @@ export class ClusterUnderTest {
   }
 
   async #writeFiles(): Promise<void> {
-    const { arbiter, productLines, pidFiles, stopCommand, processors, gate, gateway, guests } = this.setup
+    const { arbiter, productLines, pidFiles, stopCommand, processors, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
-    writeFileSync(file('witness/witness.yaml'), witnessConfig(gate))
+    writeFileSync(file('witness/witness.yaml'), witnessConfig(this.timing))
     for (const node of nodes) {
       this.#folder.folder(node, 'state')
       writeKeepalivedScripts({

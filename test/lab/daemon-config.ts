@@ -10,13 +10,14 @@ export const witnessDataFolder = `${labMount}/witness/data`
 /** Where witnessd puts the identity of its admin. */
 export const adminFolder = `${witnessDataFolder}/admin`
 
-export function witnessConfig(gate: Timing['gate']): string {
+export function witnessConfig({ gate, delegateAfterMs }: Pick<Timing, 'gate' | 'delegateAfterMs'>): string {
   return `listen: 0.0.0.0:7400
 dataDir: ${witnessDataFolder}
 runDir: ${runFolder}
 clusters:
   ${cluster}:
     gate: ${gate}
+    timing: { delegateAfterMs: ${delegateAfterMs} }
 `
 }
 

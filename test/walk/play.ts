@@ -279,6 +279,8 @@ export class Play {
         return
       case 'record':
         return this.#write(state.disk, effect.ballot, (event) => this.#toArbiter({ ...event, instance }))
+      case 'try-ledger':
+        return this.#toArbiter({ type: 'ledger-tried', error: null })
       case 'mark':
         state.disk.mark = effect.mark
         return
@@ -562,6 +564,8 @@ export class Play {
         return this.#write(host.disk, effect.ballot, (event) =>
           this.#toGuard(host, event.type === 'recorded' ? { ...event, tookMs: 0 } : event),
         )
+      case 'try-disk':
+        return this.#toGuard(host, { type: 'disk-tried', error: null })
       case 'mark':
         host.disk.mark = effect.mark
         if (effect.mark.untilMs === 0 && !host.vip) noteRelease(state, host.name, host.name)
@@ -589,6 +593,8 @@ export class Play {
       case 'start-keepalived':
         if (host.keepalived === 'STOP') this.#setKeepalived(host, host.barred ? 'FAULT' : 'BACKUP')
         return this.#toGuard(host, { type: 'start-ended', error: null })
+      case 'find-origin':
+        return this.#toGuard(host, { type: 'origin', origin: { addresses: [], places: [] } })
       case 'count-adverts':
         return this.#toGuard(host, { type: 'adverts', received: host.advertsHeard })
       case 'tell':

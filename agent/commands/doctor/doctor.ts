@@ -28,6 +28,7 @@ import {
   checkProcess,
   checkProcessTable,
   checkStamps,
+  checkStaticVips,
 } from './keepalived-check.ts'
 import { checkPeer, checkWitness } from './reach-check.ts'
 import { checkStorage } from './storage-check.ts'
@@ -101,7 +102,11 @@ async function examineKeepalived(
   const { config: path } = config.keepalived
   const look = lookAt(config)
   const pids = [look.parentPid, look.vrrpPid].filter((pid) => pid !== null)
-  const { findings, profiles } = checkConfiguration({ path, runDir, configId: config.keepalived.configId })
+  const { findings, profiles, vips } = checkConfiguration({
+    path,
+    runDir,
+    configId: config.keepalived.configId,
+  })
   const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
@@ -117,6 +122,7 @@ async function examineKeepalived(
     checkProcess(look),
     ...checkProcessTable(),
     ...findings,
+    ...checkStaticVips([...vips.values()].flat(), config.keepalived),
     checkLoaded({
       path,
       startedAtMs: look.startedAtMs,

@@ -4,6 +4,9 @@ import { basename, join } from 'node:path'
 import { assertNever } from '../../../shared/assert-never.ts'
 import { messageOf } from '../../../shared/error-message.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
+import { staticAddressesAmong } from '../../keepalived-conf/static-addresses.ts'
+import { staticPlaces } from '../../keepalived/address-origin.ts'
+import type { Vip } from '../../keepalived/vip.ts'
 import { CheckStamp } from '../../check/stamp.ts'
 import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
 import { describeUnknown, type ProcessLook } from '../../keepalived/process.ts'
@@ -20,9 +23,10 @@ export function checkConfiguration(of: {
 }): {
   readonly findings: readonly Finding[]
   readonly profiles: readonly Profile[]
+  readonly vips: ReadonlyMap<string, readonly Vip[]>
 } {
   try {
-    const { profiles, warnings } = parseKeepalivedConf(of.path, {
+    const { profiles, vips, warnings } = parseKeepalivedConf(of.path, {
       runDir: of.runDir,
       ...(of.configId == null ? {} : { configId: of.configId }),
     })
@@ -31,15 +35,37 @@ export function checkConfiguration(of: {
       profiles.length === 0
         ? fail('keepalived.conf', `${of.path} has no vrrp_instance`, 'configure keepalived first')
         : ok('keepalived.conf', `${of.path}: ${names}`)
-    return { profiles, findings: [read, ...warnings.map((text) => warn('keepalived.conf', text, setup))] }
+    return {
+      profiles,
+      vips,
+      findings: [read, ...warnings.map((text) => warn('keepalived.conf', text, setup))],
+    }
   } catch (cause) {
     return {
       profiles: [],
+      vips: new Map(),
       findings: [
         fail('keepalived.conf', messageOf(cause), 'correct the file; "keepalived -t" shows the same fault'),
       ],
     }
   }
+}
+
+/** A VIP that is a static address, too, is on a node that is not MASTER as well, and no fence removes it for good. */
+export function checkStaticVips(
+  vips: readonly Vip[],
+  keepalived: Parameters<typeof staticAddressesAmong>[1],
+  root?: string,
+): readonly Finding[] {
+  const places = [...staticAddressesAmong(vips, keepalived), ...staticPlaces(vips, root)]
+  if (places.length === 0) return [ok('static-vip', 'no VIP is a static address in a file of this host')]
+  return places.map(({ address, place }) =>
+    fail(
+      'static-vip',
+      `${address} is a VIP and a static address, too (${place}), so this node has it even when it is not MASTER`,
+      `remove it from ${place} on both nodes; if a node that is not MASTER has it, run "ip addr del" there`,
+    ),
+  )
 }
 
 export function checkProcess(look: ProcessLook): Finding {

@@ -85,7 +85,7 @@ function staticAddressWarnings(root: Statement[], instance: Statement, profile: 
     .flatMap((line) => {
       const address = withoutPrefix(line.words[0] ?? '')
       if (!vips.has(address)) return []
-      return `${at(line)}: ${profile.instance}: ${address} is in static_ipaddress and is a VIP of this instance (${at(instance)}), so a node that is BACKUP has it, too, and is fenced as a rival for as long as it is there. Remove it from static_ipaddress on both nodes`
+      return `${at(line)}: ${profile.instance}: ${address} is in static_ipaddress and is a VIP of this instance (${at(instance)}), so a node that is BACKUP has it, too, is fenced once because of it, and then left alone with it: two hosts have the address. Remove it from static_ipaddress on both nodes`
     })
 }
 

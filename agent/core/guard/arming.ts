@@ -6,7 +6,7 @@
 import type { FenceMemory, Guard, KeptBallot } from './state.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import { type Turn, set, tell } from './turn.ts'
-import { heardSomebody, peerSilent, witnessNamesPeer, witnessSilent } from './hearing.ts'
+import { freshPeerReport, heardSomebody, peerSilent, witnessNamesPeer, witnessSilent } from './hearing.ts'
 import { describeRefusals } from './lease.ts'
 import { leaseEndsAtMs, peerName } from './own-lease.ts'
 import { holdsVip } from './state.ts'
@@ -63,10 +63,10 @@ function holdsLease(guard: Guard, atMs: number): boolean {
  * while this node's own vote no longer waits, a claim against it is decided like any other.
  */
 function holderElsewhere(guard: Guard, atMs: number): string | null {
-  const { peerReport, voter } = guard
+  const { voter } = guard
   const peer = peerName(guard)
-  const hasLease = peerReport?.phase === 'holding' || peerReport?.phase === 'entitled'
-  if (guard.peerHeardAtMs !== null && !peerSilent(guard, atMs) && hasLease) return `${peer} has the lease`
+  const phase = freshPeerReport(guard, atMs)?.phase
+  if (phase === 'holding' || phase === 'entitled') return `${peer} has the lease`
   if (voter.pledge.phase === 'waiting' || !heardSomebody(guard)) return null
   return witnessNamesPeer(guard, atMs) ? `the witness has given its vote to ${peer}` : null
 }

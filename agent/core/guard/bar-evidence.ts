@@ -6,7 +6,15 @@ import { type Guard, type Leave, enforces } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import type { BarCause } from './phase.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
-import { alone, hasLostGateway, peerHolds, peerSilent, witnessNamesPeer } from './hearing.ts'
+import {
+  alone,
+  hasLostGateway,
+  missingVotes,
+  peerHolds,
+  peerOughtToAdvertise,
+  peerSilent,
+  witnessNamesPeer,
+} from './hearing.ts'
 
 /** Why this node may not claim while its vote is delegated to the peer. */
 export function leftText(leave: Leave, holder: NodeName): string {
@@ -41,6 +49,9 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       text: `this node hears neither the witness nor ${peer ?? 'the peer'}, so it could not win the lease`,
     }
   }
+  const missing = missingVotes(guard, atMs)
+  if (missing !== null && !couldWinAlone)
+    return { kind: 'no-votes', text: `it could not win the lease, because ${missing}` }
 
   const currentCause = phase.name === 'barred' ? phase.cause : null
   if (peerSilent(guard, atMs) && witnessNamesPeer(guard, atMs) && guard.witnessWord !== null) {
@@ -54,12 +65,16 @@ export function barCause(guard: Guard, atMs: number): BarCause | null {
       }
   }
 
-  if (hasLostGateway(guard) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
+  if (hasLostGateway(guard, atMs) && !peerSilent(guard, atMs) && peerHolds(guard, atMs))
     return {
       kind: 'no-gateway',
       text: `this node cannot reach its gateway, but ${peer ?? 'the peer'}, which holds the lease, can`,
     }
-  if (currentCause?.kind === 'no-adverts' && atMs < currentCause.retryAtMs && peerHolds(guard, atMs))
+  if (
+    currentCause?.kind === 'no-adverts' &&
+    atMs < currentCause.retryAtMs &&
+    peerOughtToAdvertise(guard, atMs)
+  )
     return currentCause
   return null
 }

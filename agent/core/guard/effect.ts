@@ -19,6 +19,8 @@ export type GuardEffect =
     }
   /** Write the ballot durably, then report `recorded` or `record-failed`. */
   | { readonly type: 'record'; readonly ballot: Ballot }
+  /** Write to the disk what it should have anyway, then report `disk-tried`. */
+  | { readonly type: 'try-disk' }
   | { readonly type: 'mark'; readonly mark: Mark }
   | { readonly type: 'answer-peer'; readonly beat: number; readonly verdict: VoterReply }
   /** Send a heartbeat to every voter now. */
@@ -29,6 +31,8 @@ export type GuardEffect =
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }
   | { readonly type: 'count-adverts' }
+  /** Find out where the VIP comes from, and report `origin`. */
+  | { readonly type: 'find-origin' }
   /**
    * Keep this for the next start of the agent: in the run folder before the next effect, on disk without waiting for
    * it.

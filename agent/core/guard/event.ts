@@ -6,7 +6,7 @@ import type { Timing } from '../../../shared/core/timing.ts'
 import type { Order, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import type { ProcessSight, Rung } from './fence-ladder.ts'
-import type { Gateway, KeptBallot } from './state.ts'
+import type { Gateway, KeptBallot, VipOrigin } from './state.ts'
 
 export type GuardEvent =
   /** What keepalived and the kernel show. `gone` is proved by the kernel's whole address list, never guessed. */
@@ -18,7 +18,11 @@ export type GuardEvent =
       /** Only if absent: it ended, as far as its pid file or the agent's own sight of it tells. */
       readonly died?: boolean
       readonly vips: VipState
+      /** keepalived has said its state since it started, and can still say it; absent: not known. */
+      readonly tells?: boolean
     }
+  /** Where a VIP comes from that keepalived did not put up. */
+  | { readonly type: 'origin'; readonly atMs: number; readonly origin: VipOrigin }
   /** keepalived says that it is no longer MASTER. The proof that the VIP is gone comes as `observed`. */
   | { readonly type: 'letting-go'; readonly atMs: number }
   /** keepalived received an advert of a lower-priority MASTER (MASTER_RX_LOWER_PRI). */
@@ -58,6 +62,8 @@ export type GuardEvent =
   | { readonly type: 'resumed'; readonly atMs: number; readonly gapMs: number; readonly jumpedMs: number }
   | { readonly type: 'recorded'; readonly atMs: number; readonly ballot: Ballot; readonly tookMs: number }
   | { readonly type: 'record-failed'; readonly atMs: number; readonly ballot: Ballot; readonly error: string }
+  /** `error`: null if the disk took it. */
+  | { readonly type: 'disk-tried'; readonly atMs: number; readonly error: string | null }
   /** The command of a rung ended. That is not the proof yet, which comes as `observed`. */
   | { readonly type: 'rung-ended'; readonly atMs: number; readonly rung: Rung; readonly error: string | null }
   /** The memory of `remember-first` is on disk, or could not be written. */

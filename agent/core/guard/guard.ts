@@ -9,33 +9,31 @@
 import { type Guard, type GuardOptions, holdsVip } from './state.ts'
 import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
-import { keepOverJump, recoverVoter } from '../../../shared/core/vote/recovery.ts'
+import { recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { bookLeave, bookStay, stayWhereKeepalivedRuns } from './events/leaving.ts'
 import { bookPeerWithout, bookVoteKept, confirmKept, endDoubtInTime, recoverKept } from './events/standing.ts'
 import { tellWitnessSilence, weighLending } from './events/lending.ts'
 import type { GuardEvent } from './event.ts'
 import type { Guarding } from './effect.ts'
-import { type Turn, pushVoteEffects, set, tell } from './turn.ts'
+import { type Turn, set } from './turn.ts'
 import { expireVote } from '../../../shared/core/vote/voter.ts'
 import { bookDrillRemembered, giveUpWaitingDrill } from './events/drill-order.ts'
-import {
-  bookDrillCommandEnded,
-  concludeHolderDrill,
-  interruptDrill,
-  stepDrilling,
-} from './phases/drilling.ts'
+import { bookDrillCommandEnded, concludeHolderDrill, stepDrilling } from './phases/drilling.ts'
 import { bookAnswer } from './events/answers.ts'
 import { bookPeerReport, bookRecordFailed, bookRecorded } from './events/voting.ts'
 import { bookOrder } from './events/orders.ts'
-import { bookLettingGo, bookPriority } from './events/keepalived-news.ts'
+import { bookGap, keepPromise } from './standstill.ts'
+import { bookLettingGo, bookObservation, bookPriority } from './events/keepalived-news.ts'
 import { bookRungEnded, stepFencing } from './phases/fencing.ts'
+import { bookDiskTried, tryDisk } from './events/disk-trial.ts'
 import { bookStartEnded, stepFenced, stepRejoining } from './phases/rejoining.ts'
 import { bookAdverts, stepNotMaster } from './phases/standby.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 import { askOwnVote, leaseInUseUntilMs, raiseEpoch } from './candidate.ts'
-import { enterClaim, enterGated, release } from './transitions.ts'
+import { enterClaim, release } from './transitions.ts'
 import { alone, peerHolds } from './hearing.ts'
 import { armWhereSettled } from './arming.ts'
+import { bookOrigin, endClearedInTime, tellForeignVip } from './foreign-vip.ts'
 import { bookPeerMatch, unmatchedWith } from './matching.ts'
 import { writePermit } from './permit.ts'
 import { stepApplying, stepEntitled, stepGated } from './phases/gate.ts'
@@ -75,8 +73,13 @@ export function createGuard(options: GuardOptions): Guard {
     phase,
     seen: { keepalived: 'UNKNOWN', process: 'unknown', vips: 'gone' },
     lived: false,
+    clearedAtMs: null,
+    keepalivedTells: false,
+    runningSinceMs: null,
+    foreign: null,
     lettingGo: false,
     runningPriority: null,
+    outrankedUntilMs: -Infinity,
     observed: false,
     armed: options.armed ?? true,
     unmatched: { peer: false, witness: false },
@@ -89,6 +92,7 @@ export function createGuard(options: GuardOptions): Guard {
     witnessEpoch: 0,
     peerHeardAtMs: null,
     peerReport: null,
+    peerReportedAtMs: -Infinity,
     peerBeatPending: null,
     memory,
     lastFence: null,
@@ -98,6 +102,9 @@ export function createGuard(options: GuardOptions): Guard {
     checkSeenAtMs: null,
     gateway: 'unknown',
     ballotFails: false,
+    diskTriedAtMs: -Infinity,
+    witnessWritesFail: false,
+    peerWritesFail: false,
     recordTookMs: null,
     recordedAtMs: null,
     kept: options.standing === undefined ? { phase: 'none' } : recoverKept(options.standing, atMs),
@@ -124,6 +131,8 @@ export function decide(guard: Guard, event: GuardEvent): Guarding {
   endDoubtInTime(turn)
   confirmKept(turn)
   book(turn, event)
+  endClearedInTime(turn)
+  tellForeignVip(turn)
   tellWitnessSilence(turn)
   weighLending(turn)
   stayWhereKeepalivedRuns(turn)
@@ -138,6 +147,8 @@ function book(turn: Turn, event: GuardEvent): void {
   switch (event.type) {
     case 'observed':
       return bookObservation(turn, event)
+    case 'origin':
+      return bookOrigin(turn, event)
     case 'rival-advert':
       if (guard.phase.name === 'holding') turn.effects.push({ type: 'announce' })
       return
@@ -165,6 +176,8 @@ function book(turn: Turn, event: GuardEvent): void {
       return bookRecorded(turn, event)
     case 'record-failed':
       return bookRecordFailed(turn, event)
+    case 'disk-tried':
+      return bookDiskTried(turn, event)
     case 'rung-ended':
       bookDrillCommandEnded(turn, event)
       return bookRungEnded(turn, event)
@@ -194,20 +207,6 @@ function book(turn: Turn, event: GuardEvent): void {
   }
 }
 
-function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
-  const { keepalived, process, died, vips } = event
-  const { seen, observed, lived, timing, resumedAtMs } = turn.guard
-  const isSeenAlive = process === 'running' || process === 'frozen'
-  turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
-  turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
-  set(turn, {
-    seen: { keepalived, process, vips },
-    lived: lived || isSeenAlive || died === true,
-    observed: true,
-    lettingGo: false,
-  })
-}
-
 /** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */
 function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
@@ -217,27 +216,6 @@ function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   if (retimed) raiseEpoch(turn, carriedUntilMs)
 }
 
-function keepPromise(turn: Turn, { atMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
-  const { voter, timing } = turn.guard
-  const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs: timing.reserveMs })
-  set(turn, { voter: kept.voter })
-  pushVoteEffects(turn, kept.effects)
-}
-
-/** The agent did not run for a while: what it knew before, its lease included, counts once it is confirmed. */
-function bookGap(turn: Turn, { gapMs, jumpedMs }: GuardEvent & { type: 'resumed' }): void {
-  set(turn, { listeningSinceMs: turn.atMs, resumedAtMs: turn.atMs })
-  const what =
-    jumpedMs > 0
-      ? `The boot clock jumped ahead by ${Math.round(jumpedMs)} ms, or this host was suspended`
-      : `This agent did not run for ${Math.round(gapMs)} ms`
-  tell(turn, 'paused', 'warning', `${what}. Nothing that it knew before counts until it is confirmed.`)
-  const { phase } = turn.guard
-  if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')
-  if (phase.name === 'applying' || phase.name === 'entitled') enterGated(turn)
-  interruptDrill(turn, what)
-}
-
 /** Runs before each heartbeat: renews this node's own vote like any other, and extends the permit of the check. */
 function renew(turn: Turn): void {
   const { phase } = turn.guard
@@ -245,6 +223,7 @@ function renew(turn: Turn): void {
   const mayWin = !peerHolds(turn.guard, turn.atMs) && !alone(turn.guard, turn.atMs)
   if (phase.name === 'overruled' && mayWin) enterClaim(turn, 'adopt')
   writePermit(turn)
+  tryDisk(turn)
 }
 
 /** More moves than this within one turn mean that the phases loop, which is a fault of this code. */

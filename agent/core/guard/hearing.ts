@@ -2,6 +2,8 @@
 import type { Guard } from './state.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
+import { showsVip } from '../../../shared/core/vip-sighting.ts'
+import type { Report } from '../../../shared/protocol/report.ts'
 
 /** How long a voter has been silent. Silence from before this agent began to listen does not count. */
 function silentForMs(guard: Guard, heardAtMs: number | null, atMs: number): number {
@@ -44,6 +46,40 @@ export function witnessNamesPeer(guard: Guard, atMs: number): boolean {
   return !witnessSilent(guard, atMs) && guard.peer !== null && guard.witnessWord?.holder === guard.peer
 }
 
+/**
+ * What the peer reported lately; null: nothing. An agent that has started after a reboot answers at once, but its
+ * heartbeats count only when the promise to the one before it is over. Until then the last report is of the old agent.
+ */
+export function freshPeerReport(
+  { peerReport, peerReportedAtMs, timing }: Guard,
+  atMs: number,
+): Report | null {
+  return atMs - peerReportedAtMs < silenceMs(timing) ? peerReport : null
+}
+
+/**
+ * Why no new lease can be won although somebody is heard: a disk takes no ballot, and so fewer than two of the three
+ * votes can be given; null: that is not so.
+ */
+export function missingVotes(guard: Guard, atMs: number): string | null {
+  const { peer, ballotFails, peerWritesFail, witnessWritesFail } = guard
+  if (peer === null) return null
+  const heardPeer = !peerSilent(guard, atMs)
+  const heardWitness = !witnessSilent(guard, atMs)
+  const failing = [
+    ...(ballotFails ? ['the disk of this node takes no ballot'] : []),
+    ...(heardPeer && peerWritesFail ? [`the disk of ${peer} takes no ballot`] : []),
+    ...(heardWitness && witnessWritesFail ? ['the disk of the witness takes no ballot'] : []),
+  ]
+  const silent = [
+    ...(heardPeer ? [] : [`${peer} is silent`]),
+    ...(heardWitness ? [] : ['the witness is silent']),
+  ]
+  return failing.length > 0 && failing.length + silent.length >= 2
+    ? [...failing, ...silent].join(' and ')
+    : null
+}
+
 /** The peer holds the lease, according to this node's own promise to it or to a fresh answer of the witness. */
 export function peerHolds(guard: Guard, atMs: number): boolean {
   return (
@@ -52,7 +88,16 @@ export function peerHolds(guard: Guard, atMs: number): boolean {
   )
 }
 
+/**
+ * The holder ought to send adverts: it does not report that it has no VIP and asks for no vote, as a node does that came
+ * back with an old promise.
+ */
+export function peerOughtToAdvertise(guard: Guard, atMs: number): boolean {
+  const report = freshPeerReport(guard, atMs)
+  return peerHolds(guard, atMs) && (report?.ask !== null || showsVip(report))
+}
+
 /** Only the peer reaches the gateway, so the VIP is only useful there. */
-export function hasLostGateway({ gateway, peerReport }: Guard): boolean {
-  return gateway === 'unreachable' && peerReport?.gateway === 'reachable'
+export function hasLostGateway(guard: Guard, atMs: number): boolean {
+  return guard.gateway === 'unreachable' && freshPeerReport(guard, atMs)?.gateway === 'reachable'
 }

@@ -2,7 +2,7 @@
  * What this node's lease depends on: who votes and when the lease ends. Also whether keepalived died and left its VIP
  * behind.
  */
-import { type Guard, enforces } from './state.ts'
+import { type Guard, enforces, isForeignVip } from './state.ts'
 import { type VoterName, witness } from '../../../shared/protocol/names.ts'
 import { fenceAtMs } from '../../../shared/core/timing.ts'
 import { leaseUntilMs } from './lease.ts'
@@ -13,7 +13,8 @@ import { leaseUntilMs } from './lease.ts'
  */
 export function isOrphaned(guard: Guard): boolean {
   const { observed, lived, seen } = guard
-  return enforces(guard) && observed && lived && seen.vips === 'held' && seen.process === 'absent'
+  const isLeft = seen.vips === 'held' && seen.process === 'absent' && !isForeignVip(guard)
+  return enforces(guard) && observed && lived && isLeft
 }
 
 /** Everybody who may vote for this node. */

@@ -5,6 +5,8 @@ import type { Ladder } from './fence-ladder.ts'
 export type BarCause =
   /** Neither witness nor peer is heard: no claim could win. */
   | { readonly kind: 'alone'; readonly text: string }
+  /** Somebody is heard, but too few disks take a ballot: no claim could win. */
+  | { readonly kind: 'no-votes'; readonly text: string }
   /** The peer is not heard, and the witness reports a renewal by it that is newer than that silence. */
   | { readonly kind: 'holder-elsewhere'; readonly text: string }
   /** The holder reaches the gateway and this node does not, so this node must not preempt. */

@@ -6,9 +6,10 @@ import { leftWith } from '../../../shared/core/vote/voter.ts'
 import { leftText } from './bar-evidence.ts'
 import { witnessSilenceToReport } from './events/lending.ts'
 import { isLent, leftVoteOf, needsKept } from './events/standing.ts'
-import { type Guard, holdsVip, mayWeighOtherwise, priorityOf } from './state.ts'
+import { type Guard, holdsVip, isForeignVip, mayWeighOtherwise, priorityOf } from './state.ts'
 import { reportsAsk } from './phase.ts'
 import { missingToArm } from './arming.ts'
+import { foreignVipText } from './foreign-vip.ts'
 import { isUnmatched, unmatchedText } from './matching.ts'
 
 /** keepalived runs the check each checkMs. After this many missed runs it clearly does not run it. */
@@ -30,6 +31,7 @@ export function reportOf(guard: Guard, atMs: number): Report {
     // A process that is not in sight has a warning of its own: the field has no word for it that every reader knows.
     process: seen.process === 'unknown' ? 'absent' : seen.process,
     vips: seen.vips,
+    ...(isForeignVip(guard) ? { foreignVip: true as const } : {}),
     ...(guard.lettingGo ? { lettingGo: true as const } : {}),
     priority: priorityOf(guard),
     ...(profile.priority === priorityOf(guard) ? {} : { configuredPriority: profile.priority }),
@@ -119,6 +121,7 @@ function warningsOf(guard: Guard, atMs: number): string[] {
     peer,
   } = guard
   const warnings: string[] = []
+  if (guard.foreign?.phase === 'told') warnings.push(foreignVipText(guard).slice(0, 500))
   if (
     guard.armed &&
     peer !== null &&

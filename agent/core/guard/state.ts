@@ -119,6 +119,22 @@ export interface WitnessWord {
   readonly renewedAtMs: number
 }
 
+/** Where an address of this host comes from, as far as files and the kernel tell. */
+export interface VipOrigin {
+  /** With prefix and device. */
+  readonly addresses: readonly string[]
+  /** Files with their lines, or "DHCP"; empty: not found. */
+  readonly places: readonly string[]
+}
+
+/** A VIP that keepalived did not put up is here. */
+export type ForeignVip =
+  /** Since a moment: keepalived's word may be under way. */
+  | { readonly phase: 'new'; readonly sinceMs: number }
+  /** Its origin is being looked for. */
+  | { readonly phase: 'asked'; readonly sinceMs: number }
+  | { readonly phase: 'told'; readonly sinceMs: number; readonly origin: VipOrigin }
+
 export interface Guard {
   readonly node: NodeName
   /** Null until a plan names one. */
@@ -137,10 +153,22 @@ export interface Guard {
    * a VIP behind.
    */
   readonly lived: boolean
+  /**
+   * When a fence proved that the VIP was gone; null: never, or keepalived was MASTER since, as far as it can be known
+   * (foreign-vip.ts).
+   */
+  readonly clearedAtMs: number | null
+  /** keepalived has said its state since it started, and can still say it. */
+  readonly keepalivedTells: boolean
+  /** When keepalived's process was first seen after its absence; null: its start was not seen. */
+  readonly runningSinceMs: number | null
+  readonly foreign: ForeignVip | null
   /** keepalived says that it removed the VIP, and the kernel's addresses have not been looked at since. */
   readonly lettingGo: boolean
   /** The priority that keepalived runs with, weights included; null: not known yet. */
   readonly runningPriority: number | null
+  /** When this node learned that it no longer outranks the peer; -Infinity: it never did since this agent started. */
+  readonly outrankedUntilMs: number
   /** False until the first observation. */
   readonly observed: boolean
   /** Whether it enforces; arming.ts. Never false again once it is true. */
@@ -159,8 +187,10 @@ export interface Guard {
   readonly witnessWord: WitnessWord | null
   /** The highest epoch that the witness granted to this node. */
   readonly witnessEpoch: Epoch
+  /** An answer counts, too. */
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
+  readonly peerReportedAtMs: number
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
   readonly memory: FenceMemory
@@ -175,6 +205,11 @@ export interface Guard {
   readonly gateway: Gateway
   /** The last ballot could not be written, and that has been reported. */
   readonly ballotFails: boolean
+  /** When the disk was last tried because of that; Infinity: a try is under way. */
+  readonly diskTriedAtMs: number
+  /** According to its last answer, the voter's disk does not take a ballot, so it gives no new vote. */
+  readonly witnessWritesFail: boolean
+  readonly peerWritesFail: boolean
   /** How long the last ballot took to reach the disk. */
   readonly recordTookMs: number | null
   readonly recordedAtMs: number | null
@@ -226,5 +261,12 @@ export function enforces({ armed, unmatched }: Guard): boolean {
 
 /** Whether this node has been observed and shows the VIP. */
 export function holdsVip(guard: Guard): boolean {
-  return guard.observed && showsVip(guard.seen)
+  return guard.observed && showsVip(guard.seen) && !isForeignVip(guard)
+}
+
+/** The kernel has the VIP, and it is not keepalived's: a fence removed it, and it came back without a MASTER. */
+export function isForeignVip({ clearedAtMs, seen, phase }: Guard): boolean {
+  // What shows during a fence is the reason for it.
+  if (clearedAtMs === null || phase.name === 'fencing') return false
+  return seen.vips === 'held' && seen.keepalived !== 'MASTER'
 }

@@ -15,9 +15,10 @@ import {
   askOwnVote,
   giveBackOwnVote,
   handoverPatienceMs,
-  outranksPeer,
+  outrankedPeerLately,
   probationMs,
   promotesEarly,
+  whyClaimed,
 } from './candidate.ts'
 import { peerName } from './own-lease.ts'
 import { enforces } from './state.ts'
@@ -129,7 +130,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   // the witness said before a standstill does not count any more. A vote that was delegated to the peer does not come
   // back by a claim.
   const namedPeer = witnessNamesPeer(guard, atMs) && witnessHeardLately(guard)
-  const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outranksPeer(guard)
+  const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outrankedPeerLately(guard, atMs)
   if (heldByPeer && !handover && enforces(guard))
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,
@@ -154,12 +155,11 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   })
   askOwnVote(turn)
   turn.effects.push({ type: 'beat' })
-  const how = grounds === 'adopt' ? 'was already MASTER when this agent first looked' : 'became MASTER'
   tell(
     turn,
     'claiming',
     'info',
-    `keepalived ${how} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
+    `keepalived ${whyClaimed(guard, grounds)} (${profile.instance}); this node asks for the votes (epoch ${epoch}).`,
   )
 }
 

@@ -28,7 +28,15 @@ import {
   type Turn,
   replyFor,
 } from './turn.ts'
-import { bookRecorded, bookRecordFailed, bookReport, closeContest, conflictVote } from './voting.ts'
+import {
+  bookLedgerTried,
+  bookRecorded,
+  bookRecordFailed,
+  bookReport,
+  closeContest,
+  conflictVote,
+  tryLedger,
+} from './voting.ts'
 import { watchOver, watchOverPair } from './watch.ts'
 import {
   type ConnectionId,
@@ -58,6 +66,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     known: recovered.known ?? new Map(),
     ambiguous: new Map(),
     pair: [],
+    ledgerTriedAtMs: -Infinity,
     drill: null,
     runningSinceMs: atMs,
     turnedAtMs: atMs,
@@ -87,6 +96,7 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   for (const instance of turn.instances.keys()) watchOver(turn, instance)
   // Nothing else changes what the nodes said of their configurations.
   if (event.type === 'hello' || event.type === 'members') watchOverPair(turn)
+  tryLedger(turn)
   watchDrill(turn)
   const { nodes, instances, effects, atMs } = turn
   return { arbiter: { ...turn.arbiter, nodes, instances, turnedAtMs: atMs }, effects }
@@ -112,7 +122,7 @@ function passTime(turn: Turn): void {
   for (const [instance, { voter }] of turn.instances)
     change(turn, instance, { voter: expireVote(voter, atMs) })
   for (const [name, node] of turn.nodes)
-    if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, name)))
+    if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, node.double.hello)))
   for (const [instance, { contest }] of turn.instances)
     if (contest !== null && contest.untilMs <= atMs) closeContest(turn, instance)
 }
@@ -145,6 +155,8 @@ function book(turn: Turn, event: ArbiterEvent): void {
       return bookRecorded(turn, event.instance, event.ballot)
     case 'record-failed':
       return bookRecordFailed(turn, event)
+    case 'ledger-tried':
+      return bookLedgerTried(turn, event.error)
     case 'tick':
       return
     case 'resumed':

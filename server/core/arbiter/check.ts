@@ -33,10 +33,9 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
       `cluster ${turn.arbiter.cluster} already has ${maxInstances} instances, which is the limit`,
     )
 
-  const { voter, pendingChecks } = instanceOf(turn, instance)
+  const { voter, pendingChecks, heldByBootId } = instanceOf(turn, instance)
   const promise = promisedTo(voter, atMs)
-  const { checkBootId } = instanceOf(turn, instance)
-  if (promise?.node === name && event.bootId !== checkBootId && isOfAnotherBoot(node, event.bootId))
+  if (promise?.node === name && isOfAnotherBoot(heldByBootId, event.bootId))
     return reply(
       false,
       `${name} has rebooted; the vote it held before the reboot must expire before it can get a new one`,
@@ -49,7 +48,7 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
   const { timing } = turn.arbiter
   const result = askVote(voter, { from: name, epoch, leaseMs: timing.leaseMs, atMs }, timing)
   change(turn, instance, { voter: result.voter })
-  if (result.decision.kind !== 'refused') change(turn, instance, { checkBootId: event.bootId })
+  if (result.decision.kind !== 'refused') change(turn, instance, { heldByBootId: event.bootId })
   pushVoteEffects(turn, instance, result.effects)
   switch (result.decision.kind) {
     case 'granted':
@@ -67,8 +66,8 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
 /**
  * The reboot removed the VIP that the promise was for, so renewing it would only keep the other node from taking over.
  */
-function isOfAnotherBoot({ session }: NodeState, bootId: string | null): boolean {
-  return bootId !== null && session !== null && session.hello.bootId !== bootId
+function isOfAnotherBoot(heldByBootId: string | null, bootId: string | null): boolean {
+  return bootId !== null && heldByBootId !== null && heldByBootId !== bootId
 }
 
 /**

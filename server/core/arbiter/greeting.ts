@@ -25,7 +25,7 @@ export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): 
       `${hello.node} is not a node of cluster ${hello.cluster} (${[...turn.nodes.keys()].join(', ')})`,
     )
 
-  const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello.node) })
+  const greeting = greet(known, { connection, hello, ...patienceWith(turn, hello) })
   if (greeting.kind === 'superseded') {
     turn.effects.push({ type: 'send', connection, message: { type: 'superseded' } })
     return refuse('old-incarnation', `a newer instance of the agent of ${hello.node} has replaced this one`)
@@ -109,9 +109,12 @@ function followMove(turn: Turn, { member }: NodeState, { node, listener }: Hello
   turn.effects.push({ type: 'moved', node, ...told })
 }
 
-export function patienceWith(turn: Turn, node: NodeName): Patience {
+/** @param newcomer the agent that wants to follow. A promise that the check of its own boot won keeps it waiting for nothing. */
+export function patienceWith(turn: Turn, { node, bootId }: Pick<Hello, 'node' | 'bootId'>): Patience {
   const { atMs, arbiter, instances } = turn
   const { timing } = arbiter
-  const promised = [...instances.values()].some(({ voter }) => promisedTo(voter, atMs)?.node === node)
+  const promised = [...instances.values()].some(
+    ({ voter, heldByBootId }) => promisedTo(voter, atMs)?.node === node && heldByBootId !== bootId,
+  )
   return { atMs, silenceMs: silenceMs(timing), reserveMs: timing.reserveMs, promised }
 }

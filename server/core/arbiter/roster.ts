@@ -68,7 +68,10 @@ export interface Patience {
   readonly atMs: number
   readonly silenceMs: number
   readonly reserveMs: number
-  /** Whether a vote of the witness is promised to the node now, renewed by its agent or by its check. */
+  /**
+   * Whether a vote of the witness is promised to the node now, renewed by its agent or by its check, for another boot
+   * than the newcomer's.
+   */
   readonly promised: boolean
 }
 

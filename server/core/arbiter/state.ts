@@ -100,6 +100,8 @@ export type ArbiterEvent =
       readonly ballot: Ballot
       readonly error: string
     }
+  /** `error`: null if the disk took it. */
+  | { readonly type: 'ledger-tried'; readonly atMs: number; readonly error: string | null }
   /** The deadline of `nextDeadlineMs`, or any other time. */
   | { readonly type: 'tick'; readonly atMs: number }
   /**
@@ -112,6 +114,8 @@ export type ArbiterEffect =
   | { readonly type: 'send'; readonly connection: ConnectionId; readonly message: FromVoter }
   | { readonly type: 'close'; readonly connection: ConnectionId; readonly reason: string }
   | { readonly type: 'record'; readonly instance: string; readonly ballot: Ballot }
+  /** Write the ledger as it is, then report `ledger-tried`. */
+  | { readonly type: 'try-ledger' }
   | { readonly type: 'mark'; readonly instance: string; readonly mark: Mark }
   | {
       readonly type: 'answer-check'
@@ -164,8 +168,8 @@ export interface InstanceState {
   /** The heartbeat that is answered when its ballot is on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]
-  /** The boot of the check that last got a yes or is about to get one. */
-  readonly checkBootId: string | null
+  /** The boot of the agent or check that last got a yes or is about to get one; null: not known. */
+  readonly heldByBootId: string | null
   /** The last ballot could not be written, and this was reported. */
   readonly ledgerFails: boolean
   /** When a check last got a yes. A release that its node sent before then says nothing about what that yes led to. */
@@ -196,6 +200,8 @@ export interface Arbiter {
   readonly ambiguous: ReadonlyMap<NodeName, Ambiguities>
   /** Where the configurations of the two nodes differ, as it was last told. */
   readonly pair: readonly PairFinding[]
+  /** When the ledger was last tried because it could not be written; Infinity: a try is under way. */
+  readonly ledgerTriedAtMs: number
   readonly drill: DrillState | null
   /** Since when this process has run without interruption. Orders wait for reports that are newer than this. */
   readonly runningSinceMs: number

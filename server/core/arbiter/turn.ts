@@ -34,7 +34,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     lastHolder: voter.record?.to ?? null,
     pendingBeat: null,
     pendingChecks: [],
-    checkBootId: null,
+    heldByBootId: null,
     ledgerFails: false,
     checkPermittedAtMs: -Infinity,
     contest: null,
@@ -92,7 +92,9 @@ export function couldTake(turn: Turn, node: NodeState, instance: string): boolea
 
 /** The witness's answer for one instance. */
 export function replyFor(turn: Turn, instance: string, vote: Vote): VoterReply {
-  return replyOf(instanceOf(turn, instance).voter, { instance, vote, atMs: turn.atMs })
+  const { voter, ledgerFails } = instanceOf(turn, instance)
+  const reply = replyOf(voter, { instance, vote, atMs: turn.atMs })
+  return ledgerFails ? { ...reply, writesFail: true } : reply
 }
 
 export function pushVoteEffects(turn: Turn, instance: string, effects: readonly VoteEffect[]): void {

@@ -117,8 +117,14 @@ function voteOn(turn: Turn, instance: string, claim: Claim): Vote {
     voter: asked,
     pendingBeat: decision.kind === 'pending' ? { node: claim.node, seq: claim.seq } : pendingBeat,
   })
+  if (decision.kind !== 'refused') noteBoot(turn, instance, claim.node)
   pushVoteEffects(turn, instance, effects)
   return decision
+}
+
+/** Whose boot the promise is for: after a reboot it is worth nothing to the node. */
+function noteBoot(turn: Turn, instance: string, node: NodeName): void {
+  change(turn, instance, { heldByBootId: turn.nodes.get(node)?.session?.hello.bootId ?? null })
 }
 
 /**
@@ -150,6 +156,7 @@ export function closeContest(turn: Turn, instance: string): void {
   const result = askVote(voter, { ...winner, from: winner.node, atMs: turn.atMs }, turn.arbiter.timing)
   const asked = { node: winner.node, seq: winner.seq }
   change(turn, instance, { voter: result.voter })
+  if (result.decision.kind !== 'refused') noteBoot(turn, instance, winner.node)
   pushVoteEffects(turn, instance, result.effects)
   // Another ballot may be under way by now, and the node that asked for that one still waits for its answer.
   if (result.decision.kind === 'pending') change(turn, instance, { pendingBeat: asked })
@@ -177,9 +184,9 @@ export function bookRecorded(turn: Turn, instance: string, ballot: Ballot): void
     voter: result.voter,
     recordedEpoch: ballot.epoch,
     lastHolder: ballot.to,
-    ledgerFails: false,
   })
   pushVoteEffects(turn, instance, result.effects)
+  noteLedgerWorks(turn)
   answerPendingBeat(turn, instance, { kind: 'granted', epoch: ballot.epoch })
   answerPendingChecks(turn, instance, {
     permit: true,
@@ -217,5 +224,38 @@ export function bookRecordFailed(turn: Turn, event: ArbiterEvent & { type: 'reco
     text: `The vote for ${ballot.to} (epoch ${ballot.epoch}) could not be written to the ledger: ${error}. No new holder gets this vote until the ledger can be written again; renewals continue.`,
     evidence: { epoch: ballot.epoch, error },
     decision: 'vote withheld',
+  })
+}
+
+/** How soon a ledger that could not be written is tried again without a claim. */
+const tryAgainMs = 2000
+
+/** Nobody has to become MASTER to find out whether the witness can vote again. */
+export function tryLedger(turn: Turn): void {
+  const { arbiter, atMs, instances } = turn
+  if (atMs < arbiter.ledgerTriedAtMs + tryAgainMs) return
+  if (![...instances.values()].some(({ ledgerFails }) => ledgerFails)) return
+  turn.arbiter = { ...arbiter, ledgerTriedAtMs: Infinity }
+  turn.effects.push({ type: 'try-ledger' })
+}
+
+export function bookLedgerTried(turn: Turn, error: string | null): void {
+  turn.arbiter = { ...turn.arbiter, ledgerTriedAtMs: turn.atMs }
+  if (error === null) noteLedgerWorks(turn)
+}
+
+/** All instances are in one file. */
+function noteLedgerWorks(turn: Turn): void {
+  const failed = [...turn.instances].filter(([, { ledgerFails }]) => ledgerFails)
+  if (failed.length === 0) return
+  for (const [instance] of failed) change(turn, instance, { ledgerFails: false })
+  occurred(turn, {
+    event: 'ledger-writable',
+    level: 'info',
+    instance: null,
+    node: null,
+    text: 'The ledger can be written again, so the witness votes again.',
+    evidence: {},
+    decision: 'votes again',
   })
 }

@@ -1,9 +1,11 @@
 /** A VIP is an address and a device. Each must hold with the product as with keepalived alone. */
-import { nodes, vip } from '../address-plan.ts'
+import type { NodeInstanceView } from '../../../shared/protocol/view.ts'
+import { nodes, vip, type LabNode } from '../address-plan.ts'
 import { type ClusterUnderTest } from '../cluster-under-test.ts'
 import { everydayPair } from '../keepalived-config.ts'
 import {
   bothKeepalivedRunAtEnd,
+  keepsVip,
   nobodyFenced,
   notDarkAfterHeal,
   outageAtMost,
@@ -11,6 +13,8 @@ import {
   overlapBoundMs,
   takesVipOver,
 } from '../musts.ts'
+import { type Snapshot } from '../measured-run.ts'
+import { pause } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
 import { secondPortOf } from '../switch.ts'
 import { cleanStop } from './broken-processes.ts'
@@ -108,4 +112,83 @@ const onTwoInterfaces: Scenario = {
   },
 }
 
-export const addresses: readonly Scenario[] = [onLoopback, linkLocalTwice, onTwoInterfaces]
+const otherInstance = 'VI_10'
+const readdEveryMs = 2000
+const readdTimes = 8
+
+/** The other instance's part of what the witness shows of the node. */
+function otherOn({ view }: Snapshot, node: LabNode): NodeInstanceView | undefined {
+  return view?.nodes
+    .find((each) => each.node === node)
+    ?.instances.find((each) => each.instance === otherInstance)
+}
+
+function warningsOn({ view }: Snapshot, node: LabNode): readonly string[] {
+  return view?.nodes.find((each) => each.node === node)?.warnings ?? []
+}
+
+const notKeepaliveds = "is not keepalived's"
+
+/**
+ * The VIP of the other instance, because two hosts with one address are what this is about: the invariants judge the
+ * instance that works.
+ */
+const alsoStatic: Scenario = {
+  name: 'vip-also-static',
+  fault:
+    'a VIP is a static address of the standby, too: its network tool puts it up again each time that it is removed',
+  faults: [],
+  setup: {
+    pair: {
+      ...everydayPair,
+      others: [{ name: otherInstance, routerId: 10, addresses: [`${otherVip}/24`], rows: [] }],
+    },
+  },
+  comparable: false,
+  begin: async (cluster) => {
+    for (let time = 0; time < readdTimes; time += 1) {
+      const device = 'eth0'
+      if (!(await has(cluster, { node: 'lb02', address: otherVip, device })))
+        await cluster.host('lb02').run('ip', 'address', 'add', `${otherVip}/24`, 'dev', device)
+      await pause(readdEveryMs)
+    }
+  },
+  faultMs: readdTimes * readdEveryMs + 4000,
+  heal: async (cluster) => {
+    await cluster.host('lb02').run('ip', 'address', 'del', `${otherVip}/24`, 'dev', 'eth0')
+  },
+  healedMs: 20_000,
+  rightful: 'lb01',
+  atEnd: async (cluster) => {
+    const at = (node: LabNode) => has(cluster, { node, address: otherVip, device: 'eth0' })
+    const [lb01, lb02] = await Promise.all(nodes.map(at))
+    return lb01 === true && lb02 === false ? [] : ['the VIP of the other instance is not on lb01 alone']
+  },
+  musts: [
+    ...keepsVip('lb01', { overlapMs: 0 }),
+    {
+      says: 'lb02 is fenced once because of it, and keepalived runs there afterwards',
+      broken: ({ faultEnd }) => {
+        const number = otherOn(faultEnd, 'lb02')?.fence?.number ?? 0
+        if (number !== 1) return `it was fenced ${number} times`
+        return faultEnd.keepalivedRuns.lb02 ? null : 'keepalived does not run'
+      },
+    },
+    {
+      says: 'while the address is there, the warnings of lb02 say that it is not keepalived’s',
+      broken: ({ faultEnd }) => {
+        const warnings = warningsOn(faultEnd, 'lb02')
+        return warnings.some((text) => text.includes(notKeepaliveds))
+          ? null
+          : warnings.join(' | ') || 'nothing'
+      },
+    },
+    {
+      says: 'once it is gone, they no longer say it',
+      broken: ({ end }) => warningsOn(end, 'lb02').find((text) => text.includes(notKeepaliveds)) ?? null,
+    },
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+export const addresses: readonly Scenario[] = [onLoopback, linkLocalTwice, onTwoInterfaces, alsoStatic]

@@ -10,14 +10,18 @@ import {
   nobodyFenced,
   notDarkAfterHeal,
   oneOwnerAfterHeal,
+  outageAtMost,
   overlapAtMost,
+  takesVipOver,
 } from '../musts.ts'
 import { pause } from '../pause.ts'
 import { type Scenario } from '../scenario.ts'
 import { startWarm } from '../steady-state.ts'
 
-/** Longer than the standby waits until it leaves its vote with the holder. */
-const deadForMs = 20_000
+/** In the world outside these are minutes. */
+const setup = { delegateAfterMs: 4000 } as const
+/** Longer than the standby waits until it delegates its vote to the holder. */
+const deadForMs = 2 * setup.delegateAfterMs
 
 async function lose(cluster: ClusterUnderTest): Promise<void> {
   await startWarm(cluster)
@@ -25,12 +29,16 @@ async function lose(cluster: ClusterUnderTest): Promise<void> {
   await pause(deadForMs)
 }
 
+/** keepalived's skew time at priority 100 is 0.6 s; the rest is for a busy machine. */
+const quickTakeoverMs = 2000
+
 const witnessDies = { kind: 'kill-witness', where: 'witness' } as const
 
 const standbyDies: Scenario = {
   name: 'witness-dead-for-long/standby-dies',
   fault: 'the witness has been dead for long; then the host of the standby dies, and both come back',
   faults: [witnessDies, { kind: 'crash-host', where: 'lb02' }],
+  setup,
   comparable: false,
   prepare: lose,
   begin: (cluster) => cluster.killHost('lb02'),
@@ -59,6 +67,34 @@ const cutFromEachOther: Scenario = {
   },
 }
 
+/** keepalived is held in FAULT on the standby, and the gate must not open while its vote is delegated. */
+const strictCut: Scenario = {
+  ...cutFromEachOther,
+  name: 'witness-dead-for-long/strict-cut-ab',
+  fault: `gate: strict; ${cutFromEachOther.fault}`,
+  setup: { ...setup, gate: 'strict' },
+}
+
+/** The holder returns the vote before the standby needs it. */
+const holderStops: Scenario = {
+  ...standbyDies,
+  name: 'witness-dead-for-long/clean-stop',
+  fault: 'the witness has been dead for long; then the admin stops keepalived on the holder',
+  faults: [witnessDies, { kind: 'stop-keepalived', where: 'lb01' }],
+  begin: (cluster) => cluster.stopKeepalived('lb01'),
+  heal: async (cluster) => {
+    await cluster.startKeepalived('lb01')
+    await cluster.startWitness()
+  },
+  rightful: 'lb02',
+  musts: [
+    ...takesVipOver('lb02', { overlapMs: 250 }),
+    outageAtMost(quickTakeoverMs),
+    nobodyFenced(),
+    bothKeepalivedRunAtEnd(),
+  ],
+}
+
 /** The vote that the standby left with the holder is what this costs: nobody else can take the VIP. */
 const holderDies: Scenario = {
   ...standbyDies,
@@ -76,4 +112,10 @@ const holderDies: Scenario = {
   benchMusts: [],
 }
 
-export const deadWitnesses: readonly Scenario[] = [standbyDies, cutFromEachOther, holderDies]
+export const deadWitnesses: readonly Scenario[] = [
+  standbyDies,
+  cutFromEachOther,
+  strictCut,
+  holderStops,
+  holderDies,
+]

@@ -76,10 +76,7 @@ const known: readonly Scenario[] = [
 ]
 
 /** What the product does not do yet: these can be run by name, and `npm test` leaves them out. */
-const notYet: ReadonlySet<string> = new Set([
-  'witness-dead-for-long/standby-dies',
-  'witness-dead-for-long/cut-ab',
-])
+const notYet: ReadonlySet<string> = new Set([])
 
 export const scenarios = known.filter(({ name }) => !notYet.has(name))
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { refusalOfWitness } from '../../../agent/voters/identity.ts'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -324,6 +324,16 @@ describe('witness', () => {
     await lb01.say(beat(1002, { epoch: 6 }))
     assert.equal(await lb01.voteOn(1002), 'refused')
     assert.ok((await events()).some(({ event }) => event === 'ledger-not-written'))
+    rmSync(join(folder, 'data', 'ledger'))
+    mkdirSync(join(folder, 'data', 'ledger'))
+    let told = await events()
+    for (let tries = 0; tries < 100 && !told.some(({ event }) => event === 'ledger-writable'); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      told = await events()
+    }
+    assert.ok(told.some(({ event }) => event === 'ledger-writable'))
+    await lb01.say(beat(1003, { epoch: 7 }))
+    assert.equal(await lb01.voteOn(1003), 'granted')
   })
 
   it('is ready, and knows its clusters, before any agent speaks', async () => {

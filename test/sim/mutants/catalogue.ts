@@ -248,7 +248,7 @@ const claims: readonly Mutant[] = [
   {
     name: 'resumed-lease-trusted',
     rule: 'An agent that did not run for a while treats its lease as void until it gets a fresh answer.',
-    file: 'agent/core/guard/guard.ts',
+    file: 'agent/core/guard/standstill.ts',
     from: "if (phase.name === 'holding' || phase.name === 'claiming') enterClaim(turn, 'adopt')",
     to: "if (phase.name === 'holding' && turn.guard.candidacy !== null) set(turn, { candidacy: { ...turn.guard.candidacy, carriedUntilMs: turn.atMs + turn.guard.timing.leaseMs } })",
   },
@@ -304,8 +304,24 @@ const fences: readonly Mutant[] = [
     rule: 'A VIP that a dead keepalived left in the kernel is removed.',
     focus: ['kill-keepalived'],
     file: 'agent/core/guard/own-lease.ts',
-    from: "return armed && observed && lived && seen.vips === 'held' && seen.process === 'absent'",
+    from: 'return enforces(guard) && observed && lived && isLeft',
     to: 'return false',
+  },
+  {
+    name: 'orphan-taken-for-foreign',
+    rule: 'A VIP is not keepalived’s only if a fence has proved since the last MASTER that it was gone.',
+    focus: ['kill-keepalived'],
+    file: 'agent/core/guard/state.ts',
+    from: "if (clearedAtMs === null || phase.name === 'fencing') return false",
+    to: "if (phase.name === 'fencing') return false",
+  },
+  {
+    name: 'cleared-outlives-master',
+    rule: 'What a fence proved is no evidence about the VIP of a later MASTER.',
+    focus: ['kill-keepalived', 'vrrp-block', 'isolate'],
+    file: 'agent/core/guard/foreign-vip.ts',
+    from: "if (keepalived === 'MASTER' || endedUntold)",
+    to: 'if (endedUntold)',
   },
 ]
 
@@ -533,8 +549,16 @@ const witnesses: readonly Mutant[] = [
     rule: 'A promise from before a reboot of the node is not renewed by its check.',
     focus: ['crash-host'],
     file: 'server/core/arbiter/check.ts',
-    from: 'return bootId !== null && session !== null && session.hello.bootId !== bootId',
+    from: 'return bootId !== null && heldByBootId !== null && heldByBootId !== bootId',
     to: 'return false',
+  },
+  {
+    name: 'check-keeps-its-agent-waiting',
+    rule: 'A promise that the check won after a reboot does not keep the agent of the same boot waiting.',
+    focus: ['crash-host'],
+    file: 'server/core/arbiter/greeting.ts',
+    from: ' && heldByBootId !== bootId',
+    to: " && heldByBootId !== 'nobody' + bootId",
   },
   {
     name: 'check-beats-the-living',
@@ -634,6 +658,41 @@ const arming: readonly Mutant[] = [
   },
 ]
 
+const priorities: readonly Mutant[] = [
+  {
+    name: 'base-priority-decides',
+    rule: 'L7: the priority that keepalived runs with decides, weights included.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/state.ts',
+    from: '  return runningPriority ?? profile.priority\n',
+    to: '  return runningPriority === -1 ? runningPriority : profile.priority\n',
+  },
+  {
+    name: 'base-priority-reported',
+    rule: 'L7: a node reports the priority that keepalived runs with.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/report.ts',
+    from: '    priority: priorityOf(guard),\n',
+    to: '    priority: profile.priority,\n',
+  },
+  {
+    name: 'untold-weight-not-considered',
+    rule: 'L7: a holder whose keepalived does not tell of its priority may have become the lower one.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/state.ts',
+    from: "return profile.weights === 'untold' || runningPriority === null",
+    to: 'return runningPriority === null',
+  },
+  {
+    name: 'three-adverts-whatever-is-configured',
+    rule: 'E4: the master-down time is that of down_timer_adverts.',
+    focus: ['crash-host'],
+    file: 'agent/core/guard/candidate.ts',
+    from: 'return !votesAreFreeInTime({ ...guard.profile, priority: priorityOf(guard) }',
+    to: 'return !votesAreFreeInTime({ ...guard.profile, downTimerAdverts: 3, priority: priorityOf(guard) }',
+  },
+]
+
 export const catalogue: readonly Mutant[] = [
   ...arming,
   ...votes,
@@ -646,4 +705,5 @@ export const catalogue: readonly Mutant[] = [
   ...gates,
   ...standingVotes,
   ...witnesses,
+  ...priorities,
 ]

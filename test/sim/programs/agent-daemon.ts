@@ -26,6 +26,7 @@ import { wasArmed } from '../../../agent/core/guard/arming.ts'
 import { nextDeadlineMs } from '../../../agent/core/guard/deadline.ts'
 import { SimulatedFenceRungs } from './fence-rungs.ts'
 import { Program } from '../world/host.ts'
+import { WriteQueue } from '../world/disk.ts'
 import type { KeepalivedLine } from '../models/keepalived-model.ts'
 import { SimulatedObserver } from './observer.ts'
 import { cluster } from '../world/names.ts'
@@ -89,6 +90,7 @@ export class AgentDaemon {
   #beatWanted = false
   #seq = 0
   #ranAtMs = 0
+  #lineReadAtMs = 0
   #jumpedMs = 0
   #deadline: { readonly due: Due; readonly atMs: number } | null = null
   #tickedForMs: number | null = null
@@ -97,8 +99,7 @@ export class AgentDaemon {
   #rebooted = false
   readonly #armed: boolean
   #onLeft: (() => void) | null = null
-  #writing = false
-  #unwritten: { readonly state: AgentState; readonly done: (error: Error | null) => void }[] = []
+  readonly #writes: WriteQueue<AgentState>
   readonly #observer: SimulatedObserver
   readonly #rungs: SimulatedFenceRungs
   readonly #promises: PromiseTeller
@@ -118,11 +119,14 @@ export class AgentDaemon {
       priority: conf.priority,
       nopreempt: conf.nopreempt,
       advertIntMs: conf.advertIntMs,
+      downTimerAdverts: conf.downTimerAdverts,
+      ...(conf.app === null ? {} : { weights: conf.tellsPriority ? ('told' as const) : ('untold' as const) }),
       vips: [...identity.vips],
     }))
     this.incarnation = incarnation
     this.#bootId = host.bootId
     this.program = new Program(host, chance)
+    this.#writes = new WriteQueue(node.state, this.program)
     node.state.settle()
     const { content } = node.state
     if (content.kind === 'torn') node.state.beginAnew({ ...firstState(host.boot), lostBefore: true })
@@ -135,11 +139,14 @@ export class AgentDaemon {
     this.#armed = wasArmed({ noted, ballot, memory, kept, stateTorn, marked: false })
     this.#state = { ...found, boot: host.boot, memory, armed: this.#armed }
     node.checkArmed = this.#armed
+    // What a torn file shows is gone at the next start.
+    if (stateTorn) this.#write(() => undefined)
     this.#rebooted = found.boot !== host.boot
     this.#observer = new SimulatedObserver(node, this.program, {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
       lettingGo: () => this.feed({ type: 'letting-go' }),
+      priority: (priority) => this.feed({ type: 'priority', priority }),
     })
     this.#rungs = new SimulatedFenceRungs(node, this.program)
     this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
@@ -191,12 +198,15 @@ export class AgentDaemon {
   }
 
   /** keepalived wrote to the FIFO. */
-  takeLine(line: KeepalivedLine): void {
+  takeLine(line: KeepalivedLine, priority: number): void {
     const { timeline } = this.node.host
     const { chance } = this.node.around
-    timeline.after(chance.between(fifoMs.least, fifoMs.most), () =>
+    // A FIFO keeps their order.
+    const readAtMs = timeline.nowMs + chance.between(fifoMs.least, fifoMs.most)
+    this.#lineReadAtMs = Math.max(readAtMs, this.#lineReadAtMs)
+    timeline.at(this.#lineReadAtMs, () =>
       this.program.take(() => {
-        if (this.#ranAtMs > 0) this.#observer.takeLine(line)
+        if (this.#ranAtMs > 0) this.#observer.takeLine(line, priority)
       }),
     )
   }
@@ -324,6 +334,8 @@ export class AgentDaemon {
         return this.node.remember({ permit: { word: effect.word, untilMs: effect.untilMs } })
       case 'record':
         return this.#record(effect.ballot)
+      case 'try-disk':
+        return this.#write((error) => this.feed({ type: 'disk-tried', error: error?.message ?? null }))
       case 'mark':
         return this.node.remember({ mark: effect.mark })
       case 'answer-peer':
@@ -340,6 +352,8 @@ export class AgentDaemon {
         return this.#rungs.start((error) => this.feed({ type: 'start-ended', error }))
       case 'announce':
         return
+      case 'find-origin':
+        return this.feed({ type: 'origin', origin: { addresses: [], places: [] } })
       case 'count-adverts':
         return this.#rungs.countAdverts((received) => this.feed({ type: 'adverts', received }))
       case 'remember':
@@ -413,23 +427,8 @@ export class AgentDaemon {
     })
   }
 
-  /** One write after the other, each with everything that is known by then. */
   #write(done: (error: Error | null) => void): void {
-    this.#unwritten.push({ state: this.#state, done })
-    this.#writeNext()
-  }
-
-  #writeNext(): void {
-    const batch = this.#unwritten
-    const newest = batch.at(-1)
-    if (this.#writing || newest === undefined) return
-    this.#writing = true
-    this.#unwritten = []
-    this.node.state.write(this.program, newest.state, (error) => {
-      this.#writing = false
-      for (const { done } of batch) done(error)
-      this.#writeNext()
-    })
+    this.#writes.write(this.#state, done)
   }
 
   #beat(): void {

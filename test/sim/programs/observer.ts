@@ -9,12 +9,15 @@ export interface Observation {
   readonly process: ProcessState
   readonly died: boolean
   readonly vips: VipState
+  readonly tells: boolean
 }
 
 export interface ObserverEvents {
   observed(observation: Observation): void
   rival(): void
   lettingGo(): void
+  /** The priority that keepalived runs with; null: not known. */
+  priority(priority: number | null): void
 }
 
 /** `ip -j addr`. */
@@ -33,7 +36,10 @@ export class SimulatedObserver {
   #identity = 0
   #processSinceMs = 0
   #state: KeepalivedState = 'UNKNOWN'
+  #priority: number | null = null
   #vips: VipState | null = null
+  /** keepalived has written a state since it started. */
+  #tells = false
   #told: Observation | null = null
   #news = 0
   #oddLooks = 0
@@ -60,12 +66,15 @@ export class SimulatedObserver {
     this.#prove(true)
   }
 
-  takeLine(line: KeepalivedLine): void {
+  takeLine(line: KeepalivedLine, priority: number): void {
     if (line === 'MASTER_RX_LOWER_PRI') return this.#on.rival()
+    if (line === 'MASTER_PRIORITY' || line === 'BACKUP_PRIORITY') return this.#notePriority(priority)
     this.#noteProcess()
     if (this.#state === 'MASTER' && line !== 'MASTER') this.#on.lettingGo()
     this.#state = line
+    this.#tells = this.#process !== 'absent'
     this.#news += 1
+    this.#notePriority(priority)
     if (line !== 'MASTER') return this.#prove(false)
     this.#vips = 'held'
     this.#tell(false)
@@ -101,6 +110,7 @@ export class SimulatedObserver {
     const { process, starts } = this.#node.keepalived
     const restarted = process !== 'absent' && starts !== this.#identity
     const changed = restarted || process !== this.#process
+    if (restarted || process === 'absent') this.#tells = false
     if (restarted) {
       this.#dumpDue = true
       this.#identity = starts
@@ -108,10 +118,17 @@ export class SimulatedObserver {
       if (this.#begun) {
         this.#state = 'INIT'
         this.#news += 1
+        this.#notePriority(null)
       }
     }
     this.#process = process
     return changed
+  }
+
+  #notePriority(priority: number | null): void {
+    if (priority === this.#priority) return
+    this.#priority = priority
+    this.#on.priority(priority)
   }
 
   #prove(force: boolean): void {
@@ -142,11 +159,13 @@ export class SimulatedObserver {
 
   #tell(force: boolean): void {
     if (this.#vips === null) return
+    if (force) this.#on.priority(this.#priority)
     const observation: Observation = {
       keepalived: this.#process === 'absent' ? 'STOP' : this.#state,
       process: this.#process,
       died: this.#node.keepalivedDied,
       vips: this.#vips,
+      tells: this.#tells,
     }
     if (!force && this.#told !== null && isSame(this.#told, observation)) return
     this.#told = observation
@@ -165,10 +184,13 @@ export class SimulatedObserver {
     this.#dumping = true
     this.#dumpDue = false
     const news = this.#news
+    const priorityBefore = this.#priority
     this.#program.after(this.#node.around.chance.between(dumpMs.least, dumpMs.most), () => {
       this.#dumping = false
       if (news !== this.#news) return
-      const { process, state } = this.#node.keepalived
+      const { process, state, priority } = this.#node.keepalived
+      // A line that came meanwhile may be newer than the dump.
+      if (priority !== null && this.#priority === priorityBefore) this.#notePriority(priority)
       if (process === 'running') this.#state = state
       this.#prove(false)
     })
@@ -176,5 +198,10 @@ export class SimulatedObserver {
 }
 
 function isSame(one: Observation, other: Observation): boolean {
-  return one.keepalived === other.keepalived && one.process === other.process && one.vips === other.vips
+  return (
+    one.keepalived === other.keepalived &&
+    one.process === other.process &&
+    one.vips === other.vips &&
+    one.tells === other.tells
+  )
 }

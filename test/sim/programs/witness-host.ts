@@ -16,7 +16,7 @@ import {
   type KnownInstances,
 } from '../../../server/core/arbiter/arbiter.ts'
 import type { Chance } from '../world/chance.ts'
-import type { Disk, DiskFile } from '../world/disk.ts'
+import { type Disk, type DiskFile, WriteQueue } from '../world/disk.ts'
 import { type Host, Program } from '../world/host.ts'
 import type { Network, StreamEnd } from '../world/network.ts'
 import { cluster } from '../world/names.ts'
@@ -160,6 +160,9 @@ export class WitnessDaemon {
   readonly program: Program
   readonly #around: WitnessSurroundings
   readonly #ledger: DiskFile<Ledger>
+  readonly #writes: WriteQueue<Ledger>
+  /** What the disk shall have when all writes are done. */
+  #newest = emptyLedger
   readonly #setMark: (mark: Mark) => void
   readonly #promises: PromiseTeller
   #arbiter: Arbiter | null = null
@@ -186,6 +189,7 @@ export class WitnessDaemon {
       ledger.content.kind === 'whole' ? ledger.content.value.ballot : null,
     )
     this.program = new Program(host, chance)
+    this.#writes = new WriteQueue(ledger, this.program)
     this.program.after(chance.between(startMs.least, startMs.most), () => this.#open(memory.recover()))
   }
 
@@ -245,7 +249,8 @@ export class WitnessDaemon {
   #open(found: RecoveredBallot): void {
     const { host, members, timing } = this.#around
     const atMs = host.nowMs()
-    const { key, known } = this.#onDisk
+    this.#newest = this.#onDisk
+    const { key, known } = this.#newest
     this.#arbiter = createArbiter({
       cluster,
       timing,
@@ -329,17 +334,18 @@ export class WitnessDaemon {
         const { instance, ballot } = effect
         // In production the names are also written by themselves when they change; here the ballots take them along.
         const known = this.#arbiter?.known ?? new Map()
-        return this.#ledger.write(
-          this.program,
-          { ...this.#onDisk, ballot, key: instance, known },
-          (error) => {
-            if (error !== null)
-              return this.#handle({ type: 'record-failed', instance, ballot, error: error.message })
-            witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
-            this.#handle({ type: 'recorded', instance, ballot })
-          },
-        )
+        this.#newest = { ...this.#newest, ballot, key: instance, known }
+        return this.#writes.write(this.#newest, (error) => {
+          if (error !== null)
+            return this.#handle({ type: 'record-failed', instance, ballot, error: error.message })
+          witnessing.fact({ type: 'ballot', voter: host.name, ...ballot })
+          this.#handle({ type: 'recorded', instance, ballot })
+        })
       }
+      case 'try-ledger':
+        return this.#writes.write(this.#newest, (error) =>
+          this.#handle({ type: 'ledger-tried', error: error?.message ?? null }),
+        )
       case 'mark':
         return this.#setMark(effect.mark)
       case 'answer-check':

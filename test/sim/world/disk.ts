@@ -145,3 +145,34 @@ export class DiskFile<T> {
     this.#underWay = null
   }
 }
+
+/** The writes of one program to one file, as in shared/disk/durable-store.ts: one after the other, each with the newest. */
+export class WriteQueue<T> {
+  readonly #file: DiskFile<T>
+  readonly #program: Program
+  #isWriting = false
+  #waiting: { readonly value: T; readonly done: (error: Error | null) => void }[] = []
+
+  constructor(file: DiskFile<T>, program: Program) {
+    this.#file = file
+    this.#program = program
+  }
+
+  write(value: T, done: (error: Error | null) => void): void {
+    this.#waiting.push({ value, done })
+    this.#next()
+  }
+
+  #next(): void {
+    const batch = this.#waiting
+    const newest = batch.at(-1)
+    if (this.#isWriting || newest === undefined) return
+    this.#isWriting = true
+    this.#waiting = []
+    this.#file.write(this.#program, newest.value, (error) => {
+      this.#isWriting = false
+      for (const { done } of batch) done(error)
+      this.#next()
+    })
+  }
+}

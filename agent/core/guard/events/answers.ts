@@ -24,11 +24,11 @@ export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): 
     const { holder, renewedAgoMs } = verdict
     // The answer left after the heartbeat, so the renewal is at least this recent.
     const witnessWord = { holder, renewedAtMs: sentAtMs - (renewedAgoMs ?? Infinity) }
-    set(turn, { witnessHeardAtMs: atMs, witnessWord })
+    set(turn, { witnessHeardAtMs: atMs, witnessWord, witnessWritesFail: verdict.writesFail === true })
     bookWitnessMatch(turn, verdict.unmatched !== true)
     bookWitnessWord(turn, witnessWord)
   } else {
-    set(turn, { peerHeardAtMs: atMs })
+    set(turn, { peerHeardAtMs: atMs, peerWritesFail: verdict.writesFail === true })
     bookReturnedVote(turn, from, verdict.returnsVote)
     bookCountedVote(turn, from, verdict.countsVote)
   }

@@ -9,7 +9,7 @@ import { forgetDrill, pushDrilled } from '../drill-notes.ts'
 import { enterDrilling, startFence } from '../transitions.ts'
 import { peerName } from '../own-lease.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
-import { peerHolds, peerSilent } from '../hearing.ts'
+import { freshPeerReport, peerHolds, peerSilent } from '../hearing.ts'
 import { isReadyToTake } from '../../../../shared/core/readiness.ts'
 import { enforces, holdsVip } from '../state.ts'
 import { unmatchedText } from '../matching.ts'
@@ -28,7 +28,7 @@ export function bookDrillOrder(turn: Turn, order: Order, role: DrillRole): void 
 
 /** Why the drill is refused; null: it may begin. The guard checks for itself, because an order may arrive late. */
 function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
-  const { phase, seen, policy, peerReport } = guard
+  const { phase, seen, policy } = guard
   const peer = peerName(guard)
   if (policy.mode === 'observe')
     return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
@@ -48,13 +48,15 @@ function refusalOfStandby({ guard, atMs }: Turn, order: Order): string | null {
     return `this node delegated its vote to ${peer} and does not have it back yet`
   if (peerSilent(guard, atMs))
     return `this node does not hear ${peer}, which must hold the VIP during the drill`
+  const peerReport = freshPeerReport(guard, atMs)
   if (peerReport?.phase !== 'holding' || peerReport.ask?.epoch !== order.epoch || !peerHolds(guard, atMs))
     return `as far as this node knows, ${peer} does not hold the lease under epoch ${order.epoch}`
   return null
 }
 
 function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
-  const { phase, candidacy, policy, peerReport } = guard
+  const { phase, candidacy, policy } = guard
+  const peerReport = freshPeerReport(guard, atMs)
   const peer = peerName(guard)
   if (policy.mode === 'observe')
     return 'this node is in observe mode, in which nothing is fenced, so there is nothing to drill'
@@ -62,7 +64,7 @@ function refusalOfHolder({ guard, atMs }: Turn, order: Order): string | null {
   if (guard.drill !== null) return 'a drill of this node is already running'
   if (phase.name !== 'holding' || candidacy?.epoch !== order.epoch)
     return `this node does not hold the lease under epoch ${order.epoch} (its phase is ${phase.name})`
-  if (peerReport === null || peerSilent(guard, atMs) || !isReadyToTake(peerReport))
+  if (peerReport === null || !isReadyToTake(peerReport))
     return `as far as this node knows, ${peer} could not take the VIP at once`
   return null
 }

@@ -1,4 +1,7 @@
-/** What keepalived says of itself beside its state: its running priority, and that it let the VIP go. Pure. */
+/** What keepalived and the kernel show, and what keepalived says of its running priority and of letting go. Pure. */
+import { noteOutranked } from '../candidate.ts'
+import type { GuardEvent } from '../event.ts'
+import { weighSighting } from '../foreign-vip.ts'
 import { mayWeighOtherwise, priorityOf } from '../state.ts'
 import { type Turn, set } from '../turn.ts'
 
@@ -9,6 +12,7 @@ import { type Turn, set } from '../turn.ts'
 export function bookPriority(turn: Turn, priority: number | null): void {
   const before = turn.guard
   set(turn, { runningPriority: priority })
+  noteOutranked(turn, before)
   const isNews =
     priorityOf(before) !== priorityOf(turn.guard) ||
     mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)
@@ -19,4 +23,21 @@ export function bookPriority(turn: Turn, priority: number | null): void {
 export function bookLettingGo(turn: Turn): void {
   if (turn.guard.phase.name === 'holding') turn.effects.push({ type: 'beat' })
   set(turn, { lettingGo: true })
+}
+
+/** What keepalived and the kernel show. */
+export function bookObservation(turn: Turn, event: GuardEvent & { type: 'observed' }): void {
+  const { keepalived, process, died, vips, tells } = event
+  const before = turn.guard
+  const { seen, observed, lived, timing, resumedAtMs } = before
+  const isSeenAlive = process === 'running' || process === 'frozen'
+  turn.firstSight = !observed || (resumedAtMs !== null && turn.atMs - resumedAtMs < timing.checkMs)
+  turn.enteredBackup = keepalived === 'BACKUP' && seen.keepalived !== 'BACKUP'
+  set(turn, {
+    seen: { keepalived, process, vips },
+    lived: lived || isSeenAlive || died === true,
+    observed: true,
+    lettingGo: false,
+  })
+  weighSighting(turn, before, tells === true)
 }

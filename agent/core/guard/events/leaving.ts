@@ -5,13 +5,13 @@
 import type { VoterName } from '../../../../shared/protocol/names.ts'
 import { leaveVote } from '../../../../shared/core/vote/standing.ts'
 import { leftWith } from '../../../../shared/core/vote/voter.ts'
-import { peerSilent } from '../hearing.ts'
+import { freshPeerReport, peerSilent } from '../hearing.ts'
 import type { Guard } from '../state.ts'
 import { type Turn, pushVoteEffects, set } from '../turn.ts'
 
 /** Why this node cannot leave its vote with the peer now, for the operator; null: it can. */
 export function leaveHindrance(guard: Guard, atMs: number): string | null {
-  const { peer, peerReport, policy, observed, seen, memory, voter } = guard
+  const { peer, policy, observed, seen, memory, voter } = guard
   if (peer === null) return 'this node does not know another node of the cluster yet'
   if (policy.mode === 'observe') return 'in observe mode the other node does not depend on votes'
   // This comes before the check of keepalived, because a drill and a fence stop it too, and start it again.
@@ -22,6 +22,7 @@ export function leaveHindrance(guard: Guard, atMs: number): string | null {
   if (seen.vips !== 'gone') return `keepalived is stopped, but the VIP is still on this node (${seen.vips})`
   // A vote delegated to a holder that has just died could not be returned when this node comes back.
   if (peerSilent(guard, atMs)) return `this node does not hear ${peer}`
+  const peerReport = freshPeerReport(guard, atMs)
   if (peerReport?.phase !== 'holding')
     return `${peer} does not hold the lease (${peerReport?.why ?? 'it has not reported yet'})`
   if (leftWith(voter) === null && leaveVote(voter, { to: peer, atMs }) === null)

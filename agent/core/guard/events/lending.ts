@@ -8,9 +8,10 @@ import { leaveVote } from '../../../../shared/core/vote/standing.ts'
 import { inForce, leftWith } from '../../../../shared/core/vote/voter.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
 import type { Report } from '../../../../shared/protocol/report.ts'
-import { peerSilent, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
+import { freshPeerReport, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
 import { peerName } from '../own-lease.ts'
-import { type Guard, enforces, holdsVip } from '../state.ts'
+import { hasWeights, isPreempted } from '../candidate.ts'
+import { type Guard, enforces, holdsVip, mayWeighOtherwise, priorityOf } from '../state.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 
 /** After a disk failed: soon enough for an operator, and rare enough for a log. */
@@ -39,8 +40,29 @@ export function witnessSilentForLong(guard: Guard, atMs: number): boolean {
  * The holder keeps the vote of a node that has just started, and would delegate it again at once: the witness is silent
  * for both.
  */
-export function keepsWhileSilent({ guard, atMs }: Turn, { witnessSilentMs }: Report): boolean {
-  return guard.phase.name === 'holding' && witnessSilentMs !== undefined && witnessSilentForLong(guard, atMs)
+export function keepsWhileSilent({ guard, atMs }: Turn, report: Report): boolean {
+  return (
+    guard.phase.name === 'holding' &&
+    report.witnessSilentMs !== undefined &&
+    witnessSilentForLong(guard, atMs) &&
+    !(hasWeights(guard) && isPreempted(ownRank(guard), rankOf(report)))
+  )
+}
+
+/** A vote that was delegated does not come back by a claim, so who may be about to preempt needs its own. */
+function preempts(guard: Guard, holder: Report): boolean {
+  return hasWeights(guard) && isPreempted(rankOf(holder), ownRank(guard))
+}
+
+type Rank = Parameters<typeof isPreempted>[1]
+
+function ownRank(guard: Guard): Rank {
+  const { nopreempt } = guard.profile
+  return { priority: priorityOf(guard), mayDiffer: mayWeighOtherwise(guard), nopreempt }
+}
+
+function rankOf({ priority, priorityMayDiffer, nopreempt }: Report): Rank {
+  return { priority, mayDiffer: priorityMayDiffer === true, nopreempt }
 }
 
 /** Delegates the vote, leaves it delegated, or wants it back. */
@@ -83,12 +105,13 @@ function lend(turn: Turn): void {
  * is nothing to delegate.
  */
 function silenceOfHolder(guard: Guard, atMs: number): number | null {
-  const { observed, candidacy, drill, memory, peerReport } = guard
+  const { observed, candidacy, drill, memory } = guard
   const standsBy = enforces(guard) && observed && candidacy === null && !holdsVip(guard)
   if (!standsBy || !reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return null
   // A drill is about to start keepalived again.
   if (drill !== null || memory.drilling === true) return null
-  if (peerReport === null || peerSilent(guard, atMs)) return null
+  const peerReport = freshPeerReport(guard, atMs)
+  if (peerReport === null || preempts(guard, peerReport)) return null
   return peerReport.phase === 'holding' && peerReport.left === undefined
     ? (peerReport.witnessSilentMs ?? null)
     : null
@@ -96,10 +119,10 @@ function silenceOfHolder(guard: Guard, atMs: number): number | null {
 
 /** While the holder is not heard, nothing is known: it may be dead, or hold by this vote. */
 function mayStayLent(guard: Guard, atMs: number): boolean {
-  const { peerReport } = guard
   if (!reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return false
-  if (peerReport === null || peerSilent(guard, atMs)) return true
-  return peerReport.witnessSilentMs !== undefined && !peerReport.release
+  const peerReport = freshPeerReport(guard, atMs)
+  if (peerReport === null) return true
+  return peerReport.witnessSilentMs !== undefined && !peerReport.release && !preempts(guard, peerReport)
 }
 
 /** The holder returns it as soon as it can do without it. */

@@ -31,7 +31,11 @@ export function bookOrder(turn: Turn, order: Order): void {
       return
     case 'yield':
       if (isUnmatched(turn.guard)) return
-      if (phase.name === 'holding' && candidacy?.epoch === order.epoch && hasLostGateway(turn.guard))
+      if (
+        phase.name === 'holding' &&
+        candidacy?.epoch === order.epoch &&
+        hasLostGateway(turn.guard, turn.atMs)
+      )
         startFence(turn, { reason: `the witness moves the VIP: ${order.reason}`, first: 'bar', only: 'bar' })
       return
     case 'drill':

@@ -9,20 +9,24 @@ import type { GuardEvent } from '../event.ts'
 import { enforces, holdsVip, priorityOf } from '../state.ts'
 import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './standing.ts'
 import { bookLendFailed, lentText } from './lending.ts'
+import { noteDiskWorks } from './disk-trial.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
-import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
+import { askOwnVote, giveBackOwnVote, noteOutranked } from '../candidate.ts'
 import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
   const { report, beat, leaseMs, atMs } = event
-  const before = turn.guard.peerReport
+  const guardBefore = turn.guard
+  const before = guardBefore.peerReport
   const peer = turn.guard.peer
   if (peer === null) return
   set(turn, {
     peerHeardAtMs: atMs,
     peerReport: report,
+    peerReportedAtMs: atMs,
   })
+  noteOutranked(turn, guardBefore)
   bookPeersVotes(turn, report)
   hastenReturn(turn, before)
 
@@ -121,6 +125,7 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
   const countsVote = countedEpoch(turn.guard)
   const reply = {
     ...replyOf(voter, { instance: profile.instance, vote, atMs: turn.atMs }),
+    ...(turn.guard.ballotFails ? { writesFail: true as const } : {}),
     ...(returnsVote === undefined ? {} : { returnsVote }),
     ...(countsVote === undefined ? {} : { countsVote }),
   }
@@ -129,7 +134,8 @@ function answerPeer(turn: Turn, beat: number, vote: Vote): void {
 
 export function bookRecorded(turn: Turn, event: GuardEvent & { type: 'recorded' }): void {
   const { guard, atMs } = turn
-  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs, ballotFails: false })
+  set(turn, { recordTookMs: event.tookMs, recordedAtMs: event.atMs })
+  noteDiskWorks(turn)
   const result = ballotRecorded(guard.voter, event.ballot, { atMs, timing: guard.timing })
   if (result === null) return
   set(turn, { voter: result.voter })
@@ -179,7 +185,7 @@ export function bookRecordFailed(turn: Turn, event: GuardEvent & { type: 'record
       'critical',
       `${text}. This node cannot vote for a new holder until its disk can be written again; it keeps trying.`,
     )
-  set(turn, { ballotFails: true })
+  set(turn, { ballotFails: true, diskTriedAtMs: guard.diskTriedAtMs === Infinity ? Infinity : turn.atMs })
   if (event.ballot.to !== guard.node)
     return answerPendingPeer(turn, { kind: 'refused', reason: 'ledger', text })
   const { candidacy } = guard

@@ -3,7 +3,6 @@ import { type Guard, enforces, holdsVip } from '../state.ts'
 import type { Phase } from '../phase.ts'
 import { describeRefusals, isHopeless, isUnderWay } from '../lease.ts'
 import { isOrphaned, keptVoter, leaseEndsAtMs, votersOf } from '../own-lease.ts'
-import { silenceMs } from '../../../../shared/core/timing.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { type Turn, set, tell } from '../turn.ts'
 import {
@@ -14,7 +13,7 @@ import {
   release,
   startFence,
 } from '../transitions.ts'
-import { hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
+import { freshPeerReport, hearsNobody, peerSilent, witnessSilent } from '../hearing.ts'
 import { askOwnVote, promotesEarly } from '../candidate.ts'
 import { type VoterName, witness } from '../../../../shared/protocol/names.ts'
 
@@ -32,9 +31,9 @@ function claimDeadlineMs(guard: Guard, phase: Phase & { name: 'claiming' }): num
   return mayLast ? Math.max(phase.deadlineMs, phase.sinceMs + timing.renewMs) : phase.deadlineMs
 }
 
-function peerWasWithoutVip({ peerReport, peerHeardAtMs, timing }: Guard, atMs: number): boolean {
-  const isFresh = peerHeardAtMs !== null && peerHeardAtMs >= atMs - silenceMs(timing)
-  return isFresh && peerReport !== null && (!showsVip(peerReport) || peerReport.lettingGo === true)
+function peerWasWithoutVip(guard: Guard, atMs: number): boolean {
+  const report = freshPeerReport(guard, atMs)
+  return report !== null && (!showsVip(report) || report.lettingGo === true)
 }
 
 /**

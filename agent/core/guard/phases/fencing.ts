@@ -5,6 +5,7 @@ import { climb } from '../fence-ladder.ts'
 import { fencePolicy } from '../fence-policy.ts'
 import { giveBackOwnVote } from '../candidate.ts'
 import { enterFenced, release } from '../transitions.ts'
+import { noteCleared } from '../foreign-vip.ts'
 import { noteFenceInDrill } from '../drill-notes.ts'
 import { rememberStopped } from '../fence-history.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
@@ -27,6 +28,7 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
       return
     case 'proved':
       noteFence(turn, { result: 'proved', rung: ladder.rung, tookMs })
+      noteCleared(turn)
       noteFenceInDrill(turn, { ladder, proved: true })
       giveBackOwnVote(turn)
       turn.effects.push({ type: 'beat' })

@@ -19,7 +19,7 @@ import { setBar } from '../permit.ts'
 import { owesStart } from '../fence-history.ts'
 import { type Guard, enforces, holdsVip, priorityOf } from '../state.ts'
 import { promisedTo } from '../../../../shared/core/vote/voter.ts'
-import { alone, heardSomebody, peerHolds, peerSilent } from '../hearing.ts'
+import { alone, freshPeerReport, heardSomebody, peerHolds } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import { isHopeless } from '../lease.ts'
@@ -82,8 +82,9 @@ function mayApply(guard: Guard, atMs: number): boolean {
 }
 
 function patienceMs(guard: Guard, atMs: number): number {
-  const { node, gateway, peerReport } = guard
-  if (peerReport === null || peerSilent(guard, atMs)) return 0
+  const { node, gateway } = guard
+  const peerReport = freshPeerReport(guard, atMs)
+  if (peerReport === null) return 0
   const own = { node, priority: priorityOf(guard), gateway }
   const other = { node: guard.peer ?? '', priority: peerReport.priority, gateway: peerReport.gateway }
   return compareCandidates(own, other, null) < 0 ? 0 : courtesyMs

@@ -8,7 +8,7 @@ import { isOrphaned, keptVoter } from '../own-lease.ts'
 import { enterRejoining, fenceOrphan, returnToFenced, toClaimant, toStandby } from '../transitions.ts'
 import { holdsVip } from '../state.ts'
 import { pauseMs, rememberStopped } from '../fence-history.ts'
-import { alone, heardSomebody, peerHolds } from '../hearing.ts'
+import { alone, heardSomebody, missingVotes, peerHolds } from '../hearing.ts'
 import { barCause } from '../bar-evidence.ts'
 import { setBar } from '../permit.ts'
 
@@ -32,7 +32,9 @@ export function stepFenced(turn: Turn, phase: Phase & { name: 'fenced' }): void 
   const holdUntilMs = mustHold ? phase.holdUntilMs : phase.sinceMs + pauseMs(memory, atMs)
   const due = policy.rejoin === 'auto' || phase.drill ? atMs >= holdUntilMs : startedByOperator
   const couldWin =
-    policy.alone === 'keep' || keptVoter(guard) !== null || (heardSomebody(guard) && !alone(guard, atMs))
+    policy.alone === 'keep' ||
+    keptVoter(guard) !== null ||
+    (heardSomebody(guard) && !alone(guard, atMs) && missingVotes(guard, atMs) === null)
   if (!due || !couldWin) return
 
   // As a standby the node may be barred at once for another cause. In that case the bar is not lifted in between.

@@ -14,7 +14,7 @@ import { owesStart } from '../fence-history.ts'
 import { enforces, holdsVip } from '../state.ts'
 import { barCause } from '../bar-evidence.ts'
 import { mayPermit, setBar } from '../permit.ts'
-import { peerHolds } from '../hearing.ts'
+import { peerOughtToAdvertise } from '../hearing.ts'
 
 const probationRetryFirstMs = 5000
 
@@ -43,7 +43,7 @@ export function stepNotMaster(turn: Turn): void {
   }
   if (mayPermit(guard)) setBar(turn, false)
   if (turn.guard.phase.name === 'probation') return stepProbation(turn)
-  if (turn.enteredBackup && enforces(guard) && peerHolds(guard, atMs)) enterProbation(turn)
+  if (turn.enteredBackup && enforces(guard) && peerOughtToAdvertise(guard, atMs)) enterProbation(turn)
 }
 
 function tellLifted(turn: Turn, why: string): void {
@@ -58,7 +58,7 @@ function tellLifted(turn: Turn, why: string): void {
 function stepProbation(turn: Turn): void {
   const { phase, seen } = turn.guard
   if (phase.name !== 'probation') return
-  if (seen.keepalived !== 'BACKUP' || !peerHolds(turn.guard, turn.atMs)) return toStandby(turn)
+  if (seen.keepalived !== 'BACKUP' || !peerOughtToAdvertise(turn.guard, turn.atMs)) return toStandby(turn)
   if (phase.counting || turn.atMs < phase.untilMs) return
   set(turn, { phase: { ...phase, counting: true } })
   turn.effects.push({ type: 'count-adverts' })
@@ -72,7 +72,7 @@ export function bookAdverts(turn: Turn, received: number | null): void {
     return set(turn, { phase: { ...phase, baseline: received ?? 0, counting: false } })
   }
   if (received === null) return toStandby(turn)
-  if (received !== phase.baseline || !peerHolds(turn.guard, turn.atMs)) {
+  if (received !== phase.baseline || !peerOughtToAdvertise(turn.guard, turn.atMs)) {
     if (failedProbations > 0) tellLifted(turn, 'no VRRP adverts from the holder arrived')
     set(turn, { failedProbations: 0 })
     return toStandby(turn)

@@ -320,7 +320,7 @@ describe('transport', () => {
   it('ends a connection whose reader is too slow', async () => {
     const client = await stranger()
     client.pause()
-    const big = { filler: 'x'.repeat(15 * 1024) }
+    const big = { type: 'tell', text: 'x'.repeat(15 * 1024) }
     for (let number = 0; number < 2000; number += 1) there.connections[0]!.send(big)
     await there.until(/close the other side reads too slowly/)
     client.terminate()

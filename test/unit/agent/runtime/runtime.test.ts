@@ -46,6 +46,11 @@ describe('NodeRuntime', () => {
         await Promise.resolve()
         if (recordError !== null) throw recordError
       },
+      tryDisk: async () => {
+        done.push('try-disk')
+        await Promise.resolve()
+        return recordError === null ? null : recordError.message
+      },
       mark: (_instance, { epoch }) => done.push(`mark ${epoch}`),
       answerPeer: (beat, { vote }) => done.push(`answer ${beat} ${vote.kind}`),
       beat: (beat) => {
@@ -65,6 +70,7 @@ describe('NodeRuntime', () => {
         return Promise.resolve()
       },
       announce: () => done.push('announce'),
+      findOrigin: () => Promise.resolve({ addresses: [], places: [] }),
       countAdverts: () => Promise.resolve(0),
       remember: () => undefined,
       keepVote: (_instance, kept) => {

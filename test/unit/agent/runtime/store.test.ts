@@ -81,6 +81,15 @@ describe('AgentStore', () => {
       assert.equal((await open('boot-3')).armed('VI_1'), true)
     })
 
+    it('where the file is torn, at once and not with the next promise', async () => {
+      await (await open()).arm('VI_1')
+      writeFileSync(folder('state/state.json'), 'torn')
+      const torn = await open('boot-2')
+      assert.equal(torn.armed('VI_1'), true)
+      await torn.noteEvidence()
+      assert.equal((await open('boot-3')).armed('VI_1'), true)
+    })
+
     it('where the file is lost in this boot', async () => {
       const store = await open()
       store.mark('VI_1', { epoch: 7, untilMs: 1900 })

@@ -115,14 +115,18 @@ describe('a lost gateway', () => {
   it('is one that this node does not reach and the peer does, and nothing else', () => {
     for (const own of states)
       for (const others of states) {
-        const asked = guard({ gateway: own, peerReport: peerReport({ gateway: others }) })
+        const asked = guard({
+          gateway: own,
+          peerReport: peerReport({ gateway: others }),
+          peerReportedAtMs: nowMs,
+        })
         const expected = own === 'unreachable' && others === 'reachable'
-        assert.equal(hasLostGateway(asked), expected, `${own} here, ${others} there`)
+        assert.equal(hasLostGateway(asked, nowMs), expected, `${own} here, ${others} there`)
       }
   })
 
   it('is not concluded before the peer has reported', () => {
-    assert.equal(hasLostGateway(guard({ gateway: 'unreachable', peerReport: null })), false)
+    assert.equal(hasLostGateway(guard({ gateway: 'unreachable', peerReport: null }), nowMs), false)
   })
 })
 
@@ -182,6 +186,7 @@ describe('why a node is barred', () => {
     const withoutGateway: Partial<Guard> = {
       gateway: 'unreachable',
       peerReport: holdingPeer(8),
+      peerReportedAtMs: nowMs,
       witnessWord: namesPeer(nowMs),
     }
     const causeOf = (change: Partial<Guard> = {}): string | undefined =>

@@ -302,6 +302,9 @@ export class GuardPair {
     switch (effect.type) {
       case 'record':
         return this.#writeBallot(host, effect.ballot)
+      case 'try-disk':
+        this.#in(2, () => this.#feed(host.name, { type: 'disk-tried', error: null }))
+        return
       case 'mark':
         host.disk.mark = effect.mark
         return
@@ -328,6 +331,9 @@ export class GuardPair {
           if (host.keepalived === 'STOP') this.#setKeepalived(host, host.barred ? 'FAULT' : 'BACKUP')
           this.#feed(host.name, { type: 'start-ended', error: null })
         })
+        return
+      case 'find-origin':
+        this.#in(5, () => this.#feed(host.name, { type: 'origin', origin: { addresses: [], places: [] } }))
         return
       case 'count-adverts':
         this.#in(5, () => this.#feed(host.name, { type: 'adverts', received: Math.round(this.nowMs) }))

@@ -786,11 +786,28 @@ describe('arbiter', () => {
         assert.equal(witness.check('lb01', instance, 'lb01-boot-3')?.permit, false, 'and no other boot does')
       })
 
-      it('is served where no agent of the node has spoken since the witness started', () => {
-        const { witness: old } = gone()
-        const witness = old.restarted({ marks: true })
+      it('is served where the witness has restarted since, and then no other boot is', () => {
+        for (const [first, second] of [
+          [ofNextBoot, ofThatBoot],
+          [ofThatBoot, ofNextBoot],
+        ] as const) {
+          const witness = gone().witness.restarted({ marks: true })
+          assert.equal(witness.check('lb01', instance, first)?.permit, true)
+          assert.equal(witness.check('lb01', instance, second)?.permit, false)
+        }
+      })
+
+      it('wins a vote that does not keep the agent of its own boot waiting', () => {
+        const { witness, lb02 } = gone()
+        witness.pass(reserveMs, lb02)
+        lb02.beat({ phase: 'barred' })
         assert.equal(witness.check('lb01', instance, ofNextBoot)?.permit, true)
-        assert.equal(witness.check('lb01', instance, ofThatBoot)?.permit, true)
+        const epoch = witness.state().voter.epoch
+        const other = witness.agent('lb01', { bootId: 'lb01-boot-3', incarnation: 'lb01-start-3' })
+        assert.equal(refusal(other.beat(claiming(epoch))), 'conflict')
+        other.close()
+        const agent = witness.agent('lb01', { bootId: ofNextBoot, incarnation: 'lb01-start-2' })
+        assert.deepEqual(agent.beat(claiming(epoch)), { kind: 'granted', epoch })
       })
     })
 

@@ -556,6 +556,8 @@ class World {
     this.#arbiter = arbiter
     const marked = new Set<string>()
     for (const effect of effects) this.#carryOut(effect, marked)
+    if (effects.some(({ type }) => type === 'try-ledger'))
+      this.#feed({ type: 'ledger-tried', atMs: this.#atMs, error: null })
   }
 
   #carryOut(effect: ArbiterEffect, marked: Set<string>): void {
@@ -595,6 +597,7 @@ class World {
       case 'answer-drill':
       case 'keep-drill':
       case 'moved':
+      case 'try-ledger':
         return
     }
   }

@@ -109,6 +109,33 @@ describe('the vote of the witness', () => {
     assert.deepEqual(lb01.lateVote(), { kind: 'granted', epoch: 1 })
   })
 
+  it('says with each answer that it cannot be written, and tries the ledger every two seconds until it can', () => {
+    const { witness, lb01, lb02 } = pairOf()
+    const saysSo = (): boolean => lb02.say([standby])[0]?.writesFail === true
+    const tries = (): number => witness.happened.filter(({ type }) => type === 'try-ledger').length
+    lb01.beat(claiming(1))
+    assert.equal(saysSo(), false)
+    witness.writeFails()
+    assert.equal(saysSo(), true)
+    assert.equal(tries(), 1)
+    witness.pass(10_000, lb02)
+    assert.equal(tries(), 1, 'not while a try is under way')
+    witness.feed({ type: 'ledger-tried', atMs: witness.atMs, error: 'ENOSPC' })
+    assert.equal(saysSo(), true)
+    witness.pass(1999, lb02)
+    assert.equal(tries(), 1)
+    witness.pass(1, lb02)
+    assert.equal(tries(), 2)
+    witness.feed({ type: 'ledger-tried', atMs: witness.atMs, error: null })
+    assert.deepEqual(
+      witness.occurred().map(({ event, level }) => [event, level]),
+      [['ledger-writable', 'info']],
+    )
+    assert.equal(saysSo(), false)
+    witness.pass(10_000, lb02)
+    assert.equal(tries(), 2)
+  })
+
   it('is refused to whom it was being written when the ledger proves to be rolled back', () => {
     const { witness, lb01, lb02 } = pairOf()
     lb02.close()
