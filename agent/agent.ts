@@ -31,6 +31,7 @@ import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
 import { KeepalivedProcesses } from './keepalived/process.ts'
 import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
+import { type Reading, readingOf, runningOptions } from './keepalived/running-options.ts'
 import { glanceAtAddresses, listAddresses } from './keepalived/kernel-addresses.ts'
 import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './commands/leave/request.ts'
 import { writeLeftVote } from './check/left-vote-file.ts'
@@ -68,6 +69,8 @@ export interface AgentSurroundings {
 const looksPerGlance = 5
 /** keepalived.conf may include other files, so it is read again as a whole, which costs about a millisecond. */
 const rereadMs = 5000
+/** While file and running keepalived differ, keepalived is asked anew: a reload tells nothing of itself. */
+const rereadsPerDump = 6
 /** Enough for a disk write here, the way to the peer, and a disk write there. `witness-agent leave` waits longer. */
 const leavePatienceMs = 3000
 
@@ -96,6 +99,11 @@ export class Agent {
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
   #places: KeepalivedPlaces
+  /** Which configuration counts: as agent.yaml says, or as keepalived was started. */
+  #reading: Reading
+  /** keepalived runs with other settings than the file says, as far as its last dump tells. */
+  #drifts = false
+  #rereads = 0
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
@@ -114,9 +122,10 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, {
+    const { reading } = readingOf(config.keepalived, runningOptions(placesOf(config, config.keepalived)))
+    const { warnings, ...read } = parseKeepalivedConf(reading.config, {
       runDir: config.runDir,
-      ...configIdOf(config),
+      ...configIdOf(reading),
     })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
@@ -124,7 +133,7 @@ export class Agent {
       bootId: around.bootId,
       nowMs: around.nowMs,
     })
-    const agent = new Agent(config, around, { store, read })
+    const agent = new Agent(config, around, { store, read, reading })
     await agent.#open(warnings)
     return agent
   }
@@ -132,7 +141,7 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     around: AgentSurroundings,
-    found: { readonly store: AgentStore; readonly read: ReadInstances },
+    found: { readonly store: AgentStore; readonly read: ReadInstances; readonly reading: Reading },
   ) {
     const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
@@ -145,7 +154,8 @@ export class Agent {
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
-    this.#places = placesOf(config)
+    this.#reading = found.reading
+    this.#places = placesOf(config, found.reading)
     const processes = new KeepalivedProcesses(() => this.#places)
     this.#observer = new KeepalivedObserver(
       {
@@ -174,18 +184,20 @@ export class Agent {
   /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
     this.#writeArms()
-    const { config } = this.#config.keepalived
+    this.#noteRunningOptions()
+    const { config } = this.#reading
     let read: ReadInstances
     try {
-      read = parseKeepalivedConf(config, configIdOf(this.#config))
+      read = parseKeepalivedConf(config, configIdOf(this.#reading))
     } catch (cause) {
-      this.#reporter.problem(
+      this.#reporter.lastingProblem(
         'keepalived-conf',
         `${messageOf(cause)} (the agent continues with the configuration that it read before)`,
       )
       return
     }
-    this.#places = placesOf(this.#config)
+    this.#reporter.lastingProblem('keepalived-conf', null)
+    this.#places = placesOf(this.#config, this.#reading)
     if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
@@ -199,6 +211,22 @@ export class Agent {
     this.#takeProfiles()
   }
 
+  /** keepalived may have been started with other options since. */
+  #noteRunningOptions(): void {
+    const running = runningOptions(this.#places)
+    const { reading, contradictions } = readingOf(this.#config.keepalived, running, this.#reading)
+    this.#reading = reading
+    const text = contradictions.length === 0 ? null : contradictions.join('; ')
+    this.#reporter.lastingProblem(
+      'keepalived-options-differ',
+      text === null
+        ? null
+        : `${text}. Correct agent.yaml or the options of keepalived, then restart the agent`,
+    )
+    this.#rereads += 1
+    if (this.#drifts && this.#rereads % rereadsPerDump === 0) this.#observer.askAgain()
+  }
+
   /** keepalived's own word on its configuration is laid beside the file at each dump. */
   #tellDrift(snapshots: readonly InstanceSnapshot[]): void {
     const configured = this.#profiles.current.map((profile) => ({
@@ -206,10 +234,11 @@ export class Agent {
       vips: this.#profiles.vips.get(profile.instance) ?? [],
     }))
     const drift = configurationDrift(configured, snapshots)
-    if (drift.length === 0) return
-    this.#reporter.problem(
+    this.#drifts = drift.length > 0
+    if (!this.#drifts) return this.#reporter.lastingProblem('keepalived-runs-otherwise', null)
+    this.#reporter.lastingProblem(
       'keepalived-runs-otherwise',
-      `the running keepalived and ${this.#config.keepalived.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
+      `the running keepalived and ${this.#reading.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
     )
   }
 
@@ -432,6 +461,7 @@ export class Agent {
         memory: (instance) => this.#store.memory(instance),
         standing: (instance) => this.#store.standing(instance),
         armed: (instance) => this.#store.armed(instance),
+        lasting: () => this.#reporter.lasting,
         outlets: this.#outlets(),
         onTurn: (turn) => this.#around.service.turned(turn),
       },
@@ -627,7 +657,7 @@ export class Agent {
       announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
       findOrigin: (instance) => {
         const vips = this.#observer.vipsOf(instance)
-        return findOrigin(vips, staticAddressesAmong(vips, this.#config.keepalived))
+        return findOrigin(vips, staticAddressesAmong(vips, this.#reading))
       },
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
@@ -725,11 +755,11 @@ export class Agent {
   }
 }
 
-function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
-  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
+function placesOf({ keepalived }: AgentConfig, { config, configId }: Reading): KeepalivedPlaces {
+  return keepalivedPlaces({ ...keepalived, config }, readProcessKeywords(config, configId))
 }
 
-function configIdOf({ keepalived: { configId } }: AgentConfig): { readonly configId?: string } {
+function configIdOf({ configId }: Reading): { readonly configId?: string } {
   return configId === null ? {} : { configId }
 }
 
