@@ -34,6 +34,8 @@ export type Fact =
       readonly program: ProgramName
       readonly state: ProgramState
     }
+  /** The node's keepalived runs with another priority from now on: weights count. It starts with the configured one. */
+  | { readonly type: 'priority'; readonly node: string; readonly priority: number }
   | { readonly type: 'fencing'; readonly node: string; readonly reason: string }
   /**
    * A node reports that its fence is proved; the fields say in which state its kernel and its keepalived really are.
@@ -62,7 +64,7 @@ export interface Timed {
 
 /** A violation that an invariant reports. */
 export interface Violation {
-  /** The name in docs/safety.md: S1 to S6, L1 to L6, E2, or `rule` (the one rule). */
+  /** The name in docs/safety.md: S1 to S6, L1 to L7, E2, or `rule` (the one rule). */
   readonly invariant: string
   readonly atMs: number
   readonly text: string

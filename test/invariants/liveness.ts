@@ -1,10 +1,12 @@
 /** L1 to L5 of docs/safety.md, judged from facts (facts.ts) as they come, and from the passing of time. */
-import { masterDownMs, silenceMs, type Timing } from '../../shared/core/timing.ts'
+import { masterDownMs, silenceMs, type Timing, votesAreFreeInTime } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
 export interface LivenessSetting {
+  /** With the lowest priority that each may run with. */
   readonly nodes: readonly { readonly name: string; readonly priority: number }[]
   readonly advertIntMs: number
+  readonly downTimerAdverts?: number
   /** What L1 allows beyond its bound because programs of the host run late; the default is for a healthy host. */
   readonly graceMs?: number
 }
@@ -28,6 +30,8 @@ const costsNothing: ReadonlySet<string> = new Set([
   'stop-fails',
   'stop-hangs',
   'drill',
+  // With preemption the VIP moves, and the other node takes it before this one gives it up.
+  'weight-fails',
 ])
 /** Faults for which alone nobody may be fenced. */
 const disturbances: ReadonlySet<string> = new Set([
@@ -40,6 +44,7 @@ const disturbances: ReadonlySet<string> = new Set([
   // A renewal needs no disk.
   'disk-slow',
   'disk-full',
+  'weight-fails',
 ])
 
 const wellGraceMs = 250
@@ -105,6 +110,8 @@ export class LivenessWatch {
   readonly #letGoAtMs = new Map<string, number>()
   readonly #slowestTakeoverMs: number
   readonly #graceMs: number
+  /** A keepalived that waits for fewer adverts tries the sooner again. */
+  readonly #haste: number
   #episode: Episode = newEpisode(false)
   #holder: string | null = null
   #darkSinceMs: number | null = null
@@ -114,13 +121,21 @@ export class LivenessWatch {
 
   constructor(timing: Timing, setting: LivenessSetting) {
     this.#timing = timing
-    const { advertIntMs, nodes, graceMs = wellGraceMs } = setting
+    const { advertIntMs, downTimerAdverts, nodes, graceMs = wellGraceMs } = setting
     this.#graceMs = graceMs
-    const masterDown = Math.max(
-      ...nodes.map(({ priority }) => masterDownMs({ version: 2, priority, advertIntMs })),
+    this.#haste = Math.max(1, 3 / (downTimerAdverts ?? 3))
+    const each = nodes.map(
+      ({ priority }) => ({ version: 2, priority, advertIntMs, downTimerAdverts }) as const,
     )
+    const masterDown = Math.max(...each.map(masterDownMs))
+    // E4: a takeover that comes before the votes are free is refused once.
+    const isEarly = each.some((vrrp) => !votesAreFreeInTime(vrrp, timing))
     this.#slowestTakeoverMs =
-      timing.gate === 'strict' ? timing.reserveMs + applicationMs + masterDown : masterDown
+      timing.gate === 'strict'
+        ? timing.reserveMs + applicationMs + masterDown
+        : isEarly
+          ? timing.reserveMs + timing.grainMs + masterDown
+          : masterDown
   }
 
   get violations(): readonly Violation[] {
@@ -275,7 +290,9 @@ export class LivenessWatch {
     if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
     // The beginning and the end of each fault may cost one fence each; more is a loop.
-    const mostFences = 2 * faults.length + 1
+    // As long as a disk is slow or full, both nodes may try in vain.
+    const triesInVain = faults.some((fault) => fault.startsWith('disk-')) ? 2 : 0
+    const mostFences = Math.ceil(this.#haste * (2 * faults.length + 1 + triesInVain))
     if (this.#episode.fences > mostFences)
       this.#violate('L4', `${this.#episode.fences} fences for ${faults.length} faults (${faults.join(', ')})`)
   }

@@ -108,6 +108,7 @@ export class SafetyWatch {
         return
       case 'fault':
         return this.#takeFault(fact)
+      case 'priority':
       case 'promise':
       case 'released-with-vip':
       case 'fencing':

@@ -23,6 +23,7 @@ import { admitVrrpAt, dropVrrpAt } from './packet-filter.ts'
 import { pause, until } from './pause.ts'
 import { Switch } from './switch.ts'
 import {
+  appWord,
   checkWord,
   traceBar,
   traceCheckPath,
@@ -150,6 +151,12 @@ export class TraceRun {
     this.#did(node, does)
     const words = { 'check-succeeds': '0', 'check-fails': '1', 'check-hangs': 'hang' }
     writeFileSync(this.#inside(node, checkWord), `${words[does]}\n`)
+  }
+
+  /** The admin's own script, which has a weight. */
+  app(node: TraceNode, does: 'app-succeeds' | 'app-fails'): void {
+    this.#did(node, does)
+    writeFileSync(this.#inside(node, appWord), does === 'app-succeeds' ? '0\n' : '1\n')
   }
 
   /** The input is recorded when the host's kernel reports it. */
@@ -291,6 +298,7 @@ export class TraceRun {
     mkdirSync(this.#inside(node, '/run/libexec'), { recursive: true })
     writeFileSync(this.#inside(node, traceCheckPath), traceCheckScript, { mode: 0o755 })
     writeFileSync(this.#inside(node, checkWord), '0\n')
+    writeFileSync(this.#inside(node, appWord), '0\n')
     writeFileSync(this.#inside(node, traceBar), '0\n')
     await host.run('mkfifo', traceFifo)
     await watchFifo(host, { node, path: traceFifo, tell: this.#tell })

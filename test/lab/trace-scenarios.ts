@@ -16,6 +16,10 @@ const nopreempt = {
 } as const
 const checked: TraceConf = { ...plain, check: { intervalMs: 1000, timeoutMs: 1000, fall: 2, rise: 2 } }
 const hasty: TraceConf = { ...plain, check: { intervalMs: 1000, timeoutMs: 1000, fall: 1, rise: 1 } }
+/** A script of the admin's with a weight. */
+const app = (weight: number): Pick<TraceConf, 'app'> => ({
+  app: { weight, intervalMs: 1000, timeoutMs: 1000, fall: 1, rise: 1 },
+})
 
 /** Both run, lb01 is MASTER, and its next advert is half a second away. */
 async function settle(run: TraceRun): Promise<void> {
@@ -486,6 +490,109 @@ export const traceScenarios: readonly TraceScenario[] = [
       run.unbar('lb01')
       await run.line('lb01', 'MASTER')
       await run.wait(1200)
+    },
+  },
+  {
+    name: 'weight-negative',
+    says: 'A script with weight -60 fails at the MASTER: the next advert says it, and the other one preempts without a gap.',
+    nodes: { lb01: { ...plain, ...app(-60) }, lb02: { ...plain, priority: 100 } },
+    play: async (run) => {
+      await settle(run)
+      run.app('lb01', 'app-fails')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
+      run.app('lb01', 'app-succeeds')
+      await run.line('lb01', 'MASTER')
+      await run.wait(1500)
+    },
+  },
+  {
+    name: 'weight-positive',
+    says: 'A script with weight 60 counts from its first result on; it fails at the MASTER, and is well again.',
+    nodes: {
+      lb01: { ...plain, priority: 100, ...app(60) },
+      lb02: { ...plain, priority: 80, ...app(60) },
+    },
+    play: async (run) => {
+      await settle(run)
+      run.app('lb01', 'app-fails')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
+      run.app('lb01', 'app-succeeds')
+      await run.line('lb01', 'MASTER')
+      await run.wait(1500)
+    },
+  },
+  {
+    name: 'weight-nopreempt',
+    says: 'With nopreempt a weight moves nothing; the next takeover waits as long as the new priority says.',
+    nodes: {
+      lb01: { ...nopreempt.lb01, ...app(-60) },
+      lb02: { ...nopreempt.lb02, ...app(-60) },
+    },
+    play: async (run) => {
+      await settle(run)
+      run.app('lb01', 'app-fails')
+      run.app('lb02', 'app-fails')
+      await run.wait(3000)
+      await run.afterAdvert('lb01', 400)
+      run.kill('lb01')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
+    },
+  },
+  {
+    name: 'weight-clamped',
+    says: 'A priority is never above 254 or below 1, and what is beyond counts again when the weight changes.',
+    nodes: {
+      lb01: { ...plain, priority: 250, ...app(60) },
+      lb02: { ...plain, priority: 100, ...app(-200) },
+    },
+    play: async (run) => {
+      await settle(run)
+      run.app('lb02', 'app-fails')
+      await run.wait(2500)
+      run.app('lb01', 'app-fails')
+      await run.wait(2500)
+      await run.afterAdvert('lb01', 400)
+      run.kill('lb01')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
+    },
+  },
+  {
+    name: 'weight-fails-at-start',
+    says: 'A script with a weight does not keep an instance waiting; its first failure counts only if the weight is negative.',
+    nodes: {
+      lb01: { ...plain, ...app(-60) },
+      lb02: { ...plain, priority: 100, ...app(60) },
+    },
+    play: async (run) => {
+      run.app('lb01', 'app-fails')
+      run.app('lb02', 'app-fails')
+      await run.start('lb01', 'lb02')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
+      run.app('lb01', 'app-succeeds')
+      await run.line('lb01', 'MASTER')
+      await run.wait(1500)
+    },
+  },
+  {
+    name: 'down-timer-adverts',
+    says: 'One waits two adverts for a MASTER that died, the other one five.',
+    nodes: {
+      lb01: { ...plain, downTimerAdverts: 5 },
+      lb02: { ...plain, priority: 100, downTimerAdverts: 2 },
+    },
+    play: async (run) => {
+      await run.start('lb01')
+      await run.line('lb01', 'MASTER')
+      await run.start('lb02')
+      await run.afterAdvert('lb01', 400)
+      run.kill('lb01')
+      await run.line('lb02', 'MASTER')
+      await run.wait(1500)
     },
   },
 ]

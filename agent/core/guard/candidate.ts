@@ -76,6 +76,43 @@ export function outranksPeer(guard: Guard): boolean {
   return peerReport.priorityMayDiffer === true || priorityOf(guard) >= peerReport.priority
 }
 
+/** Until this node knows better, it took itself for the better one. */
+export function noteOutranked(turn: Turn, before: Guard): void {
+  if (outranksPeer(before) && !outranksPeer(turn.guard)) set(turn, { outrankedUntilMs: turn.atMs })
+}
+
+/**
+ * Whether keepalived may have become MASTER because this node outranked the holder until a moment ago: without nopreempt
+ * a BACKUP waits on until it hears the holder's next advert. The holder's answer then makes it BACKUP again within
+ * milliseconds, as with keepalived alone.
+ */
+export function outrankedPeerLately(guard: Guard, atMs: number): boolean {
+  const { profile, outrankedUntilMs } = guard
+  if (outranksPeer(guard)) return true
+  return !profile.nopreempt && hasWeights(guard) && atMs <= outrankedUntilMs + 1.2 * profile.advertIntMs
+}
+
+/** Whether the order of the two nodes may change while both run. */
+export function hasWeights({ profile, peerReport }: Guard): boolean {
+  return (
+    profile.weights !== undefined ||
+    peerReport?.configuredPriority !== undefined ||
+    peerReport?.priorityMayDiffer === true
+  )
+}
+
+/**
+ * Whether keepalived, left alone, moves the VIP from `holder` to `other`, or may do so without a word: without nopreempt,
+ * because of the priorities that both run with.
+ */
+export function isPreempted(
+  holder: { readonly priority: number; readonly mayDiffer: boolean },
+  other: { readonly priority: number; readonly mayDiffer: boolean; readonly nopreempt: boolean },
+): boolean {
+  if (other.nopreempt) return false
+  return other.mayDiffer || holder.mayDiffer || other.priority > holder.priority
+}
+
 /** How long a probation waits for an advert. With few `down_timer_adverts` keepalived promotes itself sooner. */
 export function probationMs(guard: Guard): number {
   const { profile } = guard

@@ -79,6 +79,7 @@ export function createGuard(options: GuardOptions): Guard {
     foreign: null,
     lettingGo: false,
     runningPriority: null,
+    outrankedUntilMs: -Infinity,
     observed: false,
     armed: options.armed ?? true,
     unmatched: { peer: false, witness: false },

@@ -167,6 +167,8 @@ export interface Guard {
   readonly lettingGo: boolean
   /** The priority that keepalived runs with, weights included; null: not known yet. */
   readonly runningPriority: number | null
+  /** When this node learned that it no longer outranks the peer; -Infinity: it never did since this agent started. */
+  readonly outrankedUntilMs: number
   /** False until the first observation. */
   readonly observed: boolean
   /** Whether it enforces; arming.ts. Never false again once it is true. */

@@ -15,7 +15,7 @@ import {
   askOwnVote,
   giveBackOwnVote,
   handoverPatienceMs,
-  outranksPeer,
+  outrankedPeerLately,
   probationMs,
   promotesEarly,
   whyClaimed,
@@ -130,7 +130,7 @@ export function enterClaim(turn: Turn, grounds: 'entered' | 'adopt'): void {
   // the witness said before a standstill does not count any more. A vote that was delegated to the peer does not come
   // back by a claim.
   const namedPeer = witnessNamesPeer(guard, atMs) && witnessHeardLately(guard)
-  const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outranksPeer(guard)
+  const handover = (heldByPeer || namedPeer) && leftWith(voter) === null && outrankedPeerLately(guard, atMs)
   if (heldByPeer && !handover && enforces(guard))
     return startFence(turn, {
       reason: `${promise.node} has the lease (epoch ${promise.epoch}, last renewed here ${Math.round(atMs - promise.renewedAtMs)} ms ago)`,

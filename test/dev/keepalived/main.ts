@@ -72,7 +72,10 @@ const model = new KeepalivedModel(
     nopreempt: profile.nopreempt,
     initial: 'BACKUP',
     address: Number(own.address.split('.').at(-1)),
+    downTimerAdverts: profile.downTimerAdverts ?? 3,
+    tellsPriority: false,
     check,
+    app: null,
   },
   {
     advert: (advert) => {
@@ -80,8 +83,8 @@ const model = new KeepalivedModel(
     },
     vip: (held) => replaceFile(addressFile, addressListOf(held ? vips : [])),
     garp: () => undefined,
-    fifo: (line) => {
-      writeFifo(`INSTANCE "${instance}" ${line} ${priority}\n`)
+    fifo: (line, running) => {
+      writeFifo(`INSTANCE "${instance}" ${line} ${running}\n`)
       log.info('vrrp', `${instance}: ${line}`)
     },
     runCheck,

@@ -100,7 +100,7 @@ function preempting({ name, what, pair, atBoot = '', begin, heal, after }: Weigh
   return {
     name: `${name}/preempt`,
     fault: `without nopreempt, ${what}`,
-    faults: [],
+    faults: [{ kind: 'weight-fails', where: 'lb01' }],
     setup: { pair: { ...everydayPair, ...pair, preempt: true }, atBoot },
     comparable: true,
     begin: async (cluster) => {

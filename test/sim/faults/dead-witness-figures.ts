@@ -155,6 +155,8 @@ function scheduleOf(seed: number, second: SecondFault, silence: Silence): Schedu
       startsAtMs: [0, 0, 0],
       install: null,
       delegateAfterMs,
+      app: null,
+      downTimerAdverts: 3,
     },
     episodes: [
       {

@@ -202,4 +202,13 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     expected: 'the next agent starts keepalived again; if nothing is fenced, no agent is killed',
     lab: ['kill-agent/in-its-fence'],
   },
+  'weight-fails': {
+    happens: "the admin's own script with a weight fails on a node, without `nopreempt`",
+    expected:
+      'keepalived runs with another priority, and the VIP moves if keepalived alone would move it; nobody is stopped',
+    lab: ['weight-script', 'weight-positive', 'weight-equal-base', 'weight-interface'].flatMap((name) => [
+      `${name}/preempt`,
+      `${name}/nopreempt`,
+    ]),
+  },
 }

@@ -40,7 +40,8 @@ function scheduleOf(seed: number, kind: FaultKind, where: string): Schedule {
     hours,
     setup: {
       priorities: [150, 100],
-      nopreempt: true,
+      // A weight moves the VIP only where keepalived preempts.
+      nopreempt: kind !== 'weight-fails',
       fence: 'stop',
       gate: 'open',
       naming: 'same',
@@ -48,6 +49,8 @@ function scheduleOf(seed: number, kind: FaultKind, where: string): Schedule {
       startsAtMs: [0, 0, 0],
       install: null,
       delegateAfterMs: 300_000,
+      app: kind === 'weight-fails' ? { weight: -60, told: true } : null,
+      downTimerAdverts: 3,
     },
     // The fault begins in a different phase of heartbeats and adverts in each run.
     episodes: [{ atMs: beginsAtMs + ((seed * 137) % 1000), faults: [{ kind, where, afterMs: 0, lastsMs }] }],

@@ -41,6 +41,7 @@ export const faultKinds = [
   'drill',
   'drill-holder',
   'kill-agent-in-fence',
+  'weight-fails',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -99,6 +100,7 @@ export function placesOf(kind: FaultKind): Places {
     case 'drill':
     case 'drill-holder':
     case 'kill-agent-in-fence':
+    case 'weight-fails':
       return nodes
     case 'kill-witness':
     case 'freeze-witness':
@@ -216,6 +218,10 @@ function setCondition(cluster: Cluster, { kind, where }: Fault, on: boolean): vo
         : undefined
     case 'gateway-lost':
       return cluster.node(where).setGateway(on ? 'unreachable' : 'reachable')
+    // Where no script has a weight, nothing happens.
+    case 'weight-fails':
+      cluster.node(where).appFails = on
+      return
     case 'leave':
       return on ? cluster.node(where).leave() : cluster.node(where).comeBack()
     default:

@@ -45,10 +45,17 @@ const setup = z.strictObject({
   install: install.nullable().default(null),
   /** After what silence of the witness the standby delegates its vote; 0: never. */
   delegateAfterMs: z.number().int().min(0).default(300_000),
+  /**
+   * The admin's script on both nodes, which has a weight, and whether keepalived tells of the change of its priority;
+   * null: there is none.
+   */
+  app: z.strictObject({ weight: z.number().int(), told: z.boolean() }).nullable().default(null),
+  /** `down_timer_adverts` of both nodes. */
+  downTimerAdverts: z.number().int().min(1).default(3),
 })
 export type Setup = z.infer<typeof setup>
-/** What does not follow from the number of the seed. */
-type DrawnSetup = Omit<Setup, 'naming' | 'delegateAfterMs'>
+/** What the number of the seed does not say, and what is not drawn by a chance of its own. */
+type DrawnSetup = Omit<Setup, 'naming' | 'delegateAfterMs' | 'app' | 'downTimerAdverts'>
 
 export const scheduleSchema = z.strictObject({
   seed: z.number().int(),
@@ -99,9 +106,45 @@ export function drawSchedule(
   // Of the seed itself, so that everything else that a seed draws stays as it was.
   const naming = namings[seed % (2 * namings.length)] ?? 'same'
   const delegateAfterMs = silences[seed % silences.length] ?? 300_000
-  const setup = { ...drawSetup(chance), naming, delegateAfterMs }
+  // Chances of their own, for the same reason.
   const witnessChance = new Chance(seed ^ 0x2c1b3c6d)
-  return { seed, hours, setup, episodes: episodes.map((episode) => darken(witnessChance, episode, setup)) }
+  const weightChance = new Chance(seed ^ 0x1f83d9ab)
+  const setup = { ...drawSetup(chance), naming, delegateAfterMs, ...drawWeight(weightChance) }
+  return {
+    seed,
+    hours,
+    setup,
+    episodes: episodes
+      .map((episode) => darken(witnessChance, episode, setup))
+      .map((episode) => weigh(weightChance, episode, setup)),
+  }
+}
+
+/**
+ * Both signs; enough to turn the order of the nodes, too little for it, and so much that keepalived cuts the sum off at
+ * 1 and at 254.
+ */
+const weights = [-60, 60, -2, 2, -150, 150] as const
+/** Share of the runs in which a script has a weight. */
+const weighed = 0.5
+/** Share of the episodes of those in which the script fails, alone or with the other faults. */
+const weightFails = 0.5
+
+function drawWeight(chance: Chance): Pick<Setup, 'app' | 'downTimerAdverts'> {
+  const app = chance.happens(weighed) ? { weight: chance.pick(weights), told: chance.happens(0.5) } : null
+  return { app, downTimerAdverts: chance.pick([3, 3, 3, 2, 5]) }
+}
+
+function weigh(chance: Chance, episode: Episode, { app }: Pick<Setup, 'app'>): Episode {
+  if (app === null || !chance.happens(weightFails)) return episode
+  const fails = (): PlannedFault => ({
+    kind: 'weight-fails',
+    where: chance.pick(placesOf('weight-fails')),
+    afterMs: Math.round(chance.happens(0.4) ? 0 : chance.between(0, 6000)),
+    lastsMs: Math.round(chance.happens(0.2) ? chance.between(20, 1500) : chance.between(1500, 20_000)),
+  })
+  const failures = chance.happens(0.25) ? [fails(), fails()] : [fails()]
+  return { ...episode, faults: chance.happens(0.5) ? failures : [...episode.faults, ...failures] }
 }
 
 /**
@@ -180,6 +223,9 @@ function drawInstall(chance: Chance, setup: DrawnSetup): DrawnSetup {
   }
 }
 
+/** A script with a weight fails only where there is one: `weigh`. */
+const everydayKinds = faultKinds.filter((kind) => kind !== 'weight-fails') as [FaultKind, ...FaultKind[]]
+
 /** After these the other node promotes itself, mostly 3 to 4 seconds later. */
 const rivalries = [
   'vrrp-block',
@@ -211,7 +257,7 @@ function drawAmbush(chance: Chance, focus: readonly FaultKind[]): PlannedFault[]
 
 function drawKind(chance: Chance, [first, ...others]: readonly FaultKind[]): FaultKind {
   if (first !== undefined && chance.happens(0.5)) return chance.pick([first, ...others])
-  return chance.pick(faultKinds)
+  return chance.pick(everydayKinds)
 }
 
 /** Most episodes have one fault; two or three at once find what one does not. */

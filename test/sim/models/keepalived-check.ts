@@ -1,5 +1,5 @@
 /**
- * A `vrrp_script` of keepalived 2.2.7 with weight 0: when it runs, when a run is given up, and what its results amount
+ * A `vrrp_script` of keepalived 2.2.7: when it runs, when a run is given up, and what its results amount
  * to.
  */
 import { type EventLoop, type LoopTimer } from '../world/event-loop.ts'

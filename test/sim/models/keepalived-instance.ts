@@ -13,16 +13,21 @@ export interface Advert {
 }
 
 export type KeepalivedState = 'INIT' | 'BACKUP' | 'MASTER' | 'FAULT' | 'STOP'
-/** The third word of a FIFO line. */
-export type KeepalivedLine = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP' | 'MASTER_RX_LOWER_PRI'
+/** The third word of a FIFO line; the fourth is the priority. */
+export type KeepalivedLine =
+  'MASTER' | 'BACKUP' | 'FAULT' | 'STOP' | 'MASTER_RX_LOWER_PRI' | 'MASTER_PRIORITY' | 'BACKUP_PRIORITY'
 /**
  * Why an instance is in FAULT. Each reason is there once or not at all, and all must be gone (`num_script_if_fault`).
  */
 export type Fault = 'track_file' | 'check' | 'carrier'
 
 export interface InstanceConf {
+  /** The one that is configured; weights come on top of it. */
   readonly priority: number
   readonly advertIntMs: number
+  readonly downTimerAdverts: number
+  /** `vrrp_notify_priority_changes` */
+  readonly tellsPriority: boolean
   readonly nopreempt: boolean
   readonly initial: 'MASTER' | 'BACKUP'
   readonly address: number
@@ -33,7 +38,9 @@ export interface InstanceOutlets {
   addVip(): void
   removeVip(): void
   garp(): void
-  fifo(line: KeepalivedLine): void
+  fifo(line: KeepalivedLine, priority: number): void
+  /** The priority of its adverts is another one from now on. */
+  priority(priority: number): void
 }
 
 /** vrrp_garp_master_delay, and the same after an advert of lower priority. */
@@ -48,6 +55,10 @@ export class KeepalivedInstance {
   readonly #faults = new Set<Fault>()
   #state: KeepalivedState = 'INIT'
   #awaitsCheck = false
+  /** `total_priority`: weights included, which may be beyond what an advert can say. */
+  #total: number
+  /** `effective_priority` */
+  #priority: number
   /** `vipset`: keepalived believes that it has the VIP. */
   #vipSet = false
   /** `ms_down_timer`: how long a BACKUP waits from the last advert. */
@@ -66,6 +77,8 @@ export class KeepalivedInstance {
     this.#loop = options.loop
     this.#conf = options.conf
     this.#outlets = options.outlets
+    this.#total = options.conf.priority
+    this.#priority = options.conf.priority
     // "nopreempt will not work with initial state MASTER - clearing"; `state` has no other effect below priority 255.
     this.#nopreempt = options.conf.nopreempt && options.conf.initial === 'BACKUP'
     this.#masterDownMs = this.#wholeMasterDownMs
@@ -77,6 +90,27 @@ export class KeepalivedInstance {
 
   get advertsReceived(): number {
     return this.#advertsReceived
+  }
+
+  /** The priority of its adverts. */
+  get priority(): number {
+    return this.#priority
+  }
+
+  /**
+   * vrrp_set_effective_priority(): what a tracker adds or takes away. A MASTER says the new priority in its next regular
+   * advert; a BACKUP waits for longer or shorter at once.
+   */
+  weigh(change: number): void {
+    this.#total += change
+    const priority = Math.min(254, Math.max(1, this.#total))
+    if (priority === this.#priority) return
+    const waitedForMs = this.#masterDownMs
+    this.#priority = priority
+    this.#masterDownMs = this.#wholeMasterDownMs
+    this.#outlets.priority(priority)
+    if (this.#state === 'BACKUP') this.#delayDeadline(this.#masterDownMs - waitedForMs)
+    if (this.#conf.tellsPriority) this.#tell(this.#state === 'MASTER' ? 'MASTER_PRIORITY' : 'BACKUP_PRIORITY')
   }
 
   /**
@@ -148,20 +182,24 @@ export class KeepalivedInstance {
   }
 
   tellStop(): void {
-    this.#outlets.fifo('STOP')
+    this.#tell('STOP')
+  }
+
+  #tell(line: KeepalivedLine): void {
+    this.#outlets.fifo(line, this.#priority)
   }
 
   get #skewMs(): number {
-    return ((256 - this.#conf.priority) * 1000) / 256
+    return ((256 - this.#priority) * 1000) / 256
   }
 
   get #wholeMasterDownMs(): number {
-    return 3 * this.#conf.advertIntMs + this.#skewMs
+    return this.#conf.downTimerAdverts * this.#conf.advertIntMs + this.#skewMs
   }
 
   #hearAsBackup(advert: Advert): void {
     if (advert.priority === 0) this.#masterDownMs = this.#skewMs
-    else if (this.#nopreempt || advert.priority >= this.#conf.priority)
+    else if (this.#nopreempt || advert.priority >= this.#priority)
       this.#masterDownMs = this.#wholeMasterDownMs
     else this.#masterDownMs = this.#patienceLeftMs()
   }
@@ -175,7 +213,7 @@ export class KeepalivedInstance {
       this.#advertise()
       return
     }
-    const precedence = advert.priority - this.#conf.priority || advert.address - this.#conf.address
+    const precedence = advert.priority - this.#priority || advert.address - this.#conf.address
     if (precedence > 0) this.#leaveMaster({ to: 'BACKUP', farewells: 0 })
     else if (precedence < 0) this.#answerLower()
   }
@@ -185,7 +223,7 @@ export class KeepalivedInstance {
     this.#advertise()
     this.#sendGarp()
     this.#loop.timer(garpDelayMs, () => this.#sendGarp())
-    this.#outlets.fifo('MASTER_RX_LOWER_PRI')
+    this.#tell('MASTER_RX_LOWER_PRI')
   }
 
   /** vrrp_state_leave_master(); a MASTER that goes to FAULT sends its farewell twice. */
@@ -198,7 +236,7 @@ export class KeepalivedInstance {
   /** To BACKUP or FAULT, with a whole master-down time ahead. */
   #enter(state: 'BACKUP' | 'FAULT'): void {
     this.#state = state
-    this.#outlets.fifo(state)
+    this.#tell(state)
     this.#masterDownMs = this.#wholeMasterDownMs
     this.#restartDeadline()
   }
@@ -208,6 +246,13 @@ export class KeepalivedInstance {
     this.#deadline = null
     if (this.#state === 'MASTER') this.#awaitDeadline(this.#conf.advertIntMs)
     else if (this.#state === 'BACKUP') this.#awaitDeadline(this.#masterDownMs)
+  }
+
+  /** Only a BACKUP that the new priority finds waiting. */
+  #delayDeadline(byMs: number): void {
+    if (this.#deadline === null) return
+    this.#deadline.cancelled = true
+    this.#awaitDeadline(Math.max(0, this.#deadline.atMs + byMs - this.#timeline.nowMs))
   }
 
   #awaitDeadline(delayMs: number): void {
@@ -227,7 +272,7 @@ export class KeepalivedInstance {
     this.#vipSet = true
     this.#outlets.addVip()
     this.#sendGarp()
-    this.#outlets.fifo('MASTER')
+    this.#tell('MASTER')
     this.#loop.timer(garpDelayMs, () => this.#sendGarp())
   }
 
@@ -237,7 +282,7 @@ export class KeepalivedInstance {
   }
 
   #advertise(): void {
-    this.#outlets.advert({ priority: this.#conf.priority, address: this.#conf.address })
+    this.#outlets.advert({ priority: this.#priority, address: this.#conf.address })
   }
 
   #farewell(): void {

@@ -1,11 +1,11 @@
 /**
- * A model of one keepalived 2.2.7 daemon with one `vrrp_instance` (VRRP version 2, defaults, one VIP, a `track_file` of
- * weight 0, and a `vrrp_script` of weight 0 if one is configured). It is written after the source of keepalived;
- * test/unit/sim/keepalived-model.test.ts shows that it is true by replaying traces of the real one.
+ * A model of one keepalived 2.2.7 daemon with one `vrrp_instance` (VRRP version 2, one VIP, a `track_file` of weight 0,
+ * and, if they are configured, a `vrrp_script` of weight 0 and one with a weight). It is written after the source of
+ * keepalived; test/unit/sim/keepalived-traces.test.ts shows that it is true by replaying traces of the real one.
  *
  * What the daemon does at one wake-up happens here at one time, in the order of the daemon.
  *
- * Left out: priority 255, reload, sync groups, weights, the deaths of single processes of the daemon.
+ * Left out: priority 255, reload, sync groups, the deaths of single processes of the daemon.
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { type Chance } from '../world/chance.ts'
@@ -27,12 +27,21 @@ export interface KeepalivedConf extends InstanceConf {
   /** 1 to 254 */
   readonly priority: number
   readonly advertIntMs: number
+  readonly downTimerAdverts: number
+  readonly tellsPriority: boolean
   readonly nopreempt: boolean
   readonly initial: 'MASTER' | 'BACKUP'
   /** Decides between nodes of equal priority, as the primary IP does: the higher one wins. */
   readonly address: number
   /** The check script: how often, and its `fall` and `rise`; null: no check configured. */
   readonly check: CheckConf | null
+  /** The admin's own script, which has a weight; null: none configured. */
+  readonly app: AppConf | null
+}
+
+export interface AppConf extends CheckConf {
+  /** Positive: it counts while the script succeeds. Negative: it counts while the script fails. Never 0. */
+  readonly weight: number
 }
 
 export interface KeepalivedOutlets {
@@ -42,12 +51,16 @@ export interface KeepalivedOutlets {
   vip(held: boolean): void
   /** Gratuitous ARP, five in a row. */
   garp(): void
-  /** keepalived writes a FIFO line. */
-  fifo(line: KeepalivedLine): void
+  /** keepalived writes a FIFO line, with the priority that it runs with. */
+  fifo(line: KeepalivedLine, priority: number): void
+  /** It runs with another priority from now on; each start begins with the configured one. */
+  priority?(priority: number): void
   /**
    * Runs the check script; `done` is called with its result. A result after the daemon gave up the run does not matter.
    */
   runCheck(done: (end: CheckEnd) => void): void
+  /** The same for the admin's script. */
+  runApp?(done: (end: CheckEnd) => void): void
   /** The last of its processes is gone, killed or ended by itself. */
   exited?(): void
   /** Reads the track_file now; true: it bars. Called only at start; later changes come by `trackFile`. */
@@ -189,6 +202,11 @@ export class KeepalivedModel {
     return this.#daemon?.state ?? 'INIT'
   }
 
+  /** The priority of its adverts; null if there is no process. */
+  get priority(): number | null {
+    return this.#daemon?.priority ?? null
+  }
+
   /** Counted since the start of the process; adverts in FAULT do not count. */
   get advertsReceived(): number {
     return this.#daemon?.advertsReceived ?? 0
@@ -239,7 +257,8 @@ class Daemon {
       outlets: {
         advert: (advert) => outlets.advert(advert),
         garp: () => outlets.garp(),
-        fifo: (line) => outlets.fifo(line),
+        fifo: (line, priority) => outlets.fifo(line, priority),
+        priority: (priority) => outlets.priority?.(priority),
         addVip: () => this.#setVip(true),
         removeVip: () => this.#setVip(false),
       },
@@ -257,6 +276,10 @@ class Daemon {
 
   get advertsReceived(): number {
     return this.#instance.advertsReceived
+  }
+
+  get priority(): number {
+    return this.#instance.priority
   }
 
   get isFrozen(): boolean {
@@ -322,6 +345,7 @@ class Daemon {
     this.#setVip(false)
     this.#instance.begin({ awaitsCheck: this.#conf.check !== null })
     if (this.#conf.check !== null) this.#startCheck(this.#conf.check)
+    if (this.#conf.app !== null) this.#startApp(this.#conf.app)
     if (this.#isAskedToEnd) this.#awaitEnd()
   }
 
@@ -352,6 +376,19 @@ class Daemon {
         if (isGood) this.#instance.clear('check')
         else this.#instance.raise('check')
       },
+    }).start()
+  }
+
+  /** process_script_update_priority(): the first result counts only if it changes the priority that is configured. */
+  #startApp(conf: AppConf): void {
+    const { weight } = conf
+    new KeepalivedCheck(this.#loop, conf, {
+      dyingMs: () => this.#timing.checkDyingMs(),
+      run: (done) => this.#outlets.runApp?.(done),
+      first: (isGood) => {
+        if (isGood === weight > 0) this.#instance.weigh(weight)
+      },
+      changed: (isGood) => this.#instance.weigh(isGood ? Math.abs(weight) : -Math.abs(weight)),
     }).start()
   }
 

@@ -6,8 +6,8 @@ export type TraceNode = (typeof traceNodes)[number]
 
 /**
  * `power-off` is the death of the whole host, and of its carrier; `delete-vip` is `ip addr del` by somebody else;
- * `deafen` makes the node's firewall drop the adverts that come in; the inputs for checks take effect with the next
- * run.
+ * `deafen` makes the node's firewall drop the adverts that come in; the inputs for checks and for the script with a
+ * weight take effect with the next run.
  */
 export const traceInputs = [
   'start',
@@ -21,6 +21,8 @@ export const traceInputs = [
   'check-succeeds',
   'check-fails',
   'check-hangs',
+  'app-succeeds',
+  'app-fails',
   'carrier-down',
   'carrier-up',
   'delete-vip',
@@ -39,11 +41,28 @@ const traceConfSchema = z.strictObject({
   check: z
     .strictObject({ intervalMs: z.number(), timeoutMs: z.number(), fall: z.number(), rise: z.number() })
     .nullable(),
+  /** The admin's own script, which has a weight. */
+  app: z
+    .strictObject({
+      weight: z.number(),
+      intervalMs: z.number(),
+      timeoutMs: z.number(),
+      fall: z.number(),
+      rise: z.number(),
+    })
+    .optional(),
+  downTimerAdverts: z.number().optional(),
 })
 export type TraceConf = z.infer<typeof traceConfSchema>
 
 const seenSchema = z.union([
-  z.templateLiteral(['fifo ', z.enum(['MASTER', 'BACKUP', 'FAULT', 'STOP', 'MASTER_RX_LOWER_PRI'])]),
+  z.templateLiteral([
+    'fifo ',
+    z.enum([
+      ...['MASTER', 'BACKUP', 'FAULT', 'STOP', 'MASTER_RX_LOWER_PRI'],
+      ...['MASTER_PRIORITY', 'BACKUP_PRIORITY'],
+    ] as const),
+  ]),
   z.templateLiteral(['advert ', z.number()]),
   z.enum(['vip added', 'vip removed', 'garp', 'gone']),
 ])

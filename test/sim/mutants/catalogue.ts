@@ -658,6 +658,41 @@ const arming: readonly Mutant[] = [
   },
 ]
 
+const priorities: readonly Mutant[] = [
+  {
+    name: 'base-priority-decides',
+    rule: 'L7: the priority that keepalived runs with decides, weights included.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/state.ts',
+    from: '  return runningPriority ?? profile.priority\n',
+    to: '  return runningPriority === -1 ? runningPriority : profile.priority\n',
+  },
+  {
+    name: 'base-priority-reported',
+    rule: 'L7: a node reports the priority that keepalived runs with.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/report.ts',
+    from: '    priority: priorityOf(guard),\n',
+    to: '    priority: profile.priority,\n',
+  },
+  {
+    name: 'untold-weight-not-considered',
+    rule: 'L7: a holder whose keepalived does not tell of its priority may have become the lower one.',
+    focus: ['weight-fails'],
+    file: 'agent/core/guard/state.ts',
+    from: "return profile.weights === 'untold' || runningPriority === null",
+    to: 'return runningPriority === null',
+  },
+  {
+    name: 'three-adverts-whatever-is-configured',
+    rule: 'E4: the master-down time is that of down_timer_adverts.',
+    focus: ['crash-host'],
+    file: 'agent/core/guard/candidate.ts',
+    from: 'return !votesAreFreeInTime({ ...guard.profile, priority: priorityOf(guard) }',
+    to: 'return !votesAreFreeInTime({ ...guard.profile, downTimerAdverts: 3, priority: priorityOf(guard) }',
+  },
+]
+
 export const catalogue: readonly Mutant[] = [
   ...arming,
   ...votes,
@@ -670,4 +705,5 @@ export const catalogue: readonly Mutant[] = [
   ...gates,
   ...standingVotes,
   ...witnesses,
+  ...priorities,
 ]

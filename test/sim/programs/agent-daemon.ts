@@ -90,6 +90,7 @@ export class AgentDaemon {
   #beatWanted = false
   #seq = 0
   #ranAtMs = 0
+  #lineReadAtMs = 0
   #jumpedMs = 0
   #deadline: { readonly due: Due; readonly atMs: number } | null = null
   #tickedForMs: number | null = null
@@ -118,6 +119,8 @@ export class AgentDaemon {
       priority: conf.priority,
       nopreempt: conf.nopreempt,
       advertIntMs: conf.advertIntMs,
+      downTimerAdverts: conf.downTimerAdverts,
+      ...(conf.app === null ? {} : { weights: conf.tellsPriority ? ('told' as const) : ('untold' as const) }),
       vips: [...identity.vips],
     }))
     this.incarnation = incarnation
@@ -143,6 +146,7 @@ export class AgentDaemon {
       observed: (observation) => this.feed({ type: 'observed', ...observation }),
       rival: () => this.feed({ type: 'rival-advert' }),
       lettingGo: () => this.feed({ type: 'letting-go' }),
+      priority: (priority) => this.feed({ type: 'priority', priority }),
     })
     this.#rungs = new SimulatedFenceRungs(node, this.program)
     this.#promises = new PromiseTeller(host, node.around.witnessing, () =>
@@ -194,12 +198,15 @@ export class AgentDaemon {
   }
 
   /** keepalived wrote to the FIFO. */
-  takeLine(line: KeepalivedLine): void {
+  takeLine(line: KeepalivedLine, priority: number): void {
     const { timeline } = this.node.host
     const { chance } = this.node.around
-    timeline.after(chance.between(fifoMs.least, fifoMs.most), () =>
+    // A FIFO keeps their order.
+    const readAtMs = timeline.nowMs + chance.between(fifoMs.least, fifoMs.most)
+    this.#lineReadAtMs = Math.max(readAtMs, this.#lineReadAtMs)
+    timeline.at(this.#lineReadAtMs, () =>
       this.program.take(() => {
-        if (this.#ranAtMs > 0) this.#observer.takeLine(line)
+        if (this.#ranAtMs > 0) this.#observer.takeLine(line, priority)
       }),
     )
   }

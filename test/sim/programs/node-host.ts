@@ -20,6 +20,8 @@ import type { Witnessing } from '../watch/witnessing.ts'
 const inotifyMs = { least: 0.1, most: 1 }
 /** keepalived takes a second to end; the operator's command comes after that. */
 const leaveAfterMs = 1200
+/** The admin's script with a weight. */
+const appMs = { least: 3, most: 12 }
 const curl = { least: 6, most: 14 }
 /** The check gives up asking after this time. */
 const askingMs = 600
@@ -51,6 +53,8 @@ export class NodeHost {
   readonly around: NodeSurroundings
   readonly keepalived: KeepalivedModel
   commandCondition: CommandCondition = 'well'
+  /** What the admin's script with a weight finds, if there is one. */
+  appFails = false
   /** Whether the node reaches its gateway, as its agent's gateway ping sees it. */
   gateway: Report['gateway'] = 'reachable'
   readonly state: DiskFile<AgentState>
@@ -75,7 +79,8 @@ export class NodeHost {
   #incarnations = 0
   /** On tmpfs, so it belongs to one boot. */
   #memory: AgentMemory
-  #fifo: ((line: KeepalivedLine) => void) | null = null
+  #fifo: ((line: KeepalivedLine, priority: number) => void) | null = null
+  #toldPriority: number
   #leaseUntilMs = 0
   /** What was last reported of keepalived, so that only changes are reported. */
   #toldKeepalived: 'running' | 'frozen' | 'ended' = 'ended'
@@ -85,6 +90,7 @@ export class NodeHost {
     this.around = around
     this.state = disk.file<AgentState>(firstState(host.boot))
     this.#memory = emptyMemory
+    this.#toldPriority = conf.priority
     this.#commands = new Program(host, chance)
     this.keepalived = new KeepalivedModel(host.timeline, chance.fork(), conf, {
       advert: (advert) => {
@@ -95,9 +101,11 @@ export class NodeHost {
       },
       vip: (held) => this.setVip(held),
       garp: () => undefined,
-      fifo: (line) => this.#fifo?.(line),
+      fifo: (line, priority) => this.#fifo?.(line, priority),
+      priority: (priority) => this.#tellPriority(priority),
       exited: () => this.#takeKeepalivedsEnd(),
       runCheck: (done) => this.#runCheck(done),
+      runApp: (done) => this.#runApp(done),
       readTrackFile: () => this.#memory.bar,
     })
   }
@@ -176,8 +184,15 @@ export class NodeHost {
     // `systemctl start` waits for a stop that is under way.
     this.#startAfterEnd = this.#terminating
     if (this.#terminating) return
+    if (this.keepalived.process === 'absent') this.#tellPriority(this.around.conf.priority)
     this.keepalived.start(this.#vipHeld)
     this.tellKeepalived()
+  }
+
+  #tellPriority(priority: number): void {
+    if (priority === this.#toldPriority) return
+    this.#toldPriority = priority
+    this.around.witnessing.fact({ type: 'priority', node: this.host.name, priority })
   }
 
   tellKeepalived(): void {
@@ -192,7 +207,7 @@ export class NodeHost {
     if (this.#agent !== null || !this.host.up) return
     this.#incarnations += 1
     this.#agent = new AgentDaemon(this, `${this.host.name}-start-${this.#incarnations}`)
-    this.#fifo = (line) => this.#agent?.takeLine(line)
+    this.#fifo = (line, priority) => this.#agent?.takeLine(line, priority)
     this.around.witnessing.program({ host: this.host.name, program: 'agent', state: 'running' })
   }
 
@@ -391,6 +406,11 @@ export class NodeHost {
     if (permit !== null && permit.untilMs > host.nowMs()) return done(permit.word === 'permit' ? 0 : 1)
     if (!this.checkArmed) return done(0)
     this.#askWitness(done)
+  }
+
+  #runApp(done: (code: number) => void): void {
+    const { host, chance } = this.around
+    host.timeline.after(chance.between(appMs.least, appMs.most), () => done(this.appFails ? 1 : 0))
   }
 
   #askWitness(done: (code: number) => void): void {

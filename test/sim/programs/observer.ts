@@ -16,6 +16,8 @@ export interface ObserverEvents {
   observed(observation: Observation): void
   rival(): void
   lettingGo(): void
+  /** The priority that keepalived runs with; null: not known. */
+  priority(priority: number | null): void
 }
 
 /** `ip -j addr`. */
@@ -34,6 +36,7 @@ export class SimulatedObserver {
   #identity = 0
   #processSinceMs = 0
   #state: KeepalivedState = 'UNKNOWN'
+  #priority: number | null = null
   #vips: VipState | null = null
   /** keepalived has written a state since it started. */
   #tells = false
@@ -63,13 +66,15 @@ export class SimulatedObserver {
     this.#prove(true)
   }
 
-  takeLine(line: KeepalivedLine): void {
+  takeLine(line: KeepalivedLine, priority: number): void {
     if (line === 'MASTER_RX_LOWER_PRI') return this.#on.rival()
+    if (line === 'MASTER_PRIORITY' || line === 'BACKUP_PRIORITY') return this.#notePriority(priority)
     this.#noteProcess()
     if (this.#state === 'MASTER' && line !== 'MASTER') this.#on.lettingGo()
     this.#state = line
     this.#tells = this.#process !== 'absent'
     this.#news += 1
+    this.#notePriority(priority)
     if (line !== 'MASTER') return this.#prove(false)
     this.#vips = 'held'
     this.#tell(false)
@@ -113,10 +118,17 @@ export class SimulatedObserver {
       if (this.#begun) {
         this.#state = 'INIT'
         this.#news += 1
+        this.#notePriority(null)
       }
     }
     this.#process = process
     return changed
+  }
+
+  #notePriority(priority: number | null): void {
+    if (priority === this.#priority) return
+    this.#priority = priority
+    this.#on.priority(priority)
   }
 
   #prove(force: boolean): void {
@@ -147,6 +159,7 @@ export class SimulatedObserver {
 
   #tell(force: boolean): void {
     if (this.#vips === null) return
+    if (force) this.#on.priority(this.#priority)
     const observation: Observation = {
       keepalived: this.#process === 'absent' ? 'STOP' : this.#state,
       process: this.#process,
@@ -171,10 +184,13 @@ export class SimulatedObserver {
     this.#dumping = true
     this.#dumpDue = false
     const news = this.#news
+    const priorityBefore = this.#priority
     this.#program.after(this.#node.around.chance.between(dumpMs.least, dumpMs.most), () => {
       this.#dumping = false
       if (news !== this.#news) return
-      const { process, state } = this.#node.keepalived
+      const { process, state, priority } = this.#node.keepalived
+      // A line that came meanwhile may be newer than the dump.
+      if (priority !== null && this.#priority === priorityBefore) this.#notePriority(priority)
       if (process === 'running') this.#state = state
       this.#prove(false)
     })

@@ -25,6 +25,7 @@ export interface Machine {
 
 const [lb01, lb02] = nodeNames
 const check = { intervalMs: 1000, timeoutMs: 2000, fall: 1, rise: 1 }
+const advertIntMs = 1000
 const agentPort = 9101
 
 export class Cluster {
@@ -74,11 +75,14 @@ export class Cluster {
         chance: chance.fork(),
         conf: {
           priority: setup.priorities[index],
-          advertIntMs: 1000,
+          advertIntMs,
+          downTimerAdverts: setup.downTimerAdverts,
+          tellsPriority: setup.app?.told === true,
           nopreempt: setup.nopreempt,
           initial: 'BACKUP',
           address: index + 1,
           check,
+          app: setup.app === null ? null : { ...check, weight: setup.app.weight },
         },
         instances: instancesOf(setup.naming)[index],
         timing: this.timing,

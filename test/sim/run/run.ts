@@ -4,12 +4,19 @@ import { LivenessWatch } from '../../invariants/liveness.ts'
 import type { Timed, Violation } from '../../invariants/facts.ts'
 import { PromiseWatch } from '../../invariants/promises.ts'
 import { SafetyWatch } from '../../invariants/safety.ts'
+import { WeightWatch } from '../../invariants/weights.ts'
 import { masterDownMs } from '../../../shared/core/timing.ts'
 import { Chance } from '../world/chance.ts'
 import { Cluster } from './cluster.ts'
 import { begin, end, type FaultKind } from '../faults/faults.ts'
 import { nodeNames } from '../world/names.ts'
-import { drawSchedule, type Episode, type PlannedFault, type Schedule } from '../faults/schedule.ts'
+import {
+  drawSchedule,
+  type Episode,
+  type PlannedFault,
+  type Schedule,
+  type Setup,
+} from '../faults/schedule.ts'
 import { Timeline } from '../world/timeline.ts'
 import { TraceHash } from '../watch/trace-hash.ts'
 import { Witnessing, type Listener } from '../watch/witnessing.ts'
@@ -62,6 +69,14 @@ function crashText(error: unknown): string {
   return (error.stack ?? error.message).split('\n').slice(0, 3).join(' ').replace(/\s+/g, ' ')
 }
 
+/** The lowest priority that a node may run with: a negative weight counts while its script fails. */
+function lowest({ app }: Pick<Setup, 'app'>) {
+  return <T extends { readonly priority: number }>(node: T): T => ({
+    ...node,
+    priority: Math.max(1, node.priority + Math.min(0, app?.weight ?? 0)),
+  })
+}
+
 class Run {
   readonly #schedule: Schedule
   readonly #timeline = new Timeline()
@@ -72,6 +87,7 @@ class Run {
   readonly #liveness: LivenessWatch
   readonly #promises: PromiseWatch
   readonly #arming: ArmingWatch
+  readonly #weights: WeightWatch
   readonly #hash = new TraceHash()
   readonly #stopAtFirst: boolean
   #leaptMs = 0
@@ -100,12 +116,17 @@ class Run {
     const { timing } = this.#cluster
     this.#safety = new SafetyWatch(timing, { beginsArmed: false })
     this.#promises = new PromiseWatch(timing)
+    const { downTimerAdverts, nopreempt, priorities } = schedule.setup
+    const vrrp = { advertIntMs: 1000, downTimerAdverts }
     this.#arming = new ArmingWatch(timing, {
-      slowestPromotionMs: 2 * masterDownMs({ version: 2, priority: 1, advertIntMs: 1000 }),
+      slowestPromotionMs: 2 * masterDownMs({ version: 2, priority: 1, ...vrrp }),
     })
-    this.#liveness = new LivenessWatch(timing, {
-      nodes: nodeNames.map((name, index) => ({ name, priority: schedule.setup.priorities[index] ?? 100 })),
-      advertIntMs: 1000,
+    const nodes = nodeNames.map((name, index) => ({ name, priority: priorities[index] ?? 100 }))
+    this.#liveness = new LivenessWatch(timing, { nodes: nodes.map(lowest(schedule.setup)), ...vrrp })
+    this.#weights = new WeightWatch(timing, {
+      nodes,
+      preempts: !nopreempt && timing.gate === 'open',
+      ...vrrp,
     })
   }
 
@@ -150,6 +171,7 @@ class Run {
       ...this.#promises.violations,
       ...this.#arming.violations,
       ...this.#liveness.violations,
+      ...this.#weights.violations,
     ]
   }
 
@@ -159,7 +181,8 @@ class Run {
       this.#safety.violations.length > 0 ||
       this.#promises.violations.length > 0 ||
       this.#arming.violations.length > 0 ||
-      this.#liveness.violations.length > 0
+      this.#liveness.violations.length > 0 ||
+      this.#weights.violations.length > 0
     )
   }
 
@@ -168,6 +191,7 @@ class Run {
     this.#promises.take(timed)
     this.#arming.take(timed)
     this.#liveness.take(timed)
+    this.#weights.take(timed)
   }
 
   #toTimeline(calendarMs: number): number {
@@ -193,6 +217,7 @@ class Run {
     }
     this.#liveness.pass(this.#timeline.nowMs)
     this.#arming.pass(this.#timeline.nowMs)
+    this.#weights.pass(this.#timeline.nowMs)
     return !this.#stopAtFirst || !this.#isBroken
   }
 

@@ -118,6 +118,8 @@ const plain: Setup = {
   startsAtMs: [0, 0, 0],
   install: null,
   delegateAfterMs: 300_000,
+  app: null,
+  downTimerAdverts: 3,
 }
 
 /** All at once, then property by property, then host by host. */

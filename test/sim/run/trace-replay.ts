@@ -75,6 +75,7 @@ class ReplayHost {
   #isBarred = false
   #carrierIsUp = true
   #checkEnd: CheckEnd | null = 0
+  #appEnd: CheckEnd = 0
 
   constructor(options: {
     timeline: Timeline
@@ -88,10 +89,17 @@ class ReplayHost {
     this.#timeline = timeline
     this.#see = see
     const startUps = measuredStartUps(trace, node)
+    const conf = trace.nodes[node]
     this.#model = new KeepalivedModel(
       timeline,
       chance,
-      { ...trace.nodes[node], address: addressOf[node] },
+      {
+        ...conf,
+        app: conf.app ?? null,
+        downTimerAdverts: conf.downTimerAdverts ?? 3,
+        tellsPriority: true,
+        address: addressOf[node],
+      },
       {
         advert: (advert) => {
           if (!this.#carrierIsUp) return
@@ -107,6 +115,7 @@ class ReplayHost {
         },
         fifo: (line) => see(`fifo ${line}`),
         runCheck: (done) => this.#runCheck(done),
+        runApp: (done) => this.#runApp(done),
         readTrackFile: () => this.#isBarred,
       },
       { ...measuredTiming(chance), startUpMs: () => startUps.shift() ?? 30 },
@@ -146,6 +155,10 @@ class ReplayHost {
       case 'check-hangs':
         this.#checkEnd = null
         return
+      case 'app-succeeds':
+      case 'app-fails':
+        this.#appEnd = input === 'app-succeeds' ? 0 : 1
+        return
       case 'carrier-down':
       case 'carrier-up':
         this.#carrierIsUp = input === 'carrier-up'
@@ -166,6 +179,11 @@ class ReplayHost {
   #runCheck(done: (end: CheckEnd) => void): void {
     const end = this.#checkEnd
     if (end !== null) this.#timeline.after(checkRunMs, () => done(end))
+  }
+
+  #runApp(done: (end: CheckEnd) => void): void {
+    const end = this.#appEnd
+    this.#timeline.after(checkRunMs, () => done(end))
   }
 
   #watchEnd(): void {

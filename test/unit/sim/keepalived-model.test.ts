@@ -16,7 +16,10 @@ const conf: KeepalivedConf = {
   nopreempt: false,
   initial: 'BACKUP',
   address: 12,
+  downTimerAdverts: 3,
+  tellsPriority: false,
   check: null,
+  app: null,
 }
 const lower: Advert = { priority: 50, address: 11 }
 const higher: Advert = { priority: 150, address: 11 }

@@ -25,6 +25,7 @@ const decidedByChance: Readonly<Record<string, string>> = {
   'deaf-master': 'the same',
   'check-hangs': 'a check dies of SIGTERM before or after the next one has ended well',
   'check-overlaps': 'the same',
+  'weight-clamped': 'at priority 254 the script ends some milliseconds before an advert, or after it',
 }
 const seeds = Array.from({ length: 60 }, (_, seed) => seed)
 

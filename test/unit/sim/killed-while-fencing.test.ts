@@ -39,6 +39,8 @@ function play(seed: number, faults: readonly Omit<PlannedFault, 'afterMs'>[]): S
         startsAtMs: [0, 3000, 0],
         install: null,
         delegateAfterMs: 0,
+        app: null,
+        downTimerAdverts: 3,
       },
       episodes: [{ atMs: 20_000, faults: faults.map((fault) => ({ ...fault, afterMs: 0 })) }],
     },

@@ -45,6 +45,8 @@ describe('shrinking a schedule', () => {
       startsAtMs: [0, 0, 0],
       install: null,
       delegateAfterMs: 300_000,
+      app: null,
+      downTimerAdverts: 3,
       naming: 'same',
     })
     assert.equal(schedule.hours, 0.01)

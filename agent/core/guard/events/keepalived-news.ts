@@ -1,4 +1,5 @@
 /** What keepalived and the kernel show, and what keepalived says of its running priority and of letting go. Pure. */
+import { noteOutranked } from '../candidate.ts'
 import type { GuardEvent } from '../event.ts'
 import { weighSighting } from '../foreign-vip.ts'
 import { mayWeighOtherwise, priorityOf } from '../state.ts'
@@ -11,6 +12,7 @@ import { type Turn, set } from '../turn.ts'
 export function bookPriority(turn: Turn, priority: number | null): void {
   const before = turn.guard
   set(turn, { runningPriority: priority })
+  noteOutranked(turn, before)
   const isNews =
     priorityOf(before) !== priorityOf(turn.guard) ||
     mayWeighOtherwise(before) !== mayWeighOtherwise(turn.guard)

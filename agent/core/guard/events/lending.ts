@@ -10,7 +10,8 @@ import { defaultTiming } from '../../../../shared/core/timing.ts'
 import type { Report } from '../../../../shared/protocol/report.ts'
 import { freshPeerReport, witnessHeardLately, witnessSilent, witnessSilentForMs } from '../hearing.ts'
 import { peerName } from '../own-lease.ts'
-import { type Guard, enforces, holdsVip } from '../state.ts'
+import { hasWeights, isPreempted } from '../candidate.ts'
+import { type Guard, enforces, holdsVip, mayWeighOtherwise, priorityOf } from '../state.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
 
 /** After a disk failed: soon enough for an operator, and rare enough for a log. */
@@ -39,8 +40,29 @@ export function witnessSilentForLong(guard: Guard, atMs: number): boolean {
  * The holder keeps the vote of a node that has just started, and would delegate it again at once: the witness is silent
  * for both.
  */
-export function keepsWhileSilent({ guard, atMs }: Turn, { witnessSilentMs }: Report): boolean {
-  return guard.phase.name === 'holding' && witnessSilentMs !== undefined && witnessSilentForLong(guard, atMs)
+export function keepsWhileSilent({ guard, atMs }: Turn, report: Report): boolean {
+  return (
+    guard.phase.name === 'holding' &&
+    report.witnessSilentMs !== undefined &&
+    witnessSilentForLong(guard, atMs) &&
+    !(hasWeights(guard) && isPreempted(ownRank(guard), rankOf(report)))
+  )
+}
+
+/** A vote that was delegated does not come back by a claim, so who may be about to preempt needs its own. */
+function preempts(guard: Guard, holder: Report): boolean {
+  return hasWeights(guard) && isPreempted(rankOf(holder), ownRank(guard))
+}
+
+type Rank = Parameters<typeof isPreempted>[1]
+
+function ownRank(guard: Guard): Rank {
+  const { nopreempt } = guard.profile
+  return { priority: priorityOf(guard), mayDiffer: mayWeighOtherwise(guard), nopreempt }
+}
+
+function rankOf({ priority, priorityMayDiffer, nopreempt }: Report): Rank {
+  return { priority, mayDiffer: priorityMayDiffer === true, nopreempt }
 }
 
 /** Delegates the vote, leaves it delegated, or wants it back. */
@@ -89,7 +111,8 @@ function silenceOfHolder(guard: Guard, atMs: number): number | null {
   // A drill is about to start keepalived again.
   if (drill !== null || memory.drilling === true) return null
   const peerReport = freshPeerReport(guard, atMs)
-  return peerReport?.phase === 'holding' && peerReport.left === undefined
+  if (peerReport === null || preempts(guard, peerReport)) return null
+  return peerReport.phase === 'holding' && peerReport.left === undefined
     ? (peerReport.witnessSilentMs ?? null)
     : null
 }
@@ -99,7 +122,7 @@ function mayStayLent(guard: Guard, atMs: number): boolean {
   if (!reliesOnVotes(guard) || !witnessSilent(guard, atMs)) return false
   const peerReport = freshPeerReport(guard, atMs)
   if (peerReport === null) return true
-  return peerReport.witnessSilentMs !== undefined && !peerReport.release
+  return peerReport.witnessSilentMs !== undefined && !peerReport.release && !preempts(guard, peerReport)
 }
 
 /** The holder returns it as soon as it can do without it. */

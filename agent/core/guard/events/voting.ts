@@ -12,12 +12,13 @@ import { bookLendFailed, lentText } from './lending.ts'
 import { noteDiskWorks } from './disk-trial.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
 import { type Turn, pushVoteEffects, set, tell } from '../turn.ts'
-import { askOwnVote, giveBackOwnVote } from '../candidate.ts'
+import { askOwnVote, giveBackOwnVote, noteOutranked } from '../candidate.ts'
 import { isUnderWay, withGrant, withRefusal } from '../lease.ts'
 
 export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-report' }): void {
   const { report, beat, leaseMs, atMs } = event
-  const before = turn.guard.peerReport
+  const guardBefore = turn.guard
+  const before = guardBefore.peerReport
   const peer = turn.guard.peer
   if (peer === null) return
   set(turn, {
@@ -25,6 +26,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
     peerReport: report,
     peerReportedAtMs: atMs,
   })
+  noteOutranked(turn, guardBefore)
   bookPeersVotes(turn, report)
   hastenReturn(turn, before)
 

@@ -264,6 +264,9 @@ describe('a node that becomes MASTER', () => {
       const driver = standby({ profile: { priority: 100, weights: 'untold' } })
       driver.hearPeer(holdingPeer(8, holder))
       if (own !== null) driver.feed({ type: 'priority', priority: own })
+      // An advert of the holder came since.
+      driver.pass(1.2 * driver.guard.profile.advertIntMs + 1)
+      driver.hearPeer(holdingPeer(8, holder))
       driver.master()
       return driver
     }
@@ -282,6 +285,23 @@ describe('a node that becomes MASTER', () => {
     it('counts its own running priority', () => {
       assert.equal(claimAgainst({ priority: 120 }, 140).phase, 'claiming')
       assert.equal(claimAgainst({ priority: 90 }, 40).phase, 'fencing')
+    })
+
+    it('waits for the answer of a holder that was the lower one until a moment ago', () => {
+      const meeting = (change: { nopreempt?: boolean; laterMs: number }): string => {
+        const { nopreempt = false, laterMs } = change
+        const driver = standby({ profile: { priority: 100, weights: 'told', nopreempt } })
+        driver.hearPeer(holdingPeer(8, { priority: 90, configuredPriority: 150 }))
+        driver.hearPeer(holdingPeer(8, { priority: 150 }))
+        driver.pass(laterMs)
+        driver.hearPeer(holdingPeer(8, { priority: 150 }))
+        driver.master()
+        return driver.phase
+      }
+      const { advertIntMs } = standby().guard.profile
+      assert.equal(meeting({ laterMs: 20 }), 'claiming')
+      assert.equal(meeting({ laterMs: 1.2 * advertIntMs + 1 }), 'fencing')
+      assert.equal(meeting({ laterMs: 20, nopreempt: true }), 'fencing')
     })
 
     it('waits for a holder of which nobody knows what its keepalived runs with', () => {

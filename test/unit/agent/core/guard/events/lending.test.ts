@@ -35,8 +35,12 @@ function besideLonelyHolder(forMs: number, options: DriverOptions = {}): GuardDr
   return driver
 }
 
-function lent(options: DriverOptions = {}): GuardDriver {
-  const driver = besideLonelyHolder(longMs, options)
+/** @param options.running the priority that keepalived says it runs with */
+function lent({ running, ...options }: DriverOptions & { running?: number } = {}): GuardDriver {
+  const driver = standbyToHolder(options)
+  if (running !== undefined) driver.feed({ type: 'priority', priority: running })
+  driver.sleep(longMs)
+  driver.hearPeer(lonelyHolder(longMs))
   assert.equal(leftWith(driver.guard.voter)?.to, peer)
   return driver
 }
@@ -208,6 +212,18 @@ describe('a standby whose vote is delegated because the witness is silent', () =
     assert.equal(leftWith(driver.guard.voter), null)
   })
 
+  it('wants it back when weights make its keepalived the one that preempts, and not with nopreempt', () => {
+    const weighed = (change: Partial<Report>, nopreempt = false): boolean => {
+      const driver = lent({ profile: { priority: 100, weights: 'told', nopreempt }, running: 100 })
+      driver.hearPeer(lonelyHolder(longMs, { keepsVote: epochLeft, configuredPriority: 150, ...change }))
+      return driver.report().left?.kind === 'returning'
+    }
+    assert.equal(weighed({ priority: 100 }), false)
+    assert.equal(weighed({ priority: 90 }), true)
+    assert.equal(weighed({ priority: 90 }, true), false)
+    assert.equal(weighed({ priority: 150, priorityMayDiffer: true }), true)
+  })
+
   it('wants it back when the holder hears the witness, or gives the VIP up', () => {
     const heard = lent()
     heard.hearPeer(lonelyHolder(undefined, { keepsVote: epochLeft }))
@@ -272,6 +288,17 @@ describe('a holder to which a vote is delegated because the witness is silent', 
     driver.granted(peer)
     driver.hearPeer(lentHere({ left: { kind: 'returning', to: node, epoch: epochLeft }, witnessSilentMs: 0 }))
     assert.equal(driver.guard.kept.phase, 'kept')
+  })
+
+  it('hands it back to a standby whose keepalived preempts because of the weights', () => {
+    const driver = borrowing()
+    driver.renew()
+    driver.granted(peer)
+    const back = { left: { kind: 'returning', to: node, epoch: epochLeft } } as const
+    driver.hearPeer(lentHere({ ...back, priority: 200, configuredPriority: 100, nopreempt: true }))
+    assert.equal(driver.guard.kept.phase, 'kept')
+    driver.hearPeer(lentHere({ ...back, priority: 200, configuredPriority: 100 }))
+    assert.equal(driver.guard.kept.phase, 'none')
   })
 
   it('hands it back as soon as the standby hears the witness', () => {
