@@ -31,6 +31,7 @@ import { KeepalivedDump, type InstanceSnapshot } from './keepalived/dump.ts'
 import { KeepalivedObserver } from './keepalived/observer.ts'
 import { KeepalivedProcesses } from './keepalived/process.ts'
 import { type KeepalivedPlaces, keepalivedPlaces } from './keepalived/places.ts'
+import { type Reading, readingOf, runningOptions } from './keepalived/running-options.ts'
 import { glanceAtAddresses, listAddresses } from './keepalived/kernel-addresses.ts'
 import { takeLeaveRequest, writeLeaveAnswer, type LeaveOutcome } from './commands/leave/request.ts'
 import { writeLeftVote } from './check/left-vote-file.ts'
@@ -42,6 +43,7 @@ import { writePermit } from './check/permit-file.ts'
 import { RereadProfiles, type ReadInstances } from './keepalived-conf/reread-profiles.ts'
 import { assertRunFolder } from '../shared/disk/run-folder.ts'
 import { Reporter } from './runtime/reporter.ts'
+import { authProof, provesSame } from './voters/auth-proof.ts'
 import { refusalOfPeer, refusalOfWitness } from './voters/identity.ts'
 import { VoterLink, type VoterLinkOptions } from './voters/link.ts'
 
@@ -67,6 +69,8 @@ export interface AgentSurroundings {
 const looksPerGlance = 5
 /** keepalived.conf may include other files, so it is read again as a whole, which costs about a millisecond. */
 const rereadMs = 5000
+/** While file and running keepalived differ, keepalived is asked anew: a reload tells nothing of itself. */
+const rereadsPerDump = 6
 /** Enough for a disk write here, the way to the peer, and a disk write there. `witness-agent leave` waits longer. */
 const leavePatienceMs = 3000
 
@@ -86,6 +90,8 @@ export class Agent {
   #peerLink: { readonly member: Member; readonly link: VoterLink } | null = null
   #runtime: NodeRuntime | null = null
   #peerNames: PeerNames | null = null
+  /** Instances for which the peer has proved another password. */
+  #authDiffers: ReadonlySet<string> = new Set()
   #plan: Plan | null = null
   #credentials: Credentials
   #secureContext: SecureContext
@@ -93,6 +99,11 @@ export class Agent {
   readonly #profiles: RereadProfiles
   #stamps = new Map<string, CheckStamp>()
   #places: KeepalivedPlaces
+  /** Which configuration counts: as agent.yaml says, or as keepalived was started. */
+  #reading: Reading
+  /** keepalived runs with other settings than the file says, as far as its last dump tells. */
+  #drifts = false
+  #rereads = 0
   #rereadTimer: NodeJS.Timeout | null = null
   /** Watches the link to the witness until there is a plan, before which no renewal timer runs. */
   #unplannedTimer: NodeJS.Timeout | null = null
@@ -111,9 +122,10 @@ export class Agent {
    */
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
-    const { warnings, ...read } = parseKeepalivedConf(config.keepalived.config, {
+    const { reading } = readingOf(config.keepalived, runningOptions(placesOf(config, config.keepalived)))
+    const { warnings, ...read } = parseKeepalivedConf(reading.config, {
       runDir: config.runDir,
-      ...configIdOf(config),
+      ...configIdOf(reading),
     })
     const store = await AgentStore.open({
       stateDir: config.stateDir,
@@ -121,7 +133,7 @@ export class Agent {
       bootId: around.bootId,
       nowMs: around.nowMs,
     })
-    const agent = new Agent(config, around, { store, read })
+    const agent = new Agent(config, around, { store, read, reading })
     await agent.#open(warnings)
     return agent
   }
@@ -129,7 +141,7 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     around: AgentSurroundings,
-    found: { readonly store: AgentStore; readonly read: ReadInstances },
+    found: { readonly store: AgentStore; readonly read: ReadInstances; readonly reading: Reading },
   ) {
     const { program, dumpFile, statsFile } = config.keepalived
     const { nowMs } = around
@@ -142,7 +154,8 @@ export class Agent {
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
-    this.#places = placesOf(config)
+    this.#reading = found.reading
+    this.#places = placesOf(config, found.reading)
     const processes = new KeepalivedProcesses(() => this.#places)
     this.#observer = new KeepalivedObserver(
       {
@@ -171,18 +184,20 @@ export class Agent {
   /** Reads keepalived.conf again. If it cannot be read, everything stays as it is. */
   reread(): void {
     this.#writeArms()
-    const { config } = this.#config.keepalived
+    this.#noteRunningOptions()
+    const { config } = this.#reading
     let read: ReadInstances
     try {
-      read = parseKeepalivedConf(config, configIdOf(this.#config))
+      read = parseKeepalivedConf(config, configIdOf(this.#reading))
     } catch (cause) {
-      this.#reporter.problem(
+      this.#reporter.lastingProblem(
         'keepalived-conf',
         `${messageOf(cause)} (the agent continues with the configuration that it read before)`,
       )
       return
     }
-    this.#places = placesOf(this.#config)
+    this.#reporter.lastingProblem('keepalived-conf', null)
+    this.#places = placesOf(this.#config, this.#reading)
     if (!this.#profiles.take(read)) return
     this.#reporter.tell({
       instance: null,
@@ -196,6 +211,22 @@ export class Agent {
     this.#takeProfiles()
   }
 
+  /** keepalived may have been started with other options since. */
+  #noteRunningOptions(): void {
+    const running = runningOptions(this.#places)
+    const { reading, contradictions } = readingOf(this.#config.keepalived, running, this.#reading)
+    this.#reading = reading
+    const text = contradictions.length === 0 ? null : contradictions.join('; ')
+    this.#reporter.lastingProblem(
+      'keepalived-options-differ',
+      text === null
+        ? null
+        : `${text}. Correct agent.yaml or the options of keepalived, then restart the agent`,
+    )
+    this.#rereads += 1
+    if (this.#drifts && this.#rereads % rereadsPerDump === 0) this.#observer.askAgain()
+  }
+
   /** keepalived's own word on its configuration is laid beside the file at each dump. */
   #tellDrift(snapshots: readonly InstanceSnapshot[]): void {
     const configured = this.#profiles.current.map((profile) => ({
@@ -203,10 +234,11 @@ export class Agent {
       vips: this.#profiles.vips.get(profile.instance) ?? [],
     }))
     const drift = configurationDrift(configured, snapshots)
-    if (drift.length === 0) return
-    this.#reporter.problem(
+    this.#drifts = drift.length > 0
+    if (!this.#drifts) return this.#reporter.lastingProblem('keepalived-runs-otherwise', null)
+    this.#reporter.lastingProblem(
       'keepalived-runs-otherwise',
-      `the running keepalived and ${this.#config.keepalived.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
+      `the running keepalived and ${this.#reading.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
     )
   }
 
@@ -312,7 +344,10 @@ export class Agent {
       timing: () => this.#plan?.timing ?? defaultTiming,
       promised: () => this.#runtime?.promisesPeer() === true,
       profiles: () => this.#profiles.current,
-      onNames: (names) => this.#takePeerNames(names),
+      onNames: (names, peer) => {
+        this.#takePeerNames(names)
+        this.#compareAuthentication(names, peer)
+      },
       onBeat: (beat) => this.#takePeerBeat(beat),
       onRefused: (reason, text) =>
         problem(
@@ -426,6 +461,7 @@ export class Agent {
         memory: (instance) => this.#store.memory(instance),
         standing: (instance) => this.#store.standing(instance),
         armed: (instance) => this.#store.armed(instance),
+        lasting: () => this.#reporter.lasting,
         outlets: this.#outlets(),
         onTurn: (turn) => this.#around.service.turned(turn),
       },
@@ -453,7 +489,7 @@ export class Agent {
     return new VoterLink({
       ...to,
       secureContext: () => this.#secureContext,
-      hello: (incarnation) => this.#hello(incarnation),
+      hello: (incarnation) => this.#hello(incarnation, voter),
       newIncarnation,
       renewMs: () => (this.#plan?.timing ?? defaultTiming).renewMs,
       nowMs,
@@ -530,6 +566,23 @@ export class Agent {
     )
   }
 
+  #compareAuthentication(
+    { toOurs }: PeerNames,
+    { incarnation, profiles }: { readonly incarnation: string; readonly profiles: readonly Profile[] },
+  ): void {
+    const differ = profiles.flatMap(({ instance, authProof: proof }) => {
+      const ours = toOurs(instance)
+      const password = ours === null ? undefined : this.#profiles.passwords.get(ours)
+      // Where only one of them has a password, the witness sees that itself.
+      if (ours === null || proof === undefined || password === undefined) return []
+      return provesSame(proof, password, incarnation) ? [] : [ours]
+    })
+    const isSame =
+      differ.length === this.#authDiffers.size && differ.every((each) => this.#authDiffers.has(each))
+    this.#authDiffers = new Set(differ)
+    if (!isSame) this.#witnessLink?.helloAgain()
+  }
+
   #takePeerBeat({ seq, leaseMs, echoMs, reports }: Beat): void {
     const reported = new Set(reports.map(({ instance }) => instance))
     // Of an instance that cannot be told from another, nothing that the peer reports comes through.
@@ -604,7 +657,7 @@ export class Agent {
       announce: (instance) => this.#announcer?.announce(instance, this.#observer.vipsOf(instance)),
       findOrigin: (instance) => {
         const vips = this.#observer.vipsOf(instance)
-        return findOrigin(vips, staticAddressesAmong(vips, this.#config.keepalived))
+        return findOrigin(vips, staticAddressesAmong(vips, this.#reading))
       },
       countAdverts: (instance) => this.#observer.adverts(instance),
       remember: (instance, memory) => {
@@ -677,9 +730,15 @@ export class Agent {
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
   }
 
-  #hello(incarnation: string): Hello {
+  #hello(incarnation: string, to: VoterName): Hello {
     const { bootId, software } = this.#around
-    const { cluster, node, advertise, listen, mode } = this.#config
+    const { cluster, node, advertise, listen, mode, gateway } = this.#config
+    const profiles = this.#profiles.current.map((profile): Profile => {
+      const password = this.#profiles.passwords.get(profile.instance)
+      if (to === witness)
+        return this.#authDiffers.has(profile.instance) ? { ...profile, authDiffers: true } : profile
+      return password === undefined ? profile : { ...profile, authProof: authProof(password, incarnation) }
+    })
     return {
       type: 'hello',
       protocol: protocolVersion,
@@ -690,16 +749,17 @@ export class Agent {
       software,
       listener: { address: advertise, port: this.#listener?.port ?? listen.port },
       mode,
-      profiles: [...this.#profiles.current],
+      profiles,
+      gateway,
     }
   }
 }
 
-function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
-  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
+function placesOf({ keepalived }: AgentConfig, { config, configId }: Reading): KeepalivedPlaces {
+  return keepalivedPlaces({ ...keepalived, config }, readProcessKeywords(config, configId))
 }
 
-function configIdOf({ keepalived: { configId } }: AgentConfig): { readonly configId?: string } {
+function configIdOf({ configId }: Reading): { readonly configId?: string } {
   return configId === null ? {} : { configId }
 }
 

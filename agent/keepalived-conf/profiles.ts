@@ -7,6 +7,7 @@ import type { Vip } from '../keepalived/vip.ts'
 import { instanceName, maxInstances, maxVipsTold } from '../../shared/protocol/names.ts'
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
+import { comparedOf } from './compared.ts'
 import { missingLines } from './missing-lines.ts'
 import { weightsOf } from './weights.ts'
 import { KeepalivedConfError } from './lines.ts'
@@ -18,6 +19,8 @@ export interface KeepalivedConf {
   readonly profiles: Profile[]
   /** By instance: its VIPs with their devices, which no other host needs to know. */
   readonly vips: ReadonlyMap<string, readonly Vip[]>
+  /** By instance: the VRRP password, which no other host may learn. */
+  readonly passwords: ReadonlyMap<string, string>
   /** For the operator, each with file and line. */
   readonly warnings: string[]
 }
@@ -43,10 +46,10 @@ export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions
   const configId = options.configId ?? defaultConfigId()
   const { root, warnings } = readStatements(path, configId)
   const instances = uniqueInstances(root, warnings)
-  const { profiles, vips } = instancesOf(root, instances, warnings)
+  const { profiles, vips, passwords } = instancesOf(root, instances, warnings)
   if (options.runDir !== undefined)
     warnings.push(...missingLines(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
-  return { profiles, vips, warnings }
+  return { profiles, vips, passwords, warnings }
 }
 
 /** @param instances those of `uniqueInstances`, in their order */
@@ -58,12 +61,15 @@ function instancesOf(
   root: Statement[],
   instances: Statement[],
   warnings: string[],
-): Pick<KeepalivedConf, 'profiles' | 'vips'> {
+): Pick<KeepalivedConf, 'profiles' | 'vips' | 'passwords'> {
   const globalVersion = vrrpVersion(root, warnings)
   const read = instances.map((instance) => readInstance(instance, { root, globalVersion }, warnings))
   return {
     profiles: read.map(({ profile }) => profile),
     vips: new Map(read.map(({ profile, vips }) => [profile.instance, vips])),
+    passwords: new Map(
+      read.flatMap(({ profile, password }) => (password === null ? [] : [[profile.instance, password]])),
+    ),
   }
 }
 
@@ -128,7 +134,7 @@ function readInstance(
   instance: Statement,
   { root, globalVersion }: { readonly root: Statement[]; readonly globalVersion: 2 | 3 },
   warnings: string[],
-): { readonly profile: Profile; readonly vips: readonly Vip[] } {
+): { readonly profile: Profile; readonly vips: readonly Vip[]; readonly password: string | null } {
   const name = instance.words[1] ?? ''
   const warn: Warn = (place, what) => warnings.push(`${at(place)}: ${name}: ${what}`)
   const virtualRouterId = virtualRouterIdOf(instance, warn)
@@ -143,6 +149,7 @@ function readInstance(
   const priority = priorityOf(instance, isMaster, warn)
   // The owner of the address keeps its 255, whatever it tracks.
   const weights = priority === ownerPriority ? undefined : weightsOf(root, instance)
+  const { compared, password } = comparedOf(instance, { version, isMaster })
   const candidate = {
     instance: name,
     virtualRouterId,
@@ -155,9 +162,10 @@ function readInstance(
     ...(weights === undefined ? {} : { weights }),
     // The agent protects all of them. The witness compares and shows the first.
     vips: written.slice(0, maxVipsTold),
+    compared,
   }
   const valid = profileSchema.safeParse(candidate)
-  if (valid.success) return { profile: valid.data, vips }
+  if (valid.success) return { profile: valid.data, vips, password }
   const issue = valid.error.issues[0]
   throw new KeepalivedConfError(
     instance,

@@ -6,7 +6,7 @@
 import type { Profile } from '../../shared/protocol/plan.ts'
 import type { KeepalivedConf } from './profiles.ts'
 
-export type ReadInstances = Pick<KeepalivedConf, 'profiles' | 'vips'>
+export type ReadInstances = Pick<KeepalivedConf, 'profiles' | 'vips' | 'passwords'>
 
 export class RereadProfiles {
   #read: ReadInstances
@@ -26,6 +26,10 @@ export class RereadProfiles {
     return this.#read.vips
   }
 
+  get passwords(): ReadInstances['passwords'] {
+    return this.#read.passwords
+  }
+
   /** @returns whether another thing counts from now on */
   take(read: ReadInstances): boolean {
     const missedBefore = this.#missing
@@ -39,6 +43,6 @@ export class RereadProfiles {
   }
 }
 
-function textOf({ profiles, vips }: ReadInstances): string {
-  return JSON.stringify([profiles, [...vips]])
+function textOf({ profiles, vips, passwords }: ReadInstances): string {
+  return JSON.stringify([profiles, [...vips], [...passwords]])
 }

@@ -124,6 +124,11 @@ export class KeepalivedObserver {
     for (const name of this.#watched.keys()) this.#prove(name)
   }
 
+  /** Asks keepalived for its configuration and states again, at the next look. */
+  askAgain(): void {
+    this.#dumpDue = true
+  }
+
   /** Every VIP that keepalived may have put up on this node for the instance. */
   vipsOf(instance: string): readonly Vip[] {
     return this.#watched.get(instance)?.vips ?? []

@@ -146,7 +146,7 @@ function mayRead(pid: number, { config, proc }: SearchOptions): boolean {
 }
 
 /** Its files have other names there than here. */
-function isInContainer(proc: string, pid: number): boolean {
+export function isInContainer(proc: string, pid: number): boolean {
   const line = readOrNull(`${proc}/${pid}/status`)
     ?.split('\n')
     .find((text) => text.startsWith('NSpid:'))
@@ -189,7 +189,7 @@ export function isInThisNetwork(proc: string, pid: number): boolean {
   return own === null || other === null || own === other
 }
 
-function commandLineOf(proc: string, pid: number): string[] {
+export function commandLineOf(proc: string, pid: number): string[] {
   return (readOrNull(`${proc}/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '')
 }
 

@@ -26,6 +26,8 @@ export class Reporter {
   readonly #nowMs: () => number
   #kept: (Tell | Drilled)[] = []
   readonly #problems = new Map<string, number>()
+  /** Faults that last, by their stable names. */
+  readonly #lasting = new Map<string, string>()
 
   /** @param send false: not connected. */
   constructor(log: Log, send: (message: Tell | Drilled) => boolean, nowMs: () => number) {
@@ -60,6 +62,18 @@ export class Reporter {
     if (reportedAtMs !== undefined && this.#nowMs() - reportedAtMs < problemAgainMs) return
     this.#problems.set(what, this.#nowMs())
     this.tell({ instance: null, event: what, level: 'warning', text })
+  }
+
+  /** What is wrong now, for `status` and `doctor`. */
+  get lasting(): readonly string[] {
+    return [...this.#lasting.values()]
+  }
+
+  /** A fault that lasts until this is called again with null; reported like a problem. */
+  lastingProblem(what: string, text: string | null): void {
+    if (text === null) return void this.#lasting.delete(what)
+    this.#lasting.set(what, text)
+    this.problem(what, text)
   }
 
   /** The witness is connected and gets what was kept for it. */

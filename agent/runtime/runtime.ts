@@ -86,6 +86,8 @@ export interface RuntimeOptions {
   readonly memory: (instance: string) => FenceMemory
   readonly standing: (instance: string) => FoundStanding
   readonly armed: (instance: string) => boolean
+  /** What is wrong on this node beside the guards, in words; absent: nothing. */
+  readonly lasting?: () => readonly string[]
   readonly outlets: RuntimeOutlets
   /** A turn has ended, and everything in it was decided. */
   readonly onTurn?: (turn: { readonly atMs: number; readonly everyMs: number }) => void
@@ -102,6 +104,10 @@ export type TimelessEvent = GuardEvent extends infer E
     ? Omit<E, 'atMs'>
     : never
   : never
+
+/** As many and as long as the protocol allows. */
+const mostWarnings = 8
+const longestWarning = 500
 
 export class NodeRuntime {
   readonly #options: RuntimeOptions
@@ -423,8 +429,16 @@ export class NodeRuntime {
       atMs,
       seq: this.#seq,
       leaseMs: this.#plan.timing.leaseMs,
-      reports: [...this.#guards.values()].map((guard) => reportOf(guard, atMs)),
+      reports: this.#reports(atMs),
     })
+  }
+
+  /** What is wrong on the node as a whole is told with its first instance. */
+  #reports(atMs: number): Report[] {
+    const [first, ...others] = [...this.#guards.values()].map((guard) => reportOf(guard, atMs))
+    if (first === undefined) return []
+    const lasting = (this.#options.lasting?.() ?? []).map((text) => text.slice(0, longestWarning))
+    return [{ ...first, warnings: [...lasting, ...first.warnings].slice(0, mostWarnings) }, ...others]
   }
 
   /**

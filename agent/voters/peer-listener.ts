@@ -42,7 +42,10 @@ export interface PeerListenerOptions {
   readonly profiles: () => readonly Profile[]
   /** An instance of the peer may be one or another of ours, so nothing is said or heard of it. */
   /** After a hello of the peer or a change of keepalived.conf, and before the heartbeat that is translated by it. */
-  readonly onNames: (names: PeerNames) => void
+  readonly onNames: (
+    names: PeerNames,
+    peer: { readonly incarnation: string; readonly profiles: readonly Profile[] },
+  ) => void
   /** Called for each beat, with the names of this node. The answers to this beat are collected until it returns. */
   readonly onBeat: (beat: Beat) => void
   /** `reason` is stable, for counters. */
@@ -330,12 +333,12 @@ export class PeerListener {
   }
 
   /** Looked up again only after a hello of the peer, or a change of keepalived.conf here. */
-  #namesOf({ profiles: theirs }: Incarnation): PeerNames {
+  #namesOf({ incarnation, profiles: theirs }: Incarnation): PeerNames {
     const ours = this.#options.profiles()
     if (this.#names?.ours === ours && this.#names.theirs === theirs) return this.#names.names
     const names = peerNames(ours, theirs)
     this.#names = { ours, theirs, names }
-    this.#options.onNames(names)
+    this.#options.onNames(names, { incarnation, profiles: theirs })
     return names
   }
 

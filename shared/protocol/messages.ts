@@ -40,6 +40,8 @@ const helloSchema = z.object({
   }),
   mode: z.enum(['enforce', 'observe']),
   profiles: z.array(profileSchema).max(maxInstances),
+  /** The gateway of agent.yaml; null: none is set; absent: an earlier version, which does not say it. */
+  gateway: z.string().max(253).nullable().optional(),
 })
 
 export type Hello = z.infer<typeof helloSchema>

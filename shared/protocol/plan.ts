@@ -70,6 +70,22 @@ export const profileSchema = z.object({
    */
   weights: z.enum(['told', 'untold']).optional(),
   vips: z.array(z.string().max(64)).max(maxVipsTold),
+  /** What only the comparison of the two nodes needs; absent: an earlier version, which does not say it. */
+  compared: z
+    .object({
+      /** The state of the file, which nopreempt and the first seconds depend on. */
+      state: z.enum(['MASTER', 'BACKUP']),
+      auth: z.enum(['none', 'PASS', 'AH']),
+      /** Null: multicast. */
+      unicast: z
+        .object({ source: z.string().max(64).nullable(), peers: z.array(z.string().max(64)).max(16) })
+        .nullable(),
+    })
+    .optional(),
+  /** To the peer only: proves which password this node has (agent/voters/auth-proof.ts); absent: there is none. */
+  authProof: z.string().length(64).optional(),
+  /** To the witness only: the peer has proved another password than this node has; absent: it has not. */
+  authDiffers: z.literal(true).optional(),
 })
 
 export type Profile = z.infer<typeof profileSchema>

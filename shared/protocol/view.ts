@@ -108,9 +108,13 @@ export const pairFindingCodes = [
   'pair.vips',
   'pair.version',
   'pair.advert-int',
+  'pair.auth',
+  'pair.unicast',
   'pair.preempts',
+  'pair.state',
   'pair.same-priority',
   'pair.only-one',
+  'pair.gateway',
   'pair.mode',
   'pair.software',
 ] as const

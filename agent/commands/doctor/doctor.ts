@@ -11,9 +11,11 @@ import { defaultConfigId, readStatements } from '../../keepalived-conf/statement
 import { checkProgramIn } from '../../keepalived-conf/missing-lines.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
 import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
-import { keepalivedPlaces } from '../../keepalived/places.ts'
+import { type KeepalivedPlaces, keepalivedPlaces } from '../../keepalived/places.ts'
+import { readingOf, runningOptions } from '../../keepalived/running-options.ts'
 import { lookAtKeepalived } from '../../keepalived/process.ts'
 import { checkTime } from './check-time.ts'
+import { checkArming } from './arming-check.ts'
 import { checkBootClock, checkClockSource, type Clocks } from './clock-check.ts'
 import { checkDaemon, checkRights, checkUnit, statusOf } from './daemon-check.ts'
 import { checkAnnouncement, checkFenceCommands } from './fence-check.ts'
@@ -46,8 +48,9 @@ export const usualScript = '/usr/libexec/keepalived/witness-check'
 /** @param configPath agent.yaml */
 export async function examine(configPath: string, around: DoctorSurroundings): Promise<readonly Finding[]> {
   let config: AgentConfig
+  let contradictions: readonly string[]
   try {
-    config = loadConfig(configPath, agentConfigSchema)
+    ;({ config, contradictions } = withRunningOptions(loadConfig(configPath, agentConfigSchema)))
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause
     return cause.lines.map((line) =>
@@ -62,6 +65,9 @@ export async function examine(configPath: string, around: DoctorSurroundings): P
   const daemon = checkDaemon({ stateDir, bootId })
   return [
     ok('agent.yaml', `${configPath}: node ${node} of ${cluster}${mode}`),
+    ...contradictions.map((text) =>
+      fail('options', text, 'correct agent.yaml or the options of keepalived, then restart the agent'),
+    ),
     identity.finding,
     daemon.finding,
     await checkUnit(),
@@ -88,7 +94,8 @@ export async function examine(configPath: string, around: DoctorSurroundings): P
     ...(await examineKeepalived(config, plan, around)),
     await checkCurl(),
     ...(await checkFence(config)),
-    await checkSelinux(scriptIn(config.keepalived.config) ?? usualScript),
+    await checkSelinux(scriptIn(config.keepalived) ?? usualScript),
+    ...checkArming({ stateDir, instances: instancesOf(config) }),
     ...checkPermits({ runDir, instances: instancesOf(config), bootId, bootMs: around.bootMs() }),
   ]
 }
@@ -107,7 +114,7 @@ async function examineKeepalived(
     runDir,
     configId: config.keepalived.configId,
   })
-  const script = scriptIn(path) ?? (existsSync(usualScript) ? usualScript : null)
+  const script = scriptIn(config.keepalived) ?? (existsSync(usualScript) ? usualScript : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
     checkBar(runDir, pids),
@@ -162,20 +169,31 @@ function instancesOf(config: AgentConfig): string[] {
   return profiles.map(({ instance }) => instance)
 }
 
+/** As the agent reads: where agent.yaml says nothing, the command line of keepalived counts. */
+function withRunningOptions(config: AgentConfig): {
+  readonly config: AgentConfig
+  readonly contradictions: readonly string[]
+} {
+  const { reading, contradictions } = readingOf(config.keepalived, runningOptions(placesOf(config)))
+  return { config: { ...config, keepalived: { ...config.keepalived, ...reading } }, contradictions }
+}
+
 /** As the agent looks: by what every user may read. */
-function lookAt({ keepalived }: AgentConfig): ReturnType<typeof lookAtKeepalived> {
-  return lookAtKeepalived(
-    keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId)),
-  )
+function lookAt(config: AgentConfig): ReturnType<typeof lookAtKeepalived> {
+  return lookAtKeepalived(placesOf(config))
+}
+
+function placesOf({ keepalived }: AgentConfig): KeepalivedPlaces {
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
 }
 
 /**
  * The check as keepalived itself reads it, never from a comment, because the doctor runs it as root. Null: there is
  * none.
  */
-function scriptIn(path: string): string | null {
+function scriptIn({ config: path, configId }: AgentConfig['keepalived']): string | null {
   try {
-    return checkProgramIn(readStatements(path, defaultConfigId()).root)
+    return checkProgramIn(readStatements(path, configId ?? defaultConfigId()).root)
   } catch (cause) {
     if (cause instanceof KeepalivedConfError) return null
     throw cause

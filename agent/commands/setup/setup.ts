@@ -8,7 +8,10 @@ import { Option, type Command } from 'commander'
 import { messageOf } from '../../../shared/error-message.ts'
 import { ConfigError, loadConfig } from '../../../shared/host/config-file.ts'
 import { defaultTiming } from '../../../shared/core/timing.ts'
-import { agentConfigSchema } from '../../config.ts'
+import { agentConfigSchema, type AgentConfig } from '../../config.ts'
+import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
+import { keepalivedPlaces, type KeepalivedPlaces } from '../../keepalived/places.ts'
+import { readingOf, runningOptions } from '../../keepalived/running-options.ts'
 import { defaultConfigId } from '../../keepalived-conf/statements.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
 import { draftApply, draftUndo, type ApplyDraft, type Change, type Draft } from './conf-draft.ts'
@@ -138,6 +141,8 @@ class Setup {
   readonly #program: string
   readonly #path: string
   readonly #configId: string
+  /** What keepalived itself is given as `-i`; null: nothing. */
+  readonly #givenConfigId: string | null
 
   constructor(options: SetupOptions, surroundings: SetupSurroundings) {
     this.#options = options
@@ -151,8 +156,10 @@ class Setup {
     this.#runDir = runDir
     this.#stateDir = stateDir
     this.#program = keepalived.program
-    this.#path = options.keepalivedConfig ?? keepalived.config
-    this.#configId = options.configId ?? defaultConfigId()
+    const { reading } = readingOf(keepalived, runningOptions(placesOf(keepalived)))
+    this.#path = options.keepalivedConfig ?? reading.config
+    this.#givenConfigId = options.configId ?? reading.configId
+    this.#configId = this.#givenConfigId ?? defaultConfigId()
   }
 
   async run(): Promise<SetupExit> {
@@ -234,7 +241,7 @@ class Setup {
 
   async #test({ changes, mainRealPath, includes }: Draft): Promise<void> {
     const complaints = await newComplaints(
-      { program: this.#program, path: this.#path, configId: this.#options.configId },
+      { program: this.#program, path: this.#path, configId: this.#givenConfigId },
       { texts: new Map(changes.map(({ realPath, to }) => [realPath, to])), mainRealPath, includes },
     )
     if (complaints.length === 0) return
@@ -273,4 +280,8 @@ function comparedWithBackups({ file, realPath, to }: Change): string {
   return copies.length === 0
     ? `${file}: the lines of setup are removed; there is no earlier copy to compare with`
     : `${file}: the lines of setup are removed; what you have changed since setup added them is kept`
+}
+
+function placesOf(keepalived: AgentConfig['keepalived']): KeepalivedPlaces {
+  return keepalivedPlaces(keepalived, readProcessKeywords(keepalived.config, keepalived.configId))
 }

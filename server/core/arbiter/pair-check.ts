@@ -124,6 +124,8 @@ function compare(instance: string, first: Side, second: Side): PairFinding[] {
         remedy: same('advert_int'),
       },
     ),
+    ...compareAuthentication({ where, instance, first, second }),
+    ...compareUnicast({ where, instance, first, second }),
     ...differ(
       'pair.preempts',
       { name: 'preemption', says: ({ nopreempt }) => (nopreempt ? 'off (nopreempt)' : 'on') },
@@ -133,6 +135,17 @@ function compare(instance: string, first: Side, second: Side): PairFinding[] {
         remedy: 'Write nopreempt on both nodes (with "state BACKUP") or on neither.',
       },
     ),
+    ...(a.compared?.state === 'MASTER' && b.compared?.state === 'MASTER'
+      ? [
+          {
+            code: 'pair.state' as const,
+            level: 'info' as const,
+            instance,
+            text: `${where}: both nodes have "state MASTER", so each takes the VIP at its start and gives it back at once.`,
+            remedy: 'Write "state BACKUP" on both nodes; the priority decides.',
+          },
+        ]
+      : []),
     ...(a.priority === b.priority
       ? [
           {
@@ -147,6 +160,70 @@ function compare(instance: string, first: Side, second: Side): PairFinding[] {
   ]
 }
 
+interface Pair {
+  readonly where: string
+  readonly instance: string
+  readonly first: Side
+  readonly second: Side
+}
+
+/** The witness knows the types only. Whether the passwords are the same, the agents find out between themselves. */
+function compareAuthentication({ where, instance, first, second }: Pair): PairFinding[] {
+  const [a, b] = [first.profile, second.profile]
+  if (a.compared === undefined || b.compared === undefined) return []
+  const finding = { code: 'pair.auth', level: 'warning', instance } as const
+  const effect = 'so keepalived drops the adverts of the other node'
+  const [one, other] = [a.compared.auth, b.compared.auth]
+  if (one !== other)
+    return [
+      {
+        ...finding,
+        text: `${where}: authentication is ${one} on ${first.node} and ${other} on ${second.node}, ${effect}.`,
+        remedy:
+          'Write the same authentication block on both nodes, or none (it protects little), and reload keepalived.',
+      },
+    ]
+  if (one === 'none' || (a.authDiffers !== true && b.authDiffers !== true)) return []
+  return [
+    {
+      ...finding,
+      text: `${where}: ${first.node} and ${second.node} have different passwords (auth_pass), ${effect}.`,
+      remedy:
+        'Write the same auth_pass on both nodes; only its first 8 characters count. Then reload keepalived.',
+    },
+  ]
+}
+
+function compareUnicast({ where, instance, first, second }: Pair): PairFinding[] {
+  if (first.profile.compared === undefined || second.profile.compared === undefined) return []
+  const finding = { code: 'pair.unicast', level: 'warning', instance } as const
+  const [a, b] = [first.profile.compared.unicast, second.profile.compared.unicast]
+  if (a === null && b === null) return []
+  if (a === null || b === null) {
+    const [unicast, multicast] = a === null ? [second.node, first.node] : [first.node, second.node]
+    return [
+      {
+        ...finding,
+        text: `${where}: ${unicast} sends by unicast (unicast_peer) and ${multicast} by multicast, so the nodes may not hear each other.`,
+        remedy: `Add unicast_peer with the address of ${unicast} on ${multicast}, or remove it on ${unicast}.`,
+      },
+    ]
+  }
+  // Without unicast_src_ip it is the first address of the interface, which the file does not say.
+  return [[first.node, a, second.node, b] as const, [second.node, b, first.node, a] as const].flatMap(
+    ([node, { peers }, other, { source }]) =>
+      source === null || peers.some((peer) => addressOfVip(peer) === addressOfVip(source))
+        ? []
+        : [
+            {
+              ...finding,
+              text: `${where}: ${other} sends from ${source} (unicast_src_ip), and unicast_peer of ${node} has ${peers.join(', ')}, so ${node} does not send to ${other} and may drop its adverts.`,
+              remedy: `Write ${source} into unicast_peer on ${node}, and reload keepalived.`,
+            },
+          ],
+  )
+}
+
 function compareAgents(one: Hello, other: Hello): PairFinding[] {
   const findings: PairFinding[] = []
   if (one.mode !== other.mode)
@@ -157,6 +234,16 @@ function compareAgents(one: Hello, other: Hello): PairFinding[] {
       text: `The agent of ${one.node} is in mode ${one.mode} and that of ${other.node} in mode ${other.mode}, so only one of them can be fenced.`,
       remedy: 'Set the same mode in agent.yaml on both nodes, and restart the agent whose mode you change.',
     })
+  if (one.gateway !== undefined && other.gateway !== undefined && one.gateway !== other.gateway) {
+    const says = (gateway: string | null): string => gateway ?? 'not set'
+    findings.push({
+      code: 'pair.gateway',
+      level: 'info',
+      instance: null,
+      text: `gateway in agent.yaml is ${says(one.gateway)} on ${one.node} and ${says(other.gateway)} on ${other.node}${one.gateway === null || other.gateway === null ? ', so the VIP does not follow a lost gateway' : ''}.`,
+      remedy: 'Set gateway in agent.yaml on both nodes to the router that each of them uses, or on neither.',
+    })
+  }
   if (one.software !== other.software)
     findings.push({
       code: 'pair.software',

@@ -71,7 +71,7 @@ function visitAll(room: Room, visit: (node: ts.Node) => void): void {
   }
 }
 
-/** `event: …` of an occurrence, `tell(turn, …)`, `problem(…)`, or `log.warn(…)`. */
+/** `event: …` of an occurrence, `tell(turn, …)`, `problem(…)`, `lastingProblem(…)`, or `log.warn(…)`. */
 function reportedAt(node: ts.Node): { readonly name: ts.Expression; readonly isLine: boolean } | null {
   if (ts.isPropertyAssignment(node) && node.name.getText() === 'event')
     return { name: node.initializer, isLine: false }
@@ -82,7 +82,7 @@ function reportedAt(node: ts.Node): { readonly name: ts.Expression; readonly isL
     : [called.getText(), null]
   if (on === null && callee === 'tell' && given[0]?.getText() === 'turn' && given[1] !== undefined)
     return { name: given[1], isLine: false }
-  if (callee === 'problem' && given.length === 2 && given[0] !== undefined)
+  if ((callee === 'problem' || callee === 'lastingProblem') && given.length === 2 && given[0] !== undefined)
     return { name: given[0], isLine: false }
   if (on !== null && /log$/i.test(on) && logLevels.has(callee) && given[0] !== undefined)
     return { name: given[0], isLine: true }

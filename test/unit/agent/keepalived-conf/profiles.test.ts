@@ -84,6 +84,7 @@ describe('keepalived.conf', () => {
         advertIntMs: 1000,
         downTimerAdverts: 3,
         vips: ['10.0.0.100/24', '10.0.0.101', '2001:db8::100/64'],
+        compared: { state: 'BACKUP', auth: 'none', unicast: null },
       },
     ])
   })

@@ -21,7 +21,7 @@ function read(...profiles: Profile[]): ReadInstances {
   const vips = new Map(
     profiles.map(({ instance, interface: device }) => [instance, [vipOn(device, '10.77.0.100')]]),
   )
-  return { profiles, vips }
+  return { profiles, vips, passwords: new Map() }
 }
 
 describe('keepalived.conf that is read again', () => {

@@ -65,4 +65,15 @@ describe('Reporter', () => {
     tell('x'.repeat(1000))
     assert.equal(sent[0]?.length, 500)
   })
+
+  it('keeps a lasting problem until it ends, and reports it like any problem', () => {
+    reporter.lastingProblem('drift', 'one')
+    reporter.lastingProblem('drift', 'two')
+    assert.deepEqual(reporter.lasting, ['two'])
+    assert.deepEqual(sent, ['one'])
+    reporter.lastingProblem('drift', null)
+    assert.deepEqual(reporter.lasting, [])
+    reporter.lastingProblem('drift', null)
+    assert.deepEqual(sent, ['one'])
+  })
 })

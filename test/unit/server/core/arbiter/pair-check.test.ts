@@ -13,6 +13,11 @@ const pairOf = (first: Partial<Hello>, second: Partial<Hello>): Witness => {
 const withProfile = (changes: Partial<Profile>): Partial<Hello> => ({
   profiles: [{ ...profile, ...changes }],
 })
+const withCompared = (
+  changes: Partial<NonNullable<Profile['compared']>>,
+  others: Partial<Profile> = {},
+): Partial<Hello> =>
+  withProfile({ ...others, compared: { state: 'BACKUP', auth: 'none', unicast: null, ...changes } })
 const better = withProfile({ priority: 150 })
 
 const table: readonly [string, Partial<Hello>, Partial<Hello>, readonly [string, string, RegExp][]][] = [
@@ -77,6 +82,60 @@ const table: readonly [string, Partial<Hello>, Partial<Hello>, readonly [string,
     better,
     { software: 'witness-agent 0.2.0' },
     [['pair.software', 'info', /lb01 runs witness-agent 0\.1\.0, lb02 runs witness-agent 0\.2\.0/]],
+  ],
+  [
+    'the type of authentication',
+    withCompared({ auth: 'PASS' }, { priority: 150 }),
+    withCompared({ auth: 'none' }),
+    [['pair.auth', 'warning', /authentication is PASS on lb01 and none on lb02/]],
+  ],
+  [
+    'the password, which only the agents know',
+    withCompared({ auth: 'PASS' }, { priority: 150 }),
+    withCompared({ auth: 'PASS' }, { authDiffers: true }),
+    [['pair.auth', 'warning', /lb01 and lb02 have different passwords/]],
+  ],
+  [
+    'nothing of the same password',
+    withCompared({ auth: 'AH' }, { priority: 150 }),
+    withCompared({ auth: 'AH' }),
+    [],
+  ],
+  [
+    'unicast and multicast',
+    withCompared({ unicast: { source: null, peers: ['10.0.0.12'] } }, { priority: 150 }),
+    withCompared({}),
+    [['pair.unicast', 'warning', /lb01 sends by unicast \(unicast_peer\) and lb02 by multicast/]],
+  ],
+  [
+    'a peer that is not listed',
+    withCompared({ unicast: { source: '10.0.0.11', peers: ['10.0.0.12'] } }, { priority: 150 }),
+    withCompared({ unicast: { source: '10.0.0.12', peers: ['10.0.0.13'] } }),
+    [['pair.unicast', 'warning', /lb01 sends from 10\.0\.0\.11.*unicast_peer of lb02 has 10\.0\.0\.13/]],
+  ],
+  [
+    'nothing where each lists the other',
+    withCompared({ unicast: { source: 'fd00::0011', peers: ['fd00::12'] } }, { priority: 150 }),
+    withCompared({ unicast: { source: 'fd00::12', peers: ['fd00::11', 'fd00::13'] } }),
+    [],
+  ],
+  [
+    'no first state',
+    withCompared({ state: 'MASTER' }, { priority: 150 }),
+    withCompared({ state: 'MASTER' }),
+    [['pair.state', 'info', /both nodes have "state MASTER"/]],
+  ],
+  [
+    'the gateway',
+    { ...better, gateway: '10.0.0.1' },
+    { gateway: null },
+    [['pair.gateway', 'info', /gateway in agent\.yaml is 10\.0\.0\.1 on lb01 and not set on lb02/]],
+  ],
+  [
+    'nothing that only one agent says',
+    { ...withCompared({ auth: 'PASS' }, { priority: 150 }), gateway: 'x' },
+    {},
+    [],
   ],
   [
     'what one instance is',
