@@ -170,10 +170,7 @@ export class ArmingWatch {
   #isAlone(name: string): boolean {
     const { reserveMs } = this.#timing
     const goneSinceMs = this.#nowMs - reserveMs - settledMs
-    const isCalm =
-      !this.#voteLeft &&
-      this.#otherFaults.size === 0 &&
-      this.#nowMs >= this.#otherFaultsUntilMs
+    const isCalm = !this.#voteLeft && this.#otherFaults.size === 0 && this.#nowMs >= this.#otherFaultsUntilMs
     const witnessIsWell = this.#witness.state === 'running' && this.#witness.sinceMs <= goneSinceMs
     const isGone = ({ state, sinceMs }: NodeSeen['agent']): boolean =>
       state === 'ended' && sinceMs <= goneSinceMs

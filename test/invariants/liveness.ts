@@ -156,8 +156,10 @@ export class LivenessWatch {
   /** As time passes, judges what had to have happened by now. */
   pass(atMs: number): void {
     this.#nowMs = atMs
-    const { healedAtMs, judgedL3 } = this.#episode
-    const settledMs = this.#timing.reserveMs + this.#slowestTakeoverMs + 1000
+    const { healedAtMs, judgedL3, faults } = this.#episode
+    const { reserveMs } = this.#timing
+    const forgetMs = faults.some((fault) => forgetting.has(fault.split(' ')[0] ?? '')) ? reserveMs : 0
+    const settledMs = reserveMs + this.#slowestTakeoverMs + 1000 + forgetMs
     if (healedAtMs !== null && this.#stopped.size > 0) this.#judgeRejoins(healedAtMs, settledMs)
     if (healedAtMs === null || judgedL3 || atMs < healedAtMs + settledMs) return
     this.#episode.judgedL3 = true

@@ -147,7 +147,18 @@ function globalAdvice(root: Statement[], instances: Statement[]): string[] {
 
 function instanceAdvice(instance: Statement, profile: Profile): string[] {
   const name = profile.instance
-  return [...notifyAdvice(instance, name), ...stateAdvice(instance, name)]
+  return [...notifyAdvice(instance, name), ...weightAdvice(instance, profile), ...stateAdvice(instance, name)]
+}
+
+/** Without the line keepalived says its priority only together with a state, so the agents may not know it. */
+function weightAdvice(instance: Statement, { instance: name, weights, nopreempt }: Profile): string[] {
+  if (weights !== 'untold') return []
+  const standing = nopreempt
+    ? ''
+    : ', and a standby does not delegate its vote to the holder while the witness is dead'
+  return [
+    `${at(instance)}: ${name}: something that it tracks has a weight. Add "vrrp_notify_priority_changes true" to global_defs (keepalived 2.0.17 or later): then keepalived tells the agent each change of its priority. Without it, a standby that becomes MASTER while VRRP is blocked waits for a handover before it is fenced${standing}`,
+  ]
 }
 
 /** In a contested takeover both nodes become MASTER for a moment, and only the loser's role changes afterwards. */

@@ -5,7 +5,7 @@
  */
 import type { Guard, Unmatched } from './state.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
-import { withChanges } from '../../../shared/core/with-changes.ts'
+import { differs } from '../../../shared/core/differs.ts'
 import { peerName } from './own-lease.ts'
 import { type Turn, set, tell } from './turn.ts'
 
@@ -37,7 +37,7 @@ export function bookWitnessMatch(turn: Turn, isMatched: boolean): void {
 
 function note(turn: Turn, unmatched: Unmatched): void {
   const before = isUnmatched(turn.guard)
-  set(turn, { unmatched: withChanges(turn.guard.unmatched, unmatched) })
+  if (differs(turn.guard.unmatched, unmatched)) set(turn, { unmatched })
   const { guard } = turn
   const now = isUnmatched(guard)
   if (now === before) return

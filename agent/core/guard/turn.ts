@@ -4,7 +4,7 @@
  */
 import type { Guard } from './state.ts'
 import type { GuardEffect, TellLevel } from './effect.ts'
-import { withChanges } from '../../../shared/core/with-changes.ts'
+import { differs } from '../../../shared/core/differs.ts'
 import type { VoteEffect } from '../../../shared/core/vote/voter.ts'
 
 /** The working copy of the guard, the effects so far, and what is known in this turn only. */
@@ -25,7 +25,7 @@ export interface Turn {
 
 /** Changes fields of the working copy. */
 export function set(turn: Turn, change: Partial<Guard>): void {
-  turn.guard = withChanges(turn.guard, change)
+  if (differs(turn.guard, change)) turn.guard = { ...turn.guard, ...change }
 }
 
 /** Reports an event to the operator. */

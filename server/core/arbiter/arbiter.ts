@@ -7,7 +7,6 @@
  */
 import { assertNever } from '../../../shared/assert-never.ts'
 import { expireVote } from '../../../shared/core/vote/voter.ts'
-import { withChanges } from '../../../shared/core/with-changes.ts'
 import { keepOverJump } from '../../../shared/core/vote/recovery.ts'
 import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
@@ -84,7 +83,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
 /** Takes one event and returns the new state with the effects, in the order in which they must be carried out. */
 export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   const turn: Turn = {
-    arbiter: { ...arbiter, turnedAtMs: event.atMs },
+    arbiter,
     nodes: new Map(arbiter.nodes),
     instances: new Map(arbiter.instances),
     effects: [],
@@ -99,7 +98,8 @@ export function arbitrate(arbiter: Arbiter, event: ArbiterEvent): Arbitration {
   if (event.type === 'hello' || event.type === 'members') watchOverPair(turn)
   tryLedger(turn)
   watchDrill(turn)
-  return { arbiter: { ...turn.arbiter, nodes: turn.nodes, instances: turn.instances }, effects: turn.effects }
+  const { nodes, instances, effects, atMs } = turn
+  return { arbiter: { ...turn.arbiter, nodes, instances, turnedAtMs: atMs }, effects }
 }
 
 /** When the arbiter needs a `tick` at the latest. No other event reveals that a node has fallen silent. */
@@ -119,8 +119,8 @@ function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 're
 
 function passTime(turn: Turn): void {
   const { atMs } = turn
-  for (const [instance, state] of turn.instances)
-    turn.instances.set(instance, withChanges(state, { voter: expireVote(state.voter, atMs) }))
+  for (const [instance, { voter }] of turn.instances)
+    change(turn, instance, { voter: expireVote(voter, atMs) })
   for (const [name, node] of turn.nodes)
     if (node.double !== null) turn.nodes.set(name, settleDouble(node, patienceWith(turn, node.double.hello)))
   for (const [instance, { contest }] of turn.instances)
@@ -215,7 +215,7 @@ function underKeys(
     const among = ambiguous.get(node)?.get(instance)
     const key = among === undefined ? keyOf(known, node, instance) : null
     if (key === null) refused.push(unmatched(node, instance, among ?? []))
-    else reports.push(withChanges(report, { instance: key }))
+    else reports.push(key === instance ? report : { ...report, instance: key })
   }
   return { beat: { ...beat, reports }, refused }
 }

@@ -3,7 +3,7 @@ import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
 import type { OrderedAction, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
-import { withChanges } from '../../../shared/core/with-changes.ts'
+import { differs } from '../../../shared/core/differs.ts'
 import { isRolledBack, recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { type RecoveredBallot, type VoteEffect, replyOf } from '../../../shared/core/vote/voter.ts'
 import type { Arbiter, ArbiterEffect, InstanceState } from './state.ts'
@@ -57,7 +57,8 @@ export function instanceOf(turn: Turn, instance: string): InstanceState {
 }
 
 export function change(turn: Turn, instance: string, changes: Partial<InstanceState>): void {
-  turn.instances.set(instance, withChanges(instanceOf(turn, instance), changes))
+  const before = instanceOf(turn, instance)
+  if (differs(before, changes)) turn.instances.set(instance, { ...before, ...changes })
 }
 
 export function occurred(turn: Turn, occurrence: Occurrence): void {
@@ -126,7 +127,8 @@ export function answerNode(
 
 /** The reply with the name that the node gave to the instance. */
 export function inWordsOf(turn: Turn, node: NodeName, reply: VoterReply): VoterReply {
-  return withChanges(reply, { instance: nameOf(turn.arbiter.known, node, reply.instance) })
+  const name = nameOf(turn.arbiter.known, node, reply.instance)
+  return name === reply.instance ? reply : { ...reply, instance: name }
 }
 
 export function answerPendingBeat(turn: Turn, instance: string, vote: Vote): void {

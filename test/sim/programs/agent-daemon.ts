@@ -303,7 +303,7 @@ export class AgentDaemon {
   }
 
   #enqueue(happening: Happening): void {
-    this.#queue.push({ ...happening, atMs: this.nowMs() })
+    this.#queue.push({ atMs: this.nowMs(), ...happening })
   }
 
   #drain(): void {

@@ -288,7 +288,7 @@ export class WitnessDaemon {
 
   #handle(happening: Happening): void {
     const atMs = this.#noteRun()
-    this.#queue.push({ ...happening, atMs })
+    this.#queue.push({ atMs, ...happening })
     this.#drain()
   }
 

@@ -97,6 +97,20 @@ ${instance(
     assert.doesNotMatch(report(instance('VI_1')).advice.join('\n'), /gate: strict/)
   })
 
+  it('advises to let keepalived tell its priority where something has a weight', () => {
+    const weighed = (globals: string, rows = ''): string =>
+      report(
+        `global_defs {\n${globals}\n}\nvrrp_script app {\n script /bin/true\n weight -60\n}\n${instance('VI_1', `    track_script {\n app\n }\n${rows}`)}`,
+      ).advice.join('\n')
+    assert.match(
+      weighed(''),
+      /: VI_1: .*weight\. Add "vrrp_notify_priority_changes true" to global_defs.*witness is dead/,
+    )
+    assert.doesNotMatch(weighed('', '    nopreempt\n'), /witness is dead/)
+    assert.doesNotMatch(weighed('vrrp_notify_priority_changes true'), /Add "vrrp_notify/)
+    assert.doesNotMatch(report(instance('VI_1')).advice.join('\n'), /Add "vrrp_notify/)
+  })
+
   it('advises on priorities always, on the rest until it is done', () => {
     const plain = report(instance('VI_1')).advice
     assert.equal(plain.length, 3)
