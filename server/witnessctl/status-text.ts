@@ -1,5 +1,11 @@
 /** `witnessctl status`: one verdict line, a row for each node and instance, then what needs attention. */
-import type { ClusterView, InstanceView, NodeInstanceView, NodeView } from '../../shared/protocol/view.ts'
+import {
+  type ClusterView,
+  type InstanceView,
+  type NodeInstanceView,
+  type NodeView,
+  labelOf,
+} from '../../shared/protocol/view.ts'
 import { printable, type Colour, type Paint } from './paint.ts'
 import { renderTable, type Cell } from './table.ts'
 
@@ -29,7 +35,7 @@ export function renderStatus(view: ClusterView, paint: Paint): string {
 function nodeRow(node: NodeView, instance: NodeInstanceView | null): Cell[] {
   return [
     { text: node.node },
-    { text: instance?.instance ?? '-' },
+    { text: instance?.localName ?? instance?.instance ?? '-' },
     stateCell(node, instance),
     allowedCell(node, instance),
     vipCell(node, instance),
@@ -96,17 +102,20 @@ function icmpCell({ icmp: { roundTripMs, lossPercent } }: NodeView): Cell {
 function instanceNotes({ instances, verdict }: ClusterView): string[] {
   return instances
     .filter(({ situation, text }) => situation !== 'normal' && !verdict.text.includes(text))
-    .map(({ instance, situation, text }: InstanceView) => `${instance}: ${situation}: ${text}`)
+    .map((each: InstanceView) => `${labelOf(each)}: ${each.situation}: ${each.text}`)
 }
 
 function nodeNotes(node: NodeView): string[] {
   const held = node.instances
     .filter(({ allowed }) => allowed === 'barred' || allowed === 'fenced')
-    .map(({ instance, allowed, why }) => `${node.node} is ${allowed} for ${instance}: ${why}`)
-  const failed = node.instances.flatMap(({ instance, fence }) =>
+    .map(
+      ({ instance, localName, allowed, why }) =>
+        `${node.node} is ${allowed} for ${localName ?? instance}: ${why}`,
+    )
+  const failed = node.instances.flatMap(({ instance, localName, fence }) =>
     fence?.result === 'failed'
       ? [
-          `${node.node} could not release ${instance} (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
+          `${node.node} could not release ${localName ?? instance} (${fence.rung}, after ${duration(fence.tookMs)}): ${fence.reason}`,
         ]
       : [],
   )

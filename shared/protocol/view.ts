@@ -23,6 +23,8 @@ const rungs = z.array(z.object({ rung, proved: z.boolean(), tookMs: z.number() }
 const nodeInstanceSchema = z
   .object({
     instance: z.string(),
+    /** What this node calls it; absent: the same. */
+    localName: z.string().optional(),
     keepalived: z.enum(keepalivedStates),
     process: z.enum(processStates),
     vips: z.enum(['held', 'gone']),
@@ -90,6 +92,8 @@ export type NodeView = z.infer<typeof nodeSchema>
 const instanceSchema = z
   .object({
     instance: z.string(),
+    /** What each node calls it; absent: all the same. */
+    names: z.record(z.string(), z.string()).readonly().optional(),
     vips: z.array(z.string()).readonly(),
     situation: z.enum(situations),
     /** One sentence that an operator understands. */
@@ -101,6 +105,14 @@ const instanceSchema = z
   })
   .readonly()
 export type InstanceView = z.infer<typeof instanceSchema>
+
+/** What the admins of the nodes call it. */
+export function labelOf({ instance, names }: Pick<InstanceView, 'instance' | 'names'>): string {
+  if (names === undefined) return instance
+  return Object.entries(names)
+    .map(([node, name]) => `${name} on ${node}`)
+    .join(' and ')
+}
 
 export const pairFindingCodes = [
   'pair.ambiguous',

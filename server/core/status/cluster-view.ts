@@ -9,7 +9,7 @@ import type {
 } from '../../../shared/protocol/view.ts'
 import { verdictOn } from './verdict.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
-import { type NodeState, holderOf, isHeard, judge, keyOf } from '../arbiter/queries.ts'
+import { type NodeState, holderOf, isHeard, judge, keyOf, nameOf } from '../arbiter/queries.ts'
 import type { GuardPhase, Report } from '../../../shared/protocol/report.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
@@ -48,8 +48,11 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
       .flatMap((profile) => profile.vips),
   )
   const { pledge } = state.voter
+  const names = [...(arbiter.known.get(instance) ?? [])].map(([node, said]) => [node, said.instance] as const)
+  const differs = names.some(([, name]) => name !== instance)
   return {
     instance,
+    ...(differs ? { names: Object.fromEntries(names) } : {}),
     vips: [...new Set(vips)],
     situation,
     text,
@@ -77,7 +80,11 @@ function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeVie
       roundTripMs: answered.at(-1) ?? null,
       lossPercent: echoes.length === 0 ? null : Math.round((100 * lost) / echoes.length),
     },
-    instances: [...reports.values()].map((report) => viewReport(report, connected)),
+    instances: [...reports.values()].map((report) => {
+      const localName = nameOf(arbiter.known, member.name, report.instance)
+      const view = viewReport(report, connected)
+      return localName === report.instance ? view : { ...view, localName }
+    }),
     warnings: [...new Set(warnings)],
   }
 }

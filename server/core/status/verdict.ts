@@ -7,6 +7,7 @@ import type {
   PairFinding,
   Situation,
 } from '../../../shared/protocol/view.ts'
+import { labelOf } from '../../../shared/protocol/view.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
 export function verdictOn(
@@ -39,7 +40,7 @@ export function verdictOn(
       level: 'warning',
       text: 'No agent has reported a vrrp_instance yet; run "witness-agent doctor" on the nodes.',
     }
-  return { level: 'ok', text: instances.map(({ instance, text }) => `${instance}: ${text}`).join(' ') }
+  return { level: 'ok', text: instances.map((each) => `${labelOf(each)}: ${each.text}`).join(' ') }
 }
 
 function cannotTake(allowed: NodeInstanceView['allowed']): boolean {

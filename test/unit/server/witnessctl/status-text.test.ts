@@ -141,6 +141,31 @@ describe('status-text', () => {
     assert.doesNotMatch(text, /! VI_1/)
   })
 
+  it('shows each instance by the name that its node has for it', () => {
+    const { instances } = cluster()
+    const text = renderStatus(
+      cluster({
+        instances: [
+          {
+            ...instances[0]!,
+            names: { lb01: 'VI_1', lb02: 'VI_WEB' },
+            situation: 'no-master',
+            text: 'nobody',
+          },
+        ],
+        nodes: [
+          node('lb01'),
+          node('lb02', { instances: [nodeInstance({ localName: 'VI_WEB', allowed: 'barred' })] }),
+        ],
+      }),
+      plain,
+    )
+    assert.match(text, /^lb01 +VI_1 /m)
+    assert.match(text, /^lb02 +VI_WEB /m)
+    assert.match(text, /^! lb02 is barred for VI_WEB: /m)
+    assert.match(text, /^! VI_1 on lb01 and VI_WEB on lb02: no-master: nobody$/m)
+  })
+
   it('lets no control character of another host reach the terminal', () => {
     const text = renderStatus(
       cluster({

@@ -207,6 +207,25 @@ describe('the two configurations side by side', () => {
       for (const [at, [, , says]] of expected.entries()) assert.match(pair[at]?.text ?? '', says)
     })
 
+  it('leave each instance the name that its node has for it, in the view', () => {
+    const witness = pairOf(better, withProfile({ instance: 'VI_WEB' }))
+    const lb02 = witness.agent('lb02', withProfile({ instance: 'VI_WEB' }))
+    lb02.say([{ ...standby, instance: 'VI_WEB' }])
+    witness.agent('lb01', better).say([standby])
+    const { instances, nodes } = viewOf(witness.arbiter, witness.atMs)
+    assert.deepEqual(
+      instances.map(({ instance, names }) => [instance, names]),
+      [['VI_1', { lb01: 'VI_1', lb02: 'VI_WEB' }]],
+    )
+    assert.deepEqual(
+      nodes.map(({ node, instances: own }) => [node, own.map(({ localName }) => localName)]),
+      [
+        ['lb01', [undefined]],
+        ['lb02', ['VI_WEB']],
+      ],
+    )
+  })
+
   it('are named by the names of both nodes where these differ', () => {
     const { pair } = pairOf(better, withProfile({ instance: 'VI_WEB', advertIntMs: 2000 })).arbiter
     assert.match(pair[0]?.text ?? '', /^VI_1 and VI_WEB: advert_int/)
