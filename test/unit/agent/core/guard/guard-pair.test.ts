@@ -130,6 +130,7 @@ describe('two guards and a witness', () => {
       }),
       { numRuns: storiesFrom(133) },
     )
+    // The schedules are new each time: 133 stories won 146 to 166 leases in four runs, so 150 would fail by chance.
     assert.ok(wins > 120, `only ${wins} leases were won`)
   })
 })
