@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeNightlyRow } from './nightly-page.ts'
 import { interruptParts, runPart, type Outcome } from './part-run.ts'
-import { everydayParts, nightlyParts, type Part } from './parts.ts'
+import { everydayParts, isPreparation, nightlyParts, type Part } from './parts.ts'
 
 const usage = 'usage: npm test -- [--nightly] [--only PART,PART,…] [--list]'
 
@@ -49,11 +49,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 function wasInterrupted(): boolean {
   return state.interruptedBy !== null
-}
-
-/** The preparation is no choice: what is not installed or built would fail. */
-function isPreparation({ name }: Part): boolean {
-  return name === 'build' || name.startsWith('packages for ')
 }
 
 const { preparation, timely, patient } = nightly

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type NightlyRow, withRow } from '../../nightly-page.ts'
-import { everydayParts, nightlyParts } from '../../parts.ts'
+import { everydayParts, isPreparation, nightlyParts } from '../../parts.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/nightly.md'), 'utf8')
 const row: NightlyRow = {
@@ -60,8 +60,9 @@ describe('the page of nightly results', () => {
             ?.split(',')
             .map((name) => name.trim()) ?? [],
       )
-    const parts = nightlyParts('/nowhere').map(({ name }) => name)
-    const own = parts.filter((name) => name !== 'build' && !name.startsWith('packages for '))
+    const own = nightlyParts('/nowhere')
+      .filter((part) => !isPreparation(part))
+      .map(({ name }) => name)
     assert.deepEqual(described.slice(1).sort(), [...own].sort())
   })
 })
