@@ -14,12 +14,16 @@ import { Switch } from '../lab/switch.ts'
 import { VipObserver } from '../lab/vip-observer.ts'
 import { ownersAt } from '../lab/vip-ownership.ts'
 import { WebClient } from '../lab/web-client.ts'
+import { controlGroupName, favourServices } from './control-group.ts'
 import { SystemdHost } from './systemd-host.ts'
 
 export const hostNames = ['witness', ...nodes] as const
 export type HostName = (typeof hostNames)[number]
 
 export const keepalivedConfPath = '/etc/keepalived/keepalived.conf'
+
+/** How soon a service that starts is favoured. */
+const favourEveryMs = 250
 
 export class HostsLab {
   readonly observer = new VipObserver('eth0')
@@ -29,6 +33,7 @@ export class HostsLab {
   readonly #image: string
   readonly #hosts = new Map<HostName, SystemdHost>()
   readonly #boxes: NamespaceHost[] = []
+  #favouring: NodeJS.Timeout | undefined
 
   private constructor(image: string) {
     this.#image = image
@@ -63,9 +68,15 @@ export class HostsLab {
       await this.observer.watch(node, this.host(node).box)
     }
     this.client.start(client)
+    this.#favouring = setInterval(() => this.#favourServices(), favourEveryMs)
     await this.host('lb01').powerOn()
     await this.untilOwner('lb01')
     await Promise.all([this.host('lb02').powerOn(), this.host('witness').powerOn()])
+  }
+
+  /** Services start again and again, so this is done again and again. */
+  #favourServices(): void {
+    for (const name of this.#hosts.keys()) favourServices(controlGroupName(name))
   }
 
   host(name: HostName): SystemdHost {
@@ -101,6 +112,7 @@ export class HostsLab {
 
   /** Powers everything off. */
   async remove(): Promise<void> {
+    clearInterval(this.#favouring)
     const hosts = [...this.#hosts.values()]
     this.#hosts.clear()
     await Promise.all([...hosts.map((host) => host.remove()), ...this.#boxes.map((box) => box.end())])
