@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { vip, type LabNode } from './address-plan.ts'
-import { type NamespaceHost } from './namespace-host.ts'
+import { type NamespaceHost, promptly } from './namespace-host.ts'
 import { type OwnershipChange } from './vip-ownership.ts'
 
 const change = new RegExp(
@@ -34,8 +34,9 @@ export class VipObserver {
 
   /** Watches from now until the host ends. Returns when the watch is in place. */
   async watch(node: LabNode, host: NamespaceHost): Promise<void> {
-    // It stamps an event when it reads it, so it must not have to wait for a processor on a busy machine.
-    const monitor = host.stream('nice', '-n', '-20', 'ip', '-ts', 'monitor', 'address')
+    // It stamps an event when it reads it, so it must not wait for a processor on a busy machine, and that takes a session
+    // of its own.
+    const monitor = host.stream('setsid', '--wait', 'sh', '-c', `${promptly}; exec ip -ts monitor address`)
     if (monitor.stdout === null) throw new Error('the monitor has no output')
     const lines = createInterface(monitor.stdout)
     let sawProbe: () => void = () => undefined
