@@ -40,7 +40,7 @@ export interface Scenario {
    * Attacks from the network while the fault lasts. Runs with attacks measure time and need the machine for themselves.
    */
   readonly siege?: SiegePlan
-  /** It makes the machine busy, so no other lab may run beside it. */
+  /** It makes the machine busy, or a program must start within a second, so no other lab may run beside it. */
   readonly needsMachine?: true
   /** Whether the same scenario can be run with keepalived alone. */
   readonly comparable: boolean

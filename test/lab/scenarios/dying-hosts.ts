@@ -117,7 +117,9 @@ function whileWitnessRestarts(scenario: Scenario, needy: LabNode | null): Scenar
       await pause(1000)
       await cluster.restartWitness()
     },
-    premises: needy === null ? [] : [witnessBackWithin(leaseSurvivesMs(defaultTiming), needy)],
+    ...(needy === null
+      ? {}
+      : { needsMachine: true, premises: [witnessBackWithin(leaseSurvivesMs(defaultTiming), needy)] }),
   }
 }
 
