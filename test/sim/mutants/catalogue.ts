@@ -644,7 +644,7 @@ const arming: readonly Mutant[] = [
     name: 'resumed-does-not-adopt',
     rule: 'After a standstill a VIP that is here is adopted, as after a restart.',
     focus: ['freeze-agent', 'crash-host'],
-    file: 'agent/core/guard/guard.ts',
+    file: 'agent/core/guard/events/keepalived-news.ts',
     from: '!observed || (resumedAtMs !== null &&',
     to: '!observed || (resumedAtMs === Infinity &&',
   },
