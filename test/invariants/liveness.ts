@@ -44,8 +44,9 @@ const disturbances: ReadonlySet<string> = new Set([
   // A renewal needs no disk.
   'disk-slow',
   'disk-full',
-  'weight-fails',
 ])
+/** Likewise, but only alone: the VIP shall move, and a takeover needs votes that another fault may withhold or delay. */
+const callsForMove = 'weight-fails'
 
 const wellGraceMs = 250
 /** With `gate: strict`: from the end of the old promise until the new lease, one failed application included. */
@@ -287,7 +288,8 @@ export class LivenessWatch {
     const recent = (this.#fencedAtMs.get(node) ?? []).filter((atMs) => this.#nowMs - atMs < hourMs)
     this.#fencedAtMs.set(node, [...recent, this.#nowMs])
     if (!beganCalm) return
-    if (faults.every((fault) => disturbances.has(fault.split(' ')[0] ?? '')))
+    const kinds = faults.map((fault) => fault.split(' ')[0] ?? '')
+    if (kinds.every((kind) => disturbances.has(kind)) || kinds.every((kind) => kind === callsForMove))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
     // The beginning and the end of each fault may cost one fence each; more is a loop.
     // As long as a disk is slow or full, both nodes may try in vain.

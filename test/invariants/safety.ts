@@ -49,9 +49,6 @@ const hampering: ReadonlySet<string> = new Set([
 /** How long after the first lease every agent that runs has heard of it. */
 const armingMs = 3000
 
-/** The witness and two nodes. */
-const voters = 3
-
 export class SafetyWatch {
   readonly #timing: Timing
   readonly #violations: Violation[] = []
@@ -61,8 +58,6 @@ export class SafetyWatch {
   #highestLease = 0
   /** A disk lost what was on it, so epochs continue from what the others know (docs/safety.md). */
   #forgot = false
-  /** Voters whose disk has lost its content since the newest lease was won. */
-  readonly #oblivious = new Set<string>()
   #overlap: Overlap | null = null
   #partedSinceMs: number | null = null
   /** When the witness last started, ended or was frozen. */
@@ -257,7 +252,6 @@ export class SafetyWatch {
         'S4',
         `${node} has the lease under epoch ${epoch}, although there was a lease under epoch ${this.#highestLease}`,
       )
-    this.#oblivious.clear()
     this.#leases.set(epoch, node)
     this.#highestLease = Math.max(this.#highestLease, epoch)
   }
@@ -296,9 +290,9 @@ export class SafetyWatch {
     this.#forgot = true
     // A voter may write again what its disk forgot; whether a wrong lease results is judged by the leases.
     this.#ballots.delete(voter)
-    this.#oblivious.add(voter)
-    if (this.#oblivious.size < voters) return
-    // Nobody is left that could know which epochs there were.
+    const isOnDisk = [...this.#ballots.values()].some(({ epoch }) => epoch >= this.#highestLease)
+    if (isOnDisk) return
+    // No disk is left that says which epochs there were.
     this.#leases.clear()
     this.#highestLease = 0
   }
