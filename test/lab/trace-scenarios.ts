@@ -28,6 +28,17 @@ async function settle(run: TraceRun): Promise<void> {
   await run.afterAdvert('lb01', 400)
 }
 
+/** What lb01's script watches fails while lb01 is MASTER, and is well again later. */
+async function appFailsAndRecovers(run: TraceRun): Promise<void> {
+  await settle(run)
+  run.app('lb01', 'app-fails')
+  await run.line('lb02', 'MASTER')
+  await run.wait(1500)
+  run.app('lb01', 'app-succeeds')
+  await run.line('lb01', 'MASTER')
+  await run.wait(1500)
+}
+
 export const traceScenarios: readonly TraceScenario[] = [
   {
     name: 'start-both',
@@ -496,15 +507,7 @@ export const traceScenarios: readonly TraceScenario[] = [
     name: 'weight-negative',
     says: 'A script with weight -60 fails at the MASTER: the next advert says it, and the other one preempts without a gap.',
     nodes: { lb01: { ...plain, ...app(-60) }, lb02: { ...plain, priority: 100 } },
-    play: async (run) => {
-      await settle(run)
-      run.app('lb01', 'app-fails')
-      await run.line('lb02', 'MASTER')
-      await run.wait(1500)
-      run.app('lb01', 'app-succeeds')
-      await run.line('lb01', 'MASTER')
-      await run.wait(1500)
-    },
+    play: appFailsAndRecovers,
   },
   {
     name: 'weight-positive',
@@ -513,15 +516,7 @@ export const traceScenarios: readonly TraceScenario[] = [
       lb01: { ...plain, priority: 100, ...app(60) },
       lb02: { ...plain, priority: 80, ...app(60) },
     },
-    play: async (run) => {
-      await settle(run)
-      run.app('lb01', 'app-fails')
-      await run.line('lb02', 'MASTER')
-      await run.wait(1500)
-      run.app('lb01', 'app-succeeds')
-      await run.line('lb01', 'MASTER')
-      await run.wait(1500)
-    },
+    play: appFailsAndRecovers,
   },
   {
     name: 'weight-nopreempt',

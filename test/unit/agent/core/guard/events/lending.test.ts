@@ -76,6 +76,23 @@ function borrowing(): GuardDriver {
   return driver
 }
 
+describe('the last report of a peer that answers and reports no more', () => {
+  it('makes nobody delegate a vote: after a reboot the new agent answers before its heartbeats count', () => {
+    // When this node has missed the witness for long enough, the report is no longer fresh.
+    const driver = standbyToHolder()
+    driver.sleep(delegateAfterMs - silenceMs(timing))
+    driver.hearPeer(lonelyHolder(longMs))
+    assert.equal(leftWith(driver.guard.voter), null)
+    for (let passedMs = 0; passedMs < longMs; passedMs += renewMs) {
+      driver.sleep(renewMs)
+      driver.answer(peer, { kind: 'none' })
+      driver.renew()
+    }
+    assert.equal(leftWith(driver.guard.voter), null)
+    assert.notEqual(driver.phase, 'barred', 'the peer is heard')
+  })
+})
+
 describe('a standby beside a holder, while the witness is silent', () => {
   it('delegates its vote once both have not heard the witness for long, and goes on standing by', () => {
     const driver = standbyToHolder()
