@@ -95,6 +95,7 @@ export function createGuard(options: GuardOptions): Guard {
     peerReportedAtMs: -Infinity,
     peerRoundTripsMs: [],
     peerBeatPending: null,
+    farAhead: null,
     memory,
     lastFence: null,
     drill: null,
