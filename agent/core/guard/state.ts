@@ -7,7 +7,7 @@ import type {
   VipState,
 } from '../../../shared/protocol/report.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
-import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
+import type { Epoch, NodeName, VoterName } from '../../../shared/protocol/names.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Phase } from './phase.ts'
@@ -191,8 +191,12 @@ export interface Guard {
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
   readonly peerReportedAtMs: number
+  /** How long the last answers of the peer took, the newest last: how old its news is when it comes. */
+  readonly peerRoundTripsMs: readonly number[]
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
+  /** The voter whose epochs are so far ahead that they are followed in steps only, as was told; null: none. */
+  readonly farAhead: VoterName | null
   readonly memory: FenceMemory
   /** The last fence of this run of the agent, for the report. */
   readonly lastFence: Report['fence']
