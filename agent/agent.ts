@@ -1,6 +1,7 @@
 /** The agent of one node, assembled: keepalived on one side, the voters on the other, the guards in between. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../shared/identity/credentials.ts'
+import { planMarkOf } from '../shared/core/plan-mark.ts'
 import { messageOf } from '../shared/error-message.ts'
 import type { Echo } from '../shared/host/icmp.ts'
 import type { Identity } from '../shared/identity/identity.ts'
@@ -93,6 +94,8 @@ export class Agent {
   /** Instances for which the peer has proved another password. */
   #authDiffers: ReadonlySet<string> = new Set()
   #plan: Plan | null = null
+  /** Who belongs to the plan on disk; undefined: that is not sure. */
+  #planKept: string | undefined
   #credentials: Credentials
   #secureContext: SecureContext
   #renews = false
@@ -433,15 +436,20 @@ export class Agent {
       `plan (${from === 'witness' ? 'from the witness' : 'from disk'}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
     )
     if (from === 'witness') this.#keepPlan(plan)
+    else this.#planKept = planMarkOf(plan)
     this.#listener?.setPeer(peer)
     this.#runGuards({ peer: peer?.name ?? null, timing: plan.timing })
     this.#linkPeer(peer)
   }
 
   #keepPlan(plan: Plan): void {
-    this.#store.keepPlan(plan).catch((cause: unknown) => {
-      this.#reporter.problem('plan-not-kept', messageOf(cause))
-    })
+    this.#planKept = undefined
+    this.#store.keepPlan(plan).then(
+      () => {
+        if (this.#plan === plan) this.#planKept = planMarkOf(plan)
+      },
+      (cause: unknown) => this.#reporter.problem('plan-not-kept', messageOf(cause)),
+    )
   }
 
   #runGuards(plan: { readonly peer: string | null; readonly timing: Plan['timing'] }): void {
@@ -639,7 +647,7 @@ export class Agent {
       mark: (instance, mark) => this.#noteMark(this.#store.mark(instance, mark)),
       answerPeer: (beat, verdict) => this.#listener?.answer(beat, verdict),
       beat: (beat) => {
-        this.#witnessLink?.beat(beat)
+        this.#witnessLink?.beat({ ...beat, planKept: this.#planKept })
         this.#peerLink?.link.beat(beat)
       },
       carryOut: (instance, rung) => {

@@ -76,6 +76,8 @@ export interface OutgoingBeat {
   readonly seq: number
   readonly leaseMs: number
   readonly reports: Report[]
+  /** To the witness only. */
+  readonly planKept?: string | undefined
 }
 
 /** The voter has welcomed this agent. */
@@ -119,13 +121,20 @@ export class VoterLink {
     return this.#session !== null
   }
 
-  beat({ atMs, seq, leaseMs, reports }: OutgoingBeat): void {
+  beat({ atMs, seq, leaseMs, reports, planKept }: OutgoingBeat): void {
     const session = this.#session
     if (session === null) return
     this.#sentAtMs.set(seq, atMs)
     const oldest = this.#sentAtMs.keys().next()
     if (this.#sentAtMs.size > beatsRemembered && !oldest.done) this.#sentAtMs.delete(oldest.value)
-    session.connection.send({ type: 'beat', seq, echoMs: session.echoMs, leaseMs, reports })
+    session.connection.send({
+      type: 'beat',
+      seq,
+      echoMs: session.echoMs,
+      leaseMs,
+      ...(planKept === undefined ? {} : { planKept }),
+      reports,
+    })
   }
 
   /** keepalived.conf changed. */

@@ -41,7 +41,7 @@ _keepalived_witness() {
     witnessctl/status | witnessctl/nodes) options='--json' ;;
     witnessctl/events) options='--json --limit --follow' ;;
     witnessctl/invite) options='--cluster --node --address --json' ;;
-    witnessctl/remove) options='--cluster --node --even-holder' ;;
+    witnessctl/remove) options='--cluster --node --even-holder --is-off' ;;
     witnessctl/rotate) options='--cluster --node --all' ;;
     witnessctl/drill) options='--cluster --node --including-holder --json' ;;
     */help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current") && return ;;

@@ -2,6 +2,7 @@
  * How a node gets its certificate: `join` with an invite's secret, and `renew` with the certificate that it
  * has.
  */
+import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Request, RequestHandler, Response } from 'express'
 import { longestRequest } from '../../shared/identity/key-request.ts'
@@ -50,7 +51,7 @@ export async function join(
     sendProblem(response, { status: 403, title: 'Not enrolled', detail: `${refused.text}.` })
   }
   // This comes first, so that a request without a valid secret does not cost the work of a signature.
-  const refusal = registry.whyNotRedeemed({ cluster, node, secret })
+  const refusal = await whyNotEnrolled(options, { cluster, node, secret })
   if (refusal !== null) {
     refuse(refusal)
     return
@@ -74,6 +75,24 @@ export async function join(
     }),
   )
   response.status(201).json({ certificate, generation, peerConnected: hasPeer(options, { cluster, node }) })
+}
+
+/** More than it takes until a connected node has a new plan on disk, and its votes from before have expired. */
+const pairSettlesMs = 6000
+const lookAgainMs = 100
+
+/** Whoever removes a node and lets its successor join at once need not do that again. */
+async function whyNotEnrolled(
+  options: EnrolmentApiOptions,
+  key: NodeKey & { secret: string },
+): Promise<Refused<RedeemRefusal> | null> {
+  const { registry, nowMs } = options
+  const untilMs = nowMs() + pairSettlesMs
+  for (;;) {
+    const refusal = registry.whyNotRedeemed(key)
+    if (refusal?.reason !== 'pair-may-serve' || !hasPeer(options, key) || nowMs() >= untilMs) return refusal
+    await setTimeout(lookAgainMs)
+  }
 }
 
 /** Whether another node of the cluster is connected, whose vote the node that joins can count on. */

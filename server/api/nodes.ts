@@ -12,11 +12,18 @@ import type { NodeKey } from '../core/enrolment/record.ts'
 
 export const nodeKey = z.strictObject({ cluster: clusterName, node: nodeName })
 
+/** More than a cluster can have had at one time. */
+const maxNodesNamed = 16
+
 const inviteBody = z.strictObject({ ...nodeKey.shape, address: inviteAddress.nullable().default(null) })
 
 const nodesQuery = z.strictObject({ cluster: clusterName.optional() })
 
-const removeBody = z.strictObject({ evenHolder: z.boolean().default(false) })
+const removeBody = z.strictObject({
+  evenHolder: z.boolean().default(false),
+  /** Hosts that are off, by the operator's word. */
+  isOff: z.array(nodeName).max(maxNodesNamed).default([]),
+})
 
 const rotateBody = z.strictObject({})
 
@@ -105,7 +112,7 @@ export async function changeNode(
   }
   const { outcome, notKept }: Change =
     change === 'remove'
-      ? await removeNode(registry, key.data)
+      ? await removeNode(registry, key.data, 'isOff' in body ? body.isOff : [])
       : { outcome: await registry.rotate(key.data), notKept: null }
   if (outcome.kind === 'refused') {
     sendProblem(response, {
@@ -133,7 +140,7 @@ export async function changeNode(
           evidence: { by },
         }),
   )
-  if (notKept === null) response.json({ cluster, node })
+  if (notKept === null) response.json({ cluster, node, mayServeWith: registry.mayServeWith(key.data) })
   else
     sendProblem(response, {
       status: 503,
@@ -148,9 +155,9 @@ interface Change {
   readonly notKept: DurableFileError | null
 }
 
-async function removeNode(registry: Registry, key: NodeKey): Promise<Change> {
+async function removeNode(registry: Registry, key: NodeKey, isOff: readonly string[]): Promise<Change> {
   try {
-    return { outcome: await registry.remove(key), notKept: null }
+    return { outcome: await registry.remove(key, isOff), notKept: null }
   } catch (error) {
     if (!(error instanceof DurableFileError)) throw error
     return { outcome: { kind: 'done' }, notKept: error }

@@ -19,6 +19,8 @@ export interface Enrolled {
   members(cluster: string): readonly Member[]
   /** A node's agent has reported where its peer reaches it from now on. */
   move(cluster: string, to: { readonly node: string; readonly address: string; readonly port: number }): void
+  /** Nobody serves any more with a node that the plan of these members does not have. */
+  planSettled(cluster: string, settled: { readonly node: string; readonly members: readonly string[] }): void
 }
 
 export interface ClustersOptions {
@@ -159,6 +161,7 @@ export class Clusters {
       drills: await DrillRecords.open({ dataDir, cluster, nowMs, now }),
       outbound,
       onMoved: (to) => moves.take(to),
+      onPlanSettled: (settled) => enrolled.planSettled(cluster, settled),
       log,
       nowMs,
       monotonicMs,

@@ -66,6 +66,8 @@ export interface RuntimeOptions {
   readonly outbound: Outbound
   /** A node's agent has reported where its peer reaches it from now on. */
   readonly onMoved: (to: { readonly node: string; readonly address: string; readonly port: number }) => void
+  /** Nobody serves any more with a node that the plan of these members does not have. */
+  readonly onPlanSettled: (settled: { readonly node: string; readonly members: readonly string[] }) => void
   readonly log: Log
   readonly nowMs: () => number
   /**
@@ -325,6 +327,8 @@ export class ClusterRuntime {
         return this.tell(effect.occurrence)
       case 'moved':
         return this.#options.onMoved(effect)
+      case 'plan-settled':
+        return this.#options.onPlanSettled(effect)
       default:
         return assertNever(effect)
     }

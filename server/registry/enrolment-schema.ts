@@ -10,6 +10,7 @@ import {
   mostInvites,
   waysToSpend,
 } from '../core/enrolment/record.ts'
+import { type FormerPair, mostFormerPairs } from '../core/enrolment/former-pairs.ts'
 
 const wallTime = z.string().max(40)
 
@@ -35,9 +36,16 @@ const inviteSchema: z.ZodType<InviteRecord> = z.strictObject({
   spent: z.strictObject({ how: z.enum(waysToSpend), at: wallTime }).nullable(),
 })
 
+const formerPairSchema: z.ZodType<FormerPair> = z.strictObject({
+  cluster: clusterName,
+  removed: nodeName,
+  other: nodeName,
+})
+
 export const enrolmentSchema: z.ZodType<Enrolment> = z.strictObject({
   firstGeneration: generationSchema,
   lostAt: wallTime.nullable(),
   entries: z.array(entrySchema).max(mostEntries),
   invites: z.array(inviteSchema).max(mostInvites),
+  formerPairs: z.array(formerPairSchema).max(mostFormerPairs).optional(),
 })

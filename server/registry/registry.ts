@@ -23,10 +23,11 @@ import {
   type RedeemRefusal,
   type Refused,
   entryOf,
+  firstEnrolment,
   inviteMs,
   membersOf,
-  nobodyEnrolled,
 } from '../core/enrolment/record.ts'
+import { mayServeWith, settlePairs } from '../core/enrolment/former-pairs.ts'
 import { enrolmentSchema } from './enrolment-schema.ts'
 import { invite, redeem, whyNotRedeemed } from '../core/enrolment/invites.ts'
 
@@ -79,9 +80,6 @@ export type ChangeResult = Changed<object, 'unknown' | 'removed'>
 const renewAfterMs = 30 * 24 * 3_600_000
 /** The shortest pause between renewals of one node, because each costs a write and a signature. */
 const shortestRenewalPauseMs = 2000
-const minuteMs = 60_000
-/** Far below the highest possible generation, whatever the wall clock says. */
-const mostFirstGeneration = 900_000_000
 
 export function registryPathIn(folder: string): string {
   return join(folder, 'registry.json')
@@ -101,7 +99,7 @@ export class Registry {
     this.#options = options
     this.#file = file
     this.state = state
-    this.#enrolment = file.found.kind === 'valid' ? file.found.data : begin(state, options.now())
+    this.#enrolment = file.found.kind === 'valid' ? file.found.data : firstEnrolment(state, options.now())
   }
 
   /** If it is new or lost and cannot be written, that is reported by `onError` and stops nothing. */
@@ -180,22 +178,14 @@ export class Registry {
     const change = (enrolment: Enrolment): Enrolment =>
       use(enrolment, { identity, ...at, at: this.#moment().at })
     if (change(before) === before) return 'known'
-    void this.#change(
-      (enrolment) => ({ enrolment: change(enrolment), result: null }),
-      identity.cluster,
-      'at once',
-    ).catch((error: unknown) => this.#tell(error))
+    this.#changeInBackground(change, identity.cluster)
     if (entryOf(before, identity) === null) return 'adopted'
     return isAheadOf(before, identity) ? 'ahead' : 'known'
   }
 
   /** Records where a node's peer reaches it from now on; written in the background. */
   move(cluster: string, to: { node: string; address: string; port: number }): void {
-    void this.#change(
-      (enrolment) => ({ enrolment: move(enrolment, { cluster, ...to }), result: null }),
-      cluster,
-      'at once',
-    ).catch((error: unknown) => this.#tell(error))
+    this.#changeInBackground((enrolment) => move(enrolment, { cluster, ...to }), cluster)
   }
 
   /** @throws DurableFileError if it cannot be written; nobody has the secret then */
@@ -266,10 +256,25 @@ export class Registry {
 
   /**
    * Removes a node. Its certificate is refused from now on, even if the disk fails.
+   * @param isOff hosts that are off, by the operator's word
    * @throws DurableFileError when it cannot be kept: then a restart of the witness would forget the removal
    */
-  remove(key: NodeKey): Promise<ChangeResult> {
-    return this.#changeNode(key, (before) => remove(before, { ...key, at: this.#moment().at }), 'at once')
+  remove(key: NodeKey, isOff: readonly string[] = []): Promise<ChangeResult> {
+    return this.#changeNode(
+      key,
+      (before) => remove(before, { ...key, isOff, at: this.#moment().at }),
+      'at once',
+    )
+  }
+
+  /** Nobody serves any more with a node that the plan of these members does not have; written in the background. */
+  planSettled(cluster: string, settled: { node: string; members: readonly string[] }): void {
+    this.#changeInBackground((enrolment) => settlePairs(enrolment, { cluster, ...settled }), null)
+  }
+
+  /** With whom a node that was removed may still serve, as far as this witness can tell. */
+  mayServeWith(key: NodeKey): readonly string[] {
+    return mayServeWith(this.#enrolment, key)
   }
 
   /** @throws DurableFileError when it cannot be kept: then nothing has changed */
@@ -312,6 +317,11 @@ export class Registry {
       await this.#file.write(this.#enrolment)
       return result
     })
+  }
+
+  #changeInBackground(change: (before: Enrolment) => Enrolment, cluster: string | null): void {
+    const step = (before: Enrolment): Step<null> => ({ enrolment: change(before), result: null })
+    void this.#change(step, cluster, 'at once').catch((error: unknown) => this.#tell(error))
   }
 
   async #changeWhenDurable<Result>(
@@ -382,20 +392,6 @@ function stateOf(
       return authorityWasThere
         ? { kind: 'lost', reason: `${registryPathIn(folder)} is missing`, keptAs: null }
         : { kind: 'new' }
-  }
-}
-
-/**
- * After a loss, generations start above all that were issued, because minutes since 1970 grow faster than any node
- * renews.
- */
-function begin(state: RegistryState, now: Date): Enrolment {
-  if (state.kind !== 'lost') return nobodyEnrolled
-  const minutes = Math.floor(now.getTime() / minuteMs)
-  return {
-    ...nobodyEnrolled,
-    firstGeneration: Math.min(Math.max(minutes, 1), mostFirstGeneration),
-    lostAt: now.toISOString(),
   }
 }
 

@@ -45,6 +45,8 @@ export type Request =
       readonly cluster: string
       readonly node: string
       readonly evenHolder: boolean
+      /** Hosts that are off, by the operator's word. */
+      readonly isOff: readonly string[]
       readonly access: Access
     }
   | {
@@ -174,7 +176,13 @@ export function parseRequest(
     .requiredOption('--cluster <name>', 'its cluster', parseCluster)
     .requiredOption('--node <name>', 'the node', parseNode)
     .option('--even-holder', 'remove the node even if it has the VIP, which it then gives up', false)
-    .action((options: { cluster: string; node: string; evenHolder: boolean }) => {
+    .option(
+      '--is-off <node>',
+      'this host is powered off, and stays off until it has joined again; name each that is',
+      (text: string, before: readonly string[]) => [...before, parseNode(text)],
+      [],
+    )
+    .action((options: { cluster: string; node: string; evenHolder: boolean; isOff: readonly string[] }) => {
       request = { kind: 'remove', ...options, access: access() }
     })
   const rotate = program

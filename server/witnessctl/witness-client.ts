@@ -95,11 +95,12 @@ export class WitnessClient {
   async changeNode(
     change: 'remove' | 'rotate',
     key: { cluster: string; node: string },
-    body: { evenHolder?: boolean } = {},
-  ): Promise<void> {
+    body: { evenHolder?: boolean; isOff?: readonly string[] } = {},
+  ): Promise<{ readonly mayServeWith: readonly string[] }> {
     const { cluster, node } = key
     const path = `/api/v1/clusters/${encodeURIComponent(cluster)}/nodes/${encodeURIComponent(node)}/${change}`
-    await this.#ask({ method: 'POST', path, body }, z.object({ node: z.string() }))
+    const schema = z.object({ node: z.string(), mayServeWith: z.array(z.string()).default([]) })
+    return this.#ask({ method: 'POST', path, body }, schema)
   }
 
   #get<T>(path: string, schema: z.ZodType<T>): Promise<T> {

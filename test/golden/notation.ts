@@ -192,6 +192,8 @@ export function arbiterEffectWord(
     }
     case 'moved':
       return `moved ${effect.node}`
+    case 'plan-settled':
+      return `plan settled ${effect.node}`
     default:
       return assertNever(effect)
   }

@@ -290,6 +290,7 @@ export class Play {
       case 'keep-drill':
       case 'occurred':
       case 'moved':
+      case 'plan-settled':
         return
       default:
         return assertNever(effect)

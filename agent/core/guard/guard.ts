@@ -11,7 +11,14 @@ import { type Phase, reportsAsk } from './phase.ts'
 import { holdDownMs } from './fence-history.ts'
 import { recoverVoter } from '../../../shared/core/vote/recovery.ts'
 import { bookLeave, bookStay, stayWhereKeepalivedRuns } from './events/leaving.ts'
-import { bookPeerWithout, bookVoteKept, confirmKept, endDoubtInTime, recoverKept } from './events/standing.ts'
+import {
+  bookPeerWithout,
+  bookVoteKept,
+  confirmKept,
+  endDoubtInTime,
+  recoverKept,
+  voidKept,
+} from './events/standing.ts'
 import { tellWitnessSilence, weighLending } from './events/lending.ts'
 import type { GuardEvent } from './event.ts'
 import type { Guarding } from './effect.ts'
@@ -209,13 +216,24 @@ function book(turn: Turn, event: GuardEvent): void {
   }
 }
 
-/** A vote is worth what it was asked for, so after a change of timing all votes are asked for again. */
+/**
+ * A vote is worth what it was asked for, so after a change of timing all votes are asked for again. A lease in use that
+ * rests on a vote of the peer before lasts as long as that vote does: the witness lets nobody new in before that is over
+ * (server/core/arbiter/plan-taking.ts). A vote that the peer before delegated does not count any more.
+ */
 function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
+  const { candidacy, kept, peer: before } = turn.guard
   const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
   const carriedUntilMs = leaseInUseUntilMs(turn.guard)
+  const isKept = kept.phase !== 'none' && kept.phase !== 'void'
+  if (isKept && kept.ballot.of !== peer) voidKept(turn, `${kept.ballot.of} was removed from the cluster`)
   set(turn, { peer, timing, unmatched: unmatchedWith(turn.guard, peer) })
-  if (retimed) raiseEpoch(turn, carriedUntilMs)
+  if (retimed) return raiseEpoch(turn, carriedUntilMs)
+  if (candidacy !== null && before !== peer)
+    set(turn, {
+      candidacy: { ...candidacy, carriedUntilMs: Math.max(candidacy.carriedUntilMs, carriedUntilMs) },
+    })
 }
 
 /** Runs before each heartbeat: renews this node's own vote like any other, and extends the permit of the check. */

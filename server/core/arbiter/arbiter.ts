@@ -12,6 +12,7 @@ import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
 import { bookHello, patienceWith } from './greeting.ts'
 import { bookMembers } from './members.ts'
+import { distrustPlanWaits, notePlanTaken } from './plan-taking.ts'
 import { describeUnmatched, keyOf } from './instance-keys.ts'
 import type { Beat, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
@@ -110,6 +111,7 @@ export function nextDeadlineMs(arbiter: Arbiter): number {
 
 function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): void {
   const { reserveMs } = turn.arbiter.timing
+  if (jumpedMs > 0) distrustPlanWaits(turn)
   for (const [instance, { voter }] of turn.instances) {
     const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs })
     change(turn, instance, { voter: kept.voter })
@@ -249,6 +251,7 @@ function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
       ])
     case 'accepted':
       turn.nodes.set(name, receipt.node)
+      notePlanTaken(turn, name, beat)
       return answer(turn, { connection, seq: beat.seq }, [
         ...beat.reports
           .flatMap((report) => bookReport(turn, receipt.node, beat, report))

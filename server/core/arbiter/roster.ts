@@ -34,6 +34,8 @@ export interface Session {
    * than that.
    */
   readonly echoMs: number
+  /** Since when the agent says that it has this plan on disk (plan-taking.ts); null: it does not say so. */
+  readonly planTaken: { readonly mark: string; readonly sinceMs: number; readonly isSettled: boolean } | null
 }
 
 export interface NodeState {
@@ -129,7 +131,16 @@ function succeeded(node: NodeState, session: Session): NodeState {
 }
 
 function newSession(connection: ConnectionId, hello: Hello, atMs: number): Session {
-  return { connection, open: true, hello, lastSeq: 0, beatAtMs: null, heardAtMs: atMs, echoMs: -Infinity }
+  return {
+    connection,
+    open: true,
+    hello,
+    lastSeq: 0,
+    beatAtMs: null,
+    heardAtMs: atMs,
+    echoMs: -Infinity,
+    planTaken: null,
+  }
 }
 
 /** The node that this connection speaks for; a second agent of the same name speaks for nobody. */

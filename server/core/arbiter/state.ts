@@ -127,6 +127,8 @@ export type ArbiterEffect =
   /** A drill passed: kept durably, for people. */
   | { readonly type: 'keep-drill'; readonly node: NodeName; readonly ends: readonly DrillEnd[] }
   | { readonly type: 'occurred'; readonly occurrence: Occurrence }
+  /** The agent has the plan with these members on disk, and no vote counts that was given under one before. */
+  | { readonly type: 'plan-settled'; readonly node: NodeName; readonly members: readonly NodeName[] }
   /** An agent has moved: the address at which its peer reaches it from now on. */
   | { readonly type: 'moved'; readonly node: NodeName; readonly address: string; readonly port: number }
 

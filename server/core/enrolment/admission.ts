@@ -18,6 +18,7 @@ import {
   whyNoRoom,
   withEntry,
 } from './record.ts'
+import { declareOff, withFormerPairs } from './former-pairs.ts'
 import { endInvites } from './invites.ts'
 
 /** Whether a certificate of this authority is accepted now. */
@@ -99,8 +100,15 @@ export function renew(
   }
 }
 
-/** Removes a node, which also ends its open invites. */
-export function remove(enrolment: Enrolment, { cluster, node, at }: NodeKey & { at: string }): ChangeOutcome {
+/**
+ * Removes a node, which also ends its open invites.
+ * @param isOff hosts of the cluster that are off, by the operator's word
+ */
+export function remove(
+  before: Enrolment,
+  { cluster, node, isOff = [], at }: NodeKey & { isOff?: readonly string[]; at: string },
+): ChangeOutcome {
+  const enrolment = declareOff(withFormerPairs(before, { cluster, node }), { cluster, nodes: isOff })
   const entry = entryOf(enrolment, { cluster, node })
   if (entry === null) return refuseUnknown({ cluster, node })
   const invites = endInvites(enrolment.invites, { cluster, node }, { how: 'withdrawn', at })

@@ -18,6 +18,7 @@ import {
   whyNoRoom,
   withEntry,
 } from './record.ts'
+import { whyPairMayServe } from './former-pairs.ts'
 
 /** Creates an invite. It ends an earlier one for the same node, so that only one is valid at a time. */
 export function invite(
@@ -105,7 +106,7 @@ export function whyNotRedeemed(
       'late',
       `this invite expired ${Math.max(1, Math.round((moment.atMs - invite.endsAtMs) / 60_000))} min ago (an invite is valid for ${inviteMs / 60_000} min); ${makeAnother({ cluster, node })}`,
     )
-  return whyNoRoom(enrolment, { cluster, node })
+  return whyNoRoom(enrolment, { cluster, node }) ?? whyPairMayServe(enrolment, { cluster, node })
 }
 
 export function endInvites(

@@ -8,6 +8,7 @@
  */
 import { maxNodes } from '../../../shared/protocol/names.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
+import type { FormerPair } from './former-pairs.ts'
 
 /** How long an invite is valid, on the witness's boot clock. */
 export const inviteMs = 15 * 60_000
@@ -68,9 +69,29 @@ export interface Enrolment {
   readonly lostAt: string | null
   readonly entries: readonly Entry[]
   readonly invites: readonly InviteRecord[]
+  /** Absent: none. */
+  readonly formerPairs?: readonly FormerPair[] | undefined
 }
 
 export const nobodyEnrolled: Enrolment = { firstGeneration: 1, lostAt: null, entries: [], invites: [] }
+
+const minuteMs = 60_000
+/** Far below the highest possible generation, whatever the wall clock says. */
+const mostFirstGeneration = 900_000_000
+
+/**
+ * After a loss, generations start above all that were issued, because minutes since 1970 grow faster than any node
+ * renews.
+ */
+export function firstEnrolment({ kind }: { readonly kind: 'new' | 'valid' | 'lost' }, now: Date): Enrolment {
+  if (kind !== 'lost') return nobodyEnrolled
+  const minutes = Math.floor(now.getTime() / minuteMs)
+  return {
+    ...nobodyEnrolled,
+    firstGeneration: Math.min(Math.max(minutes, 1), mostFirstGeneration),
+    lostAt: now.toISOString(),
+  }
+}
 
 /** Both clocks of one moment. */
 export interface Moment {
@@ -101,6 +122,7 @@ export type RedeemRefusal =
   | 'other-node'
   | 'cluster-full'
   | 'too-many'
+  | 'pair-may-serve'
 
 export type RedeemOutcome =
   | { readonly kind: 'done'; readonly enrolment: Enrolment; readonly generation: number }

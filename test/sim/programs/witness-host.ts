@@ -362,6 +362,7 @@ export class WitnessDaemon {
       case 'occurred':
         return witnessing.occurred(effect.occurrence)
       case 'moved':
+      case 'plan-settled':
         return
       default:
         return assertNever(effect)

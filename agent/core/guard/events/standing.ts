@@ -183,6 +183,7 @@ export function bookVoteKept(turn: Turn, event: GuardEvent & { type: 'vote-kept'
   set(turn, { kept: { phase: 'none' } })
   // The peer asks for the answer that returns its vote as soon as it hears this.
   turn.effects.push({ type: 'beat' })
+  if (kept.ballot.of !== turn.guard.peer) return
   tell(
     turn,
     'vote-handed-back',

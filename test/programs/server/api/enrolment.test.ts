@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import * as disk from 'node:fs/promises'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import type { Occurrence } from '../../../../server/core/arbiter/occurrence.ts'
 import { createEnrolmentRouter } from '../../../../server/api/enrolment.ts'
@@ -315,6 +316,38 @@ describe('enrolment-api', () => {
     assert.equal(registry.entries[0]?.removed, false)
     assert.equal((await ask('POST', path, { evenHolder: true })).status, 200)
     assert.equal(registry.entries[0].removed, true)
+  })
+
+  describe('after a node was removed', () => {
+    beforeEach(async () => {
+      await join(await invite('lb01'))
+      await join(await invite('lb02'))
+      asking = admin
+      assert.equal((await ask('POST', '/api/v1/clusters/web/nodes/lb02/remove', {})).status, 200)
+    })
+
+    it('lets its successor join once the node that stayed has the plan without it, and not before', async () => {
+      const line = await invite('lb03')
+      const joining = join(line)
+      const early = await Promise.race([joining, setTimeout(300, null)])
+      assert.equal(early, null, 'lb01 is connected, so it is worth waiting')
+      registry.planSettled('web', { node: 'lb01', members: ['lb01'] })
+      assert.equal((await joining).status, 201)
+      assert.deepEqual(
+        registry.members('web').map(({ name }) => name),
+        ['lb01', 'lb03'],
+      )
+    })
+
+    it('lets nobody new join while the pair may serve unseen, until the admin says that both hosts are off', async () => {
+      const lb01 = '/api/v1/clusters/web/nodes/lb01/remove'
+      assert.equal((await ask('POST', lb01, { isOff: ['lb02'] })).status, 200)
+      const line = await invite('lb03')
+      refused(await join(line), 403, /lb02 was removed, but lb01 .*--is-off lb02 --is-off lb01/)
+      asking = admin
+      assert.equal((await ask('POST', lb01, { isOff: ['lb01', 'lb02'] })).status, 200)
+      assert.equal((await join(line)).status, 201, 'the refusal has not used the invite up')
+    })
   })
 
   it('removes a node and asks one for a new key, and says so', async () => {

@@ -270,6 +270,8 @@ export class Agent {
   #newest: Partial<Report> = {}
   /** `atMs` of the newest answer that it has read. */
   echoMs: number | null = null
+  /** What it says to have on disk of the plan. */
+  planKept: string | undefined
 
   constructor(witness: Witness, connection: number, hello: Hello, remoteAddress: string) {
     this.witness = witness
@@ -296,12 +298,19 @@ export class Agent {
 
   /** @returns the verdicts of the answer to this very beat */
   say(reports: readonly Report[], seq = ++this.seq): VoterReply[] {
-    const { witness, connection, echoMs } = this
+    const { witness, connection, echoMs, planKept } = this
     witness.feed({
       type: 'beat',
       atMs: witness.atMs,
       connection,
-      beat: { type: 'beat', seq, echoMs, leaseMs, reports: [...reports] },
+      beat: {
+        type: 'beat',
+        seq,
+        echoMs,
+        leaseMs,
+        ...(planKept === undefined ? {} : { planKept }),
+        reports: [...reports],
+      },
     })
     const answer = this.answers().at(-1)
     if (answer === undefined) return []

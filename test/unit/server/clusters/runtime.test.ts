@@ -49,6 +49,7 @@ describe('cluster-runtime', () => {
   let asleepMs = 0
   let script: Script
   let moved: object[]
+  let plansSettled: { node: string; members: readonly string[] }[]
   let done: string[]
   let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
@@ -65,6 +66,7 @@ describe('cluster-runtime', () => {
     asleepMs = 0
     done = []
     moved = []
+    plansSettled = []
     turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -92,6 +94,7 @@ describe('cluster-runtime', () => {
       cluster: 'web',
       arbiter,
       onMoved: (to) => moved.push(to),
+      onPlanSettled: (settled) => plansSettled.push(settled),
       longestPauseMs: 800,
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),

@@ -68,6 +68,20 @@ describe('registry', () => {
     assert.equal(reasonOf(await after.redeem({ ...lb01, secret, ...listener })), 'used')
   })
 
+  it('knows after a restart which pair may still serve with a node that was removed, until it is settled', async () => {
+    const registry = await open()
+    await enrol(registry, 'lb01')
+    await enrol(registry, 'lb02')
+    await registry.remove({ cluster: 'web', node: 'lb02' })
+    const after = await restart()
+    const secret = await invite(after, 'lb03')
+    const whyNot = (one: Registry) => one.whyNotRedeemed({ cluster: 'web', node: 'lb03', secret })?.reason
+    assert.equal(whyNot(after), 'pair-may-serve')
+    after.planSettled('web', { node: 'lb01', members: ['lb01'] })
+    await after.flush()
+    assert.equal(whyNot(await restart()), undefined)
+  })
+
   it('keeps no secret, and nothing that others can read', async () => {
     const registry = await open()
     const secret = await invite(registry)

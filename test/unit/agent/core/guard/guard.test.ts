@@ -819,6 +819,28 @@ describe('a holder', () => {
     assert.equal(driver.phase, 'fencing')
   })
 
+  describe('whose peer is removed', () => {
+    it('keeps its lease for as long as the votes from before are worth, and then needs the witness', () => {
+      const driver = claiming()
+      driver.granted(peer)
+      assert.equal(driver.phase, 'holding')
+      driver.feed({ type: 'plan', peer: null, timing })
+      assert.equal(driver.phase, 'holding')
+      assert.equal(driver.leaseUntilMs, startMs + timing.leaseMs)
+      driver.pass(timing.renewMs)
+      driver.granted(witness)
+      driver.pass(fenceAfterMs)
+      assert.equal(driver.phase, 'fencing', 'the witness alone renewed once')
+    })
+
+    it('has no lease any more by a vote of it that comes late', () => {
+      const driver = claiming()
+      driver.feed({ type: 'plan', peer: null, timing })
+      driver.granted(peer)
+      assert.equal(driver.phase, 'claiming')
+    })
+  })
+
   it('does not live longer by a plan with a longer lease than its votes were asked for', () => {
     const driver = holding()
     const longer = { ...timing, leaseMs: 6000, reserveMs: 7000 }

@@ -373,6 +373,16 @@ describe('a holder to which a vote was left', () => {
     assert.equal(back.at(-1)?.verdict.countsVote, undefined)
   })
 
+  it('forgets the vote, on disk as well, when that one is removed from the cluster', () => {
+    const driver = keeping()
+    assert.equal(driver.guard.kept.phase, 'kept')
+    const effects = driver.feed({ type: 'plan', peer: 'lb03', timing })
+    assert.deepEqual(ofType(effects, 'keep-vote'), [{ type: 'keep-vote', kept: null }])
+    assert.deepEqual(told(effects), ['kept-vote-void'])
+    assert.equal(driver.guard.kept.phase, 'none')
+    assert.ok(types(outliveWitness(driver)).includes('fence'))
+  })
+
   it('does no drill that would move the VIP to the one that left', () => {
     const driver = keeping()
     driver.hearPeer({ ...leftHere('returning'), phase: 'gated', keepalived: 'FAULT', process: 'running' })

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { type Agent, pair, renewMs, reserveMs, Witness } from '../../clusters/cluster-fixture.ts'
+
+const [first] = pair
+assert.ok(first !== undefined)
+
+/** lb02 was removed; lb01 is connected and stands by. */
+function without(): { witness: Witness; lb01: Agent } {
+  const witness = Witness.settled()
+  const [lb01] = witness.agents()
+  witness.members([first as (typeof pair)[number]])
+  return { witness, lb01 }
+}
+
+const mark = `lb01#${first.leastGeneration}`
+
+function settled({ happened }: Witness): object[] {
+  return happened.filter(({ type }) => type === 'plan-settled')
+}
+
+describe('a plan without a node that was removed', () => {
+  it('is settled when the agent has had it on disk for as long as a promise lasts', () => {
+    const { witness, lb01 } = without()
+    lb01.planKept = mark
+    lb01.again()
+    witness.pass(reserveMs - 1, lb01)
+    assert.deepEqual(settled(witness), [])
+    witness.pass(1)
+    lb01.again()
+    assert.deepEqual(settled(witness), [{ type: 'plan-settled', node: 'lb01', members: ['lb01'] }])
+  })
+
+  it('is settled once, and not again with each heartbeat', () => {
+    const { witness, lb01 } = without()
+    lb01.planKept = mark
+    witness.pass(2 * reserveMs, lb01)
+    assert.equal(settled(witness).length, 1)
+  })
+
+  it('is not settled by an agent that says nothing of its plan, or has the one before', () => {
+    for (const planKept of [undefined, `${mark} lb02#1`, '']) {
+      const { witness, lb01 } = without()
+      lb01.planKept = planKept
+      witness.pass(3 * reserveMs, lb01)
+      assert.deepEqual(settled(witness), [], String(planKept))
+    }
+  })
+
+  it('is not settled while the vote of the agent is delegated, which does not expire', () => {
+    const { witness, lb01 } = without()
+    lb01.planKept = mark
+    lb01.beat({ left: { kind: 'leaving', to: 'lb02', epoch: 3 } })
+    witness.pass(3 * reserveMs, lb01)
+    assert.deepEqual(settled(witness), [])
+    lb01.beat()
+    witness.pass(reserveMs + renewMs, lb01)
+    assert.equal(settled(witness).length, 1)
+  })
+
+  it('waits anew after another plan, another connection and a jump of the clock', () => {
+    const changes: ((at: { witness: Witness; lb01: Agent }) => void)[] = [
+      ({ lb01 }) => {
+        lb01.planKept = `${mark} lb02#1`
+        lb01.again()
+        lb01.planKept = mark
+      },
+      ({ lb01 }) => {
+        lb01.greet()
+      },
+      ({ witness }) => {
+        const gap = { gapMs: 1000, jumpedMs: 900 }
+        witness.feed({ type: 'resumed', atMs: witness.atMs, ...gap })
+      },
+    ]
+    for (const change of changes) {
+      const { witness, lb01 } = without()
+      lb01.planKept = mark
+      witness.pass(reserveMs - renewMs, lb01)
+      change({ witness, lb01 })
+      witness.pass(reserveMs, lb01)
+      assert.deepEqual(settled(witness), [])
+      witness.pass(2 * renewMs, lb01)
+      assert.equal(settled(witness).length, 1)
+    }
+  })
+})
