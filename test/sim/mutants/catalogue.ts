@@ -327,14 +327,6 @@ const fences: readonly Mutant[] = [
 
 const fenceMemories: readonly Mutant[] = [
   {
-    name: 'orphan-kills-its-successor',
-    rule: 'The fence of an orphaned VIP kills nobody who lives, because nobody would start that keepalived again.',
-    focus: ['kill-keepalived', 'kill-agent-in-fence'],
-    file: 'agent/core/guard/transitions.ts',
-    from: "rung: 'kill', spares: true })",
-    to: "rung: 'kill' })",
-  },
-  {
     name: 'stop-not-remembered',
     rule: 'An agent starts again what it stopped.',
     focus: ['vrrp-block', 'cut-link'],
