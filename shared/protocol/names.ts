@@ -57,7 +57,13 @@ export type VoterName = string
 /** Number of an ownership. It grows with each change of holder and never goes back. */
 export type Epoch = number
 
-export const epoch = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+/**
+ * The highest epoch. Far below 2^53, where numbers stop being exact, and never reached: a node that adds as much as one
+ * message may add (`epochStep`) a hundred times a second needs nine years.
+ */
+export const mostEpoch = 2 ** 48
+
+export const epoch = z.number().int().min(0).max(mostEpoch)
 
 export const epochSchema = epoch
 

@@ -94,6 +94,7 @@ export function createGuard(options: GuardOptions): Guard {
     peerReport: null,
     peerReportedAtMs: -Infinity,
     peerBeatPending: null,
+    farAhead: null,
     memory,
     lastFence: null,
     drill: null,

@@ -7,7 +7,7 @@ import type {
   VipState,
 } from '../../../shared/protocol/report.ts'
 import type { Order } from '../../../shared/protocol/messages.ts'
-import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
+import type { Epoch, NodeName, VoterName } from '../../../shared/protocol/names.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import type { Timing } from '../../../shared/core/timing.ts'
 import type { Phase } from './phase.ts'
@@ -193,6 +193,8 @@ export interface Guard {
   readonly peerReportedAtMs: number
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
+  /** The voter whose epochs are so far ahead that they are followed in steps only, as was told; null: none. */
+  readonly farAhead: VoterName | null
   readonly memory: FenceMemory
   /** The last fence of this run of the agent, for the report. */
   readonly lastFence: Report['fence']

@@ -165,6 +165,8 @@ export interface InstanceState {
    */
   readonly recordedEpoch: Epoch
   readonly lastHolder: NodeName | null
+  /** The node whose epochs are so far ahead that they are followed in steps only, as was told; null: none. */
+  readonly farAhead: NodeName | null
   /** The heartbeat that is answered when its ballot is on disk. */
   readonly pendingBeat: { readonly node: NodeName; readonly seq: number } | null
   readonly pendingChecks: readonly CheckId[]

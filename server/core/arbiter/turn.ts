@@ -32,6 +32,7 @@ export function newInstance(arbiter: Arbiter, instance: string): InstanceState {
     rollbackUnreported: isRolledBack(found),
     recordedEpoch: voter.record?.epoch ?? 0,
     lastHolder: voter.record?.to ?? null,
+    farAhead: null,
     pendingBeat: null,
     pendingChecks: [],
     heldByBootId: null,

@@ -8,7 +8,13 @@ import { type NodeName, maxInstances, maxNodes } from '../../../shared/protocol/
 import type { Report } from '../../../shared/protocol/report.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../shared/core/vote/ask.ts'
-import { type Ballot, learnEpoch, promisedTo } from '../../../shared/core/vote/voter.ts'
+import {
+  type Ballot,
+  isFarAhead,
+  learnEpoch,
+  nearestTo,
+  promisedTo,
+} from '../../../shared/core/vote/voter.ts'
 import { distrustLedger } from '../../../shared/core/vote/recovery.ts'
 import type { ArbiterEvent, Claim } from './state.ts'
 import {
@@ -33,6 +39,7 @@ export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Repo
     refuseMessage(turn, 'too-many-instances')
     return []
   }
+  noteFarAhead(turn, node, report)
   distrustRolledBackLedger(turn, node, report)
   const { checkPermittedAtMs } = instanceOf(turn, instance)
   if (report.release && (beat.echoMs ?? -Infinity) >= checkPermittedAtMs) {
@@ -53,10 +60,35 @@ export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Repo
   return [replyFor(turn, instance, vote)]
 }
 
+/** What one node says moves the epochs by little, whatever it says. That it says more is counted, and told once. */
+function noteFarAhead(turn: Turn, node: NodeState, report: Report): void {
+  const { instance } = report
+  const { voter, farAhead } = instanceOf(turn, instance)
+  const { name } = node.member
+  const said = Math.max(report.epoch, report.witnessEpoch, report.ask?.epoch ?? 0)
+  if (!isFarAhead(voter, said)) {
+    if (farAhead === name) change(turn, instance, { farAhead: null })
+    return
+  }
+  refuseMessage(turn, 'epoch-too-high')
+  if (farAhead === name) return
+  change(turn, instance, { farAhead: name })
+  occurred(turn, {
+    event: 'epoch-too-high',
+    level: 'critical',
+    instance,
+    node: name,
+    text: `${name} reports epoch ${said}, but the highest epoch known here is ${voter.epoch}. The witness follows in small steps only. Unless the ledger of the witness was lost, ${name} does not say what is so: find out who controls it.`,
+    evidence: { said, known: voter.epoch },
+    decision: 'epochs move by little',
+  })
+}
+
 /** If an agent remembers a grant that this ledger does not, the ledger is older than its promises. */
 function distrustRolledBackLedger(turn: Turn, node: NodeState, report: Report): void {
-  const { instance, witnessEpoch } = report
+  const { instance } = report
   const { voter, recordedEpoch } = instanceOf(turn, instance)
+  const witnessEpoch = nearestTo(voter, report.witnessEpoch)
   if (witnessEpoch <= recordedEpoch) return
   const { timing } = turn.arbiter
   const distrusted = distrustLedger(voter, {

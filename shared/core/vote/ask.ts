@@ -12,6 +12,8 @@ import {
   type VoteResult,
   type Voter,
   expireVote,
+  isFarAhead,
+  learnEpoch,
 } from './voter.ts'
 import { type Timing, reserveNeededMs } from '../timing.ts'
 import type { RefusalReason } from '../../protocol/messages.ts'
@@ -33,6 +35,14 @@ export function askVote(before: Voter, ask: Ask, timing: Timing): VoteResult {
       'lease-too-long',
       `${ask.from} uses a vote for ${ask.leaseMs} ms, which needs a promise of ${neededMs} ms, but this voter keeps its promises for ${timing.reserveMs} ms only; use the same timing on all hosts`,
     )
+
+  // A ballot spends its epoch, so one that is far ahead is not written. An honest candidate is met in a few steps, which
+  // stay below the epoch for which it asks.
+  if (isFarAhead(voter, ask.epoch))
+    return {
+      ...refuse('stale-epoch', `epoch ${ask.epoch} is too far above ${voter.epoch}, the highest known here`),
+      voter: learnEpoch(voter, ask.epoch),
+    }
 
   const { pledge } = voter
   switch (pledge.phase) {

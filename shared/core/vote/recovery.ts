@@ -2,7 +2,7 @@
  * What a voter may still have promised after a restart, a lost or rolled-back ledger, a clock jump, or a change of
  * the host behind a name. Pure.
  */
-import type { Pledge, RecoveredBallot, VoteEffect, Voter } from './voter.ts'
+import { type Pledge, type RecoveredBallot, type VoteEffect, type Voter, nearestTo } from './voter.ts'
 import type { Epoch, NodeName } from '../../protocol/names.ts'
 import { assertNever } from '../../assert-never.ts'
 import { ballotLost } from './ask.ts'
@@ -48,7 +48,7 @@ export function distrustLedger(
 ): { voter: Voter; effects: readonly VoteEffect[] } {
   const untilMs = at.atMs + at.reserveMs
   // Above the epoch of every ballot that can be on that disk.
-  const epoch = Math.max(voter.epoch, at.seenEpoch) + epochLeapAfterLoss
+  const epoch = Math.max(voter.epoch, nearestTo(voter, at.seenEpoch)) + epochLeapAfterLoss
   return {
     voter: { pledge: { phase: 'waiting', untilMs }, record: null, ...spent(epoch) },
     effects: [{ type: 'mark', mark: { epoch, untilMs } }],

@@ -2,7 +2,7 @@
  * A standing vote: a leaving node delegates it to the holder, and it does not expire until the holder returns it.
  * Pure.
  */
-import { type VoteResult, type Voter, expireVote } from './voter.ts'
+import { type VoteResult, type Voter, expireVote, nearestTo } from './voter.ts'
 import type { Epoch, NodeName } from '../../protocol/names.ts'
 import { recordNext } from './ask.ts'
 
@@ -46,7 +46,8 @@ export function takeVoteBack(
  * on disk.
  */
 export function recallStanding(voter: Voter, left: { to: NodeName; epoch: Epoch; atMs: number }): Voter {
-  const { to, epoch, atMs } = left
+  const { to, atMs } = left
+  const epoch = nearestTo(voter, left.epoch)
   const spentEpoch = Math.max(voter.spentEpoch, epoch)
   return {
     pledge: { phase: 'standing', to, epoch, sinceMs: atMs },

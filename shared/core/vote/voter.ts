@@ -118,9 +118,25 @@ export function expireVote(voter: Voter, atMs: number): Voter {
   }
 }
 
-/** Another voter or node knows of a higher epoch. */
+/**
+ * By how much one message of another moves an epoch. An honest one is ahead by the changes of holder that this voter did
+ * not see, and by a thousand for each lost ledger (`epochLeapAfterLoss`). One that lies must not use up the numbers.
+ */
+export const epochStep = 10_000
+
+/** Whether nobody who is honest can be so far ahead, unless this voter's own epochs were lost. */
+export function isFarAhead(voter: Voter, epoch: Epoch): boolean {
+  return epoch > voter.epoch + epochStep
+}
+
+/** Another voter or node says that it knows of a higher epoch. One that is far ahead is followed step by step. */
 export function learnEpoch(voter: Voter, epoch: Epoch): Voter {
-  return epoch > voter.epoch ? { ...voter, epoch } : voter
+  return epoch > voter.epoch ? { ...voter, epoch: nearestTo(voter, epoch) } : voter
+}
+
+/** The epoch, or as far towards it as one message may move this voter. */
+export function nearestTo(voter: Voter, epoch: Epoch): Epoch {
+  return Math.min(epoch, voter.epoch + epochStep)
 }
 
 export interface Ask {

@@ -15,6 +15,7 @@ import { bootClockMs } from '../../../shared/host/boot-clock.ts'
 import type { Credentials } from '../../../shared/identity/credentials.ts'
 import { witnessServerName } from '../../../shared/identity/identity.ts'
 import { type Beat, type FromVoter, type Hello, parseFromVoter } from '../../../shared/protocol/messages.ts'
+import { mostEpoch } from '../../../shared/protocol/names.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import { defaultTiming } from '../../../shared/core/timing.ts'
 import { secureContextOf } from '../../../shared/network/secure-server.ts'
@@ -437,7 +438,7 @@ describe('witness', () => {
     const lb02 = agent(lb02Credentials)
     await lb02.say(hello('lb02'))
     const report = beat(1, null)
-    const witnessEpoch = Number.MAX_SAFE_INTEGER - 1_000_000
+    const witnessEpoch = mostEpoch
     await lb02.say({ ...report, reports: report.reports.map((one) => ({ ...one, witnessEpoch })) })
     await lb02.until(() => lb02.heard.some(({ type }) => type === 'answer'))
     await lb01.say(beat(2, { epoch: 5 }))

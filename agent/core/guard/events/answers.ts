@@ -4,8 +4,8 @@
  */
 import { type Turn, set } from '../turn.ts'
 import type { GuardEvent } from '../event.ts'
-import { learnEpoch } from '../../../../shared/core/vote/voter.ts'
 import { witness } from '../../../../shared/protocol/names.ts'
+import { learnEpochFrom } from './epochs.ts'
 import { bookCountedVote } from './leaving.ts'
 import { bookReturnedVote, voidKept } from './standing.ts'
 import { withGrant, withPending, withRefusal } from '../lease.ts'
@@ -17,7 +17,7 @@ import { peerName } from '../own-lease.ts'
 
 export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): void {
   const { from, sentAtMs, verdict, atMs } = event
-  set(turn, { voter: learnEpoch(turn.guard.voter, verdict.epoch) })
+  learnEpochFrom(turn, from, verdict.epoch)
   // It waited in the socket while this agent stood still, so it shows nobody alive and names nobody's holder.
   if (sentAtMs < (turn.guard.resumedAtMs ?? -Infinity)) return
   if (from === witness) {

@@ -2,12 +2,13 @@
 import { compareCandidates } from '../../../../shared/core/preference.ts'
 import type { Vote } from '../../../../shared/protocol/messages.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../../shared/core/vote/ask.ts'
-import { type Ballot, learnEpoch, leftWith, promisedTo, replyOf } from '../../../../shared/core/vote/voter.ts'
+import { type Ballot, leftWith, promisedTo, replyOf } from '../../../../shared/core/vote/voter.ts'
 import { showsVip } from '../../../../shared/core/vip-sighting.ts'
 import { startFence } from '../transitions.ts'
 import type { GuardEvent } from '../event.ts'
 import { enforces, holdsVip, priorityOf } from '../state.ts'
 import { bookPeersVotes, countedEpoch, hastenReturn, returnedEpoch } from './standing.ts'
+import { learnEpochFrom, noteFarAhead } from './epochs.ts'
 import { bookLendFailed, lentText } from './lending.ts'
 import { noteDiskWorks } from './disk-trial.ts'
 import { keptVoter, votersOf } from '../own-lease.ts'
@@ -52,6 +53,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
     }
   }
 
+  if (report.ask !== null) noteFarAhead(turn, peer, report.ask.epoch)
   const vote: Vote =
     report.ask === null
       ? { kind: 'none' }
@@ -63,7 +65,7 @@ export function bookPeerReport(turn: Turn, event: GuardEvent & { type: 'peer-rep
           }
         : voteForPeer(turn, { peer, epoch: report.ask.epoch, leaseMs })
   // A candidate reports the epoch under which it asks. Learning it here would make its own request stale.
-  if (report.ask === null) set(turn, { voter: learnEpoch(turn.guard.voter, report.epoch) })
+  if (report.ask === null) learnEpochFrom(turn, peer, report.epoch)
   if (vote.kind === 'pending') set(turn, { peerBeatPending: beat })
   answerPeer(turn, beat, vote)
 }

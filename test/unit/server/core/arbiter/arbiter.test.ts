@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { arbitrate, nextDeadlineMs } from '../../../../../server/core/arbiter/arbiter.ts'
-import { maxInstances } from '../../../../../shared/protocol/names.ts'
+import { maxInstances, mostEpoch } from '../../../../../shared/protocol/names.ts'
 import type { Report } from '../../../../../shared/protocol/report.ts'
 import { defaultTiming } from '../../../../../shared/core/timing.ts'
 import {
@@ -686,6 +686,28 @@ describe('arbiter', () => {
       const { nodes } = witness.arbiter
       witness.feed({ type: 'closed', atMs: witness.atMs, connection: 999 })
       assert.deepEqual(witness.arbiter.nodes, nodes)
+    })
+
+    it('an epoch that nobody can have reached: the vote goes on, it is counted, and told once', () => {
+      const witness = Witness.settled()
+      const [lb01, lb02] = witness.agents()
+      lb01.win(3)
+      const told = []
+      for (const pushed of [{ epoch: mostEpoch }, { epoch: mostEpoch }, { ask: { epoch: mostEpoch } }]) {
+        lb02.beat(pushed)
+        told.push(...witness.occurred().filter(({ event }) => event === 'epoch-too-high'))
+        assert.deepEqual(lb01.beat(holding(3)), { kind: 'granted', epoch: 3 })
+      }
+      assert.equal(witness.arbiter.refusedMessages['epoch-too-high'], 3)
+      assert.deepEqual(
+        told.map(({ level, node }) => [level, node]),
+        [['critical', 'lb02']],
+      )
+      assert.ok(witness.state().voter.epoch < 40_000)
+      lb01.beat({ release: true })
+      lb01.beat(claiming(witness.state().voter.epoch + 1))
+      witness.written()
+      assert.equal(witness.state().voter.pledge.phase, 'promised')
     })
 
     it('more instances than a cluster may have: the others are answered', () => {

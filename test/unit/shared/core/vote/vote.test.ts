@@ -17,7 +17,9 @@ import {
   type VoteEffect,
   type VoteResult,
   type Voter,
+  epochStep,
   expireVote,
+  isFarAhead,
   learnEpoch,
   leftWith,
   promisedTo,
@@ -25,6 +27,7 @@ import {
 } from '../../../../../shared/core/vote/voter.ts'
 import { leaveVote, recallStanding, takeVoteBack } from '../../../../../shared/core/vote/standing.ts'
 import { storiesFrom } from '../../../../fixtures/effort.ts'
+import { mostEpoch } from '../../../../../shared/protocol/names.ts'
 
 const timing = defaultTiming
 const { reserveMs, leaseMs } = timing
@@ -49,6 +52,46 @@ const valid = (ballot: Ballot | null, mark: Mark | null = null): RecoveredBallot
 })
 
 describe('vote', () => {
+  describe('an epoch that somebody pushes', () => {
+    it('moves what this voter knows by little, whatever one message says', () => {
+      for (const said of [epochStep + 1, 2 ** 40, mostEpoch]) {
+        assert.equal(learnEpoch(free, said).epoch, epochStep)
+        assert.equal(isFarAhead(free, said), true)
+      }
+      assert.equal(isFarAhead(free, epochStep), false)
+      assert.equal(learnEpoch(free, epochStep).epoch, epochStep)
+    })
+
+    it('is not spent: a free vote writes no ballot for it, and is won under the next epoch', () => {
+      const { voter, effects, decision } = ask(free, 'a', mostEpoch, 0)
+      assert.deepEqual([effects, reasonOf(decision)], [[], 'stale-epoch'])
+      assert.equal(voter.spentEpoch, 0)
+      assert.equal(reasonOf(ask(voter, 'b', voter.epoch + 1, 0).decision), 'pending')
+    })
+
+    it('is met in a few steps if it is true, because this voter lost its own', () => {
+      let voter = free
+      let asked = 0
+      for (; asked < 10; asked += 1) {
+        const result = ask(voter, 'a', 50_000, 0)
+        voter = result.voter
+        if (result.decision.kind === 'pending') break
+      }
+      assert.equal(asked, 4)
+    })
+
+    it('moves by little, too, where it is that of a lost ledger or of a vote that was left', () => {
+      const at = { seenEpoch: mostEpoch, atMs: 0, reserveMs }
+      assert.equal(distrustLedger(free, at).voter.epoch, epochStep + 1000)
+      assert.equal(recallStanding(free, { to: 'a', epoch: mostEpoch, atMs: 0 }).epoch, epochStep)
+    })
+
+    it('is used up by nobody: a hundred messages a second for a year', () => {
+      assert.ok(epochStep * 100 * 365 * 86_400 < mostEpoch / 4)
+      assert.ok(mostEpoch * 16 < Number.MAX_SAFE_INTEGER)
+    })
+  })
+
   describe('a free vote', () => {
     it('is promised only once the ballot is on disk', () => {
       const asked = ask(free, 'a', 1, 1000)
