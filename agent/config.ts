@@ -1,7 +1,13 @@
 /** agent.yaml: what the admin of a node says. docs/operating/options.md lists the options. */
 import { z } from 'zod'
 import { logLevels } from '../shared/host/log.ts'
-import { agentAddress, clusterName, nodeName } from '../shared/protocol/names.ts'
+import { agentAddress, agentPort, clusterName, nodeName, witnessPort } from '../shared/protocol/names.ts'
+import { usualConfig, usualDumpFile, usualPidFile, usualStatsFile } from './keepalived/usual-paths.ts'
+
+/** Where `join` writes it and the unit reads it. */
+export const usualAgentYaml = '/etc/keepalived-witness/agent.yaml'
+/** Where the package puts the check. */
+export const usualCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'an absolute path is expected')
 /** Run without a shell: program first, one entry for each argument. */
@@ -16,7 +22,7 @@ const endpoint = z
   .string()
   .regex(
     /^(\[[0-9A-Fa-f:.]+\]|[^[\]:\s]+):\d{1,5}$/,
-    'ADDRESS:PORT is expected, like 0.0.0.0:7401 or [::]:7401',
+    `ADDRESS:PORT is expected, like 0.0.0.0:${agentPort} or [::]:${agentPort}`,
   )
   .transform((text) => {
     const colon = text.lastIndexOf(':')
@@ -26,7 +32,7 @@ const endpoint = z
 
 const witnessUrl = z
   .string()
-  .refine(isWitnessUrl, 'https://HOST:PORT of the witness is expected, like https://10.0.0.20:7400')
+  .refine(isWitnessUrl, `https://HOST:PORT of the witness is expected, like https://10.0.0.20:${witnessPort}`)
   .transform((text) => text.replace(/\/+$/, ''))
 
 function isWitnessUrl(text: string): boolean {
@@ -38,16 +44,16 @@ function isWitnessUrl(text: string): boolean {
 }
 
 const keepalivedSchema = z.strictObject({
-  config: path.default('/etc/keepalived/keepalived.conf'),
+  config: path.default(usualConfig),
   /** keepalived's `-i`; null: the host's name up to its first dot, as keepalived takes it. */
   configId: z.string().min(1).max(255).nullable().default(null),
   /** The default gives way to the keywords of keepalived.conf that move the pid files. */
-  pidFile: path.default('/run/keepalived.pid'),
+  pidFile: path.default(usualPidFile),
   /** Null: the usual names beside pidFile, then a search through the process table. */
   vrrpPidFile: path.nullable().default(null),
   program: z.string().min(1).default('keepalived'),
-  dumpFile: path.default('/tmp/keepalived.json'),
-  statsFile: path.default('/tmp/keepalived.stats'),
+  dumpFile: path.default(usualDumpFile),
+  statsFile: path.default(usualStatsFile),
   stopCommand: command.default(['systemctl', 'stop', 'keepalived']),
   startCommand: command.default(['systemctl', 'start', 'keepalived']),
   lastResortCommand: command.nullable().default(null),
@@ -57,7 +63,7 @@ export const agentConfigSchema = z.strictObject({
   cluster: clusterName,
   node: nodeName,
   witness: witnessUrl,
-  listen: endpoint.default({ address: '0.0.0.0', port: 7401 }),
+  listen: endpoint.default({ address: '0.0.0.0', port: agentPort }),
   /** Where the peer reaches this node's agent. Null: the address from which it joined, or what it advertised last. */
   advertise: agentAddress.nullable().default(null),
   mode: z.enum(['enforce', 'observe']).default('enforce'),

@@ -16,7 +16,7 @@ import { CredentialsError } from '../shared/identity/credentials.ts'
 import { serviceManager } from '../shared/host/service-manager.ts'
 import { Agent } from './agent.ts'
 import { readNodeCredentials } from './voters/node-credentials.ts'
-import { agentConfigSchema, type AgentConfig } from './config.ts'
+import { agentConfigSchema, usualAgentYaml, type AgentConfig } from './config.ts'
 import { KeepalivedConfError } from './keepalived-conf/profiles.ts'
 import { NotifyFifoError } from './keepalived/notify-fifo.ts'
 import { PeerListenerError } from './voters/peer-listener.ts'
@@ -105,7 +105,7 @@ const program = new Command('witness-agent')
   .version(`${version} (Node.js ${process.versions.node})`)
   .exitOverride()
   .allowExcessArguments()
-  .option('--config <file>', 'configuration of the agent', '/etc/keepalived-witness/agent.yaml')
+  .option('--config <file>', 'configuration of the agent', usualAgentYaml)
   .action(async ({ config }: { config: string }, { args: [word] }: Command) => {
     if (word !== undefined)
       program.error(`error: unknown command '${word}'; "witness-agent --help" lists the commands`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../shared/host/config-file.ts'
 import { logLevels, type LogLevel } from '../shared/host/log.ts'
-import { clusterName } from '../shared/protocol/names.ts'
+import { clusterName, witnessPort } from '../shared/protocol/names.ts'
 import { timingSchema } from '../shared/protocol/plan.ts'
 import {
   assertTiming,
@@ -31,7 +31,7 @@ export interface WitnessConfig {
 }
 
 const defaults = {
-  listen: '0.0.0.0:7400',
+  listen: `0.0.0.0:${witnessPort}`,
   dataDir: '/var/lib/keepalived-witness',
   runDir: '/run/keepalived-witnessd',
 } as const
@@ -43,7 +43,7 @@ const listenSchema = z.string().transform((text, context) => {
   if (match === null || port > 65_535) {
     context.addIssue({
       code: 'custom',
-      message: `"${text}" is not address:port; write for example 0.0.0.0:7400 or "[::]:7400"`,
+      message: `"${text}" is not address:port; write for example 0.0.0.0:${witnessPort} or "[::]:${witnessPort}"`,
     })
     return z.NEVER
   }
@@ -104,14 +104,7 @@ export function embeddedConfig(
   const dataDir = isUsable(defaults.dataDir) ? defaults.dataDir : join(stateHome, 'keepalived-witness')
   const runtime = env.XDG_RUNTIME_DIR ?? dataDir
   const runDir = isUsable(defaults.runDir) ? defaults.runDir : join(runtime, 'keepalived-witness.run')
-  return {
-    listen: { host: '0.0.0.0', port: 7400 },
-    dataDir,
-    runDir,
-    icmpIntervalMs: 1000,
-    logLevel: 'info',
-    clusters: new Map(),
-  }
+  return { ...fileSchema.parse({}), dataDir, runDir }
 }
 
 /** Whether this user can write there; creates the folder if its parent allows that. */

@@ -1,5 +1,6 @@
 /** The command line of witnessd. */
 import { Command, CommanderError } from 'commander'
+import { witnessPort } from '../shared/protocol/names.ts'
 
 export const exitCodes = {
   /** Ended because it was asked to. */
@@ -25,7 +26,7 @@ export function parseOptions(args: readonly string[], version: string): Options 
     .version(version)
     .option(
       '--config <file>',
-      'witness.yaml; without it, witnessd listens on port 7400 and uses its default data folder',
+      `witness.yaml; without it, witnessd listens on port ${witnessPort} and uses its default data folder`,
     )
     .allowExcessArguments(false)
     .addHelpText(

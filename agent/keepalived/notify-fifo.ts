@@ -17,7 +17,7 @@ export type FifoEvent =
       /** The priority that keepalived runs with, weights included; null: the line has none. */
       readonly priority: number | null
     }
-  /** The priority changed and the state did not (`vrrp_notify_priority_changes`, keepalived 2.0.17). */
+  /** The priority changed and the state did not (`vrrp_notify_priority_changes`, keepalived 2.0.16). */
   | { readonly type: 'priority'; readonly instance: string; readonly priority: number }
   /** keepalived, MASTER, received an advert of a lower-priority MASTER. */
   | { readonly type: 'rival'; readonly instance: string }

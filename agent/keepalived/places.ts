@@ -1,5 +1,6 @@
 /** Where keepalived's processes are looked for. */
 import { dirname, join } from 'node:path'
+import { usualPidFile } from './usual-paths.ts'
 
 export interface KeepalivedPlaces {
   /** Where the parent's pid is. */
@@ -24,9 +25,6 @@ export interface ProcessNames {
   /** Those of the children that do not speak VRRP. */
   readonly others: readonly string[]
 }
-
-/** keepalived's own default, and that of agent.yaml. */
-export const usualPidFile = '/run/keepalived.pid'
 
 /** @param keywords what keepalived.conf says; it counts where agent.yaml says nothing */
 export function keepalivedPlaces(

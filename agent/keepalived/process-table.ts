@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { ProcessNames } from './places.ts'
+import { usualConfig } from './usual-paths.ts'
 
 export interface SearchOptions {
   readonly names: ProcessNames
@@ -40,7 +41,7 @@ interface Listed extends StatLine {
 const millisecondsPerTick = 10
 
 /** keepalived reads one of these where its command line names no file. */
-const defaultConfigs = ['/etc/keepalived/keepalived.conf', '/usr/local/etc/keepalived/keepalived.conf']
+const defaultConfigs = [usualConfig, '/usr/local/etc/keepalived/keepalived.conf']
 
 /** Raw sockets show their IP protocol in the place of a port: VRRP, and AH, in which keepalived can wrap it. */
 const vrrpProtocols = ['0070', '0033']

@@ -2,9 +2,7 @@
 import type { KeepalivedPlaces } from './places.ts'
 import { lookAtKeepalived } from './process.ts'
 import { commandLineOf, isInContainer } from './process-table.ts'
-
-/** agent.yaml's default; one that is written there explicitly cannot be told from it. */
-export const usualConfig = '/etc/keepalived/keepalived.conf'
+import { usualConfig } from './usual-paths.ts'
 
 /** Null: not given. */
 export interface RunningOptions {
@@ -56,6 +54,7 @@ export function readingOf(
   last: Reading = said,
 ): { readonly reading: Reading; readonly contradictions: readonly string[] } {
   if (running === null) return { reading: last, contradictions: [] }
+  // The default that is written in agent.yaml cannot be told from one that is not.
   const isFileSaid = said.config !== usualConfig
   const contradictions = [
     ...(isFileSaid && running.config !== null && running.config !== said.config

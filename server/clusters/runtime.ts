@@ -77,7 +77,7 @@ export interface RuntimeOptions {
   readonly core?: Core
 }
 
-/** A check without an answer by then is answered "no", because keepalived's own deadline for it is one second. */
+/** A check without an answer by then is answered "no", because keepalived runs the check each second. */
 export const checkTimeoutMs = 600
 /** The boot clock has a resolution of 10 ms, so a shorter timer would only run twice. */
 const shortestTimerMs = 5

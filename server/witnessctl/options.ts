@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { inviteAddress } from '../../shared/identity/invite-line.ts'
-import { clusterName, nodeName } from '../../shared/protocol/names.ts'
+import { clusterName, nodeName, witnessPort } from '../../shared/protocol/names.ts'
 
 /**
  * Those of monitoring plugins, so that `witnessctl status` can be used as one. Unknown is everything that says nothing
@@ -78,7 +78,7 @@ export interface Output {
   readonly err: (text: string) => void
 }
 
-const usualUrl = 'https://127.0.0.1:7400'
+const usualUrl = `https://127.0.0.1:${witnessPort}`
 /** Where witnessd puts it on its own host. */
 const usualIdentity = '/var/lib/keepalived-witness/admin'
 
@@ -207,7 +207,7 @@ function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url?.protocol !== 'https:')
     throw new InvalidArgumentError(
-      `"${text}" is not the URL of a witness; write for example https://10.0.0.20:7400`,
+      `"${text}" is not the URL of a witness; write for example https://10.0.0.20:${witnessPort}`,
     )
   return text
 }

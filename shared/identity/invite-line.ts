@@ -4,7 +4,7 @@
  */
 import { createHash, type X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { clusterName, nodeName } from '../protocol/names.ts'
+import { clusterName, nodeName, witnessPort } from '../protocol/names.ts'
 
 export interface Invite {
   /** HOST:PORT of the witness; an IPv6 address stands in brackets. */
@@ -31,7 +31,7 @@ export const inviteAddress = z
   .max(260)
   .regex(
     /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9_.-]*):[1-9]\d{0,4}$/,
-    'HOST:PORT is expected, like 10.0.0.20:7400 or [2001:db8::20]:7400',
+    `HOST:PORT is expected, like 10.0.0.20:${witnessPort} or [2001:db8::20]:${witnessPort}`,
   )
   .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port is at most 65535')
 

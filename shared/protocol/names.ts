@@ -3,6 +3,10 @@ import { z } from 'zod'
 
 export const protocolVersion = 1
 
+/** The TCP ports, if the configuration names no other. */
+export const witnessPort = 7400
+export const agentPort = 7401
+
 /** The largest message either side accepts, in bytes. */
 export const maxMessageBytes = 256 * 1024
 
@@ -81,7 +85,7 @@ export const generationSchema = z.number().int().min(1).max(mostGenerations)
 /** Whether it can be the host of a URL, which is how the peer uses it. */
 function isHost(text: string): boolean {
   const host = text.includes(':') ? `[${text}]` : text
-  return /^[\w.:-]+$/.test(text) && URL.canParse(`https://${host}:7401`)
+  return /^[\w.:-]+$/.test(text) && URL.canParse(`https://${host}:${agentPort}`)
 }
 
 /**

@@ -44,7 +44,7 @@ export const rooms: readonly Room[] = [
   { at: 'agent/core/guard/phases', may: [...words, 'agent/core/guard/*'], apart: true, ...pure },
   { at: 'agent/core/guard/events', may: [...words, 'agent/core/guard/*'], ...pure },
   { at: 'agent/core', may: words, ...pure },
-  { at: 'agent/config.ts', may: ['shared/protocol', 'shared/host'] },
+  { at: 'agent/config.ts', may: ['agent/keepalived/usual-paths.ts', 'shared/protocol', 'shared/host'] },
   { at: 'agent/check', may: ['shared/disk'] },
   { at: 'agent/keepalived', may: ['agent/core', 'shared/host', 'shared/protocol', ...small] },
   { at: 'agent/keepalived-conf', may: ['agent/keepalived/vip.ts', 'shared/protocol'] },
@@ -94,7 +94,7 @@ export const rooms: readonly Room[] = [
   { at: 'server/core/enrolment', may: ['shared/core', 'shared/protocol'], ...pure },
   { at: 'server/core/status', may: ['server/core/arbiter', ...words], ...pure },
   { at: 'server/config.ts', may: ['shared/core', 'shared/protocol', 'shared/host'] },
-  { at: 'server/options.ts', may: ['shared/host'] },
+  { at: 'server/options.ts', may: ['shared/host', 'shared/protocol'] },
   { at: 'server/records', may: ['server/core', 'shared/core', 'shared/disk', 'shared/protocol'] },
   {
     at: 'server/registry',

@@ -47,8 +47,14 @@ const disturbances: ReadonlySet<string> = new Set([
   'disk-slow',
   'disk-full',
 ])
-/** Likewise, but only alone: the VIP shall move, and a takeover needs votes that another fault may withhold or delay. */
+/** Likewise, but the VIP shall move, and a takeover needs votes. */
 const callsForMove = 'weight-fails'
+const withholdsVotes: ReadonlySet<string> = new Set([
+  'kill-witness',
+  'freeze-witness',
+  'disk-slow',
+  'disk-full',
+])
 
 const wellGraceMs = 250
 /** With `gate: strict`: from the end of the old promise until the new lease, one failed application included. */
@@ -284,7 +290,10 @@ export class LivenessWatch {
     this.#fencedAtMs.set(node, [...recent, this.#nowMs])
     if (!beganCalm) return
     const kinds = faults.map((fault) => fault.split(' ')[0] ?? '')
-    if (kinds.every((kind) => disturbances.has(kind)) || kinds.every((kind) => kind === callsForMove))
+    const moves = kinds.includes(callsForMove)
+    const isDisturbance = (kind: string): boolean =>
+      kind === callsForMove || (disturbances.has(kind) && !(moves && withholdsVotes.has(kind)))
+    if (kinds.every(isDisturbance))
       this.#violate('L5', `${node} was stopped under ${faults.join(', ')}: ${reason}`)
     // The beginning and the end of each fault may cost one fence each; more is a loop.
     // As long as a disk is slow or full, both nodes may try in vain.

@@ -6,7 +6,7 @@ import { ConfigError, loadConfig } from '../../../shared/host/config-file.ts'
 import { type Plan, planSchema } from '../../../shared/protocol/plan.ts'
 import { defaultTiming } from '../../../shared/core/timing.ts'
 import { findAnnounceCommand } from '../../fence/announcer.ts'
-import { agentConfigSchema, type AgentConfig } from '../../config.ts'
+import { agentConfigSchema, usualCheckProgram, type AgentConfig } from '../../config.ts'
 import { defaultConfigId, readStatements } from '../../keepalived-conf/statements.ts'
 import { checkProgramIn } from '../../keepalived-conf/missing-lines.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
@@ -41,9 +41,6 @@ export interface DoctorSurroundings extends Clocks {
   /** The wall clock: for hints only. */
   readonly wallMs: () => number
 }
-
-/** Where the package puts the check. */
-export const usualScript = '/usr/libexec/keepalived/witness-check'
 
 /** @param configPath agent.yaml */
 export async function examine(configPath: string, around: DoctorSurroundings): Promise<readonly Finding[]> {
@@ -94,7 +91,7 @@ export async function examine(configPath: string, around: DoctorSurroundings): P
     ...(await examineKeepalived(config, plan, around)),
     await checkCurl(),
     ...(await checkFence(config)),
-    await checkSelinux(scriptIn(config.keepalived) ?? usualScript),
+    await checkSelinux(scriptIn(config.keepalived) ?? usualCheckProgram),
     ...checkArming({ stateDir, instances: instancesOf(config) }),
     ...checkPermits({ runDir, instances: instancesOf(config), bootId, bootMs: around.bootMs() }),
   ]
@@ -114,7 +111,7 @@ async function examineKeepalived(
     runDir,
     configId: config.keepalived.configId,
   })
-  const script = scriptIn(config.keepalived) ?? (existsSync(usualScript) ? usualScript : null)
+  const script = scriptIn(config.keepalived) ?? (existsSync(usualCheckProgram) ? usualCheckProgram : null)
   const uses = [
     checkFifo(join(runDir, 'notify.fifo'), pids),
     checkBar(runDir, pids),
@@ -141,7 +138,7 @@ async function examineKeepalived(
     script === null
       ? fail(
           'check-time',
-          `the check is neither in ${path} nor at ${usualScript}`,
+          `the check is neither in ${path} nor at ${usualCheckProgram}`,
           'install the package, then run "witness-agent setup --apply"',
         )
       : await checkTime({ script, bootId: around.bootId, bootMs: around.bootMs() }),

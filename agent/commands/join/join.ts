@@ -16,6 +16,7 @@ import { runCommand } from '../../../shared/host/command.ts'
 import { IssueError, readIssued } from '../../voters/issued-certificate.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
+import { usualAgentYaml } from '../../config.ts'
 import { keepalivedPlaces } from '../../keepalived/places.ts'
 import { describeUnknown, lookAtKeepalived } from '../../keepalived/process.ts'
 import { writeCheckSettings } from '../../check/settings.ts'
@@ -46,7 +47,6 @@ export interface JoinSurroundings {
   readonly systemctl: readonly string[] | null
 }
 
-const defaultConfig = '/etc/keepalived-witness/agent.yaml'
 const unit = 'witness-agent'
 const answerTimeoutMs = 10_000
 const unitTimeoutMs = 60_000
@@ -64,7 +64,7 @@ export function addJoinCommand(program: Command): void {
       "where the other node's agent connects, instead of listen in agent.yaml",
     )
     .option('--no-start', 'do not enable or start the unit')
-    .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .option('--config <file>', 'configuration of the agent', usualAgentYaml)
     .addHelpText(
       'after',
       '\nExit codes: 0 enrolled; 1 enrolled, but the agent is not running; 2 refused, or a mistake.',
@@ -79,7 +79,7 @@ export function addJoinCommand(program: Command): void {
       process.exitCode = await runJoin(
         words,
         {
-          config: parsed.config ?? defaultConfig,
+          config: parsed.config ?? usualAgentYaml,
           stateDir: parsed.stateDir ?? null,
           listen: parsed.listen ?? null,
           start: parsed.start,

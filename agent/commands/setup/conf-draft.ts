@@ -84,9 +84,9 @@ export function draftApply(options: DraftOptions): ApplyDraft {
     throw new SetupError(
       `${misplaced}. Setup does not write into a file whose blocks end elsewhere than they seem to, so nothing was changed. Correct it, check it with "keepalived -t", and run setup again`,
     )
-  const baseInstances = uniqueInstances(base.root, [])
-  if (baseInstances.length === 0)
-    throw new SetupError(`${path}: it has no vrrp_instance, so there is no VIP to protect`)
+  const leftOut: string[] = []
+  const baseInstances = uniqueInstances(base.root, leftOut)
+  if (baseInstances.length === 0) throw nothingToProtect(path, leftOut)
   const insertions = planInsertions(base, { bases: sources.bases, instances: baseInstances, options })
   const after = new Map(
     [...sources.bases].map(([realPath, text]) => [realPath, insert(text, insertions.get(realPath) ?? [])]),
@@ -113,6 +113,15 @@ export function draftApply(options: DraftOptions): ApplyDraft {
     missing,
     parserWarnings,
   }
+}
+
+/** @param leftOut why each vrrp_instance that is there is left out */
+function nothingToProtect(path: string, leftOut: readonly string[]): SetupError {
+  return new SetupError(
+    leftOut.length === 0
+      ? `${path}: it has no vrrp_instance, so there is no VIP to protect`
+      : `${path}: no vrrp_instance can be protected, so nothing was changed:\n${leftOut.map((line) => `  ${line}`).join('\n')}`,
+  )
 }
 
 function readSources(path: string, configId: string): Sources {

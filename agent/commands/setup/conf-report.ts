@@ -157,7 +157,7 @@ function weightAdvice(instance: Statement, { instance: name, weights, nopreempt 
     ? ''
     : ', and a standby does not delegate its vote to the holder while the witness is dead'
   return [
-    `${at(instance)}: ${name}: something that it tracks has a weight. Add "vrrp_notify_priority_changes true" to global_defs (keepalived 2.0.17 or later): then keepalived tells the agent each change of its priority. Without it, a standby that becomes MASTER while VRRP is blocked waits for a handover before it is fenced${standing}`,
+    `${at(instance)}: ${name}: something that it tracks has a weight. Add "vrrp_notify_priority_changes true" to global_defs (keepalived 2.0.16 or later): then keepalived tells the agent each change of its priority. Without it, a standby that becomes MASTER while VRRP is blocked waits for a handover before it is fenced${standing}`,
   ]
 }
 
@@ -166,7 +166,7 @@ function notifyAdvice(instance: Statement, name: string): string[] {
   const script = all(instance.block, 'notify_master', 'notify')[0]
   if (script === undefined) return []
   return [
-    `${at(script)}: ${name}: if VRRP is blocked, keepalived on the node that loses the vote becomes MASTER for some milliseconds and runs this script, too; afterwards the script is not run again on the node that keeps the VIP. If it moves something that both nodes share (an address of a cloud, the role of a database), set "gate: strict" in agent.yaml on both nodes: then the loser never becomes MASTER and never runs it`,
+    `${at(script)}: ${name}: if VRRP is blocked, keepalived on the node that loses the vote becomes MASTER for some milliseconds and runs this script, too; afterwards the script is not run again on the node that keeps the VIP. If it moves something that both nodes share (an address of a cloud, the role of a database), set "gate: strict" for this cluster in witness.yaml on the witness host (clusters.NAME.gate): then the loser never becomes MASTER and never runs it`,
   ]
 }
 
@@ -186,5 +186,5 @@ function stateAdvice(instance: Statement, name: string): string[] {
 /** One node cannot see the priority of the other. If they are equal, the addresses decide. */
 function priorityAdvice(profiles: readonly Profile[]): string {
   const each = profiles.map(({ instance, priority }) => `${instance} ${priority}`).join(', ')
-  return `priorities on this node: ${each}. Those of the other node must be different, which cannot be checked from here`
+  return `priorities on this node: ${each}. Those of the other node must be different, which the witness compares as soon as both agents run`
 }

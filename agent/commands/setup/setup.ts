@@ -8,7 +8,7 @@ import { Option, type Command } from 'commander'
 import { messageOf } from '../../../shared/error-message.ts'
 import { ConfigError, loadConfig } from '../../../shared/host/config-file.ts'
 import { defaultTiming } from '../../../shared/core/timing.ts'
-import { agentConfigSchema, type AgentConfig } from '../../config.ts'
+import { agentConfigSchema, usualAgentYaml, usualCheckProgram, type AgentConfig } from '../../config.ts'
 import { readProcessKeywords } from '../../keepalived-conf/process-keywords.ts'
 import { keepalivedPlaces, type KeepalivedPlaces } from '../../keepalived/places.ts'
 import { readingOf, runningOptions } from '../../keepalived/running-options.ts'
@@ -31,14 +31,12 @@ export const setupExits = {
 } as const
 export type SetupExit = (typeof setupExits)[keyof typeof setupExits]
 
-export const defaultConfig = '/etc/keepalived-witness/agent.yaml'
 /** Of agent.yaml. */
 const defaultOf = {
   runDir: agentConfigSchema.shape.runDir.parse(undefined),
   stateDir: agentConfigSchema.shape.stateDir.parse(undefined),
   keepalived: agentConfigSchema.shape.keepalived.parse(undefined),
 }
-const defaultCheckProgram = '/usr/libexec/keepalived/witness-check'
 
 export interface SetupOptions {
   readonly does: 'show' | 'apply' | 'undo'
@@ -80,8 +78,8 @@ export function addSetupCommand(program: Command): void {
       "keepalived's configuration, instead of keepalived.config in agent.yaml",
     )
     .option('--config-id <id>', "the value of keepalived's -i option, if it is started with one")
-    .option('--check-program <file>', 'the check that keepalived runs', defaultCheckProgram)
-    .option('--config <file>', 'configuration of the agent', defaultConfig)
+    .option('--check-program <file>', 'the check that keepalived runs', usualCheckProgram)
+    .option('--config <file>', 'configuration of the agent', usualAgentYaml)
     .addHelpText(
       'after',
       '\nExit codes: 0 done, or nothing to do; 1 lines are missing (without --apply); 2 a mistake, nothing was changed.',
@@ -100,7 +98,7 @@ export function addSetupCommand(program: Command): void {
 function optionsOf(parsed: Parsed): SetupOptions {
   return {
     does: parsed.undo === true ? 'undo' : parsed.apply === true ? 'apply' : 'show',
-    config: parsed.config ?? defaultConfig,
+    config: parsed.config ?? usualAgentYaml,
     keepalivedConfig: parsed.keepalivedConfig ?? null,
     configId: parsed.configId ?? null,
     checkProgram: parsed.checkProgram,
@@ -149,7 +147,7 @@ class Setup {
     this.#surroundings = surroundings
     // A file that was named must exist, because with the defaults instead setup would protect other paths than the
     // agent's.
-    const isNotThereYet = options.config === defaultConfig && !existsSync(options.config)
+    const isNotThereYet = options.config === usualAgentYaml && !existsSync(options.config)
     const { runDir, stateDir, keepalived } = isNotThereYet
       ? defaultOf
       : loadConfig(options.config, agentConfigSchema)

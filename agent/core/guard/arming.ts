@@ -4,6 +4,7 @@
  * the first settled cluster on it is armed, over every restart and reboot. docs/safety.md ("L6") has the argument. Pure.
  */
 import type { FenceMemory, Guard, KeptBallot } from './state.ts'
+import { agentPort } from '../../../shared/protocol/names.ts'
 import type { Ballot } from '../../../shared/core/vote/voter.ts'
 import { type Turn, set, tell } from './turn.ts'
 import { freshPeerReport, heardSomebody, peerSilent, witnessNamesPeer, witnessSilent } from './hearing.ts'
@@ -79,7 +80,9 @@ export function missingToArm(guard: Guard, atMs: number): string {
   if (witnessHeardAtMs === null || witnessSilent(guard, atMs))
     missing.push('the witness is not heard (is its TCP port open?)')
   if (peer !== null && (peerHeardAtMs === null || peerSilent(guard, atMs)))
-    missing.push(`${peer} is not heard (is the TCP port of the agents, 7401, open in both directions?)`)
+    missing.push(
+      `${peer} is not heard (is the TCP port of the agents, ${agentPort} if listen in agent.yaml names no other, open in both directions?)`,
+    )
   if (guard.observed && !guard.lived)
     missing.push(
       'no process of keepalived is found (is it running, and is keepalived.pidFile in agent.yaml its pid file?)',

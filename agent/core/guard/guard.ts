@@ -93,6 +93,7 @@ export function createGuard(options: GuardOptions): Guard {
     peerHeardAtMs: null,
     peerReport: null,
     peerReportedAtMs: -Infinity,
+    peerRoundTripsMs: [],
     peerBeatPending: null,
     farAhead: null,
     memory,

@@ -1,5 +1,6 @@
 /** Whom this node hears: how long witness and peer have been silent, and whether the peer holds the lease. */
 import type { Guard } from './state.ts'
+import { type Turn, set } from './turn.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
@@ -55,6 +56,25 @@ export function freshPeerReport(
   atMs: number,
 ): Report | null {
   return atMs - peerReportedAtMs < silenceMs(timing) ? peerReport : null
+}
+
+/** As many answers as come in about three seconds. */
+const roundTripsKept = 8
+
+/** The peer has answered a heartbeat. */
+export function notePeerRoundTrip(turn: Turn, tookMs: number): void {
+  const { peerRoundTripsMs, candidacy, peer } = turn.guard
+  // The second answer to one heartbeat: the ballot is on disk.
+  if (peer !== null && candidacy?.pending.includes(peer) === true) return
+  set(turn, { peerRoundTripsMs: [...peerRoundTripsMs, Math.max(0, tookMs)].slice(-roundTripsKept) })
+}
+
+/**
+ * How much later than it happened this node may hear of what happens at the peer: a slow network or a busy host shows in
+ * the answers before. At most `renewMs`, because slower answers keep no lease alive.
+ */
+export function peerNewsLagMs({ peerRoundTripsMs, timing }: Guard): number {
+  return Math.min(Math.max(0, ...peerRoundTripsMs), timing.renewMs)
 }
 
 /**

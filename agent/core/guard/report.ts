@@ -1,5 +1,6 @@
 /** What a node reports about an instance in its heartbeat. Pure. */
 import { assertNever } from '../../../shared/assert-never.ts'
+import { agentPort } from '../../../shared/protocol/names.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import { promotionWarning, silenceMs } from '../../../shared/core/timing.ts'
 import { leftWith } from '../../../shared/core/vote/voter.ts'
@@ -129,7 +130,7 @@ function warningsOf(guard: Guard, atMs: number): string[] {
     atMs - listeningSinceMs > silenceMs(timing)
   )
     warnings.push(
-      `${peer} was not heard since this agent started: is it running, and is the TCP port of the agents, 7401, open in both directions?`,
+      `${peer} was not heard since this agent started: is it running, and is the TCP port of the agents (${agentPort}, if listen in agent.yaml names no other) open in both directions?`,
     )
   if (isUnmatched(guard)) warnings.push(unmatchedText(guard))
   if (!guard.armed) warnings.push(`not armed yet: ${missingToArm(guard, atMs)}`.slice(0, 500))

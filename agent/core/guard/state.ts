@@ -191,6 +191,8 @@ export interface Guard {
   readonly peerHeardAtMs: number | null
   readonly peerReport: Report | null
   readonly peerReportedAtMs: number
+  /** How long the last answers of the peer took, the newest last: how old its news is when it comes. */
+  readonly peerRoundTripsMs: readonly number[]
   /** The peer's heartbeat whose answer waits until this node's ballot is on disk. */
   readonly peerBeatPending: number | null
   /** The voter whose epochs are so far ahead that they are followed in steps only, as was told; null: none. */

@@ -103,15 +103,16 @@ function watchForDualMaster(turn: Turn, instance: string): void {
     return
   }
   if (dualSinceMs === null) return change(turn, instance, { dualSinceMs: atMs })
-  // Nobody is stopped because of old reports: each node must have reported again since then, and since the last pause
-  // of this process.
+  // Nobody is stopped because of old reports: each node must have read an answer from after that, and from after the last
+  // pause of this process, before it reported. What is only received later may have been sent before.
   const fresh = masters.every((name) => {
-    const session = nodes.get(name)?.session ?? null
-    return session !== null && session.echoMs >= runningSinceMs && (session.beatAtMs ?? 0) > dualSinceMs
+    const echoMs = nodes.get(name)?.session?.echoMs ?? -Infinity
+    return echoMs >= runningSinceMs && echoMs > dualSinceMs
   })
   // A handover looks like this for a moment, and a node without the lease fences itself before any order arrives.
   const lasts = atMs - dualSinceMs >= timing.handoverMs
-  if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return
+  const letsGo = masters.some((name) => nodes.get(name)?.reports.get(instance)?.lettingGo === true)
+  if (!lasts || !fresh || letsGo || holder === null || atMs - orderedAtMs < timing.renewMs) return
   change(turn, instance, { orderedAtMs: atMs })
   for (const name of masters)
     if (name !== holder)

@@ -256,7 +256,7 @@ const claims: readonly Mutant[] = [
     name: 'orders-on-old-news',
     rule: 'Orders are given only after handoverMs and only on fresh reports.',
     file: 'server/core/arbiter/watch.ts',
-    from: 'if (!lasts || !fresh || holder === null || atMs - orderedAtMs < timing.renewMs) return',
+    from: 'if (!lasts || !fresh || letsGo || holder === null || atMs - orderedAtMs < timing.renewMs) return',
     to: 'if (holder === null || atMs - orderedAtMs < timing.renewMs) return',
   },
 ]
@@ -659,6 +659,22 @@ const arming: readonly Mutant[] = [
 ]
 
 const priorities: readonly Mutant[] = [
+  {
+    name: 'handover-deaf-to-a-slow-network',
+    rule: 'S2, L5: a claimant waits for the holder as long as the holder’s news takes.',
+    focus: ['weight-fails', 'jitter'],
+    file: 'agent/core/guard/phases/claim.ts',
+    from: '  const deadlineMs = phase.handover ? phase.deadlineMs + lagMs : phase.deadlineMs\n',
+    to: '  const deadlineMs = phase.deadlineMs\n',
+  },
+  {
+    name: 'order-crosses-the-news',
+    rule: 'An order needs reports that were sent, not only received, after the two VIPs were seen.',
+    focus: ['weight-fails', 'jitter'],
+    file: 'server/core/arbiter/watch.ts',
+    from: '  const fresh = masters.every((name) => {\n',
+    to: '  const fresh = dualSinceMs > 0 || masters.every((name) => {\n',
+  },
   {
     name: 'base-priority-decides',
     rule: 'L7: the priority that keepalived runs with decides, weights included.',

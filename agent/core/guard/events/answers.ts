@@ -10,6 +10,7 @@ import { bookCountedVote } from './leaving.ts'
 import { bookReturnedVote, voidKept } from './standing.ts'
 import { withGrant, withPending, withRefusal } from '../lease.ts'
 import { bookWitnessMatch } from '../matching.ts'
+import { notePeerRoundTrip } from '../hearing.ts'
 import { raiseEpoch } from '../candidate.ts'
 import { assertNever } from '../../../../shared/assert-never.ts'
 import type { WitnessWord } from '../state.ts'
@@ -29,6 +30,7 @@ export function bookAnswer(turn: Turn, event: GuardEvent & { type: 'answer' }): 
     bookWitnessWord(turn, witnessWord)
   } else {
     set(turn, { peerHeardAtMs: atMs, peerWritesFail: verdict.writesFail === true })
+    notePeerRoundTrip(turn, atMs - sentAtMs)
     bookReturnedVote(turn, from, verdict.returnsVote)
     bookCountedVote(turn, from, verdict.countsVote)
   }

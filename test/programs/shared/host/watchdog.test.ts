@@ -39,7 +39,7 @@ describe('the watchdog of the units', function () {
     await enrolHosts(folder('data'), [lb01])
   })
   afterEach(async () => {
-    if (child !== null && child.exitCode === null && child.signalCode === null) {
+    if (child?.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL')
       await once(child, 'exit')
     }

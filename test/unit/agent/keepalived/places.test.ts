@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { readProcessKeywords } from '../../../../agent/keepalived-conf/process-keywords.ts'
-import { keepalivedPlaces, usualPidFile } from '../../../../agent/keepalived/places.ts'
+import { keepalivedPlaces } from '../../../../agent/keepalived/places.ts'
+import { usualPidFile } from '../../../../agent/keepalived/usual-paths.ts'
 import { agentConfigSchema } from '../../../../agent/config.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { optionsIn, readingOf, usualConfig } from '../../../../agent/keepalived/running-options.ts'
+import { optionsIn, readingOf } from '../../../../agent/keepalived/running-options.ts'
+import { usualConfig } from '../../../../agent/keepalived/usual-paths.ts'
 
 const none = { config: null, configId: null }
 

@@ -15,7 +15,8 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseKeepalivedConf } from '../../../../../agent/keepalived-conf/profiles.ts'
-import { defaultConfig, runSetup, type SetupOptions } from '../../../../../agent/commands/setup/setup.ts'
+import { usualAgentYaml, usualCheckProgram as checkProgram } from '../../../../../agent/config.ts'
+import { runSetup, type SetupOptions } from '../../../../../agent/commands/setup/setup.ts'
 import { skipAloud } from '../../../../skip-aloud.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 import { fixtures, instance } from '../../../../fixtures/keepalived-confs.ts'
@@ -23,7 +24,6 @@ import { keepalivedInNamespace, keepalivedOrSkip } from '../../../../fixtures/ke
 
 const runDir = '/run/keepalived-witness'
 const samples = '/usr/share/doc/keepalived/samples'
-const checkProgram = '/usr/libexec/keepalived/witness-check'
 
 describe('witness-agent setup', function () {
   this.timeout(60_000)
@@ -339,9 +339,9 @@ describe('witness-agent setup', function () {
   })
 
   it('takes the usual paths where there is no agent.yaml yet', async function () {
-    if (existsSync(defaultConfig)) skipAloud(this, `${defaultConfig} is there`)
+    if (existsSync(usualAgentYaml)) skipAloud(this, `${usualAgentYaml} is there`)
     write({ 'keepalived.conf': instance('VI_1') })
-    const { code, diff } = await setup('show', { config: defaultConfig, keepalivedConfig: conf() })
+    const { code, diff } = await setup('show', { config: usualAgentYaml, keepalivedConfig: conf() })
     assert.equal(code, 1)
     assert.match(diff, /\/run\/keepalived-witness\/VI_1\.bar/)
   })

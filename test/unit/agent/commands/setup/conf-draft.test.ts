@@ -40,6 +40,13 @@ describe('a draft of keepalived.conf', () => {
     assert.throws(() => apply('global_defs {\n}\n'), /it has no vrrp_instance/)
   })
 
+  it('is refused where no instance can be protected, with the line and the remedy of each', () => {
+    assert.throws(
+      () => apply(`${instance('10.0.0.0/24')}${instance('"web and mail"', '', 52)}`),
+      /no vrrp_instance can be protected, so nothing was changed:\n {2}.*keepalived\.conf:1: vrrp_instance "10\.0\.0\.0\/24" is NOT protected.*; rename the instance on both nodes\n {2}.*keepalived\.conf:10: vrrp_instance "web and mail" is NOT protected/,
+    )
+  })
+
   it('is refused where setup’s own lines would be read differently, and changes nothing', () => {
     // The brace comes out of the name's definition, which setup uses in the names of its own blocks.
     const text = `$N=VI_1 {\n${instance('$N').replace('$N {', '$N')}`

@@ -93,7 +93,10 @@ ${instance(
 
   it('tells of a notify_master that a node runs although it loses the vote', () => {
     const told = report(instance('VI_1', '    notify_master "/opt/move attach"\n')).advice.join('\n')
-    assert.match(told, /: VI_1: if VRRP is blocked, .* set "gate: strict" in agent\.yaml/)
+    assert.match(
+      told,
+      /: VI_1: if VRRP is blocked, .* set "gate: strict" for this cluster in witness\.yaml on the witness host/,
+    )
     assert.doesNotMatch(report(instance('VI_1')).advice.join('\n'), /gate: strict/)
   })
 

@@ -503,6 +503,55 @@ describe('a node that becomes MASTER beside a holder that it outranks', () => {
     assert.equal(driver.phase, 'fencing')
   })
 
+  describe('where the peer’s answers take their time', () => {
+    /** The last answers took `tookMs`, the newest last. */
+    const slowly = (...tookMs: readonly number[]): GuardDriver => {
+      const driver = standbyToHolder()
+      for (const took of tookMs) driver.answer(peer, { kind: 'none' }, { sentAtMs: driver.atMs - took })
+      driver.master()
+      return driver
+    }
+    /** How long a claim lasts that nobody answers. */
+    const patienceMs = (driver: GuardDriver): number => {
+      const sinceMs = driver.atMs
+      while (driver.phase === 'claiming' && driver.atMs < sinceMs + 2000) driver.pass(1)
+      return driver.atMs - sinceMs
+    }
+
+    it('waits longer by as much as the slowest of the last eight took, and renewMs at most', () => {
+      assert.equal(patienceMs(slowly(3, 180, 20)), timing.handoverMs + 180)
+      assert.equal(patienceMs(slowly(180, 1, 1, 1, 1, 1, 1, 1, 1)), timing.handoverMs + 1)
+      assert.equal(patienceMs(slowly(900)), timing.handoverMs + timing.renewMs)
+      assert.equal(patienceMs(slowly(-4)), timing.handoverMs, 'a clock does not run backwards')
+    })
+
+    it('waits likewise for the votes once the holder is letting go', () => {
+      const driver = slowly(150)
+      const sinceMs = driver.atMs
+      driver.hearPeer(holdingPeer(8, { lettingGo: true }))
+      assert.equal(patienceMs(driver), timing.renewMs + 150)
+      assert.equal(driver.atMs - sinceMs, timing.renewMs + 150)
+    })
+
+    it('no longer waits once the answers to this claim come fast', () => {
+      const driver = slowly(180, 180, 180)
+      const sinceMs = driver.atMs
+      while (driver.phase === 'claiming') {
+        driver.pass(10)
+        driver.refused(peer, 'promised', { holder: peer, renewedAgoMs: 0 })
+      }
+      assert.equal(driver.atMs - sinceMs, timing.handoverMs)
+    })
+
+    it('does not take the wait for the disk of the peer for a slow network', () => {
+      const driver = claiming()
+      driver.answer(peer, { kind: 'pending', epoch: driver.epoch })
+      driver.sleep(40)
+      driver.answer(peer, { kind: 'granted', epoch: driver.epoch }, { sentAtMs: driver.atMs - 40 })
+      assert.deepEqual(driver.guard.peerRoundTripsMs, [0])
+    })
+  })
+
   it('goes on voting for the old holder until that one releases', () => {
     const driver = preempting()
     const [answer] = ofType(driver.hearPeer(holdingPeer(8)), 'answer-peer')

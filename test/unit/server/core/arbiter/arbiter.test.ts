@@ -1030,10 +1030,15 @@ describe('arbiter', () => {
       return { witness, agents }
     }
 
+    /** The first heartbeat brings the answer that the second one has read. */
+    const saysAgain = (...agents: readonly { again: () => void }[]): void => {
+      for (const agent of [...agents, ...agents]) agent.again()
+    }
+
     /** Both have said it again, and it is no handover any more. */
     const lasts = ({ witness, agents }: ReturnType<typeof dual>): void => {
       witness.pass(handoverMs)
-      for (const agent of agents) agent.again()
+      saysAgain(...agents)
     }
 
     it('the one without the lease is told to stop where it lasts, the other is not', () => {
@@ -1049,7 +1054,7 @@ describe('arbiter', () => {
     it('nobody is told to stop by what was said before handoverMs were over', () => {
       const { witness, agents } = dual()
       witness.pass(handoverMs - 1)
-      for (const agent of agents) agent.again()
+      saysAgain(...agents)
       assert.deepEqual(agents[1].orders(witness.happened), [])
       witness.pass(1)
       assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence', 'both have said it again meanwhile')
@@ -1063,8 +1068,10 @@ describe('arbiter', () => {
         const { witness, agents } = dual()
         witness.pass(handoverMs + renewMs)
         assert.deepEqual(agents[1].orders(witness.happened), [], 'nobody has spoken since')
-        agents[first].again()
+        saysAgain(agents[first])
         assert.deepEqual(agents[1].orders(witness.happened), [], `only lb0${first + 1} has spoken since`)
+        agents[second].again()
+        assert.deepEqual(agents[1].orders(witness.happened), [], 'that may have been sent before')
         agents[second].again()
         assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence')
       }
@@ -1083,6 +1090,15 @@ describe('arbiter', () => {
       agents[0].again()
       agents[1].beat(released)
       assert.deepEqual(agents[1].orders(witness.happened), [])
+    })
+
+    it('nobody is told to stop while the holder lets go of it, however long the proof takes', () => {
+      const { witness, agents } = dual()
+      agents[0].beat({ ...holding(1), keepalived: 'MASTER', vips: 'held', lettingGo: true })
+      lasts({ witness, agents })
+      assert.deepEqual(agents[1].orders(witness.happened), [])
+      agents[0].beat({ ...holding(1), keepalived: 'MASTER', vips: 'held' })
+      assert.equal(agents[1].orders(witness.happened)[0]?.what, 'fence', 'it kept the VIP')
     })
 
     it('also where keepalived is not MASTER but its VIP is in the kernel', () => {
@@ -1167,6 +1183,7 @@ describe('arbiter', () => {
       lb01.again()
       assert.deepEqual(lb02.orders(), [], 'the holder’s report echoes an answer from before the pause')
       witness.pass(handoverMs)
+      lb02.again()
       lb01.again()
       assert.equal(lb02.orders()[0]?.what, 'fence')
     })
