@@ -642,12 +642,12 @@ export class Agent {
         this.#witnessLink?.beat(beat)
         this.#peerLink?.link.beat(beat)
       },
-      carryOut: (instance, rung) => {
+      carryOut: (instance, { rung, spares }) => {
         switch (rung) {
           case 'stop':
             return this.#rungs.stop()
           case 'kill':
-            return this.#rungs.kill(this.#observer.vipsOf(instance))
+            return this.#rungs.kill(this.#observer.vipsOf(instance), { spares: spares === true })
           case 'last-resort':
             return this.#rungs.lastResort()
         }

@@ -14,6 +14,8 @@ export interface KernelAddress {
   readonly device: string
   readonly address: string
   readonly prefixLength: number
+  /** The other end of a point-to-point address (`peer`). Null: it has none, or a glance does not show it. */
+  readonly peer: string | null
 }
 
 const proofTimeoutMs = 1000
@@ -22,7 +24,13 @@ const addressList = z.array(
   z.object({
     ifname: z.string().optional(),
     addr_info: z
-      .array(z.object({ local: z.string().optional(), prefixlen: z.number().optional() }))
+      .array(
+        z.object({
+          local: z.string().optional(),
+          address: z.string().optional(),
+          prefixlen: z.number().optional(),
+        }),
+      )
       .optional(),
   }),
 )
@@ -34,6 +42,7 @@ export function glanceAtAddresses(): KernelAddress[] {
       device,
       address: bareAddress(address),
       prefixLength: Number(cidr?.split('/')[1] ?? 32),
+      peer: null,
     })),
   )
 }
@@ -52,15 +61,20 @@ export async function listAddresses(): Promise<{ addresses: KernelAddress[] } | 
 /** @throws when it is not what `ip -j addr` prints. */
 export function parseAddresses(json: string): KernelAddress[] {
   // An interface that vanishes while ip reads it leaves an empty object in the list.
-  return addressList
-    .parse(JSON.parse(json))
-    .flatMap(({ ifname, addr_info }) =>
-      (addr_info ?? []).flatMap(({ local, prefixlen }) =>
-        ifname === undefined || local === undefined
-          ? []
-          : [{ device: ifname, address: bareAddress(local), prefixLength: prefixlen ?? 32 }],
-      ),
-    )
+  return addressList.parse(JSON.parse(json)).flatMap(({ ifname, addr_info }) =>
+    (addr_info ?? []).flatMap(({ local, address, prefixlen }) =>
+      ifname === undefined || local === undefined
+        ? []
+        : [
+            {
+              device: ifname,
+              address: bareAddress(local),
+              prefixLength: prefixlen ?? 32,
+              peer: address === undefined ? null : bareAddress(address),
+            },
+          ],
+    ),
+  )
 }
 
 /** The addresses among these that are VIPs, with the devices that they are on. */

@@ -6,7 +6,7 @@ import { vipOn } from '../../../fixtures/vips.ts'
 import { programOrSkip } from '../../../skip-aloud.ts'
 
 describe('Announcer', () => {
-  const vip: KernelAddress = { device: 'vrrp.51', address: '10.77.0.100', prefixLength: 24 }
+  const vip: KernelAddress = { device: 'vrrp.51', address: '10.77.0.100', prefixLength: 24, peer: null }
   let kernel: KernelAddress[]
   let sent: string[]
   let problems: string[]
@@ -53,7 +53,7 @@ describe('Announcer', () => {
   })
 
   it('says that it cannot announce IPv6 without a program for it', () => {
-    kernel = [{ device: 'eth0', address: 'fd00::100', prefixLength: 64 }]
+    kernel = [{ device: 'eth0', address: 'fd00::100', prefixLength: 64, peer: null }]
     announcer.announce('VI_1', [vipOn('eth0', 'fd00::100')])
     assert.deepEqual(sent, [])
     assert.deepEqual(problems, ['no-ndp-program'])
