@@ -1,6 +1,7 @@
 /** Every scenario of the lab: first the basic faults, then those that the simulator found. */
 import { type Scenario } from '../scenario.ts'
 import { addresses } from './addresses.ts'
+import { advertPaces } from './advert-pace.ts'
 import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
 import { coldStarts } from './cold-start.ts'
 import {
@@ -18,6 +19,7 @@ import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { hostileNetworks } from './hostile-network.ts'
+import { identities } from './identities.ts'
 import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { namesDiffer } from './names-differ.ts'
@@ -72,6 +74,8 @@ const known: readonly Scenario[] = [
   ...addresses,
   standbyAgentFrozen,
   namesDiffer,
+  ...identities,
+  ...advertPaces,
   ...deadWitnesses,
   ...hostileNetworks,
 ]
