@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { emptyRooms, findBreaks } from './walls.ts'
+import { wings } from './rooms.ts'
 import { readSources, root } from './sources.ts'
+import { findForbiddenSyntax } from './syntax.ts'
+import { emptyRooms, findBreaks } from './walls.ts'
 
 describe('the walls of the house', () => {
   const sources = readSources()
@@ -14,6 +16,16 @@ describe('the walls of the house', () => {
 
   it('have no room that stands empty', () => {
     assert.deepEqual(emptyRooms(sources), [])
+  })
+})
+
+describe('syntax that has no place in a file', () => {
+  it('stands in none', () => {
+    const sources = readSources([...wings, 'test'])
+    assert.deepEqual(
+      [...sources].flatMap(([file, source]) => findForbiddenSyntax(file, source)),
+      [],
+    )
   })
 })
 

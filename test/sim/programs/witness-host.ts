@@ -73,7 +73,7 @@ export class WitnessHost {
 
   /** Null while it does not run, or does not listen yet. */
   get daemon(): WitnessDaemon | null {
-    return this.#daemon !== null && this.#daemon.listening ? this.#daemon : null
+    return this.#daemon?.listening === true ? this.#daemon : null
   }
 
   start(): void {

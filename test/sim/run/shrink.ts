@@ -39,7 +39,9 @@ export async function shrink(whole: Schedule, shrinking: Shrinking): Promise<Shr
 async function exhaust(simplification: Simplification, from: Shrunk, shrinking: Shrinking): Promise<Shrunk> {
   let best = from
   let candidates = [...simplification(best.schedule)]
-  for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
+  for (;;) {
+    const next = candidates.shift()
+    if (next === undefined) return best
     const wanted = leastShare(best.share, shrinking)
     const judged = await judge(next, shrinking, wanted)
     if (judged.share.broken < wanted) continue
@@ -47,7 +49,6 @@ async function exhaust(simplification: Simplification, from: Shrunk, shrinking: 
     shrinking.tell?.(best.schedule, best.share)
     candidates = [...simplification(best.schedule)]
   }
-  return best
 }
 
 /** What breaks often must not become rare, or the kept scenario would soon show nothing. */
