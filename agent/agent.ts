@@ -14,7 +14,8 @@ import type { ServiceManager } from '../shared/host/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/core/timing.ts'
 import type { PeerNames } from './core/peer-names.ts'
 import { AgentStore } from './runtime/store.ts'
-import { Announcer, findAnnounceCommand, sendAnnouncement } from './fence/announcer.ts'
+import { AnnouncementQueue } from './fence/announcement-queue.ts'
+import { Announcer, findAnnounceCommand } from './fence/announcer.ts'
 import { writeBar } from './fence/bar-file.ts'
 import { writeCheckSettings } from './check/settings.ts'
 import { CheckStamp } from './check/stamp.ts'
@@ -84,6 +85,7 @@ export class Agent {
   readonly #rungs: FenceRungs
   #fifo: NotifyFifo | null = null
   #announcer: Announcer | null = null
+  readonly #announcements = new AnnouncementQueue()
   #listener: PeerListener | null = null
   #gateway: GatewayPing | null = null
   #witnessLink: VoterLink | null = null
@@ -283,6 +285,7 @@ export class Agent {
     this.#runtime?.close()
     this.#gateway?.close()
     this.#announcer?.close()
+    this.#announcements.close()
     this.#witnessLink?.close()
     this.#peerLink?.link.close()
     this.#listener?.close()
@@ -330,7 +333,8 @@ export class Agent {
     this.#announcer = new Announcer({
       glance: glanceAtAddresses,
       command: await findAnnounceCommand(),
-      send: sendAnnouncement,
+      send: (announcements) => this.#announcements.add(announcements),
+      monotonicMs: around.monotonicMs,
       problem,
     })
     this.#listener = await PeerListener.listen({
