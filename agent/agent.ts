@@ -15,7 +15,8 @@ import type { ServiceManager } from '../shared/host/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/core/timing.ts'
 import type { PeerNames } from './core/peer-names.ts'
 import { AgentStore } from './runtime/store.ts'
-import { Announcer, findAnnounceCommand, sendAnnouncement } from './fence/announcer.ts'
+import { AnnouncementQueue } from './fence/announcement-queue.ts'
+import { Announcer, findAnnounceCommand } from './fence/announcer.ts'
 import { writeBar } from './fence/bar-file.ts'
 import { writeCheckSettings } from './check/settings.ts'
 import { CheckStamp } from './check/stamp.ts'
@@ -85,6 +86,7 @@ export class Agent {
   readonly #rungs: FenceRungs
   #fifo: NotifyFifo | null = null
   #announcer: Announcer | null = null
+  readonly #announcements = new AnnouncementQueue()
   #listener: PeerListener | null = null
   #gateway: GatewayPing | null = null
   #witnessLink: VoterLink | null = null
@@ -286,6 +288,7 @@ export class Agent {
     this.#runtime?.close()
     this.#gateway?.close()
     this.#announcer?.close()
+    this.#announcements.close()
     this.#witnessLink?.close()
     this.#peerLink?.link.close()
     this.#listener?.close()
@@ -333,7 +336,8 @@ export class Agent {
     this.#announcer = new Announcer({
       glance: glanceAtAddresses,
       command: await findAnnounceCommand(),
-      send: sendAnnouncement,
+      send: (announcements) => this.#announcements.add(announcements),
+      monotonicMs: around.monotonicMs,
       problem,
     })
     this.#listener = await PeerListener.listen({
@@ -650,12 +654,12 @@ export class Agent {
         this.#witnessLink?.beat({ ...beat, planKept: this.#planKept })
         this.#peerLink?.link.beat(beat)
       },
-      carryOut: (instance, rung) => {
+      carryOut: (instance, { rung, spares }) => {
         switch (rung) {
           case 'stop':
             return this.#rungs.stop()
           case 'kill':
-            return this.#rungs.kill(this.#observer.vipsOf(instance))
+            return this.#rungs.kill(this.#observer.vipsOf(instance), { spares: spares === true })
           case 'last-resort':
             return this.#rungs.lastResort()
         }

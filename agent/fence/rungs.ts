@@ -45,19 +45,24 @@ export class FenceRungs {
     return this.#starting
   }
 
-  /** Sends SIGKILL to keepalived, then removes its VIPs from the kernel, and no other address. */
-  async kill(vips: readonly Vip[]): Promise<string | null> {
+  /**
+   * Sends SIGKILL to keepalived, then removes its VIPs from the kernel, and no other address.
+   * @param spares nobody is to be killed: if a keepalived lives by now, or may live, the VIPs are its own, and it keeps
+   * them
+   */
+  async kill(vips: readonly Vip[], { spares }: { readonly spares: boolean }): Promise<string | null> {
+    if (spares && lookAtKeepalived(this.#options.places()).state !== 'absent') return null
     const failures: string[] = []
     const unkilled = killKeepalived(this.#options.places())
     if (unkilled !== null) failures.push(unkilled)
     await this.#awaitDeath()
     // Addresses that a glance shows are removed at once. The whole list, which needs another program, then finds the
     // rest.
-    await Promise.all(held(glanceAtAddresses(), vips).map(removeAddress))
+    await removeAddresses(held(glanceAtAddresses(), vips))
     const listed = await listAddresses()
     if ('error' in listed) return [...failures, listed.error].join('; ')
-    const removals = await Promise.all(held(listed.addresses, vips).map(removeAddress))
-    failures.push(...removals.filter((failure) => failure !== null))
+    const unremoved = await removeAddresses(held(listed.addresses, vips))
+    if (unremoved !== null && (await isAnyLeft(vips))) failures.push(unremoved)
     return failures.length === 0 ? null : failures.join('; ')
   }
 
@@ -79,9 +84,32 @@ async function run(command: readonly string[], timeoutMs: number): Promise<strin
   return (await runCommand(command, { timeoutMs })).error
 }
 
-async function removeAddress({ address, prefixLength, device }: KernelAddress): Promise<string | null> {
-  const { error } = await runCommand(['ip', 'addr', 'del', `${address}/${prefixLength}`, 'dev', device], {
+/**
+ * One program for all of them, because a node may have hundreds, and its unit may not start hundreds of programs.
+ * @returns what went wrong first, or null
+ */
+async function removeAddresses(addresses: readonly KernelAddress[]): Promise<string | null> {
+  if (addresses.length === 0) return null
+  const removals = addresses.map(removalOf)
+  const { error, stderr } = await runCommand(['ip', '-force', '-batch', '-'], {
     timeoutMs: addressTimeoutMs,
+    input: `${removals.join('\n')}\n`,
   })
-  return error
+  if (error === null) return null
+  // ip names the line only after what went wrong with it.
+  const [said = ''] = stderr.split('\n')
+  const row = Number(/^Command failed -:(\d+)/m.exec(stderr)?.[1] ?? 1)
+  return `"ip ${removals[row - 1] ?? 'addr del'}": ${said === '' ? error : said}`
+}
+
+/** With the first address of a network the kernel removes the others of it, which are then not found any more. */
+async function isAnyLeft(vips: readonly Vip[]): Promise<boolean> {
+  const listed = await listAddresses()
+  return 'error' in listed || held(listed.addresses, vips).length > 0
+}
+
+/** The kernel finds a point-to-point address only together with its peer, which has the prefix. */
+function removalOf({ address, prefixLength, device, peer }: KernelAddress): string {
+  const whole = peer === null ? `${address}/${prefixLength}` : `${address} peer ${peer}/${prefixLength}`
+  return `addr del ${whole} dev ${device}`
 }

@@ -25,7 +25,6 @@ import {
   type GuardEvent,
   type GuardPolicy,
   type KeptBallot,
-  type Rung,
   type TellLevel,
   type VipOrigin,
   createGuard,
@@ -51,7 +50,7 @@ export interface RuntimeOutlets {
   /** `atMs`: not later than when the beat leaves, because votes are counted from then. */
   readonly beat: (beat: { atMs: number; seq: number; leaseMs: number; reports: Report[] }) => void
   /** @returns what went wrong, or null. */
-  readonly carryOut: (instance: string, rung: Exclude<Rung, 'bar'>) => Promise<string | null>
+  readonly carryOut: (instance: string, fence: GuardEffect & { type: 'fence' }) => Promise<string | null>
   readonly start: () => Promise<string | null>
   /** Looks, and feeds `observed`. */
   readonly observe: (instance: string) => Promise<void>
@@ -329,7 +328,7 @@ export class NodeRuntime {
         this.#beatWanted = true
         return
       case 'fence':
-        return this.#fence(instance, effect.rung)
+        return this.#fence(instance, effect)
       case 'start-keepalived':
         return this.#later(instance, outlets.start(), (error) => ({ type: 'start-ended', error }))
       case 'announce':
@@ -403,10 +402,10 @@ export class NodeRuntime {
     )
   }
 
-  #fence(instance: string, rung: Exclude<Rung, 'bar'>): void {
+  #fence(instance: string, fence: GuardEffect & { type: 'fence' }): void {
     const { outlets } = this.#options
-    const carriedOut = outlets.carryOut(instance, rung)
-    this.#later(instance, carriedOut, (error) => ({ type: 'rung-ended', rung, error }))
+    const carriedOut = outlets.carryOut(instance, fence)
+    this.#later(instance, carriedOut, (error) => ({ type: 'rung-ended', rung: fence.rung, error }))
     this.#later(
       instance,
       carriedOut.then(() => outlets.observe(instance)),

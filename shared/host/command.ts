@@ -16,7 +16,7 @@ const maxOutputBytes = 8 * 1024 * 1024
  */
 export function runCommand(
   argv: readonly string[],
-  options: { readonly timeoutMs: number },
+  options: { readonly timeoutMs: number; readonly input?: string },
 ): Promise<CommandResult> {
   const [file, ...args] = argv
   if (file === undefined) return Promise.resolve({ error: 'the command is empty', stdout: '', stderr: '' })
@@ -33,6 +33,9 @@ export function runCommand(
         resolve({ error: cause === null ? null : described(shown, cause, stderr), stdout, stderr })
       },
     )
+    // A program that ends before it has read everything says so by its exit code.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(options.input)
     const deadline = setTimeout(() => {
       overdue = true
       child.kill('SIGKILL')

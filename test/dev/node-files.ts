@@ -123,9 +123,9 @@ function ipProgram(addressFile: string): string {
   return `#!/bin/sh
 case "$1 $2" in
 '-j addr') exec cat '${addressFile}' ;;
-'addr del') printf '%s' '${addressListOf([])}' >'${addressFile}.new' && exec mv '${addressFile}.new' '${addressFile}' ;;
+'-force -batch') printf '%s' '${addressListOf([])}' >'${addressFile}.new' && exec mv '${addressFile}.new' '${addressFile}' ;;
 esac
-echo "this ip knows only -j addr, and addr del" >&2
+echo "this ip knows only -j addr, and -force -batch" >&2
 exit 1
 `
 }

@@ -106,7 +106,7 @@ export function guardEffectWord(effect: GuardEffect, since: Since): string | nul
     case 'beat':
       return 'beat'
     case 'fence':
-      return `FENCE ${effect.rung}`
+      return `FENCE ${effect.rung}${effect.spares === true ? ', but nobody that lives' : ''}`
     case 'start-keepalived':
       return 'START keepalived'
     case 'announce':

@@ -589,7 +589,7 @@ export class Play {
         return this.#send(host.name, peer, { kind: 'verdict', seq: effect.beat, verdict: effect.verdict })
       }
       case 'fence':
-        this.#setKeepalived(host, 'STOP')
+        if (effect.spares !== true || host.keepalived === 'STOP') this.#setKeepalived(host, 'STOP')
         return this.#toGuard(host, { type: 'rung-ended', rung: effect.rung, error: null })
       case 'start-keepalived':
         if (host.keepalived === 'STOP') this.#setKeepalived(host, host.barred ? 'FAULT' : 'BACKUP')

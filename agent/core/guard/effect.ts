@@ -26,7 +26,15 @@ export type GuardEffect =
   /** Send a heartbeat to every voter now. */
   | { readonly type: 'beat' }
   /** Carry out this rung (the bar has its own effect), look at kernel and processes, report `rung-ended` and `observed`. */
-  | { readonly type: 'fence'; readonly rung: Exclude<Rung, 'bar'> }
+  | {
+      readonly type: 'fence'
+      readonly rung: Exclude<Rung, 'bar'>
+      /**
+       * Of `kill` if no keepalived is in sight: look again right before, and if one lives by now, or may
+       * live, kill nobody and remove nothing. Nobody would start it again.
+       */
+      readonly spares?: true
+    }
   | { readonly type: 'start-keepalived' }
   /** Send gratuitous ARP for every VIP of the instance. */
   | { readonly type: 'announce' }

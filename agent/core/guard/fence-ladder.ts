@@ -126,7 +126,8 @@ export function climb(
       if (!late) return { type: 'wait', ladder }
       if (ladder.rung === 'kill' && policy.hasLastResort && !ladder.failed) return go('last-resort')
       if (!ladder.failed && !proved) return { type: 'failed', ladder: { ...ladder, failed: true } }
-      return go('kill', retryMs)
+      // There is no other rung. A command that fails at once would fail as fast again, so it is repeated at its pace.
+      return atMs >= ladder.deadlineMs ? go('kill', retryMs) : { type: 'wait', ladder }
 
     default:
       return assertNever(ladder.rung)

@@ -1,5 +1,6 @@
 /** How far a fence and a drill may go, and how long each of their steps may take. */
-import type { LadderPolicy } from './fence-ladder.ts'
+import { type LadderPolicy, startLadder } from './fence-ladder.ts'
+import type { Phase } from './phase.ts'
 import type { Guard } from './state.ts'
 
 /** keepalived must be up this long after its start command at the latest. */
@@ -30,6 +31,22 @@ export function fencePolicy(guard: Guard, gentle: boolean): LadderPolicy {
   // In a holder's drill no rival waits for the VIP, and the votes outlast the longer wait.
   const patienceMs = guard.drill === null ? releaseMs : drillPatience * releaseMs
   return { fence: gentle ? 'fault' : fence, hasLastResort, releaseMs: patienceMs }
+}
+
+export function beginFence(
+  guard: Guard,
+  { reason, first }: FenceCause,
+  { atMs, gentle }: { readonly atMs: number; readonly gentle: boolean },
+): Phase & { name: 'fencing' } {
+  return {
+    name: 'fencing',
+    reason,
+    ladder: startLadder(first, atMs, fencePolicy(guard, gentle)),
+    gentle,
+    orphan: first === 'kill',
+    wasAlive: guard.seen.process !== 'absent',
+    failedRungs: [],
+  }
 }
 
 /** A standby's drill has no last resort, and nobody waits for a VIP. */

@@ -1,5 +1,5 @@
 /** The phases of a guard. Exactly one at a time; transitions.ts has every way into one. */
-import type { Ladder } from './fence-ladder.ts'
+import type { Ladder, Rung } from './fence-ladder.ts'
 
 /** Why keepalived may not become MASTER on this node although it was not fenced. */
 export type BarCause =
@@ -66,6 +66,12 @@ export type Phase =
       readonly ladder: Ladder
       /** The bar is enough if it works: keepalived is not at fault and keeps running. */
       readonly gentle: boolean
+      /** keepalived was dead when the fence began, and had left its VIP in the kernel. */
+      readonly orphan: boolean
+      /** keepalived was in sight when the fence began, so it is owed a start if it ends. */
+      readonly wasAlive: boolean
+      /** Rungs whose command failed, which was reported. */
+      readonly failedRungs: readonly Rung[]
     }
   | {
       readonly name: 'fenced'

@@ -6,7 +6,7 @@
 import { type Turn, set, tell } from './turn.ts'
 import { setBar, writePermit } from './permit.ts'
 import { startLadder } from './fence-ladder.ts'
-import { type FenceCause, drillPolicy, fencePolicy, startPatienceMs } from './fence-policy.ts'
+import { type FenceCause, beginFence, drillPolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
 import { leftWith, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { witnessHeardLately, witnessNamesPeer } from './hearing.ts'
@@ -202,17 +202,16 @@ export function startFence(turn: Turn, why: FenceCause): void {
   const number = guard.memory.number + 1
   const moved = why.only === 'bar'
   const gentle = moved || why.early === true
-  const ladder = startLadder(first, atMs, fencePolicy(guard, gentle))
   const recentAtMs = recentFences(guard.memory.recentAtMs, atMs)
   set(turn, {
-    phase: { name: 'fencing', reason, ladder, gentle },
+    phase: beginFence(guard, why, { atMs, gentle }),
     candidacy: null,
     // A VIP that was moved on purpose does not lengthen the next hold-down.
     memory: { ...guard.memory, number, recentAtMs: moved ? recentAtMs : [...recentAtMs, atMs] },
     lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
   })
   setBar(turn, true)
-  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill' })
+  if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill', spares: true })
   writePermit(turn)
   tell(turn, 'fencing', 'warning', `This node releases the VIP: ${reason}.`)
   turn.effects.push({ type: 'remember', memory: turn.guard.memory }, { type: 'beat' })

@@ -331,7 +331,7 @@ const fenceMemories: readonly Mutant[] = [
     rule: 'An agent starts again what it stopped.',
     focus: ['vrrp-block', 'cut-link'],
     file: 'agent/core/guard/phases/fencing.ts',
-    from: "      if (guard.seen.process !== 'absent') rememberStopped(turn, true)\n",
+    from: "      if (guard.seen.process !== 'absent' || (phase.wasAlive && ladder.provedAtMs === null))\n        rememberStopped(turn, true)\n",
     to: '',
   },
   {

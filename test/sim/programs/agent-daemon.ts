@@ -344,7 +344,7 @@ export class AgentDaemon {
         this.#beatWanted = true
         return
       case 'fence':
-        return this.#rungs.carryOut(effect.rung, (error) => {
+        return this.#rungs.carryOut(effect, (error) => {
           this.feed({ type: 'rung-ended', rung: effect.rung, error })
           this.#observer.observe()
         })

@@ -3,7 +3,7 @@
  * agent/fence/rungs.ts does. A stop or start that was ordered continues if its agent dies (KillMode=process of its
  * unit; systemd).
  */
-import type { Rung } from '../../../agent/core/guard/guard.ts'
+import type { GuardEffect } from '../../../agent/core/guard/guard.ts'
 import type { Program } from '../world/host.ts'
 import type { NodeHost } from './node-host.ts'
 
@@ -24,12 +24,12 @@ export class SimulatedFenceRungs {
     this.#program = program
   }
 
-  carryOut(rung: Exclude<Rung, 'bar'>, done: (error: string | null) => void): void {
+  carryOut({ rung, spares }: GuardEffect & { type: 'fence' }, done: (error: string | null) => void): void {
     switch (rung) {
       case 'stop':
         return this.#stop(done)
       case 'kill':
-        return this.#kill(done)
+        return this.#kill({ spares: spares === true }, done)
       case 'last-resort':
         return this.#later(killMs, () => {
           done(null)
@@ -80,8 +80,9 @@ export class SimulatedFenceRungs {
     this.#program.after(pollMs, () => this.#awaitEnd(deadlineMs, done))
   }
 
-  #kill(done: (error: string | null) => void): void {
+  #kill({ spares }: { readonly spares: boolean }, done: (error: string | null) => void): void {
     const node = this.#node
+    if (spares && node.keepalived.process !== 'absent') return this.#later(killMs, () => done(null))
     if (node.commandCondition === 'nothing-helps')
       return this.#later(killMs, () => done('keepalived cannot be killed'))
     node.killKeepalived()

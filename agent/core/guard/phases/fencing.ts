@@ -4,7 +4,7 @@ import type { Phase } from '../phase.ts'
 import { climb } from '../fence-ladder.ts'
 import { fencePolicy } from '../fence-policy.ts'
 import { giveBackOwnVote } from '../candidate.ts'
-import { enterFenced, release } from '../transitions.ts'
+import { enterFenced, release, toClaimant } from '../transitions.ts'
 import { noteCleared } from '../foreign-vip.ts'
 import { noteFenceInDrill } from '../drill-notes.ts'
 import { rememberStopped } from '../fence-history.ts'
@@ -15,6 +15,8 @@ import type { GuardEvent } from '../event.ts'
 export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): void {
   const { guard, atMs, commandFailed } = turn
   turn.commandFailed = false
+  // The VIP is of a keepalived that began after the fence did, so it is nobody's orphan.
+  if (phase.orphan && guard.seen.process !== 'absent') return toClaimant(turn)
   const next = climb(phase.ladder, guard.seen, {
     atMs,
     policy: fencePolicy(guard, phase.gentle),
@@ -40,17 +42,26 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
       )
       return stepFencing(turn, { ...phase, ladder })
     case 'climb':
-      if (guard.seen.process !== 'absent') rememberStopped(turn, true)
+      if (guard.seen.process !== 'absent' || (phase.wasAlive && ladder.provedAtMs === null))
+        rememberStopped(turn, true)
       if (ladder.provedAtMs === null) noteFenceInDrill(turn, { ladder: phase.ladder, proved: false })
       // A bar that worked, however late, is followed by the stop command all the same (fence: stop).
-      if (atMs >= phase.ladder.deadlineMs && !(phase.ladder.rung === 'bar' && ladder.provedAtMs !== null))
+      if (
+        atMs >= phase.ladder.deadlineMs &&
+        next.to !== phase.ladder.rung &&
+        !(phase.ladder.rung === 'bar' && ladder.provedAtMs !== null)
+      )
         tell(
           turn,
           'fence-climbs',
           'warning',
           `Fence step "${phase.ladder.rung}" did not take effect within ${tookMs} ms (VIP ${guard.seen.vips}, keepalived ${guard.seen.process}); the next step is "${next.to}".`,
         )
-      turn.effects.push({ type: 'fence', rung: next.to })
+      turn.effects.push({
+        type: 'fence',
+        rung: next.to,
+        ...(next.to === 'kill' && sparesTheLiving(turn, phase) ? { spares: true } : {}),
+      })
       return
     case 'failed':
       noteFence(turn, { result: 'failed', rung: ladder.rung, tookMs })
@@ -74,6 +85,11 @@ export function stepFencing(turn: Turn, phase: Phase & { name: 'fencing' }): voi
   }
 }
 
+/** Nobody would start a keepalived again that has come to life since this agent last looked. */
+function sparesTheLiving({ guard }: Turn, phase: Phase & { name: 'fencing' }): boolean {
+  return guard.seen.process === 'absent' && !phase.wasAlive
+}
+
 function noteFence(
   turn: Turn,
   outcome: Pick<NonNullable<Report['fence']>, 'result' | 'rung' | 'tookMs'>,
@@ -86,5 +102,8 @@ export function bookRungEnded(turn: Turn, event: GuardEvent & { type: 'rung-ende
   const { phase } = turn.guard
   if (event.error === null || phase.name !== 'fencing') return
   turn.commandFailed = event.rung === phase.ladder.rung
+  // It is repeated until the VIP is gone, and reported once.
+  if (phase.failedRungs.includes(event.rung)) return
+  set(turn, { phase: { ...phase, failedRungs: [...phase.failedRungs, event.rung] } })
   tell(turn, 'fence-rung-failed', 'warning', `Fence step "${event.rung}" failed: ${event.error}`)
 }

@@ -16,8 +16,8 @@ describe('parseAddresses', () => {
       { ifname: 'vrrp.51', addr_info: [{ family: 'inet', local: '10.77.0.100', prefixlen: 24 }, {}] },
     ])
     assert.deepEqual(parseAddresses(json), [
-      { device: 'lo', address: '127.0.0.1', prefixLength: 8 },
-      { device: 'vrrp.51', address: '10.77.0.100', prefixLength: 24 },
+      { device: 'lo', address: '127.0.0.1', prefixLength: 8, peer: null },
+      { device: 'vrrp.51', address: '10.77.0.100', prefixLength: 24, peer: null },
     ])
   })
 
@@ -28,8 +28,8 @@ describe('parseAddresses', () => {
 })
 
 describe('held', () => {
-  const onLoopback = { device: 'lo', address: '10.77.0.100', prefixLength: 32 }
-  const onDevice = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
+  const onLoopback = { device: 'lo', address: '10.77.0.100', prefixLength: 32, peer: null }
+  const onDevice = { device: 'eth0', address: '10.77.0.100', prefixLength: 24, peer: null }
 
   it('finds a VIP on its device, whatever its prefix', () => {
     assert.deepEqual(held([onLoopback, onDevice], [vipOn('eth0', '10.77.0.100')]), [onDevice])
@@ -41,7 +41,7 @@ describe('held', () => {
   })
 
   it('tells the device of a labelled address, also where a glance has the label in its place', () => {
-    const glance = { device: 'eth0:1', address: '10.77.0.100', prefixLength: 24 }
+    const glance = { device: 'eth0:1', address: '10.77.0.100', prefixLength: 24, peer: null }
     assert.deepEqual(held([glance], [vipOn('eth0', '10.77.0.100', 'eth0:1')]), [onDevice])
     const named = { ...glance, device: 'service' }
     assert.deepEqual(held([named], [vipOn('eth0', '10.77.0.100', 'service')]), [onDevice])
@@ -55,7 +55,7 @@ describe('the kernel', () => {
     const listed = await listAddresses()
     assert.ok('addresses' in listed)
     assert.deepEqual(held(listed.addresses, [vipOn('lo', '127.0.0.1')]), [
-      { device: 'lo', address: '127.0.0.1', prefixLength: 8 },
+      { device: 'lo', address: '127.0.0.1', prefixLength: 8, peer: null },
     ])
   })
 })

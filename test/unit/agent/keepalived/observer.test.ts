@@ -6,7 +6,7 @@ import type { KernelAddress } from '../../../../agent/keepalived/kernel-addresse
 import type { KeepalivedState } from '../../../../shared/protocol/report.ts'
 import { vipOn } from '../../../fixtures/vips.ts'
 
-const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24 }
+const vip: KernelAddress = { device: 'eth0', address: '10.77.0.100', prefixLength: 24, peer: null }
 const running: ProcessLook = {
   ...unseen,
   state: 'running',
@@ -127,7 +127,7 @@ describe('KeepalivedObserver', () => {
       nopreempt: false,
       vips: [vipOn('vrrp.51', '10.77.0.200')],
     }
-    host.kernel = [{ device: 'vrrp.51', address: '10.77.0.200', prefixLength: 24 }]
+    host.kernel = [{ device: 'vrrp.51', address: '10.77.0.200', prefixLength: 24, peer: null }]
     host.dumped = [{ instance: 'VI_1', state: 'MASTER', advertsReceived: 0, settings }]
     await watch()
     assert.deepEqual(host.observer.vipsOf('VI_1'), [...settings.vips, vipOn('eth0', '10.77.0.100')])

@@ -57,7 +57,7 @@ describe('NodeRuntime', () => {
         beats.push(beat)
         done.push('beat')
       },
-      carryOut: (_instance, rung) => {
+      carryOut: (_instance, { rung }) => {
         done.push(`rung ${rung}`)
         return Promise.resolve(null)
       },

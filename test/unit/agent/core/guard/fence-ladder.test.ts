@@ -90,6 +90,33 @@ describe('the fence ladder', () => {
     )
   })
 
+  it('repeats its last rung each second even if the command of that rung fails at once', () => {
+    let ladder = startLadder('kill', 0, stopPolicy)
+    const steps: { atMs: number; step: string }[] = []
+    for (let atMs = 10; atMs <= 3000; atMs += 10)
+      for (let first = true; ; first = false) {
+        const next = step(ladder, stillMaster, { atMs, commandFailed: first })
+        ladder = next.ladder
+        if (next.type === 'wait') break
+        steps.push({ atMs, step: next.type === 'climb' ? next.to : next.type })
+        if (next.type === 'climb') break
+      }
+    assert.deepEqual(steps, [
+      { atMs: 10, step: 'failed' },
+      { atMs: 200, step: 'kill' },
+      { atMs: 1200, step: 'kill' },
+      { atMs: 2200, step: 'kill' },
+    ])
+  })
+
+  it('does not hurry either if the VIP is gone and the process cannot be killed', () => {
+    const hung: Scene = { keepalived: 'FAULT', process: 'frozen', vips: 'gone' }
+    let ladder = startLadder('kill', 0, stopPolicy)
+    ladder = step(ladder, hung, { atMs: 5 }).ladder
+    assert.equal(step(ladder, hung, { atMs: 10, commandFailed: true }).type, 'wait')
+    assert.equal(step(ladder, hung, { atMs: 200 }).type, 'climb')
+  })
+
   it('tries the last resort once, after SIGKILL and before it admits failure', () => {
     assert.deepEqual(walk(stillMaster, lastResortPolicy, 2400), [
       { atMs: 50, step: 'stop' },

@@ -324,7 +324,9 @@ export class GuardPair {
         this.#in(2, () => this.#obeyBar(host))
         return
       case 'fence':
-        this.#in(effect.rung === 'stop' ? 3 : 5, () => this.#end(host))
+        this.#in(effect.rung === 'stop' ? 3 : 5, () => {
+          if (effect.spares !== true || host.keepalived === 'STOP') this.#end(host)
+        })
         return
       case 'start-keepalived':
         this.#in(40, () => {

@@ -1288,7 +1288,7 @@ describe('a VIP whose keepalived is not in sight', () => {
   it('is an orphan if a pid file names a process that is gone', () => {
     const { driver, effects } = found({ process: 'absent', died: true })
     assert.equal(driver.phase, 'fencing')
-    assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill' }])
+    assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill', spares: true }])
   })
 
   it('is not an orphan while a keepalived that was seen before is out of sight', () => {
@@ -1310,7 +1310,7 @@ describe('a VIP whose keepalived died', () => {
       const driver = make()
       const effects = driver.orphan()
       assert.equal(driver.phase, 'fencing')
-      assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill' }])
+      assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill', spares: true }])
     })
 
   it('leaves no hold-down behind: keepalived may come back whenever somebody starts it', () => {

@@ -455,7 +455,7 @@ describe('a drill of a standby', () => {
     const orphaned = driver.orphan()
     assert.equal(drilledOf(orphaned)[0]?.result, 'failed')
     assert.equal(textOf(orphaned), 'keepalived died and left the VIP')
-    assert.deepEqual(ofType(orphaned, 'fence'), [{ type: 'fence', rung: 'kill' }])
+    assert.deepEqual(ofType(orphaned, 'fence'), [{ type: 'fence', rung: 'kill', spares: true }])
   })
 
   it('does not fence one that became MASTER when it had been started again: it claims, and nothing is owed', () => {

@@ -132,6 +132,62 @@ describe('a fence', () => {
     assert.equal(driver.guard.memory.stopped, false)
   })
 
+  it('of an orphaned VIP kills nobody who lives, and removes nothing of theirs', () => {
+    const effects = standby().orphan()
+    assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill', spares: true }])
+    const later = standby()
+    later.orphan()
+    assert.deepEqual(
+      ofType(later.pass(3 * releaseMs), 'fence').map(({ spares }) => spares),
+      [true],
+    )
+    assert.deepEqual(
+      ofType(fencing().pass(2 * releaseMs), 'fence').map(({ rung, spares }) => [rung, spares]),
+      [
+        ['stop', undefined],
+        ['kill', undefined],
+        ['kill', undefined],
+      ],
+    )
+  })
+
+  it('of an orphaned VIP ends when keepalived is there again: its VIP is claimed as any other', () => {
+    for (const keepalived of ['INIT', 'BACKUP', 'MASTER'] as const) {
+      const driver = standby()
+      driver.orphan()
+      const effects = driver.observe({ keepalived, process: 'running', vips: 'held' })
+      assert.deepEqual([told(effects), rungs(effects), driver.phase], [['claiming'], [], 'claiming'])
+      assert.deepEqual(rungs(driver.feed({ type: 'rung-ended', rung: 'kill', error: null })), [])
+    }
+    const unseen = standby()
+    unseen.orphan()
+    unseen.observe({ process: 'unknown' })
+    assert.equal(unseen.phase, 'claiming', 'where keepalived may live, nothing is anybody’s orphan')
+  })
+
+  it('owes a start to a keepalived that dies during the fence, because the stop command ends its restart', () => {
+    const driver = fencing()
+    driver.orphan()
+    const effects = driver.pass(releaseMs / 4)
+    assert.deepEqual(rungs(effects), ['stop'])
+    assert.equal(driver.guard.memory.stopped, true)
+    driver.absent()
+    driver.hearPeer()
+    driver.hearWitness()
+    assert.equal(driver.phase, 'rejoining')
+  })
+
+  it('repeats a last rung that fails at its pace, and reports it once', () => {
+    const driver = fencing()
+    const effects = driver.pass(2 * releaseMs)
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      effects.push(...driver.feed({ type: 'rung-ended', rung: 'kill', error: 'exit code 2' }))
+      effects.push(...driver.pass(10))
+    }
+    assert.deepEqual(told(effects), ['fence-climbs', 'fence-climbs', 'fence-failed', 'fence-rung-failed'])
+    assert.ok(rungs(effects).length <= 13, `${rungs(effects).length} commands in ten seconds`)
+  })
+
   it('is remembered again only where something changed', () =>
     assert.deepEqual(ofType(standby().feed({ type: 'start-ended', error: null }), 'remember'), []))
 })

@@ -337,7 +337,7 @@ describe('gate: strict', () => {
     for (const driver of [gatedBesideHolder(), applying(), entitled()]) {
       const effects = driver.orphan()
       assert.equal(driver.phase, 'fencing')
-      assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill' }])
+      assert.deepEqual(ofType(effects, 'fence'), [{ type: 'fence', rung: 'kill', spares: true }])
       assert.deepEqual(told(effects), ['fencing'])
     }
   })
