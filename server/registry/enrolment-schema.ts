@@ -5,12 +5,13 @@ import { memberSchema } from '../../shared/protocol/plan.ts'
 import {
   type Enrolment,
   type Entry,
+  type FormerPair,
   type InviteRecord,
   mostEntries,
   mostInvites,
   waysToSpend,
 } from '../core/enrolment/record.ts'
-import { type FormerPair, mostFormerPairs } from '../core/enrolment/former-pairs.ts'
+import { mostFormerPairs } from '../core/enrolment/former-pairs.ts'
 
 const wallTime = z.string().max(40)
 

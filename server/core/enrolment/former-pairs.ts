@@ -8,14 +8,7 @@
  *
  * Pure.
  */
-import { type Enrolment, type NodeKey, type Refused, membersOf, refuse } from './record.ts'
-
-export interface FormerPair {
-  readonly cluster: string
-  readonly removed: string
-  /** The other node of that plan. It may have been removed since. */
-  readonly other: string
-}
+import { type Enrolment, type FormerPair, type NodeKey, type Refused, membersOf, refuse } from './record.ts'
 
 /** At most one for each node that was removed before anything was settled. */
 export const mostFormerPairs = 4096
@@ -84,6 +77,9 @@ function withoutPairs(enrolment: Enrolment, isSettled: (pair: FormerPair) => boo
   return left.length === pairsOf(enrolment).length ? enrolment : withPairs(enrolment, left)
 }
 
-function withPairs({ formerPairs: _, ...enrolment }: Enrolment, pairs: readonly FormerPair[]): Enrolment {
-  return pairs.length === 0 ? enrolment : { ...enrolment, formerPairs: pairs }
+/** An earlier version does not know the field, so it is there only if it says something. */
+function withPairs(enrolment: Enrolment, pairs: readonly FormerPair[]): Enrolment {
+  const { formerPairs, ...others } = enrolment
+  if (pairs.length > 0) return { ...others, formerPairs: pairs }
+  return formerPairs === undefined ? enrolment : others
 }

@@ -8,7 +8,6 @@
  */
 import { maxNodes } from '../../../shared/protocol/names.ts'
 import type { Member } from '../../../shared/protocol/plan.ts'
-import type { FormerPair } from './former-pairs.ts'
 
 /** How long an invite is valid, on the witness's boot clock. */
 export const inviteMs = 15 * 60_000
@@ -60,6 +59,14 @@ export interface InviteRecord {
   readonly endsAtMs: number
   /** Null: it is open or has expired. */
   readonly spent: { readonly how: (typeof waysToSpend)[number]; readonly at: string } | null
+}
+
+/** Two nodes of one plan of which one was removed, and which may still serve without the witness (former-pairs.ts). */
+export interface FormerPair {
+  readonly cluster: string
+  readonly removed: string
+  /** The other node of that plan. It may have been removed since. */
+  readonly other: string
 }
 
 export interface Enrolment {

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
+import { planMarkOf } from '../../../../../shared/core/plan-mark.ts'
 import { type Agent, pair, renewMs, reserveMs, Witness } from '../../clusters/cluster-fixture.ts'
 
-const [first] = pair
-assert.ok(first !== undefined)
+const alone = pair.filter(({ name }) => name === 'lb01')
 
 /** lb02 was removed; lb01 is connected and stands by. */
 function without(): { witness: Witness; lb01: Agent } {
   const witness = Witness.settled()
   const [lb01] = witness.agents()
-  witness.members([first as (typeof pair)[number]])
+  witness.members(alone)
   return { witness, lb01 }
 }
 
-const mark = `lb01#${first.leastGeneration}`
+const mark = planMarkOf({ nodes: alone })
 
 function settled({ happened }: Witness): object[] {
   return happened.filter(({ type }) => type === 'plan-settled')

@@ -597,6 +597,7 @@ class World {
       case 'answer-drill':
       case 'keep-drill':
       case 'moved':
+      case 'plan-settled':
       case 'try-ledger':
         return
     }
