@@ -78,7 +78,11 @@ export function listNodes(options: EnrolmentApiOptions, request: Request, respon
   response.json({
     nodes: registry.entries
       .filter(isWanted)
-      .map((entry) => ({ ...entry, connected: !entry.removed && isConnected(entry) })),
+      .map((entry) => ({
+        ...entry,
+        connected: !entry.removed && isConnected(entry),
+        mayServeWith: registry.mayServeWith(entry),
+      })),
     invites: registry.openInvites.filter(isWanted),
     lostAt: registry.lostAt,
   })

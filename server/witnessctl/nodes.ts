@@ -47,7 +47,9 @@ export function renderNodes({ nodes, invites, lostAt }: NodeListView, paint: Pai
   return lines.map((line) => `${line}\n`).join('')
 }
 
-function stateCell({ removed, connected }: Node): Cell {
+function stateCell({ removed, connected, mayServeWith }: Node): Cell {
+  if (removed && mayServeWith.length > 0)
+    return { text: `removed; may still serve with ${mayServeWith.join(', ')}`, colour: 'yellow' }
   if (removed) return { text: 'removed' }
   return connected ? { text: 'connected', colour: 'green' } : { text: 'not connected', colour: 'yellow' }
 }

@@ -223,6 +223,8 @@ export const nodeListSchema = z.object({
       renewedAt: z.string(),
       removed: z.boolean(),
       connected: z.boolean(),
+      /** A node that was removed may still serve the VIP with these, because they do not know it yet. */
+      mayServeWith: z.array(z.string()).default([]),
     }),
   ),
   invites: z.array(z.object({ cluster: z.string(), node: z.string(), endsInMs: z.number() })),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { eventually } from '../fixtures/eventually.ts'
 
 /** A machine with much else to do starts five programs more slowly than one that has nothing. */
@@ -14,10 +15,10 @@ interface Run {
   readonly stderr: string
 }
 
-/** @param onLine may signal the program */
+/** @param onLine may signal the program; `before`: everything that it has printed so far */
 function run(
   args: readonly string[],
-  onLine: (line: string, pid: number) => void = () => undefined,
+  onLine: (line: string, pid: number, before: string) => void = () => undefined,
 ): Promise<Run> {
   const [name = '', value] = mark.split('=')
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/dev/main.ts', ...args], {
@@ -28,7 +29,7 @@ function run(
   let stderr = ''
   child.stdout.on('data', (data: Buffer) => {
     stdout += data.toString()
-    onLine(stdout.split('\n').at(-2) ?? '', child.pid ?? 0)
+    onLine(stdout.split('\n').at(-2) ?? '', child.pid ?? 0, stdout)
   })
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
   return new Promise((resolve) => {
@@ -47,8 +48,12 @@ function marked(): string[] {
   })
 }
 
+function folderIn(printed: string): string {
+  return /all files of this pair are in (\S+)/.exec(printed)?.[1] ?? ''
+}
+
 async function assertNothingIsLeft({ lines }: Run): Promise<void> {
-  const folder = /all files of this pair are in (\S+)/.exec(lines.join('\n'))?.[1] ?? ''
+  const folder = folderIn(lines.join('\n'))
   assert.match(folder, /keepalived-witness-dev-/)
   assert.ok(!existsSync(folder), `${folder} is left`)
   await eventually('the end of every process', () => marked().length === 0)
@@ -87,6 +92,29 @@ describe('npm run dev', function () {
       if (/dev +calm: /.test(line)) process.kill(pid, 'SIGTERM')
     })
     assert.equal(ended.code, 143, ended.stderr)
+    await assertNothingIsLeft(ended)
+  })
+
+  it('lets nobody new join after a removal before the node that stays has the plan without the removed one', async () => {
+    const answers: string[] = []
+    const ask = (printed: string, ...args: readonly string[]): string => {
+      const home = join(folderIn(printed), 'witness')
+      const listen = /^listen: (\S+)$/m.exec(readFileSync(join(home, 'witness.yaml'), 'utf8'))?.[1] ?? ''
+      const access = ['--url', `https://${listen}`, '--identity', join(home, 'data/admin')]
+      const command = ['--import', 'tsx', 'server/witnessctl/main.ts', ...access]
+      const { stdout, stderr } = spawnSync(process.execPath, [...command, ...args])
+      return `${String(stdout)}${String(stderr)}`
+    }
+    const ended = await run(['--play', 'calm wait 600'], (line, pid, printed) => {
+      if (!/dev +calm: /.test(line) || answers.length > 0) return
+      answers.push(ask(printed, 'remove', '--cluster', 'web', '--node', 'lb02'))
+      do answers.push(ask(printed, 'nodes'))
+      while (/may still serve/.test(answers.at(-1) ?? '') && answers.length < 20)
+      process.kill(pid, 'SIGTERM')
+    })
+    assert.match(answers[0] ?? '', /lb01 learns this when .* connected.*Until then the two may still serve/s)
+    assert.match(answers.at(-1) ?? '', /lb02 +removed +127/)
+    assert.doesNotMatch(ended.lines.join('\n'), /fenc/, 'the holder was disturbed')
     await assertNothingIsLeft(ended)
   })
 

@@ -344,7 +344,15 @@ describe('needed-by-agents', () => {
   const listed = (...states: NodeListView['nodes'][number][]): string =>
     `cat <<'END'\n${renderNodes({ nodes: states, invites: [], lostAt: null }, plain)}END`
   const node = (name: string, connected: boolean): NodeListView['nodes'][number] => ({
-    ...{ cluster: 'web', node: name, address: '10.0.0.11', port: 7401, removed: false, connected },
+    ...{
+      cluster: 'web',
+      node: name,
+      address: '10.0.0.11',
+      port: 7401,
+      removed: false,
+      connected,
+      mayServeWith: [],
+    },
     ...{ generation: 1, leastGeneration: 1, rotateAbove: null },
     ...{ enrolledAt: '2026-11-01T00:00:00Z', renewedAt: '2026-11-01T00:00:00Z' },
   })
