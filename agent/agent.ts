@@ -14,7 +14,8 @@ import type { ServiceManager } from '../shared/host/service-manager.ts'
 import { assertTiming, defaultTiming } from '../shared/core/timing.ts'
 import type { PeerNames } from './core/peer-names.ts'
 import { AgentStore } from './runtime/store.ts'
-import { Announcer, findAnnounceCommand, sendAnnouncement } from './fence/announcer.ts'
+import { AnnouncementQueue } from './fence/announcement-queue.ts'
+import { Announcer, findAnnounceCommand } from './fence/announcer.ts'
 import { BarFiles } from './fence/bar-file.ts'
 import { writeCheckSettings } from './check/settings.ts'
 import { CheckStamp } from './check/stamp.ts'
@@ -87,6 +88,7 @@ export class Agent {
   readonly #bars: BarFiles
   #fifo: NotifyFifo | null = null
   #announcer: Announcer | null = null
+  readonly #announcements = new AnnouncementQueue()
   #listener: PeerListener | null = null
   #gateway: GatewayPing | null = null
   #witnessLink: VoterLink | null = null
@@ -314,6 +316,7 @@ export class Agent {
     this.#runtime?.close()
     this.#gateway?.close()
     this.#announcer?.close()
+    this.#announcements.close()
     this.#witnessLink?.close()
     this.#peerLink?.link.close()
     this.#listener?.close()
@@ -361,7 +364,8 @@ export class Agent {
     this.#announcer = new Announcer({
       glance: glanceAtAddresses,
       command: await findAnnounceCommand(),
-      send: sendAnnouncement,
+      send: (announcements) => this.#announcements.add(announcements),
+      monotonicMs: around.monotonicMs,
       problem,
     })
     this.#listener = await PeerListener.listen({
@@ -766,7 +770,7 @@ export class Agent {
     try {
       for (const instance of this.#bars.mend())
         this.#reporter.problem(
-          `bar-changed`,
+          'bar-changed',
           `somebody removed or changed the bar file of ${instance}, which keeps keepalived from becoming MASTER, and the agent wrote it again. Look for "init_file" in its track_file ("witness-agent setup" names it), and for whoever cleans up ${this.#config.runDir}`,
         )
     } catch (cause) {

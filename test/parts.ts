@@ -141,7 +141,7 @@ export interface EverydayParts {
 
 /** Everything that matters, once. */
 export function everydayParts(folder: string): EverydayParts {
-  const { unit, programs, proof, lab, siege, hosts } = suites(folder, { effort: '2', patience: 1 })
+  const { unit, programs, proof, lab, siege, hosts } = suites(folder, { effort: '1', patience: 1 })
   return {
     preparation: preparation(),
     // Booted hosts mostly wait.

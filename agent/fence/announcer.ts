@@ -4,12 +4,13 @@
  * #1884, #1528).
  */
 import { accessSync, constants } from 'node:fs'
-import { spawn } from 'node:child_process'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { runCommand } from '../../shared/host/command.ts'
+import { TokenBucket } from '../../shared/network/token-bucket.ts'
 import { held, type KernelAddress } from '../keepalived/kernel-addresses.ts'
 import type { Vip } from '../keepalived/vip.ts'
+import type { Announcement } from './announcement-queue.ts'
 
 /** Makes the command that announces `address` on `device`; null: this host has no program for it. */
 export type AnnounceCommand = (at: { address: string; device: string }) => readonly string[] | null
@@ -17,47 +18,76 @@ export type AnnounceCommand = (at: { address: string; device: string }) => reado
 export interface AnnouncerOptions {
   readonly glance: () => KernelAddress[]
   readonly command: AnnounceCommand
-  readonly send: (argv: readonly string[]) => void
+  readonly send: (announcements: readonly Announcement[]) => void
+  readonly monotonicMs: () => number
   readonly problem: (what: string, text: string) => void
 }
 
 /** Several times, because a frame may be lost. The last ones come when switches have settled. */
-const burstAtMs = [0, 100, 1000, 3000] as const
+const burstAtMs = [100, 1000, 3000] as const
+
+/**
+ * For each instance. Whoever can send adverts on the segment makes a holder announce its VIPs with each of them. Three at
+ * once, because a rival may come and go within milliseconds.
+ */
+const pace = { perSecond: 1, burst: 3 } as const
+/** When an announcement that came too soon is tried again. */
+const againMs = 1000
+
+interface Burst {
+  readonly timers: Set<NodeJS.Timeout>
+  readonly pace: TokenBucket
+}
 
 export class Announcer {
   readonly #options: AnnouncerOptions
-  readonly #bursts = new Map<string, NodeJS.Timeout[]>()
+  readonly #bursts = new Map<string, Burst>()
 
   constructor(options: AnnouncerOptions) {
     this.#options = options
   }
 
-  /** Sends now and a few times more. A burst that is still running is restarted. */
+  /** Sends now and a few times more, at the pace of the instance. A burst that is still running is restarted. */
   announce(instance: string, vips: readonly Vip[]): void {
-    this.cancel(instance)
-    const [, ...later] = burstAtMs
-    this.#send(vips)
-    this.#bursts.set(
-      instance,
-      later.map((delayMs) => setTimeout(() => this.#send(vips), delayMs)),
-    )
-  }
-
-  /** Ends the burst of this instance. */
-  cancel(instance: string): void {
-    for (const timer of this.#bursts.get(instance) ?? []) clearTimeout(timer)
-    this.#bursts.delete(instance)
+    const burst = this.#burstOf(instance)
+    stop(burst)
+    this.#sendInTime(burst, vips)
+    for (const delayMs of burstAtMs) this.#later(burst, delayMs, vips)
   }
 
   close(): void {
-    for (const instance of [...this.#bursts.keys()]) this.cancel(instance)
+    for (const burst of this.#bursts.values()) stop(burst)
+    this.#bursts.clear()
+  }
+
+  #burstOf(instance: string): Burst {
+    let burst = this.#bursts.get(instance)
+    if (burst === undefined) {
+      burst = { timers: new Set(), pace: new TokenBucket(pace, this.#options.monotonicMs) }
+      this.#bursts.set(instance, burst)
+    }
+    return burst
+  }
+
+  #later(burst: Burst, delayMs: number, vips: readonly Vip[]): void {
+    const timer = setTimeout(() => {
+      burst.timers.delete(timer)
+      this.#sendInTime(burst, vips)
+    }, delayMs)
+    burst.timers.add(timer)
+  }
+
+  #sendInTime(burst: Burst, vips: readonly Vip[]): void {
+    if (burst.pace.take()) this.#send(vips)
+    else this.#later(burst, againMs, vips)
   }
 
   /** Announces only what the kernel has at this moment, because a VIP that is gone must not be announced. */
   #send(vips: readonly Vip[]): void {
+    const announcements: Announcement[] = []
     for (const { address, device } of held(this.#options.glance(), vips)) {
       const argv = this.#options.command({ address, device })
-      if (argv !== null) this.#options.send(argv)
+      if (argv !== null) announcements.push(argv)
       else if (isIPv6(address))
         this.#options.problem(
           'no-ndp-program',
@@ -69,7 +99,13 @@ export class Announcer {
           `${address} cannot be announced after a split brain, because arping is not installed; install iputils-arping`,
         )
     }
+    if (announcements.length > 0) this.#options.send(announcements)
   }
+}
+
+function stop({ timers }: Burst): void {
+  for (const timer of timers) clearTimeout(timer)
+  timers.clear()
 }
 
 /** Finds out which programs this host has. Two different ones are called arping. */
@@ -92,16 +128,6 @@ async function findArping(): Promise<((address: string, device: string) => strin
     return (address, device) => ['arping', '-U', '-q', '-c', '1', '-I', device, address]
   // Thomas Habets' arping names the interface with -i and wants the source spelled out.
   return (address, device) => ['arping', '-U', '-q', '-c', '1', '-i', device, '-S', address, address]
-}
-
-/** Starts the program and does not wait for it, because arping stays for a second after it has sent. */
-export function sendAnnouncement(argv: readonly string[]): void {
-  const [file, ...args] = argv
-  if (file === undefined) return
-  const child = spawn(file, args, { stdio: 'ignore' })
-  // A frame that was not sent is sent again by the burst.
-  child.on('error', () => undefined)
-  child.unref()
 }
 
 function hasProgram(name: string): boolean {

@@ -79,8 +79,43 @@ export function parseAddresses(json: string): KernelAddress[] {
 
 /** The addresses among these that are VIPs, with the devices that they are on. */
 export function held(addresses: readonly KernelAddress[], vips: readonly Vip[]): KernelAddress[] {
+  const index = byAddress(vips)
   return addresses.flatMap((at) => {
-    const device = vips.map((vip) => deviceOfVip(vip, at)).find((found) => found !== null)
+    const device = (index.get(at.address) ?? [])
+      .map((vip) => deviceOfVip(vip, at))
+      .find((found) => found !== null)
     return device === undefined ? [] : [{ ...at, device }]
   })
+}
+
+/** Whether any of these addresses is a VIP. */
+export function holdsAny(addresses: readonly KernelAddress[], vips: readonly Vip[]): boolean {
+  const index = byAddress(addresses)
+  return vips.some((vip) => (index.get(vip.address) ?? []).some((at) => deviceOfVip(vip, at) !== null))
+}
+
+interface Addressed {
+  readonly address: string
+}
+
+/**
+ * A host may have hundreds of VIPs in dozens of instances, each of which is looked at several times a second. To compare
+ * each address with each VIP would keep the decisions waiting for tens of milliseconds.
+ */
+const indexes = new WeakMap<readonly Addressed[], ReadonlyMap<string, readonly Addressed[]>>()
+
+function byAddress<Entry extends Addressed>(
+  entries: readonly Entry[],
+): ReadonlyMap<string, readonly Entry[]> {
+  const known = indexes.get(entries)
+  // What is stored under a list was made of its entries.
+  if (known !== undefined) return known as ReadonlyMap<string, readonly Entry[]>
+  const index = new Map<string, Entry[]>()
+  for (const entry of entries) {
+    const same = index.get(entry.address)
+    if (same === undefined) index.set(entry.address, [entry])
+    else same.push(entry)
+  }
+  indexes.set(entries, index)
+  return index
 }

@@ -7,7 +7,7 @@
 import type { KeepalivedState, VipState } from '../../shared/protocol/report.ts'
 import type { ProcessSight } from '../core/guard/guard.ts'
 import { assertNever } from '../../shared/assert-never.ts'
-import { held, type KernelAddress } from './kernel-addresses.ts'
+import { holdsAny, type KernelAddress } from './kernel-addresses.ts'
 import type { InstanceSnapshot } from './dump.ts'
 import { describeUnknown, type ProcessLook, unseen } from './process.ts'
 import type { FifoEvent } from './notify-fifo.ts'
@@ -181,7 +181,7 @@ export class KeepalivedObserver {
   #lookAround(changed: boolean): void {
     const glance = this.#sources.glance()
     for (const [name, watched] of this.#watched) {
-      const seen = held(glance, watched.vips).length > 0
+      const seen = holdsAny(glance, watched.vips)
       if (seen && watched.vipState === 'gone') {
         watched.news += 1
         watched.vipState = 'held'
@@ -228,7 +228,7 @@ export class KeepalivedObserver {
       // keepalived writes the line after it added the VIPs.
       watched.vipState = watched.vips.length > 0 ? 'held' : 'gone'
       this.#tell(instance, watched, false)
-      if (held(this.#sources.glance(), watched.vips).length === 0) this.#prove(instance)
+      if (!holdsAny(this.#sources.glance(), watched.vips)) this.#prove(instance)
     } else this.#prove(instance)
   }
 
@@ -339,7 +339,7 @@ export class KeepalivedObserver {
       if (watched.news !== news) this.#unproved.set(name, { force })
       else {
         if ('addresses' in listed)
-          watched.vipState = held(listed.addresses, watched.vips).length > 0 ? 'held' : 'gone'
+          watched.vipState = holdsAny(listed.addresses, watched.vips) ? 'held' : 'gone'
         // Without a list the last state stays, and an unknown state counts as held, because "gone" is never guessed.
         else watched.vipState ??= 'held'
         this.#tell(name, watched, force)

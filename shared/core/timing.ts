@@ -177,10 +177,19 @@ export function votesAreFreeInTime(vrrp: VrrpTiming, timing: Timing): boolean {
   return timing.reserveMs < earliestPromotionMs(vrrp)
 }
 
+/**
+ * The longest that a takeover waits for keepalived and the votes. Without E4 it is refused once: the bar is lifted when
+ * the votes are free, the check is good again one interval later, and keepalived waits a second time.
+ */
+export function slowestTakeoverMs(vrrp: VrrpTiming, timing: Timing): number {
+  const { reserveMs, grainMs, checkMs } = timing
+  return masterDownMs(vrrp) + (votesAreFreeInTime(vrrp, timing) ? 0 : reserveMs + grainMs + checkMs)
+}
+
 /** @returns a warning for the operator, or null if E4 holds. */
 export function promotionWarning(vrrp: VrrpTiming, timing: Timing): string | null {
   if (votesAreFreeInTime(vrrp, timing)) return null
-  const slowestMs = timing.reserveMs + timing.grainMs + masterDownMs(vrrp)
+  const slowestMs = slowestTakeoverMs(vrrp, timing)
   return (
     `keepalived may promote itself ${Math.round(earliestPromotionMs(vrrp))} ms after the holder died, but votes are kept for ${timing.reserveMs} ms, ` +
     `so such a takeover is refused once and takes up to ${(slowestMs / 1000).toFixed(1)} s. Raise advert_int or down_timer_adverts, or lower leaseMs and reserveMs`

@@ -3,6 +3,7 @@ import { defaultTiming } from '../../shared/core/timing.ts'
 import type { Violation } from '../invariants/facts.ts'
 import { nodes, type LabNode } from '../lab/address-plan.ts'
 import { violationsOf } from '../lab/invariants-of-run.ts'
+import { everydayPair } from '../lab/keepalived-config.ts'
 import { type MeasuredRun, type PhaseFigures, type Snapshot } from '../lab/measured-run.ts'
 import { pause, pauseUntil, until } from '../lab/pause.ts'
 import { factsOf, type RunRecord } from '../lab/run-facts.ts'
@@ -63,9 +64,12 @@ export async function playScenario(lab: HostsLab, scenario: HostsScenario): Prom
   }
   // Judged from the first boot on, so that each watch knows what happened before; violations from before this scenario
   // were reported then.
-  const violations = violationsOf(facts, { timing: defaultTiming, endMs, busy: true }).filter(
-    ({ atMs }) => atMs >= faultAtMs,
-  )
+  const violations = violationsOf(facts, {
+    timing: defaultTiming,
+    pair: everydayPair,
+    endMs,
+    busy: true,
+  }).filter(({ atMs }) => atMs >= faultAtMs)
   const run: MeasuredRun = {
     scenario: scenario.name,
     arbiter: 'witness',

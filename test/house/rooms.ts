@@ -50,7 +50,16 @@ export const rooms: readonly Room[] = [
   { at: 'agent/keepalived-conf', may: ['agent/keepalived/vip.ts', 'shared/protocol'] },
   {
     at: 'agent/fence',
-    may: ['agent/core', 'agent/keepalived', 'shared/core', 'shared/disk', 'shared/host', 'shared/protocol'],
+    may: [
+      'agent/core',
+      'agent/keepalived',
+      'shared/core',
+      'shared/disk',
+      'shared/host',
+      // Paces.
+      'shared/network',
+      'shared/protocol',
+    ],
   },
   {
     at: 'agent/runtime',

@@ -1,10 +1,12 @@
 /** L1 to L5 of docs/safety.md, judged from facts (facts.ts) as they come, and from the passing of time. */
-import { masterDownMs, silenceMs, type Timing, votesAreFreeInTime } from '../../shared/core/timing.ts'
+import { masterDownMs, silenceMs, slowestTakeoverMs, type Timing } from '../../shared/core/timing.ts'
 import type { Fact, Timed, Violation } from './facts.ts'
 
 export interface LivenessSetting {
   /** With the lowest priority that each may run with. */
   readonly nodes: readonly { readonly name: string; readonly priority: number }[]
+  /** Of VRRP; absent: 2. */
+  readonly version?: 2 | 3
   readonly advertIntMs: number
   readonly downTimerAdverts?: number
   /** What L1 allows beyond its bound because programs of the host run late; the default is for a healthy host. */
@@ -128,21 +130,14 @@ export class LivenessWatch {
 
   constructor(timing: Timing, setting: LivenessSetting) {
     this.#timing = timing
-    const { advertIntMs, downTimerAdverts, nodes, graceMs = wellGraceMs } = setting
+    const { version = 2, advertIntMs, downTimerAdverts, nodes, graceMs = wellGraceMs } = setting
     this.#graceMs = graceMs
     this.#haste = Math.max(1, 3 / (downTimerAdverts ?? 3))
-    const each = nodes.map(
-      ({ priority }) => ({ version: 2, priority, advertIntMs, downTimerAdverts }) as const,
-    )
-    const masterDown = Math.max(...each.map(masterDownMs))
-    // E4: a takeover that comes before the votes are free is refused once.
-    const isEarly = each.some((vrrp) => !votesAreFreeInTime(vrrp, timing))
+    const each = nodes.map(({ priority }) => ({ version, priority, advertIntMs, downTimerAdverts }) as const)
     this.#slowestTakeoverMs =
       timing.gate === 'strict'
-        ? timing.reserveMs + applicationMs + masterDown
-        : isEarly
-          ? timing.reserveMs + timing.grainMs + masterDown
-          : masterDown
+        ? timing.reserveMs + applicationMs + Math.max(...each.map(masterDownMs))
+        : Math.max(...each.map((vrrp) => slowestTakeoverMs(vrrp, timing)))
   }
 
   get violations(): readonly Violation[] {

@@ -8,7 +8,7 @@ import { addressOf, cluster, hosts, nodes, pagePort, type LabHost, type LabNode 
 import { type ClusterSetup } from './cluster-setup.ts'
 import { agentConfig, stateFolderOf, witnessConfig } from './daemon-config.ts'
 import { enrolHosts } from './enrolled-hosts.ts'
-import { checkPath, keepalivedConfig, runFolder } from './keepalived-config.ts'
+import { checkPath, keepalivedConfig, type PairConf, runFolder } from './keepalived-config.ts'
 import {
   reloadKeepalived,
   signalKeepalived,
@@ -283,8 +283,18 @@ export class ClusterUnderTest {
     await reloadKeepalived(this.host(node))
   }
 
-  #writeKeepalivedConf(node: LabNode, arbiter: Arbiter): void {
-    const { pair, tracked } = this.setup
+  /** The admin edits keepalived.conf. What keepalived runs stays as it was until a reload. */
+  editKeepalivedConf(node: LabNode, pair: PairConf): void {
+    this.#writeKeepalivedConf(node, this.setup.arbiter, pair)
+  }
+
+  /** The admin's `systemctl reload keepalived`. */
+  async reloadKeepalived(node: LabNode): Promise<void> {
+    await reloadKeepalived(this.host(node))
+  }
+
+  #writeKeepalivedConf(node: LabNode, arbiter: Arbiter, pair = this.setup.pair): void {
+    const { tracked } = this.setup
     writeFileSync(
       join(this.#folder.path, node, 'keepalived.conf'),
       keepalivedConfig({ node, arbiter, pair, tracked, stateFolder: stateFolderOf(node) }),
@@ -292,20 +302,22 @@ export class ClusterUnderTest {
   }
 
   async #writeFiles(): Promise<void> {
-    const { arbiter, productLines, pidFiles, stopCommand, processors, gateway, guests } = this.setup
+    const { arbiter, pair, productLines, pidFiles, stopCommand, processors, gateway, guests } = this.setup
     const file = (name: string): string => join(this.#folder.path, name)
     this.#folder.folder('witness', 'data')
     writeFileSync(file('witness/witness.yaml'), witnessConfig(this.timing))
     for (const node of nodes) {
+      const configId = pair.configIds?.[node] ?? null
       this.#folder.folder(node, 'state')
       writeKeepalivedScripts({
         folder: file(node),
         hostFolder: `${labMount}/${node}`,
         stopCommand,
         pidFiles,
+        configId,
         processors,
       })
-      writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway }))
+      writeFileSync(file(`${node}/agent.yaml`), agentConfig(node, { gateway, configId }))
       this.#writeKeepalivedConf(node, productLines === 'from the start' ? arbiter : 'none')
     }
     await enrolHosts(file('witness/data'), [

@@ -21,8 +21,11 @@ clusters:
 `
 }
 
-/** @param options.gateway whether the agent has a gateway to watch */
-export function agentConfig(node: LabNode, options: { gateway: boolean }): string {
+/**
+ * @param options.gateway whether the agent has a gateway to watch
+ * @param options.configId keepalived's `-i`; null: none
+ */
+export function agentConfig(node: LabNode, options: { gateway: boolean; configId: string | null }): string {
   const service = serviceCommands(node)
   return `cluster: ${cluster}
 node: ${node}
@@ -34,7 +37,7 @@ ${options.gateway ? `gateway: ${gatewayAddress}\n` : ''}keepalived:
   config: ${labMount}/${node}/keepalived.conf
   pidFile: ${pidFile}
   vrrpPidFile: ${vrrpPidFile}
-  program: keepalived
+${options.configId === null ? '' : `  configId: ${options.configId}\n`}  program: keepalived
   dumpFile: /tmp/keepalived.json
   stopCommand: ${JSON.stringify(service.stop)}
   startCommand: ${JSON.stringify(service.start)}

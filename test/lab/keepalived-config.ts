@@ -5,14 +5,22 @@ import {
   scriptSecurity,
   scriptUser,
 } from '../../agent/keepalived-conf/product-lines.ts'
-import { instance, vip, type LabNode } from './address-plan.ts'
+import { instance, nodes, vip, type LabNode } from './address-plan.ts'
 import { type Arbiter } from './arbiter.ts'
 
 /** lb01 is the one that keepalived prefers. */
 export const priorities: Readonly<Record<LabNode, number>> = { lb01: 150, lb02: 100 }
 
-/** advert_int; keepalived sends the first advert when it takes the VIP. */
+/** advert_int of most pairs; keepalived sends the first advert when it takes the VIP. */
 export const advertIntervalMs = 1000
+
+/** How soon keepalived misses the adverts of the other node. */
+export interface AdvertPace {
+  readonly version: 2 | 3
+  readonly advertIntMs: number
+  /** Absent: not configured. */
+  readonly downTimerAdverts?: number
+}
 
 /** Where the agent and keepalived meet; as on a real host. */
 export const runFolder = '/run/keepalived-witness'
@@ -24,6 +32,12 @@ export interface PairConf {
   readonly priorities: Readonly<Record<LabNode, number>>
   readonly names: Readonly<Record<LabNode, string>>
   readonly preempt: boolean
+  readonly pace: AdvertPace
+  /**
+   * keepalived's `-i` of each node. Then one file has the lines of both nodes, with conditions, and a reader who takes
+   * the host's name instead finds another instance. Null: no `-i` and no conditions.
+   */
+  readonly configIds: Readonly<Record<LabNode, string>> | null
   /** Rows of `virtual_ipaddress`. */
   readonly addresses: readonly string[]
   /** Rows before the instance: scripts, files and processes to track. */
@@ -34,10 +48,14 @@ export interface PairConf {
   readonly rows: readonly string[]
   /** Further instances, with the same priorities. */
   readonly others: readonly OtherInstance[]
+  /** Further instances of lb02 alone. */
+  readonly othersOfLb02: readonly OtherInstance[]
 }
 
 export interface OtherInstance {
   readonly name: string
+  /** Absent: eth0. */
+  readonly device?: 'eth1'
   readonly routerId: number
   readonly addresses: readonly string[]
   readonly rows: readonly string[]
@@ -48,11 +66,14 @@ export const everydayPair: PairConf = {
   priorities,
   names: { lb01: instance, lb02: instance },
   preempt: false,
+  pace: { version: 2, advertIntMs: advertIntervalMs },
+  configIds: null,
   addresses: [`${vip}/24`],
   trackers: [],
   scripts: [],
   rows: [],
   others: [],
+  othersOfLb02: [],
 }
 
 /** What the admin has before installing the witness: keepalived alone. */
@@ -77,7 +98,11 @@ export function keepalivedConfig(options: {
       )
     : []
   const own = { name: pair.names[node], routerId: 51, addresses: pair.addresses, rows: pair.rows }
-  const instances = [own, ...pair.others]
+  const instances: readonly OtherInstance[] = [
+    own,
+    ...pair.others,
+    ...(node === 'lb02' ? pair.othersOfLb02 : []),
+  ]
   const isTracked = witness && tracked
   const rows = [
     'global_defs {',
@@ -86,14 +111,13 @@ export function keepalivedConfig(options: {
     '}',
     ...pair.trackers,
     ...(witness ? instances.flatMap(({ name }) => productTrackers(name, stateFolder)) : []),
-    ...instances.flatMap(({ name, routerId, addresses, rows: more }) => [
+    ...instances.flatMap(({ name, device = 'eth0', routerId, addresses, rows: more }) => [
       `vrrp_instance ${name} {`,
       '    state BACKUP',
-      '    interface eth0',
-      `    virtual_router_id ${routerId}`,
-      `    priority ${pair.priorities[node]}`,
+      `    interface ${device}`,
+      ...routerIdAndPriority(pair, { node, routerId }),
       ...(pair.preempt ? [] : ['    nopreempt']),
-      `    advert_int ${advertIntervalMs / 1000}`,
+      ...advertRows(pair.pace),
       ...block('virtual_ipaddress', addresses),
       ...more.map((row) => `    ${row}`),
       ...block('track_file', isTracked ? [`bar_${name}`] : []),
@@ -102,6 +126,30 @@ export function keepalivedConfig(options: {
     ]),
   ]
   return `${rows.join('\n')}\n`
+}
+
+function advertRows({ version, advertIntMs, downTimerAdverts }: AdvertPace): readonly string[] {
+  return [
+    ...(version === 3 ? ['    version 3'] : []),
+    `    advert_int ${advertIntMs / 1000}`,
+    ...(downTimerAdverts === undefined ? [] : [`    down_timer_adverts ${downTimerAdverts}`]),
+  ]
+}
+
+/** What a reader finds who takes the name of the host for keepalived's `-i`. */
+const misread = { routerId: 77, priority: 10 }
+
+function routerIdAndPriority(
+  { priorities: wanted, configIds }: PairConf,
+  { node, routerId }: { node: LabNode; routerId: number },
+): readonly string[] {
+  if (configIds === null) return [`    virtual_router_id ${routerId}`, `    priority ${wanted[node]}`]
+  return nodes.flatMap((each) => [
+    `@${configIds[each]} virtual_router_id ${routerId}`,
+    `@${configIds[each]} priority ${wanted[each]}`,
+    `@${each} virtual_router_id ${misread.routerId}`,
+    `@${each} priority ${misread.priority}`,
+  ])
 }
 
 function productTrackers(name: string, stateDir: string): readonly string[] {

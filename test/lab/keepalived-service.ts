@@ -37,7 +37,11 @@ export const agentKilled = '/run/agent-killed'
 const running = ({ pid }: RealPidFiles): string =>
   `running() { [ -s ${pid} ] && kill -0 "$(cat ${pid})" 2>/dev/null; }`
 
-function startScript(hostFolder: string, files: RealPidFiles, before: string): string {
+function startScript(
+  hostFolder: string,
+  files: RealPidFiles,
+  { before, configId }: { before: string; configId: string | null },
+): string {
   const { pid, vrrp } = files
   return `#!/bin/sh
 # systemctl start: waits for a stop that is under way, does nothing where it runs already; returns when keepalived is there.
@@ -48,7 +52,7 @@ running && exit 0
 rm -f ${pid} ${vrrp}
 setsid -f sh -c '${before}exec "$@"' sh keepalived --dont-fork --log-console --no-syslog --log-detail \\
     --pid ${pid} --vrrp_pid ${vrrp} --checkers_pid /run/keepalived_checkers.pid \\
-    --use-file ${hostFolder}/keepalived.conf </dev/null >>${hostFolder}/keepalived.log 2>&1
+    --use-file ${hostFolder}/keepalived.conf${configId === null ? '' : ` --config-id ${configId}`} </dev/null >>${hostFolder}/keepalived.log 2>&1
 for _ in $(seq 100); do
     [ -s ${vrrp} ] && exit 0
     sleep 0.02
@@ -122,6 +126,8 @@ export function writeKeepalivedScripts(options: {
   hostFolder: string
   stopCommand: StopCommand
   pidFiles: PidFiles
+  /** keepalived's `-i`; null: none. */
+  configId: string | null
   processors: 'own' | 'common'
 }): void {
   const files = pidFilesOf[options.pidFiles]
@@ -134,7 +140,10 @@ export function writeKeepalivedScripts(options: {
   const texts: readonly (readonly [string, string])[] = [
     [
       scripts.start,
-      startScript(options.hostFolder, files, options.processors === 'own' ? `${promptly}; ` : ''),
+      startScript(options.hostFolder, files, {
+        before: options.processors === 'own' ? `${promptly}; ` : '',
+        configId: options.configId,
+      }),
     ],
     [scripts.stop, stopScript(files)],
     [scripts.reload, reloadScript(files)],

@@ -291,6 +291,7 @@ export class TraceRun {
       hostFolder: `${labMount}/${node}`,
       stopCommand: 'works',
       pidFiles: 'usual',
+      configId: null,
       processors: 'common',
     })
     writeFileSync(join(folder, 'keepalived.conf'), traceConfig(this.#scenario.nodes[node]))

@@ -82,9 +82,9 @@ describe('the product’s lines after a reload of keepalived', function () {
     const own = folder.folder(name)
     writeKeepalivedScripts({
       ...{ folder: own, hostFolder: `${labMount}/${name}` },
-      ...{ stopCommand: 'works', pidFiles: 'usual', processors: 'common' },
+      ...{ stopCommand: 'works', pidFiles: 'usual', configId: null, processors: 'common' },
     })
-    writeFileSync(join(own, 'agent.yaml'), agentConfig(name, { gateway: false }))
+    writeFileSync(join(own, 'agent.yaml'), agentConfig(name, { gateway: false, configId: null }))
     const host = await NamespaceHost.boot({ name, labFolder: folder.path, productFolder: product })
     hosts.push(host)
     await host.shell(install(hasUser))

@@ -5,7 +5,6 @@ import { type Arbiter } from './arbiter.ts'
 import { type ClusterSetup, everydaySetup } from './cluster-setup.ts'
 import { ClusterUnderTest } from './cluster-under-test.ts'
 import { violationsOf } from './invariants-of-run.ts'
-import { advertIntervalMs } from './keepalived-config.ts'
 import { readKeepalivedLines } from './keepalived-lines.ts'
 import { keepalivedRuns } from './keepalived-service.ts'
 import { type LabFolder } from './lab-folder.ts'
@@ -81,7 +80,7 @@ async function measure(
   await pause(calmBeforeMs[pace])
   const before = await snapshot(cluster)
   if (arbiter === 'witness' && (await isSettled(cluster))) cluster.notes.note({ type: 'calm' })
-  await pauseUntilAdvertPhase(cluster, advertPhaseMs(number))
+  await pauseUntilAdvertPhase(cluster, number)
 
   const faultAtMs = Date.now()
   for (const fault of scenario.faults) cluster.notes.note({ type: 'fault', ...fault, on: true })
@@ -132,7 +131,12 @@ async function measure(
     siege: siege?.figures() ?? null,
     violations:
       arbiter === 'witness'
-        ? violationsOf(facts, { timing: cluster.timing, endMs, busy: pace === 'quick' })
+        ? violationsOf(facts, {
+            timing: cluster.timing,
+            pair: cluster.setup.pair,
+            endMs,
+            busy: pace === 'quick',
+          })
         : [],
   }
 }
@@ -162,16 +166,14 @@ function recordOf(cluster: ClusterUnderTest, endMs: number): RunRecord {
  * How long a takeover lasts depends on how old the last advert is when the fault strikes. Runs are spread over the
  * second between two adverts, in the same way for every arbiter, so that medians can be compared.
  */
-function advertPhaseMs(run: number): number {
+async function pauseUntilAdvertPhase(cluster: ClusterUnderTest, run: number): Promise<void> {
+  const { advertIntMs } = cluster.setup.pair.pace
   const goldenRatio = 0.618_034
-  return ((run * goldenRatio) % 1) * advertIntervalMs
-}
-
-async function pauseUntilAdvertPhase(cluster: ClusterUnderTest, phaseMs: number): Promise<void> {
+  const phaseMs = ((run * goldenRatio) % 1) * advertIntMs
   const tookVip = cluster.observer.changes().findLast(({ has }) => has)
   if (tookVip === undefined) return
-  const sinceMs = (Date.now() - tookVip.atMs) % advertIntervalMs
-  await pause((phaseMs - sinceMs + advertIntervalMs) % advertIntervalMs)
+  const sinceMs = (Date.now() - tookVip.atMs) % advertIntMs
+  await pause((phaseMs - sinceMs + advertIntMs) % advertIntMs)
 }
 
 async function watch(cluster: ClusterUnderTest, options: { untilMs: number; pace: Pace }): Promise<void> {

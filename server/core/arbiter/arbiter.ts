@@ -201,23 +201,33 @@ function nodeBehind(turn: Turn, connection: ConnectionId): NodeState | null {
   return null
 }
 
-/** The beat with the witness's keys for what the node calls its instances, and a refusal for each that has no key. */
+/**
+ * The beat with the witness's keys for what the node calls its instances. For each that has no key: a refusal, and what
+ * the node warns of.
+ */
 function underKeys(
   turn: Turn,
   node: NodeName,
   beat: Beat,
-): { readonly beat: Beat; readonly refused: readonly VoterReply[] } {
+): {
+  readonly beat: Beat
+  readonly refused: readonly VoterReply[]
+  readonly unmatchedWarnings: readonly string[]
+} {
   const { known, ambiguous } = turn.arbiter
   const reports: Report[] = []
   const refused: VoterReply[] = []
+  const unmatchedWarnings: string[] = []
   for (const report of beat.reports) {
     const { instance } = report
     const among = ambiguous.get(node)?.get(instance)
     const key = among === undefined ? keyOf(known, node, instance) : null
-    if (key === null) refused.push(unmatched(node, instance, among ?? []))
-    else reports.push(key === instance ? report : { ...report, instance: key })
+    if (key === null) {
+      refused.push(unmatched(node, instance, among ?? []))
+      unmatchedWarnings.push(...report.warnings)
+    } else reports.push(key === instance ? report : { ...report, instance: key })
   }
-  return { beat: { ...beat, reports }, refused }
+  return { beat: { ...beat, reports }, refused, unmatchedWarnings }
 }
 
 function unmatched(node: NodeName, instance: string, among: readonly string[]): VoterReply {
@@ -234,8 +244,8 @@ function bookBeat(turn: Turn, event: ArbiterEvent & { type: 'beat' }): void {
   const before = nodeBehind(turn, connection)
   if (before === null) return refuseMessage(turn, 'not-greeted')
   const name = before.member.name
-  const { beat, refused } = underKeys(turn, name, event.beat)
-  const receipt = receiveBeat(before, { connection, beat, atMs })
+  const { beat, refused, unmatchedWarnings } = underKeys(turn, name, event.beat)
+  const receipt = receiveBeat(before, { connection, beat, unmatchedWarnings, atMs })
   switch (receipt.kind) {
     case 'stale':
       return refuseMessage(turn, 'stale-beat')

@@ -44,6 +44,8 @@ export interface NodeState {
   /** The instances that have been replaced. */
   readonly past: Past
   readonly reports: ReadonlyMap<string, Report>
+  /** What it warns of in reports of instances of which the witness cannot tell which they are. */
+  readonly unmatchedWarnings: readonly string[]
   /** Round trips of the newest ICMP echoes, newest last; null: lost. */
   readonly echoes: readonly (number | null)[]
 }
@@ -51,7 +53,15 @@ export interface NodeState {
 const echoesKept = 20
 
 export function newNode(member: Member): NodeState {
-  return { member, session: null, double: null, past: [], reports: new Map(), echoes: [] }
+  return {
+    member,
+    session: null,
+    double: null,
+    past: [],
+    reports: new Map(),
+    unmatchedWarnings: [],
+    echoes: [],
+  }
 }
 
 /** Whether the agent is connected and its newest heartbeat is less than `silenceMs` old. */
@@ -149,9 +159,15 @@ export type BeatReceipt =
 
 export function receiveBeat(
   node: NodeState,
-  arrival: { connection: ConnectionId; beat: Beat; atMs: number },
+  arrival: {
+    connection: ConnectionId
+    /** Under the witness's keys. */
+    beat: Beat
+    unmatchedWarnings?: readonly string[]
+    atMs: number
+  },
 ): BeatReceipt {
-  const { connection, beat, atMs } = arrival
+  const { connection, beat, unmatchedWarnings = [], atMs } = arrival
   const heard = (session: Session): Session => ({
     ...session,
     lastSeq: beat.seq,
@@ -166,7 +182,7 @@ export function receiveBeat(
   const { session } = node
   if (session?.connection !== connection || beat.seq <= session.lastSeq) return { kind: 'stale' }
   const reports = new Map(beat.reports.map((report) => [report.instance, report]))
-  return { kind: 'accepted', node: { ...node, session: heard(session), reports } }
+  return { kind: 'accepted', node: { ...node, session: heard(session), reports, unmatchedWarnings } }
 }
 
 /** The connection is gone. */

@@ -63,11 +63,13 @@ function viewInstance(arbiter: Arbiter, instance: string, state: InstanceState, 
 }
 
 function viewNode(arbiter: Arbiter, node: NodeState, atMs: number): Omit<NodeView, 'lastDrill'> {
-  const { member, session, reports, echoes } = node
+  const { member, session, reports, unmatchedWarnings, echoes } = node
   const connected = isHeard(arbiter, node, atMs)
   const answered = echoes.filter((roundTripMs) => roundTripMs !== null)
   const lost = echoes.length - answered.length
-  const warnings = connected ? [...reports.values()].flatMap((report) => report.warnings) : []
+  const warnings = connected
+    ? [...[...reports.values()].flatMap((report) => report.warnings), ...unmatchedWarnings]
+    : []
   if (node.double !== null) warnings.push(`two live agents call themselves ${member.name}`)
   return {
     node: member.name,

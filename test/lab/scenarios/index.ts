@@ -1,6 +1,7 @@
 /** Every scenario of the lab: first the basic faults, then those that the simulator found. */
 import { type Scenario } from '../scenario.ts'
 import { addresses } from './addresses.ts'
+import { advertPaces } from './advert-pace.ts'
 import { agentFaults, cleanStop, freezeKeepalived, killKeepalived, preempt } from './broken-processes.ts'
 import { coldStarts } from './cold-start.ts'
 import {
@@ -18,9 +19,11 @@ import { drills } from './drill.ts'
 import { killHost, lastOneStanding, rebootHolderAtOnce, witnessRestarts } from './dying-hosts.ts'
 import { fenceFailures } from './fence-fails.ts'
 import { hostileNetworks } from './hostile-network.ts'
+import { identities } from './identities.ts'
 import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { namesDiffer } from './names-differ.ts'
+import { nightlyOnly } from './nightly.ts'
 import { slowChecks } from './slow-check.ts'
 import { standbyAgentFrozen } from './standstill.ts'
 import { strictGates } from './strict-gate.ts'
@@ -71,6 +74,8 @@ const known: readonly Scenario[] = [
   ...addresses,
   standbyAgentFrozen,
   namesDiffer,
+  ...identities,
+  ...advertPaces,
   ...deadWitnesses,
   ...hostileNetworks,
 ]
@@ -79,6 +84,9 @@ const known: readonly Scenario[] = [
 const notYet: ReadonlySet<string> = new Set([])
 
 export const scenarios = known.filter(({ name }) => !notYet.has(name))
+
+/** Those of `npm test`. */
+export const everydayScenarios = scenarios.filter(({ name }) => !nightlyOnly.has(name))
 
 export class UnknownScenarioError extends Error {
   readonly code = 'unknown-scenario'

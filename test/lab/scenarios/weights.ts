@@ -51,6 +51,7 @@ function app(weight: number): Pick<PairConf, 'trackers' | 'scripts'> {
 }
 
 const uplink = 'uplink'
+const loadFile = '/run/load-weight'
 
 const weighed: readonly Weighed[] = [
   {
@@ -86,6 +87,18 @@ ip link set ${uplink}-peer up
 ip link set ${uplink} up`,
     begin: (cluster) => cluster.host('lb01').run('ip', 'link', 'set', uplink, 'down'),
     heal: (cluster) => cluster.host('lb01').run('ip', 'link', 'set', uplink, 'up'),
+    after: 'lb01',
+  },
+  {
+    name: 'weight-file',
+    what: 'the holder’s own program writes -60 into a tracked file of weight 1',
+    pair: {
+      trackers: ['vrrp_track_file load {', `    file "${loadFile}"`, '    weight 1', '}'],
+      rows: ['track_file {', '    load', '}'],
+    },
+    atBoot: `echo 0 >${loadFile}`,
+    begin: (cluster) => cluster.host('lb01').shell(`echo -60 >${loadFile}`),
+    heal: (cluster) => cluster.host('lb01').shell(`echo 0 >${loadFile}`),
     after: 'lb01',
   },
 ]

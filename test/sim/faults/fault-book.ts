@@ -22,6 +22,10 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
       'witness-restart/vrrp-block',
       'gate-strict/vrrp-block',
       'names-differ/vrrp-block',
+      'config-id/vrrp-block',
+      'advert-pace/one-missed/vrrp-block',
+      'advert-pace/fifth/vrrp-block',
+      'advert-pace/tenth/vrrp-block',
     ],
   },
   'vrrp-block-one-way': {
@@ -118,7 +122,16 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
   'crash-host': {
     happens: 'a host loses power and boots again later',
     expected: 'the takeover is as fast as with keepalived alone',
-    lab: ['kill-host', 'reboot-holder-at-once', 'witness-restart/kill-host', 'gate-strict/kill-host'],
+    lab: [
+      'kill-host',
+      'reboot-holder-at-once',
+      'witness-restart/kill-host',
+      'gate-strict/kill-host',
+      'advert-pace/one-missed/kill-host',
+      'advert-pace/five-missed/kill-host',
+      'advert-pace/fifth/kill-host',
+      'advert-pace/tenth/kill-host',
+    ],
   },
   'freeze-host': {
     happens: 'a virtual machine is paused while its clock runs on',
@@ -206,9 +219,8 @@ export const faultBook: Readonly<Record<FaultKind, FaultEntry>> = {
     happens: "the admin's own script with a weight fails on a node, without `nopreempt`",
     expected:
       'keepalived runs with another priority, and the VIP moves if keepalived alone would move it; nobody is stopped',
-    lab: ['weight-script', 'weight-positive', 'weight-equal-base', 'weight-interface'].flatMap((name) => [
-      `${name}/preempt`,
-      `${name}/nopreempt`,
-    ]),
+    lab: ['weight-script', 'weight-positive', 'weight-equal-base', 'weight-interface', 'weight-file'].flatMap(
+      (name) => [`${name}/preempt`, `${name}/nopreempt`],
+    ),
   },
 }

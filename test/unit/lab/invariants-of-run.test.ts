@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { defaultTiming } from '../../../shared/core/timing.ts'
 import type { Timed } from '../../invariants/facts.ts'
 import { violationsOf } from '../../lab/invariants-of-run.ts'
+import { everydayPair as pair } from '../../lab/keepalived-config.ts'
 
 const programState = z.enum(['running', 'frozen', 'ended'])
 const recordedSchema = z.array(
@@ -29,7 +30,9 @@ function recordedAlone(): readonly Timed[] {
 }
 
 function judged(facts: readonly Timed[], endMs = (facts.at(-1)?.atMs ?? 0) + 3000): readonly string[] {
-  return violationsOf(facts, { timing: defaultTiming, endMs, busy: false }).map(({ invariant }) => invariant)
+  return violationsOf(facts, { timing: defaultTiming, pair, endMs, busy: false }).map(
+    ({ invariant }) => invariant,
+  )
 }
 
 /** As if agents had run all the time and done nothing. */
@@ -69,12 +72,35 @@ describe('the invariants of a lab run', () => {
       { atMs: 4000 + lastsMs, fact: { type: 'vip', node: 'lb01', held: true } },
     ]
     const judgedBy = (busy: boolean, lastsMs: number): readonly string[] =>
-      violationsOf(outage(lastsMs), { timing: defaultTiming, endMs: 8000, busy }).map(
+      violationsOf(outage(lastsMs), { timing: defaultTiming, pair, endMs: 8000, busy }).map(
         ({ invariant }) => invariant,
       )
     assert.deepEqual(judgedBy(false, 600), ['L1'])
     assert.deepEqual(judgedBy(true, 600), [])
     assert.deepEqual(judgedBy(true, 1100), ['L1'])
+  })
+
+  it('are broken by a fence where nobody ever had the lease', () => {
+    const serving: readonly Timed[] = [
+      { atMs: 0, fact: { type: 'program', host: 'lb01', program: 'keepalived', state: 'running' } },
+      { atMs: 0, fact: { type: 'program', host: 'lb02', program: 'keepalived', state: 'running' } },
+      { atMs: 3500, fact: { type: 'vip', node: 'lb01', held: true } },
+      { atMs: 5000, fact: { type: 'program', host: 'lb01', program: 'agent', state: 'running' } },
+    ]
+    const fenced: Timed = { atMs: 6000, fact: { type: 'fencing', node: 'lb01', reason: 'no majority' } }
+    assert.deepEqual(judged(serving), [])
+    assert.deepEqual(judged([...serving, fenced]), ['L6'])
+    const leased: Timed = { atMs: 5500, fact: { type: 'lease', node: 'lb01', epoch: 1, untilMs: 7000 } }
+    assert.deepEqual(judged([...serving, leased, fenced]), [])
+  })
+
+  it('are broken where nobody becomes MASTER although nobody has the lease', () => {
+    const idle = ['lb01', 'lb02'].map((host): Timed => ({
+      atMs: 0,
+      fact: { type: 'program', host, program: 'keepalived', state: 'running' },
+    }))
+    assert.deepEqual(judged(idle, 8000), [])
+    assert.deepEqual(judged(idle, 10_000), ['L6'])
   })
 
   it('hold where the loser lets go in time', () => {

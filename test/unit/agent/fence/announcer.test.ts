@@ -11,15 +11,21 @@ describe('Announcer', () => {
   let sent: string[]
   let problems: string[]
   let announcer: Announcer
+  let atMs: number
+  const pass = (durationMs: number): void => {
+    for (const endMs = atMs + durationMs; atMs < endMs; atMs += 1) mock.timers.tick(1)
+  }
   beforeEach(() => {
     mock.timers.enable({ apis: ['setTimeout'] })
+    atMs = 0
     kernel = [vip]
     sent = []
     problems = []
     announcer = new Announcer({
       glance: () => kernel,
       command: ({ address, device }) => (address.includes(':') ? null : ['arping', device, address]),
-      send: (argv) => sent.push(argv.join(' ')),
+      send: (announcements) => sent.push(...announcements.map((argv) => argv.join(' '))),
+      monotonicMs: () => atMs,
       problem: (what) => problems.push(what),
     })
   })
@@ -31,24 +37,71 @@ describe('Announcer', () => {
   it('announces at once where the kernel has the VIP, and three times more', () => {
     announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     assert.deepEqual(sent, ['arping vrrp.51 10.77.0.100'])
-    mock.timers.tick(3000)
+    pass(3000)
     assert.equal(sent.length, 4)
-    mock.timers.tick(60_000)
+    pass(60_000)
     assert.equal(sent.length, 4)
   })
 
   it('begins a burst anew instead of piling up', () => {
     announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
-    mock.timers.tick(50)
+    pass(50)
     announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
-    mock.timers.tick(60_000)
+    pass(60_000)
     assert.equal(sent.length, 5)
+  })
+
+  it('announces once a second, however many adverts a neighbour sends, and not less', () => {
+    const vips = [vipOn('vrrp.51', '10.77.0.100')]
+    for (let advert = 0; advert < 5000; advert += 1) {
+      announcer.announce('VI_1', vips)
+      pass(2)
+    }
+    assert.ok(sent.length >= 10 && sent.length <= 13, `${sent.length} in ten seconds`)
+    pass(60_000)
+    assert.ok(sent.length <= 17, `${sent.length} in the end`)
+  })
+
+  it('keeps a pace for each instance, and announces one at once while another is slowed down', () => {
+    const vips = [vipOn('vrrp.51', '10.77.0.100')]
+    for (let advert = 0; advert < 100; advert += 1) announcer.announce('VI_1', vips)
+    const before = sent.length
+    announcer.announce('VI_2', vips)
+    assert.equal(sent.length, before + 1)
+  })
+
+  it('announces at once what is announced again within milliseconds: a rival came and went', () => {
+    const vips = [vipOn('vrrp.51', '10.77.0.100')]
+    announcer.announce('VI_1', vips)
+    pass(20)
+    announcer.announce('VI_1', vips)
+    assert.equal(sent.length, 2)
+  })
+
+  it('hands all VIPs of an instance on together', () => {
+    kernel = Array.from({ length: 240 }, (_, at) => ({ ...vip, address: `10.77.1.${at}` }))
+    let calls = 0
+    announcer = new Announcer({
+      glance: () => kernel,
+      command: ({ address, device }) => ['arping', device, address],
+      send: (announcements) => {
+        calls += 1
+        assert.equal(announcements.length, 240)
+      },
+      monotonicMs: () => atMs,
+      problem: (what) => problems.push(what),
+    })
+    announcer.announce(
+      'VI_1',
+      kernel.map(({ address }) => vipOn('vrrp.51', address)),
+    )
+    assert.equal(calls, 1)
   })
 
   it('sends nothing for a VIP that this node has no more', () => {
     announcer.announce('VI_1', [vipOn('vrrp.51', '10.77.0.100')])
     kernel = []
-    mock.timers.tick(60_000)
+    pass(60_000)
     assert.equal(sent.length, 1)
   })
 

@@ -10,6 +10,7 @@ import {
   promotionWarning,
   reserveNeededMs,
   silenceMs,
+  slowestTakeoverMs,
   TimingError,
 } from '../../../../shared/core/timing.ts'
 
@@ -150,6 +151,15 @@ describe('timing', () => {
       const warning = promotionWarning({ version: 3, priority: 100, advertIntMs: 100 }, defaultTiming)
       assert.match(warning ?? '', /1900 ms/)
       assert.match(warning ?? '', /advert_int/)
+    })
+
+    it('counts the check into the time of a refused takeover, because it is good again only at its next run', () => {
+      const fast = { version: 3, priority: 100, advertIntMs: 200 } as const
+      const { reserveMs, grainMs, checkMs } = defaultTiming
+      assert.equal(slowestTakeoverMs(fast, defaultTiming), masterDownMs(fast) + reserveMs + grainMs + checkMs)
+      assert.match(promotionWarning(fast, defaultTiming) ?? '', /takes up to 3\.7 s/)
+      const usual = { version: 2, priority: 100, advertIntMs: 1000 } as const
+      assert.equal(slowestTakeoverMs(usual, defaultTiming), masterDownMs(usual))
     })
 
     it('warns with the strict gate at advert_int 1', () =>

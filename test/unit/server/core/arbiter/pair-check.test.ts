@@ -181,6 +181,17 @@ describe('an instance that cannot be told from another', () => {
     assert.equal(witness.check('lb02', 'R')?.permit, false)
   })
 
+  it('does not keep what its node warns of from the operator', () => {
+    const [witness, lb02] = split()
+    const warnings = ['it cannot be told which instance of lb01 P is']
+    lb02.say([{ ...standby, instance: 'P', warnings }])
+    const shown = (): readonly string[] | undefined =>
+      viewOf(witness.arbiter, witness.atMs).nodes.find(({ node }) => node === 'lb02')?.warnings
+    assert.deepEqual(shown(), warnings)
+    lb02.say([{ ...standby, instance: 'P' }])
+    assert.deepEqual(shown(), [])
+  })
+
   it('votes again without a word once the configurations fit', () => {
     const [witness, lb02] = split()
     Object.assign(lb02, { hello: { ...lb02.hello, ...withProfile({ vips: ['10.0.0.1', '10.0.0.2'] }) } })
