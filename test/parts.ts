@@ -114,6 +114,7 @@ function suites(
       folder,
       node: shippedNode,
       limitMs: patientLimitMs,
+      options: parallel,
     }),
     lab: mocha('lab', {
       files: ['test/lab/**/*.test.ts'],
