@@ -10,6 +10,7 @@ import { all, at, defaultConfigId, knownWord, last, readStatements, type Stateme
 import { comparedOf } from './compared.ts'
 import { fifoReaders, missingLines } from './missing-lines.ts'
 import { fifoPath } from './product-lines.ts'
+import { withToldVips } from './told-vips.ts'
 import { weightsOf } from './weights.ts'
 import { KeepalivedConfError } from './lines.ts'
 import { vipsOfInstance, type Warn } from './vips.ts'
@@ -70,7 +71,10 @@ function instancesOf(
   const globalVersion = vrrpVersion(root, warnings)
   const read = instances.map((instance) => readInstance(instance, { root, globalVersion }, warnings))
   return {
-    profiles: read.map(({ profile }) => profile),
+    profiles: withToldVips(
+      read.map(({ profile }) => profile),
+      warnings,
+    ),
     vips: new Map(read.map(({ profile, vips }) => [profile.instance, vips])),
     passwords: new Map(
       read.flatMap(({ profile, password }) => (password === null ? [] : [[profile.instance, password]])),
