@@ -9,6 +9,7 @@ import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { comparedOf } from './compared.ts'
 import { missingLines } from './missing-lines.ts'
+import { withToldVips } from './told-vips.ts'
 import { weightsOf } from './weights.ts'
 import { KeepalivedConfError } from './lines.ts'
 import { vipsOfInstance, type Warn } from './vips.ts'
@@ -65,7 +66,10 @@ function instancesOf(
   const globalVersion = vrrpVersion(root, warnings)
   const read = instances.map((instance) => readInstance(instance, { root, globalVersion }, warnings))
   return {
-    profiles: read.map(({ profile }) => profile),
+    profiles: withToldVips(
+      read.map(({ profile }) => profile),
+      warnings,
+    ),
     vips: new Map(read.map(({ profile, vips }) => [profile.instance, vips])),
     passwords: new Map(
       read.flatMap(({ profile, password }) => (password === null ? [] : [[profile.instance, password]])),

@@ -20,6 +20,7 @@ import { runSetup, type SetupOptions } from '../../../../../agent/commands/setup
 import { skipAloud } from '../../../../skip-aloud.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 import { fixtures, instance } from '../../../../fixtures/keepalived-confs.ts'
+import { shapes } from '../../../../fixtures/keepalived-shapes.ts'
 import { keepalivedInNamespace, keepalivedOrSkip } from '../../../../fixtures/keepalived-in-namespace.ts'
 
 const runDir = '/run/keepalived-witness'
@@ -141,6 +142,40 @@ describe('witness-agent setup', function () {
       })
     }
   }
+
+  /** Without places: the added lines move the others. */
+  const complaintsOf = (text: string): string[] =>
+    text
+      .split('\n')
+      .map((line) => line.replace(/^\([^)]*Line \d+\) /, '').trim())
+      .filter((line) => line !== '')
+
+  for (const { what, files, configId } of shapes)
+    it(`protects or refuses ${what}, and loses no byte of it`, async () => {
+      const placed = Object.fromEntries(
+        Object.entries(files).map(([name, text]) => [name, text.replaceAll('FOLDER', folder('etc'))]),
+      )
+      write(placed)
+      const more = { configId: configId ?? null }
+      const known = complaintsOf(keepalivedSays(configId))
+      const applied = await setup('apply', more)
+      if (applied.code !== 0) {
+        assert.match(applied.said, /keepalived\.conf:\d+: /)
+        assert.match(applied.said, /nothing was changed/)
+        assert.deepEqual([tree(), copies()], [placed, []])
+        return
+      }
+      const added = complaintsOf(keepalivedSays(configId)).filter((line) => !known.includes(line))
+      assert.deepEqual(
+        added.filter((line) => !applied.said.includes(`also says "${line}"`)),
+        [],
+      )
+      const after = tree()
+      assert.match((await setup('apply', more)).said, /Nothing to do/)
+      assert.deepEqual(tree(), after)
+      await done('undo', more)
+      assert.deepEqual(tree(), placed)
+    })
 
   if (existsSync(samples)) {
     for (const name of readdirSync(samples).filter((each) => each.includes('.conf.'))) {
