@@ -4,7 +4,8 @@
 # Installs keepalived-witness from its tarball, for distributions without .deb packages: the programs with their runtime,
 # the check, units, sysusers.d, tmpfiles.d and manual pages. A second run updates all of that and changes no configuration.
 # Programs that are running are then restarted (no VIP moves); nothing else is started or enabled. --uninstall removes what
-# was installed and leaves configuration, identity and votes. It refuses while keepalived uses the check, or may use it.
+# was installed and leaves configuration, identity and votes. It refuses while keepalived uses the check, or may
+# use it, and while agents count on the witness.
 # DESTDIR=/somewhere installs below that folder and does not touch the running system.
 set -eu
 # witnessd and the user of keepalived's check read what is installed. A stricter umask of root would lock them out.
@@ -76,6 +77,23 @@ if [ -n "$uninstall" ]; then
         *)
             printf '%s\n' "install.sh: nothing was removed, because it is not known whether keepalived on this host uses keepalived-witness." \
                 "${words:-$asked ended with $code.}" "Correct that. If you are sure that keepalived does not use it: rm $asked" >&2
+            exit 1
+            ;;
+        esac
+    fi
+    asked=$lib/needed-by-agents
+    if [ -z "$root" ] && [ -e "$asked" ]; then
+        code=0
+        words=$("$asked") || code=$?
+        case $code in
+        1) ;;
+        0)
+            printf '%s\n' "$words" >&2
+            exit 1
+            ;;
+        *)
+            printf '%s\n' "install.sh: nothing was removed, because it is not known whether agents count on the witness of this host." \
+                "${words:-$asked ended with $code.}" "Correct that. If you are sure that none does: systemctl stop witnessd" >&2
             exit 1
             ;;
         esac

@@ -118,7 +118,8 @@ function stageContent(content: string, node: NodeRuntime): void {
     writeFileSync(starter, `#!/bin/sh\nexec /${lib}/node /${lib}/${program}.cjs "$@"\n`)
     chmodSync(starter, 0o755)
   }
-  put(0o755, join(root, 'deploy/used-by-keepalived'), `${lib}/used-by-keepalived`)
+  for (const asked of ['used-by-keepalived', 'needed-by-agents'])
+    put(0o755, join(root, 'deploy', asked), `${lib}/${asked}`)
   // Where SELinux lets keepalived run it, and where every folder belongs to root.
   put(0o755, join(root, 'dist/witness-check'), 'usr/libexec/keepalived/witness-check')
   put(0o644, join(root, 'deploy/config/witness.yaml'), `etc/${name}/witness.yaml`)

@@ -129,9 +129,16 @@ export abstract class WebSocketConnection implements Connection {
       this.fail('the other side reads too slowly')
       return
     }
+    const bytes = Buffer.from(JSON.stringify(message))
+    if (bytes.length > maxMessageBytes) {
+      this.fail(
+        `a message of ${bytes.length} bytes was not sent, because the longest that is read has ${maxMessageBytes}; this is a fault of keepalived-witness, or there are too many instances and VIPs`,
+      )
+      return
+    }
     // Sent as bytes, so that head and message of a client's frame leave in one piece. An error of the socket also
     // comes as an event, so it is ignored here.
-    webSocket.send(Buffer.from(JSON.stringify(message)), { binary: false }, () => undefined)
+    webSocket.send(bytes, { binary: false }, () => undefined)
   }
 
   close(reason: string): void {

@@ -13,7 +13,7 @@ import { type PreparedHosts, prepareHosts } from './prepared-hosts.ts'
 import { traces } from './protected-pair.ts'
 import { playScenario } from './scenario-run.ts'
 import { type HostsScenario } from './scenario.ts'
-import { agentLogs, installByScript, purgeEverywhere } from './scripted-install.ts'
+import { agentLogs, installByScript, purgeEverywhere, purgeInNoOrder } from './scripted-install.ts'
 import { scenarios } from './scenarios.ts'
 import { sections, walkThrough } from './walk-through.ts'
 
@@ -134,7 +134,15 @@ describe('hosts', function () {
         )
         assert.doesNotMatch(logs, /releases the VIP/)
         assert.match(logs, /holds the lease/)
-        await purgeEverywhere(lab)
+        if (!holderFirst) return purgeEverywhere(lab)
+        const purged = await purgeInNoOrder(lab, { standby: peerOf(holder) })
+        assert.deepEqual([purged.overlapMs, purged.outageMs], [0, 0], 'ms of two VIPs, and of none')
+        assert.deepEqual(purged.ownersAtEnd, [holder])
+        const [atFirst = '', withoutStandby = '', ...further] = purged.refusals
+        assert.match(atFirst, /count on its vote: web\/lb01, web\/lb02\./)
+        assert.match(withoutStandby, new RegExp(`count on its vote: web/${holder}\\.`))
+        assert.deepEqual(further, [])
+        for (const name of hostNames) assert.deepEqual(await traces(lab, name), [], `left on ${name}`)
       },
     )
 

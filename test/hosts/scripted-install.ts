@@ -14,6 +14,7 @@ export interface ScriptedInstall {
 
 /** Longer than every wait of a voter after its first start, and than keepalived needs to take a VIP over. */
 const watchMs = 8000
+const leaseIsOverMs = 3000
 
 /** @returns what happened to the VIP from the first join on, and when that was */
 export async function installByScript(
@@ -44,9 +45,36 @@ export async function agentLogs(lab: HostsLab, sinceMs: number): Promise<string>
   return (await Promise.all(logs)).join('\n')
 }
 
+const purge = 'sudo apt-get purge --yes keepalived-witness'
+
 /** Without `setup --undo`, because keepalived.conf never had the lines. */
 export async function purgeEverywhere(lab: HostsLab): Promise<void> {
-  await Promise.all(hostNames.map((name) => type(lab, name, 'sudo apt-get purge --yes keepalived-witness')))
+  await Promise.all(nodes.map((name) => type(lab, name, purge)))
+  await type(lab, 'witness', purge)
+}
+
+/**
+ * By somebody who does not know of an order: the witness is tried first, and again after each node.
+ * @returns what happened to the VIP, and which tries on the witness were refused
+ */
+export async function purgeInNoOrder(
+  lab: HostsLab,
+  { standby }: { standby: LabNode },
+): Promise<OwnershipFigures & { readonly refusals: readonly string[] }> {
+  const fromMs = Date.now()
+  const refusals: string[] = []
+  const tryWitness = async (): Promise<void> => {
+    const { code, stdout, stderr } = await lab.host('witness').type(purge, '')
+    if (code !== 0) refusals.push(`${stdout}${stderr}`)
+  }
+  await tryWitness()
+  for (const node of [standby, peerOf(standby)]) {
+    await type(lab, node, purge)
+    // Longer than a lease, so that an agent without a majority would have fenced its node.
+    await pause(leaseIsOverMs)
+    await tryWitness()
+  }
+  return { refusals, ...ownershipFigures(lab.observer.changes(), { fromMs, toMs: Date.now() }) }
 }
 
 async function invite(lab: HostsLab, node: LabNode): Promise<string> {

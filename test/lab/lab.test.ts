@@ -1,6 +1,6 @@
 /**
- * Runs every scenario once on real keepalived, several in parallel; bounds on time are checked by the bench. Needs
- * root.
+ * Runs every scenario of `npm test` once on real keepalived, several in parallel; bounds on time are checked by the bench.
+ * Needs root.
  */
 import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
@@ -12,11 +12,11 @@ import { Pool } from './pool.ts'
 import { assertPrerequisites } from './prerequisites.ts'
 import { type Judged, runOnce } from './runner.ts'
 import { runStory } from './run-story.ts'
-import { scenarios as all } from './scenarios/index.ts'
+import { everydayScenarios } from './scenarios/index.ts'
 import { type Scenario } from './scenario.ts'
 
 /** Scenarios that measure how late things are run by themselves (hostile-network.test.ts). */
-const scenarios = all.filter(({ siege }) => siege === undefined)
+const scenarios = everydayScenarios.filter(({ siege }) => siege === undefined)
 
 /**
  * Runs mostly wait for timers, and what must be in time gets a processor before the rest (`ClusterSetup.processors`), so

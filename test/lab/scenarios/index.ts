@@ -23,6 +23,7 @@ import { identities } from './identities.ts'
 import { installations } from './installing.ts'
 import { gatewayLost } from './lost-gateway.ts'
 import { namesDiffer } from './names-differ.ts'
+import { nightlyOnly } from './nightly.ts'
 import { slowChecks } from './slow-check.ts'
 import { standbyAgentFrozen } from './standstill.ts'
 import { strictGates } from './strict-gate.ts'
@@ -83,6 +84,9 @@ const known: readonly Scenario[] = [
 const notYet: ReadonlySet<string> = new Set([])
 
 export const scenarios = known.filter(({ name }) => !notYet.has(name))
+
+/** Those of `npm test`. */
+export const everydayScenarios = scenarios.filter(({ name }) => !nightlyOnly.has(name))
 
 export class UnknownScenarioError extends Error {
   readonly code = 'unknown-scenario'

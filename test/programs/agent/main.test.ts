@@ -4,10 +4,12 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { writeCredentials } from '../../../shared/identity/credentials.ts'
 import { lb01Credentials, lb02Credentials } from '../../identities.ts'
+import { bundledProgram } from '../../fixtures/bundled-program.ts'
 import { eventually } from '../../fixtures/eventually.ts'
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts'
 
-const command = ['--import', 'tsx', 'agent/main.ts', '--config']
+const program = bundledProgram('agent/main.ts')
+const command = [program, '--config']
 
 describe('witness-agent', () => {
   const folder = temporaryFolder()
@@ -61,8 +63,7 @@ ${more}`,
 
   it('has a command that sets keepalived.conf up, with --config before or behind it', () => {
     const file = configure()
-    const agent = (...words: string[]) =>
-      spawnSync('node', ['--import', 'tsx', 'agent/main.ts', ...words], { encoding: 'utf8' })
+    const agent = (...words: string[]) => spawnSync('node', [program, ...words], { encoding: 'utf8' })
     for (const words of [
       ['setup', '--config', file],
       ['--config', file, 'setup'],
@@ -83,7 +84,7 @@ ${more}`,
   it('ends with 2 for a command that it does not know, and says where they are listed', () => {
     const file = configure()
     for (const words of [['nonsense'], ['--config', file, 'nonsense'], ['nonsense', 'setup']]) {
-      const { status, stdout, stderr } = spawnSync('node', ['--import', 'tsx', 'agent/main.ts', ...words], {
+      const { status, stdout, stderr } = spawnSync('node', [program, ...words], {
         encoding: 'utf8',
       })
       assert.equal(status, 2, words.join(' '))
@@ -121,7 +122,7 @@ ${more}`,
     const closed = once(child, 'close')
     try {
       await eventually('its FIFO', () => existsSync(folder('run/notify.fifo')), 15_000)
-      const leave = ['--import', 'tsx', 'agent/main.ts', '--config', file, 'leave', '--no-stop']
+      const leave = [program, '--config', file, 'leave', '--no-stop']
       const { status, stdout } = spawnSync('node', leave, { encoding: 'utf8' })
       assert.equal(status, 1)
       assert.match(stdout, /nothing was changed: the agent has not received its plan from the witness yet/)

@@ -21,7 +21,12 @@ import { agentConfigSchema } from '../../../agent/config.ts'
 import { draftApply, draftUndo } from '../../../agent/commands/setup/conf-draft.ts'
 import { parseKeepalivedConf } from '../../../agent/keepalived-conf/profiles.ts'
 import { loadWitnessConfig } from '../../../server/config.ts'
+import { renderNodes } from '../../../server/witnessctl/nodes.ts'
+import type { NodeListView } from '../../../shared/protocol/view.ts'
 import { eventually } from '../../fixtures/eventually.ts'
+
+/** As where the output is no terminal. */
+const plain = (text: string): string => text
 
 const deploy = new URL('../../../deploy', import.meta.url).pathname
 
@@ -35,6 +40,7 @@ describe('install.sh of the tarball', () => {
     'usr/lib/keepalived-witness/node': '#!/bin/sh\necho v24.0.0\n',
     'usr/lib/keepalived-witness/witnessd.cjs': '// 1\n',
     'usr/lib/keepalived-witness/used-by-keepalived': '#!/bin/sh\nexit 1\n',
+    'usr/lib/keepalived-witness/needed-by-agents': '#!/bin/sh\nexit 1\n',
     'usr/bin/witnessd':
       '#!/bin/sh\nexec /usr/lib/keepalived-witness/node /usr/lib/keepalived-witness/witnessd.cjs "$@"\n',
     'usr/libexec/keepalived/witness-check': '#!/bin/sh\necho 1\n',
@@ -87,6 +93,7 @@ describe('install.sh of the tarball', () => {
       'usr/libexec/keepalived/witness-check',
       'usr/local/bin/witnessd',
       'usr/local/lib/keepalived-witness/installed-files',
+      'usr/local/lib/keepalived-witness/needed-by-agents',
       'usr/local/lib/keepalived-witness/node',
       'usr/local/lib/keepalived-witness/used-by-keepalived',
       'usr/local/lib/keepalived-witness/witnessd.cjs',
@@ -313,6 +320,62 @@ describe('used-by-keepalived', () => {
   })
 })
 
+describe('needed-by-agents', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'needed-'))
+    cpSync(join(deploy, 'needed-by-agents'), join(folder, 'needed-by-agents'))
+    write('witnessctl.cjs', '')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const write = (name: string, text: string) =>
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  /** @param nodes what `witnessctl nodes` prints; a shell script */
+  function asked({ active, nodes }: { active: boolean; nodes: string }) {
+    write('systemctl', active ? 'exit 0' : 'exit 3')
+    write('node', nodes)
+    const { status, stdout } = spawnSync('sh', [join(folder, 'needed-by-agents')], {
+      env: { PATH: `${folder}:/usr/bin:/bin` },
+      encoding: 'utf8',
+    })
+    return { status, stdout }
+  }
+  const listed = (...states: NodeListView['nodes'][number][]): string =>
+    `cat <<'END'\n${renderNodes({ nodes: states, invites: [], lostAt: null }, plain)}END`
+  const node = (name: string, connected: boolean): NodeListView['nodes'][number] => ({
+    ...{ cluster: 'web', node: name, address: '10.0.0.11', port: 7401, removed: false, connected },
+    ...{ generation: 1, leastGeneration: 1, rotateAbove: null },
+    ...{ enrolledAt: '2026-11-01T00:00:00Z', renewedAt: '2026-11-01T00:00:00Z' },
+  })
+
+  it('names the agents that are connected, and no others', () => {
+    const { status, stdout } = asked({
+      active: true,
+      nodes: listed(node('lb01', true), node('lb02', false), node('lb03', true)),
+    })
+    assert.equal(status, 0)
+    assert.match(stdout, /count on its vote: web\/lb01, web\/lb03\.\n/)
+    assert.match(stdout, /systemctl disable --now witness-agent/)
+  })
+
+  it('lets a witness go that nobody is connected to, or that is stopped', () => {
+    assert.deepEqual(asked({ active: true, nodes: listed(node('lb01', false)) }), { status: 1, stdout: '' })
+    assert.deepEqual(asked({ active: true, nodes: 'echo "witnessctl: no node is enrolled yet" >&2' }), {
+      status: 1,
+      stdout: '',
+    })
+    assert.deepEqual(asked({ active: false, nodes: 'exit 3' }), { status: 1, stdout: '' })
+  })
+
+  it('does not know it where the witness does not answer, and says why', () => {
+    assert.deepEqual(asked({ active: true, nodes: 'echo no answer; exit 1' }), {
+      status: 2,
+      stdout: 'no answer\n',
+    })
+  })
+})
+
 describe('a removal', () => {
   let folder: string
   let lib: string
@@ -384,6 +447,24 @@ describe('a removal', () => {
       const { status, stderr } = remove(way)
       assert.deepEqual([status, stderr], [0, ''])
     })
+
+    it(`by ${way} goes on only where no agent counts on the witness of this host`, () => {
+      const needed = (text: string) => program('lib/keepalived-witness/needed-by-agents', text)
+      needed('echo web/lb01 does; exit 0')
+      const refused = remove(way)
+      assert.deepEqual([refused.status, refused.stderr], [1, 'web/lb01 does\n'])
+      assert.ok(existsSync(join(lib, 'node')))
+      needed('echo no answer; exit 2')
+      const unknown = remove(way)
+      assert.equal(unknown.status, 1)
+      assert.match(
+        unknown.stderr,
+        /it is not known whether agents count on the witness of this host\.\nno answer\n.*: systemctl stop witnessd\n$/,
+      )
+      needed('exit 1')
+      const { status, stderr } = remove(way)
+      assert.deepEqual([status, stderr], [0, ''])
+    })
   }
 })
 
@@ -404,7 +485,7 @@ describe('deploy/examples', () => {
   it('has the lines in keepalived.conf byte for byte as setup adds them', () => {
     const path = example('keepalived.conf')
     const { changes } = draftApply({
-      ...{ path, configId: 'lb01', advised: false, stateDir: null },
+      ...{ path, configId: 'lb01', advised: false, tellsPriorities: true, stateDir: null },
       ...{ runDir: '/run/keepalived-witness', checkProgram: '/usr/libexec/keepalived/witness-check' },
     })
     assert.deepEqual(

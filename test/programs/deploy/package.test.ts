@@ -93,6 +93,7 @@ describe('npm run package', function () {
       'a stop before the upgrade would be there',
     )
     assert.match(script('prerm'), /used-by-keepalived/)
+    assert.match(script('prerm'), /needed-by-agents/)
     assert.equal(script('conffiles'), '/etc/keepalived-witness/witness.yaml\n')
 
     const lib = 'deb/usr/lib/keepalived-witness'

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readCredentials } from '../../../shared/identity/credentials.ts'
 import { witnessServerName } from '../../../shared/identity/identity.ts'
+import { bundledProgram } from '../../fixtures/bundled-program.ts'
 import { enrolHosts } from '../../lab/enrolled-hosts.ts'
 
 interface Ended {
@@ -26,7 +27,7 @@ class Daemon {
   #wake: () => void = () => undefined
 
   constructor(args: readonly string[], { under = [] }: { under?: readonly string[] } = {}) {
-    const [program = '', ...rest] = [...under, process.execPath, '--import', 'tsx', 'server/main.ts', ...args]
+    const [program = '', ...rest] = [...under, process.execPath, bundledProgram('server/main.ts'), ...args]
     this.#child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stdout?.on('data', (data) => {
       this.stdout += String(data)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { defaultTiming } from '../../../shared/core/timing.ts'
 import type { MeasuredRun } from '../../lab/measured-run.ts'
-import { attemptsAtMost, type Judged, untilPremisesHold } from '../../lab/runner.ts'
+import { attemptsAtMost, type Judged, longestHarmlessStallMs, untilPremisesHold } from '../../lab/runner.ts'
+import { longestStallMs, parseStallLine } from '../../lab/stalls.ts'
 import { leaseSurvivesMs, witnessAwayMs, witnessBackWithin } from '../../lab/witness-away.ts'
 import { aloneRun, witnessRun } from '../demo/example-run.ts'
 
@@ -9,7 +10,7 @@ const boundMs = 1100
 const premises = [witnessBackWithin(boundMs, 'lb01')]
 
 function judged(awayMs: number, run: MeasuredRun = witnessRun()): Judged {
-  return { run: { ...run, witnessAwayMs: { lb01: awayMs, lb02: 0 } }, broken: [] }
+  return { run: { ...run, witnessAwayMs: { lb01: awayMs, lb02: 0 } }, broken: [], stalledMs: 0 }
 }
 
 async function attempts(...runs: readonly Judged[]): Promise<{ last: Judged; made: number; told: string[] }> {
@@ -50,6 +51,58 @@ describe('a run whose premises do not hold', () => {
     const { last, made } = await attempts(judged(Infinity, aloneRun()))
     assert.equal(made, 1)
     assert.deepEqual(last.broken, [])
+  })
+})
+
+describe('a run in which the machine stood still', () => {
+  const broken = [{ must: 'never two owners', seen: 'two for 300 ms', run: 1, logs: '/logs' }]
+  const stalledMs = longestHarmlessStallMs + 1
+
+  it('is repeated aloud where something broke, and the next one counts', async () => {
+    const { last, made, told } = await attempts({ ...judged(0), broken, stalledMs }, judged(0))
+    assert.equal(made, 2)
+    assert.deepEqual(last.broken, [])
+    assert.deepEqual(told, [
+      `witness-restart: attempt 1 of ${attemptsAtMost} says nothing about the musts (the machine keeps nobody waiting for more than 200 ms: it did so for 201 ms, and this broke: never two owners: two for 300 ms (logs in /logs))`,
+    ])
+  })
+
+  it('counts where nothing broke', async () => {
+    const { last, made } = await attempts({ ...judged(0), stalledMs })
+    assert.equal(made, 1)
+    assert.deepEqual(last.broken, [])
+  })
+
+  it('is no excuse for what breaks each time', async () => {
+    const { last, made } = await attempts(
+      ...Array.from({ length: attemptsAtMost }, () => ({ ...judged(0), broken, stalledMs })),
+    )
+    assert.equal(made, attemptsAtMost)
+    assert.deepEqual(last.broken.at(-1), broken[0])
+  })
+
+  it('is no excuse where the stall is short', async () => {
+    const { last, made } = await attempts({ ...judged(0), broken, stalledMs: longestHarmlessStallMs })
+    assert.equal(made, 1)
+    assert.deepEqual(last.broken, broken)
+  })
+})
+
+describe('the stalls of a span', () => {
+  it('are read from the lines of the watch, and no others', () => {
+    assert.deepEqual(parseStallLine('1000 250'), { endMs: 1000, lateMs: 250 })
+    for (const line of ['', 'Warning: 1000 250', '1000', '1000 2.5']) assert.equal(parseStallLine(line), null)
+  })
+
+  it('count where they reach into it', () => {
+    const stalls = [
+      { endMs: 999, lateMs: 900 },
+      { endMs: 1050, lateMs: 100 },
+      { endMs: 2500, lateMs: 510 },
+      { endMs: 9000, lateMs: 800 },
+    ]
+    assert.equal(longestStallMs(stalls, { fromMs: 1000, toMs: 2000 }), 510)
+    assert.equal(longestStallMs(stalls, { fromMs: 3000, toMs: 4000 }), 0)
   })
 })
 

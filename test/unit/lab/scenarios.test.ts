@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { scenarios } from '../../lab/scenarios/index.ts'
+import { everydayScenarios, scenarios } from '../../lab/scenarios/index.ts'
+import { nightlyOnly } from '../../lab/scenarios/nightly.ts'
 import { faultBook } from '../../sim/faults/fault-book.ts'
 import { faultKinds, placesOf } from '../../sim/faults/faults.ts'
 
@@ -24,4 +25,19 @@ describe('the scenarios of the lab', () => {
       })
       assert.deepEqual(wrong, [])
     })
+
+  it('are left to the nightly run only where one of npm test stands for them', () => {
+    const names = scenarios.map(({ name }) => name)
+    const everyday = everydayScenarios.map(({ name }) => name)
+    for (const [left, other] of nightlyOnly) {
+      assert.ok(names.includes(left), left)
+      assert.ok(everyday.includes(other), `${other}, which stands for ${left}`)
+    }
+  })
+
+  it('are in npm test for every kind of fault that the lab has', () => {
+    const kindsOf = (chosen: typeof scenarios): Set<string> =>
+      new Set(chosen.flatMap(({ faults }) => faults.map(({ kind }) => kind)))
+    assert.deepEqual(kindsOf(everydayScenarios), kindsOf(scenarios))
+  })
 })

@@ -4,7 +4,7 @@ import type { FaultKind } from '../../sim/faults/faults.ts'
 import { runSchedule, scheduleOf } from '../../sim/run/run.ts'
 import type { PlannedFault } from '../../sim/faults/schedule.ts'
 
-const seeds = 60
+const seeds = 30
 
 interface Seen {
   /** How often the agent of lb02 died. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { AgentStore } from '../../../../agent/runtime/store.ts'
+import { bundledProgram } from '../../../fixtures/bundled-program.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
 import { instance } from '../../../unit/agent/core/guard/guard-fixture.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
@@ -18,9 +19,9 @@ describe('an agent that is killed in its fence', function () {
       folder('systemctl'),
       `[ ${moment} = by-its-stop ] && kill -KILL $PPID\nsleep 0.2\necho stopped >${folder('keepalived')}\n`,
     )
-    const program = ['--import', 'tsx', 'test/programs/agent/runtime/killed-in-a-fence.ts']
+    const program = bundledProgram('test/programs/agent/runtime/killed-in-a-fence.ts')
     const where = [folder('state'), folder('run'), folder('systemctl'), moment]
-    return spawnSync('node', [...program, ...where], {
+    return spawnSync('node', [program, ...where], {
       encoding: 'utf8',
       stdio: ['ignore', 'ignore', 'inherit'],
     })

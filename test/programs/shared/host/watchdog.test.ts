@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { writeCredentials } from '../../../../shared/identity/credentials.ts'
 import { lb01Credentials } from '../../../identities.ts'
 import { enrolHosts } from '../../../lab/enrolled-hosts.ts'
+import { bundledProgram } from '../../../fixtures/bundled-program.ts'
 import { eventually } from '../../../fixtures/eventually.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 import { openNotifySocket, type NotifySocket } from '../../../fixtures/notify-socket.ts'
@@ -47,7 +48,7 @@ describe('the watchdog of the units', function () {
   })
 
   function start(program: string, config: string): ChildProcess {
-    child = spawn(process.execPath, ['--import', 'tsx', program, '--config', folder(config)], {
+    child = spawn(process.execPath, [bundledProgram(program), '--config', folder(config)], {
       stdio: 'ignore',
       env: { ...process.env, NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: String(patienceMs * 1000) },
     })

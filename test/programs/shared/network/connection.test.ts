@@ -297,6 +297,17 @@ describe('transport', () => {
     assert.ok(!there.happened.some((what) => what.startsWith('message')))
   })
 
+  it('sends no message beyond the longest allowed, and says in words why the connection ends', async () => {
+    dial(here)
+    await here.until(/open/)
+    here.connections[0]!.send({ filler: 'x'.repeat(maxMessageBytes) })
+    assert.match(
+      await here.until(/close/),
+      /a message of 2621\d\d bytes was not sent.*too many instances and VIPs/,
+    )
+    assert.ok(!there.happened.some((what) => what.startsWith('message')))
+  })
+
   it('closes a connection that sends binary messages', async () => {
     const client = await stranger()
     client.send(Buffer.from('{}'))

@@ -194,8 +194,8 @@ describe('the protocol under fuzz', function () {
       }
       return heapUsedBytes()
     }
-    const before = readAll(20_000)
-    const after = readAll(storiesFrom(60_000))
+    const before = readAll(10_000)
+    const after = readAll(storiesFrom(30_000))
     assert.ok(after - before < 2_000_000, `${after - before} bytes more`)
   })
 })
