@@ -24,6 +24,10 @@ export interface FifoOptions {
 /** It stands above the FIFO, because keepalived looks the user up when it reads the FIFO. */
 export const scriptUser = 'script_user root'
 export const scriptSecurity = 'enable_script_security'
+/** keepalived then writes each change of an instance's priority into the FIFO, not only changes of state. */
+export const priorityChanges = 'vrrp_notify_priority_changes true'
+/** Older ones do not know the word. */
+export const priorityChangesSince = '2.0.16'
 
 /** @param unit one level of indentation */
 export function barLines(name: string, { runDir, unit }: { runDir: string; unit: string }): string[] {

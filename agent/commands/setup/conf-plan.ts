@@ -9,11 +9,14 @@ import {
   beforeScriptUser,
   type MissingLine,
 } from '../../keepalived-conf/missing-lines.ts'
+import { weightsOf } from '../../keepalived-conf/weights.ts'
 import {
   barLines,
   checkLines,
   fifoLine,
+  fifoPath,
   linesByHand,
+  priorityChanges,
   scriptSecurity,
   scriptUser,
 } from '../../keepalived-conf/product-lines.ts'
@@ -30,6 +33,8 @@ export interface PlanOptions {
   readonly stateDir: string | null
   /** Also add what is only advisable. */
   readonly advised: boolean
+  /** Whether this keepalived can tell the agent each change of a priority. */
+  readonly tellsPriorities: boolean
 }
 
 /** By real path. */
@@ -97,6 +102,15 @@ export function runsOwnPrograms(statements: readonly Statement[]): boolean {
 
 export function globalsOf(root: Statement[]): Statement[] {
   return all(root, 'global_defs').flatMap((defs) => defs.block ?? [])
+}
+
+/** Whether a program of the admin's gets what keepalived writes about instances. */
+export function readsFifo(globals: Statement[], runDir: string): boolean {
+  const lines = all(globals, 'vrrp_notify_fifo', 'notify_fifo')
+  return (
+    lines.some(({ words }) => words[1] !== fifoPath(runDir)) ||
+    all(globals, 'vrrp_notify_fifo_script', 'notify_fifo_script').length > 0
+  )
 }
 
 function hasFifoWithoutUser(globals: Statement[]): boolean {
@@ -168,6 +182,7 @@ class Planner {
     if (mayGuard && !has('enable_script_security')) lines.push(scriptSecurity)
     if (this.#missing.some(({ part, kind }) => part === 'fifo' && kind === 'absent'))
       lines.push(this.#fifoLine())
+    if (this.#options.tellsPriorities && this.#lacksPriorities()) lines.push(priorityChanges)
     if (this.#options.advised && !this.#refreshesGarp()) lines.push('vrrp_garp_master_refresh 60')
     return lines
   }
@@ -188,6 +203,17 @@ class Planner {
     if (user === undefined) return !this.#ownPrograms
     // What needs the default user before script_user names it can lose it for all that comes later, too.
     return user.words[1] === 'root' && beforeScriptUser(this.#read.root, this.#globals) === null
+  }
+
+  /** A program of the admin's on a FIFO would get words that it may not know, so that is left to the admin. */
+  #lacksPriorities(): boolean {
+    if (readsFifo(this.#globals, this.#options.runDir)) return false
+    if (all(this.#globals, 'vrrp_notify_priority_changes').length > 0) return false
+    return this.#instances.some(
+      (instance) =>
+        weightsOf(this.#read.root, instance) === 'untold' &&
+        last(instance.block, 'notify_priority_changes') === undefined,
+    )
   }
 
   #refreshesGarp(): boolean {

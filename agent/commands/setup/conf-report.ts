@@ -1,6 +1,7 @@
 /** What setup found, for the admin to read before the lines are added. */
 import { all, at, knownWord, type Statement } from '../../keepalived-conf/statements.ts'
 import { isCheck, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
+import { priorityChanges, priorityChangesSince } from '../../keepalived-conf/product-lines.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { masterDownMs, promotionWarning, type Timing } from '../../../shared/core/timing.ts'
 import { globalsOf, lacksNopreempt, runsOwnPrograms } from './conf-plan.ts'
@@ -157,7 +158,7 @@ function weightAdvice(instance: Statement, { instance: name, weights, nopreempt 
     ? ''
     : ', and a standby does not delegate its vote to the holder while the witness is dead'
   return [
-    `${at(instance)}: ${name}: something that it tracks has a weight. Add "vrrp_notify_priority_changes true" to global_defs (keepalived 2.0.16 or later): then keepalived tells the agent each change of its priority. Without it, a standby that becomes MASTER while VRRP is blocked waits for a handover before it is fenced${standing}`,
+    `${at(instance)}: ${name}: something that it tracks has a weight, and keepalived does not tell the agent each change of its priority. Add "${priorityChanges}" to global_defs, if keepalived is ${priorityChangesSince} or later, and if each program of yours that reads its FIFO takes lines with the words MASTER_PRIORITY and BACKUP_PRIORITY. Without it, a standby that becomes MASTER while VRRP is blocked waits for a handover before it is fenced${standing}`,
   ]
 }
 

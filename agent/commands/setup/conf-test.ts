@@ -58,7 +58,22 @@ export async function newComplaints(keepalived: KeepalivedProgram, candidate: Ca
     const index = after.indexOf(known)
     if (index >= 0) after.splice(index, 1)
   }
-  return after.filter((line) => !expected.some((pattern) => pattern.test(line)))
+  return after
+}
+
+/** Whether setup goes on in spite of this complaint, and tells of it. */
+export function isExpected(complaint: string): boolean {
+  return expected.some((pattern) => pattern.test(complaint))
+}
+
+/** Whether keepalived is this version or a later one. True if it cannot be asked: then setup only shows what it would add. */
+export async function isAtLeast(program: string, version: string): Promise<boolean> {
+  const { stdout, stderr } = await runCommand([program, '--version'], { timeoutMs: testTimeoutMs })
+  const [, found] = /^Keepalived v(\d+(?:\.\d+)+)/m.exec(`${stdout}\n${stderr}`) ?? []
+  if (found === undefined) return true
+  const [own = [], least = []] = [found, version].map((text) => text.split('.').map(Number))
+  const differs = least.findIndex((number, index) => (own[index] ?? 0) !== number)
+  return differs < 0 || (own[differs] ?? 0) > (least[differs] ?? 0)
 }
 
 function argvOf({ program, configId }: KeepalivedProgram, path: string): string[] {

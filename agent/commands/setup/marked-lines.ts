@@ -40,6 +40,7 @@ const written = [
   /^enable_script_security$/,
   /^(vrrp_)?notify_fifo \S+/,
   /^vrrp_garp_master_refresh \d+$/,
+  /^vrrp_notify_priority_changes true$/,
   /^file \S+$/,
   /^script "\S+witness-check .*"$/,
   /^(weight|interval|timeout|fall|rise) -?[\d.]+$/,

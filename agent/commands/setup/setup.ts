@@ -16,7 +16,8 @@ import { defaultConfigId } from '../../keepalived-conf/statements.ts'
 import { KeepalivedConfError } from '../../keepalived-conf/lines.ts'
 import { draftApply, draftUndo, type ApplyDraft, type Change, type Draft } from './conf-draft.ts'
 import { reportOf } from './conf-report.ts'
-import { KeepalivedMissing, newComplaints } from './conf-test.ts'
+import { priorityChangesSince } from '../../keepalived-conf/product-lines.ts'
+import { isAtLeast, isExpected, KeepalivedMissing, newComplaints } from './conf-test.ts'
 import { backUp, isBackupOf, readBytes, replaceText } from './replace-file.ts'
 import { SetupError } from './error.ts'
 import { unifiedDiff } from './unified-diff.ts'
@@ -170,6 +171,7 @@ class Setup {
       checkProgram,
       stateDir: this.#stateDir === defaultOf.stateDir ? null : this.#stateDir,
       advised,
+      tellsPriorities: await isAtLeast(this.#program, priorityChangesSince),
     })
     this.#tell(draft)
     if (draft.changes.length === 0) {
@@ -203,7 +205,10 @@ class Setup {
   }
 
   async #apply(draft: ApplyDraft): Promise<SetupExit> {
-    await this.#test(draft)
+    for (const line of await this.#test(draft))
+      this.#say(
+        `- from now on "keepalived -t" also says "${line}" and does not end with 0, because keepalived runs the check, and enable_script_security is not set. The check works all the same; the advice about enable_script_security above says what to do`,
+      )
     for (const { realPath } of draft.changes) {
       const copy = backUp(realPath, { at: this.#surroundings.now, includes: draft.includes })
       this.#say(`The previous version was saved as ${copy}`)
@@ -237,14 +242,16 @@ class Setup {
     return setupExits.done
   }
 
-  async #test({ changes, mainRealPath, includes }: Draft): Promise<void> {
+  /** @returns what "keepalived -t" newly says, though nothing is wrong */
+  async #test({ changes, mainRealPath, includes }: Draft): Promise<string[]> {
     const complaints = await newComplaints(
       { program: this.#program, path: this.#path, configId: this.#givenConfigId },
       { texts: new Map(changes.map(({ realPath, to }) => [realPath, to])), mainRealPath, includes },
     )
-    if (complaints.length === 0) return
+    const faults = complaints.filter((line) => !isExpected(line))
+    if (faults.length === 0) return complaints
     throw new SetupError(
-      `keepalived -t finds a fault in the new configuration that it does not find in the current one, so nothing was changed:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
+      `keepalived -t finds a fault in the new configuration that it does not find in the current one, so nothing was changed:\n${faults.map((line) => `  ${line}`).join('\n')}`,
     )
   }
 

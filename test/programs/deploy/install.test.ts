@@ -485,7 +485,7 @@ describe('deploy/examples', () => {
   it('has the lines in keepalived.conf byte for byte as setup adds them', () => {
     const path = example('keepalived.conf')
     const { changes } = draftApply({
-      ...{ path, configId: 'lb01', advised: false, stateDir: null },
+      ...{ path, configId: 'lb01', advised: false, tellsPriorities: true, stateDir: null },
       ...{ runDir: '/run/keepalived-witness', checkProgram: '/usr/libexec/keepalived/witness-check' },
     })
     assert.deepEqual(

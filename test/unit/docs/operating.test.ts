@@ -229,6 +229,7 @@ describe('docs/operating', () => {
         checkProgram,
         stateDir: null,
         advised: false,
+        tellsPriorities: true,
       }).changes
       const withMarks = change?.to.replace(/^ *# keepalived-witness .*\n/gm, '')
       assert.equal(withMarks, conf.replace(/ +# \d\..*$/gm, ''))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import {
+  isAtLeast,
   KeepalivedMissing,
   newComplaints,
   testBeside,
@@ -75,6 +76,21 @@ describe('keepalived -t on what is not in place yet', function () {
       candidate({ 'vi.inc': script + instance('VI_1', track) }),
     )
     assert.deepEqual(complaints, ['(VI_1) track script missing not found, ignoring...'])
+  })
+
+  it('knows whether keepalived is a version or a later one', async () => {
+    const version = (text: string): string => {
+      writeFileSync(folder('other'), `#!/bin/sh\necho 'Keepalived v${text} (01/16,2022)' >&2\n`, {
+        mode: 0o755,
+      })
+      return folder('other')
+    }
+    for (const later of ['2.0.16', '2.0.17', '2.1.0', '2.2', '10.0.0', '2.0.16.1'])
+      assert.equal(await isAtLeast(version(later), '2.0.16'), true, later)
+    for (const earlier of ['2.0.15', '2.0', '1.3.9', '1.10.20'])
+      assert.equal(await isAtLeast(version(earlier), '2.0.16'), false, earlier)
+    assert.equal(await isAtLeast(real, '2.0.16'), true)
+    assert.equal(await isAtLeast(folder('nothing'), '2.0.16'), true)
   })
 
   it('is refused where there is no keepalived', async () => {

@@ -20,6 +20,7 @@ import { runSetup, type SetupOptions } from '../../../../../agent/commands/setup
 import { skipAloud } from '../../../../skip-aloud.ts'
 import { temporaryFolder } from '../../../../fixtures/temporary-folder.ts'
 import { fixtures, instance } from '../../../../fixtures/keepalived-confs.ts'
+import { shapes } from '../../../../fixtures/keepalived-shapes.ts'
 import { keepalivedInNamespace, keepalivedOrSkip } from '../../../../fixtures/keepalived-in-namespace.ts'
 
 const runDir = '/run/keepalived-witness'
@@ -141,6 +142,40 @@ describe('witness-agent setup', function () {
       })
     }
   }
+
+  /** Without places: the added lines move the others. */
+  const complaintsOf = (text: string): string[] =>
+    text
+      .split('\n')
+      .map((line) => line.replace(/^\([^)]*Line \d+\) /, '').trim())
+      .filter((line) => line !== '')
+
+  for (const { what, files, configId } of shapes)
+    it(`protects or refuses ${what}, and loses no byte of it`, async () => {
+      const placed = Object.fromEntries(
+        Object.entries(files).map(([name, text]) => [name, text.replaceAll('FOLDER', folder('etc'))]),
+      )
+      write(placed)
+      const more = { configId: configId ?? null }
+      const known = complaintsOf(keepalivedSays(configId))
+      const applied = await setup('apply', more)
+      if (applied.code !== 0) {
+        assert.match(applied.said, /keepalived\.conf:\d+: /)
+        assert.match(applied.said, /nothing was changed/)
+        assert.deepEqual([tree(), copies()], [placed, []])
+        return
+      }
+      const added = complaintsOf(keepalivedSays(configId)).filter((line) => !known.includes(line))
+      assert.deepEqual(
+        added.filter((line) => !applied.said.includes(`also says "${line}"`)),
+        [],
+      )
+      const after = tree()
+      assert.match((await setup('apply', more)).said, /Nothing to do/)
+      assert.deepEqual(tree(), after)
+      await done('undo', more)
+      assert.deepEqual(tree(), placed)
+    })
 
   if (existsSync(samples)) {
     for (const name of readdirSync(samples).filter((each) => each.includes('.conf.'))) {
@@ -272,6 +307,25 @@ describe('witness-agent setup', function () {
     assert.deepEqual(missingLines(), [])
     await setup('undo')
     assert.equal(readFileSync(conf(), 'utf8'), before)
+  })
+
+  it('changes nothing where a program of the admin reads the agent’s FIFO, and says how to part them', async () => {
+    const lines = `vrrp_notify_fifo ${runDir}/notify.fifo\n    vrrp_notify_fifo_script "/opt/reader" root`
+    const text = `global_defs {\n    ${lines}\n}\nvrrp_instance V1 {\n    interface eth0\n    virtual_ipaddress {\n        10.0.0.9\n    }\n}\n`
+    write({ 'keepalived.conf': text })
+    for (const does of ['show', 'apply'] as const) {
+      const { code, said } = await setup(does)
+      assert.equal(code, 2, said)
+      assert.match(
+        said,
+        /keepalived\.conf:3: vrrp_notify_fifo_script starts a program that reads the agent's FIFO/,
+      )
+      assert.match(
+        said,
+        /move the agent's line \(.*:2\) to "notify_fifo .*notify\.fifo root".*Nothing was changed/,
+      )
+    }
+    assert.deepEqual(tree(), { 'keepalived.conf': text })
   })
 
   it('says by hand what an instance out of a definition needs', async () => {

@@ -15,6 +15,7 @@ describe('a draft of keepalived.conf', () => {
     checkProgram: '/usr/libexec/keepalived/witness-check',
     stateDir: null,
     advised: false,
+    tellsPriorities: true,
   })
   const apply = (text: string) => {
     writeFileSync(path(), text, 'latin1')

@@ -33,6 +33,7 @@ describe('where the lines go', () => {
         checkProgram: '/usr/libexec/keepalived/witness-check',
         stateDir,
         advised,
+        tellsPriorities: true,
       },
     })
     return Object.fromEntries(
