@@ -16,7 +16,7 @@ import type { PeerNames } from './core/peer-names.ts'
 import { AgentStore } from './runtime/store.ts'
 import { AnnouncementQueue } from './fence/announcement-queue.ts'
 import { Announcer, findAnnounceCommand } from './fence/announcer.ts'
-import { writeBar } from './fence/bar-file.ts'
+import { BarFiles } from './fence/bar-file.ts'
 import { writeCheckSettings } from './check/settings.ts'
 import { CheckStamp } from './check/stamp.ts'
 import type { AgentConfig } from './config.ts'
@@ -72,6 +72,8 @@ const looksPerGlance = 5
 const rereadMs = 5000
 /** While file and running keepalived differ, keepalived is asked anew: a reload tells nothing of itself. */
 const rereadsPerDump = 6
+/** One that is missing once says little: a busy host delays it. */
+const dumpsInVainToTell = 3
 /** Enough for a disk write here, the way to the peer, and a disk write there. `witness-agent leave` waits longer. */
 const leavePatienceMs = 3000
 
@@ -83,6 +85,7 @@ export class Agent {
   readonly #observer: KeepalivedObserver
   readonly #dump: KeepalivedDump
   readonly #rungs: FenceRungs
+  readonly #bars: BarFiles
   #fifo: NotifyFifo | null = null
   #announcer: Announcer | null = null
   readonly #announcements = new AnnouncementQueue()
@@ -125,7 +128,7 @@ export class Agent {
   static async start(config: AgentConfig, around: AgentSurroundings): Promise<Agent> {
     assertRunFolder(config.runDir)
     const { reading } = readingOf(config.keepalived, runningOptions(placesOf(config, config.keepalived)))
-    const { warnings, ...read } = parseKeepalivedConf(reading.config, {
+    const { warnings, fifoReaders, ...read } = parseKeepalivedConf(reading.config, {
       runDir: config.runDir,
       ...configIdOf(reading),
     })
@@ -136,7 +139,8 @@ export class Agent {
       nowMs: around.nowMs,
     })
     const agent = new Agent(config, around, { store, read, reading })
-    await agent.#open(warnings)
+    await agent.#open(warnings.filter((text) => !fifoReaders.includes(text)))
+    agent.#tellFifoReaders(fifoReaders)
     return agent
   }
 
@@ -156,6 +160,7 @@ export class Agent {
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
+    this.#bars = new BarFiles(config.runDir)
     this.#reading = found.reading
     this.#places = placesOf(config, found.reading)
     const processes = new KeepalivedProcesses(() => this.#places)
@@ -171,7 +176,11 @@ export class Agent {
       {
         observed: (instance, observation) =>
           this.#runtime?.feed(instance, { type: 'observed', ...observation }),
-        dumped: (snapshots) => this.#tellDrift(snapshots),
+        dumped: (snapshots) => {
+          this.#reporter.lastingProblem('dump-missing', null)
+          this.#tellDrift(snapshots)
+        },
+        undumped: (asked) => void this.#tellUndumped(asked),
         rival: (instance) => this.#runtime?.feed(instance, { type: 'rival-advert' }),
         lettingGo: (instance) => this.#runtime?.feed(instance, { type: 'letting-go' }),
         priority: (instance, priority) => this.#runtime?.feed(instance, { type: 'priority', priority }),
@@ -190,7 +199,10 @@ export class Agent {
     const { config } = this.#reading
     let read: ReadInstances
     try {
-      read = parseKeepalivedConf(config, configIdOf(this.#reading))
+      const { runDir } = this.#config
+      const { fifoReaders, ...found } = parseKeepalivedConf(config, { runDir, ...configIdOf(this.#reading) })
+      this.#tellFifoReaders(fifoReaders)
+      read = found
     } catch (cause) {
       this.#reporter.lastingProblem(
         'keepalived-conf',
@@ -211,6 +223,10 @@ export class Agent {
     this.#witnessLink?.helloAgain()
     this.#peerLink?.link.helloAgain()
     this.#takeProfiles()
+  }
+
+  #tellFifoReaders(readers: readonly string[]): void {
+    this.#reporter.lastingProblem('fifo-shared', readers.length === 0 ? null : readers.join('; '))
   }
 
   /** keepalived may have been started with other options since. */
@@ -251,6 +267,21 @@ export class Agent {
       vips: this.#profiles.vips.get(profile.instance) ?? [],
     }))
     return configurationDrift(configured, snapshots)
+  }
+
+  async #tellUndumped({
+    times,
+    parentPid,
+  }: {
+    readonly times: number
+    readonly parentPid: number
+  }): Promise<void> {
+    if (times < dumpsInVainToTell) return
+    const why = await this.#dump.whyInVain(parentPid)
+    this.#reporter.lastingProblem(
+      'dump-missing',
+      `keepalived was asked ${times} times for its dump, and none came: ${why}. Without it the agent learns the state after its own start and after a reload of keepalived late, and cannot count adverts`,
+    )
   }
 
   /** Takes a request of `witness-agent leave`, if there is one. */
@@ -646,7 +677,7 @@ export class Agent {
     const { runDir } = this.#config
     const { bootId } = this.#around
     return {
-      bar: (instance, on) => writeBar(runDir, instance, on),
+      bar: (instance, on) => this.#bars.write(instance, on),
       permit: (instance, permit) => writePermit({ runDir, instance, bootId }, permit),
       record: (instance, ballot) => this.#record(instance, ballot),
       mark: (instance, mark) => this.#noteMark(this.#store.mark(instance, mark)),
@@ -736,11 +767,24 @@ export class Agent {
     this.#watchLinks()
     this.#takeLeaveRequest()
     this.#fifo?.look()
+    this.#mendBars()
     this.#looks += 1
     if (this.#looks % looksPerGlance === 0) this.#observer.look()
     else this.#observer.glimpse()
     for (const [instance, stamp] of this.#stamps)
       if (stamp.look()) this.#runtime?.feed(instance, { type: 'check-seen' })
+  }
+
+  #mendBars(): void {
+    try {
+      for (const instance of this.#bars.mend())
+        this.#reporter.problem(
+          'bar-changed',
+          `somebody removed or changed the bar file of ${instance}, which keeps keepalived from becoming MASTER, and the agent wrote it again. Look for "init_file" in its track_file ("witness-agent setup" names it), and for whoever cleans up ${this.#config.runDir}`,
+        )
+    } catch (cause) {
+      this.#reporter.problem('bar-not-written', messageOf(cause))
+    }
   }
 
   #hello(incarnation: string, to: VoterName): Hello {

@@ -34,7 +34,10 @@ interface Suites {
 
 /** Two files of suites at a time. */
 const parallel = ['--parallel', '--jobs', '2']
+const scenarioSuite = 'test/lab/lab.test.ts'
 const siegeSuite = 'test/lab/hostile-network.test.ts'
+/** They measure how late others are, so they run by themselves. */
+const lateness = [siegeSuite, 'test/lab/keepalived-trace.test.ts']
 
 /**
  * For what computes, beside what is about time: it gets only what everybody else leaves of the processors, and gives it
@@ -92,7 +95,7 @@ function preparation(): readonly Part[] {
 function suites(
   folder: string,
   { effort, patience }: { readonly effort: string; readonly patience: number },
-): Readonly<Record<'unit' | 'programs' | 'proof' | 'lab' | 'siege' | 'hosts', Part>> {
+): Readonly<Record<'unit' | 'programs' | 'proof' | 'lab' | 'labOthers' | 'siege' | 'hosts', Part>> {
   const env = { TEST_EFFORT: effort }
   return {
     unit: mocha('unit', {
@@ -116,14 +119,14 @@ function suites(
       limitMs: patientLimitMs,
       options: parallel,
     }),
-    lab: mocha('lab', {
+    lab: mocha('lab', { files: [scenarioSuite], folder, limitMs: 30 * minuteMs }),
+    labOthers: mocha('lab-others', {
       files: ['test/lab/**/*.test.ts'],
       folder,
-      limitMs: 30 * minuteMs,
-      options: ['--ignore', siegeSuite],
+      limitMs: 20 * minuteMs,
+      options: [scenarioSuite, ...lateness].flatMap((suite) => ['--ignore', suite]),
     }),
-    // By itself, because it measures how late others are.
-    siege: mocha('siege', { files: [siegeSuite], folder, limitMs: 20 * minuteMs }),
+    siege: mocha('siege', { files: lateness, folder, limitMs: 20 * minuteMs }),
     hosts: mocha('hosts', { files: ['test/hosts/**/*.test.ts'], folder, limitMs: 20 * minuteMs }),
   }
 }
@@ -142,11 +145,11 @@ export interface EverydayParts {
 
 /** Everything that matters, once. */
 export function everydayParts(folder: string): EverydayParts {
-  const { unit, programs, proof, lab, siege, hosts } = suites(folder, { effort: '1', patience: 1 })
+  const { unit, programs, proof, lab, labOthers, siege, hosts } = suites(folder, { effort: '1', patience: 1 })
   return {
     preparation: preparation(),
-    // Booted hosts mostly wait.
-    timely: [[[unit, programs], [hosts]], [[lab, siege]]],
+    // Booted hosts mostly wait, and so do the other suites of the lab.
+    timely: [[[unit, programs], [hosts]], [[lab], [labOthers]], [[siege]]],
     patient: [npmRun('check', ['check'], patientLimitMs), proof, simulation(['--ci'], patientLimitMs)].map(
       (part) => ({ ...part, command: [...patiently, ...part.command] }),
     ),

@@ -66,18 +66,23 @@ function missingFifoLines(
         : `${theirs === undefined ? path : at(theirs)}: vrrp_notify_fifo is used by a program of yours, and the agent has no FIFO; add "notify_fifo ${fifo} root" to global_defs, which gets the same lines`
     return [{ ...missing, kind: 'absent', text }]
   }
-  const script = all(globals, `${keyword}_script`)[0]
-  const free = keyword === 'notify_fifo' ? 'vrrp_notify_fifo' : 'notify_fifo'
-  return [
-    ...(script === undefined
-      ? []
-      : [
-          wrong(
-            `${at(script)}: ${keyword}_script starts a program that reads the agent's FIFO, so the agent does not see some changes of state, and two nodes can have the VIP. Give that program a FIFO of its own: move the agent's line (${at(line)}) to "${free} ${fifo} root", and name another file in ${keyword}`,
-          ),
-        ]),
-    ...defaultUserFaults(root, globals, line),
-  ]
+  return [...fifoReaders(globals, fifo).map(wrong), ...defaultUserFaults(root, globals, line)]
+}
+
+/**
+ * Programs that keepalived starts to read the agent's FIFO, in words, with the way out. A line goes to one reader only,
+ * so the agent would miss that this node is MASTER.
+ */
+export function fifoReaders(globals: Statement[], fifo: string): string[] {
+  return (['vrrp_notify_fifo', 'notify_fifo', 'lvs_notify_fifo'] as const).flatMap((keyword) => {
+    const line = all(globals, keyword)[0]
+    const script = all(globals, `${keyword}_script`)[0]
+    if (line === undefined || script === undefined || !isPath(line.words[1], fifo)) return []
+    const free = keyword === 'notify_fifo' ? 'vrrp_notify_fifo' : 'notify_fifo'
+    return [
+      `${at(script)}: ${keyword}_script starts a program that reads the agent's FIFO, so the agent does not see some changes of state, and two nodes can have the VIP. Give that program a FIFO of its own: move the agent's line (${at(line)}) to "${free} ${fifo} root", and name another file in ${keyword}`,
+    ]
+  })
 }
 
 /** There are two FIFOs for changes of state, and the admin uses both. */
@@ -153,6 +158,8 @@ function missingBarLines(root: Statement[], instance: Statement, bar: string): M
     if (definition === undefined) continue
     if (definition.order > use.order)
       return [{ ...missing, kind: 'wrong', text: definedTooLate(use, definition) }]
+    const init = barInitFault(definition)
+    if (init !== null) return [{ ...missing, kind: 'wrong', text: `${at(init)}: ${name}: ${barInitText}` }]
     if (weightOf(use, definition, 1) === 0) return []
     const text = `${at(use)}: ${name}: track_file ${use.words[0] ?? ''} needs "weight 0" (keepalived's default is 1): otherwise the bar changes the priority instead of putting the instance into FAULT`
     return [{ ...missing, kind: 'wrong', text }]
@@ -160,6 +167,18 @@ function missingBarLines(root: Statement[], instance: Statement, bar: string): M
   const defined = definedBefore(definitions, instance)
   const text = `${at(instance)}: ${name}: there is no track_file for ${bar}, so the agent cannot bar this instance. Add "vrrp_track_file bar_${name} { file ${bar} weight 0 }", each setting on a line of its own, and "track_file { bar_${name} }" in the instance`
   return [{ ...missing, kind: 'absent', defined, text }]
+}
+
+const barInitText =
+  'keepalived writes a value of its own into the bar file at each start, so a node that is barred can become MASTER, or one that is free cannot; remove this line'
+
+/** `init_file [VALUE] [overwrite]`: without "overwrite" keepalived only makes a missing file, and 0 bars nobody. */
+function barInitFault(definition: Statement): Statement | null {
+  const init = last(definition.block, 'init_file')
+  if (init === undefined) return null
+  const words = init.words.slice(1)
+  const isHarmless = words.every((word) => Number(word) === 0)
+  return isHarmless ? null : init
 }
 
 /** keepalived looks a name up while it reads its use. */

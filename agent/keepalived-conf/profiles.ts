@@ -8,7 +8,8 @@ import { instanceName, maxInstances, maxVipsTold } from '../../shared/protocol/n
 import { type Profile, profileSchema } from '../../shared/protocol/plan.ts'
 import { all, at, defaultConfigId, knownWord, last, readStatements, type Statement } from './statements.ts'
 import { comparedOf } from './compared.ts'
-import { missingLines } from './missing-lines.ts'
+import { fifoReaders, missingLines } from './missing-lines.ts'
+import { fifoPath } from './product-lines.ts'
 import { withToldVips } from './told-vips.ts'
 import { weightsOf } from './weights.ts'
 import { KeepalivedConfError } from './lines.ts'
@@ -24,6 +25,8 @@ export interface KeepalivedConf {
   readonly passwords: ReadonlyMap<string, string>
   /** For the operator, each with file and line. */
   readonly warnings: string[]
+  /** Of these warnings, those of programs that read the agent's FIFO beside the agent. */
+  readonly fifoReaders: readonly string[]
 }
 
 export interface KeepalivedConfOptions {
@@ -48,9 +51,11 @@ export function parseKeepalivedConf(path: string, options: KeepalivedConfOptions
   const { root, warnings } = readStatements(path, configId)
   const instances = uniqueInstances(root, warnings)
   const { profiles, vips, passwords } = instancesOf(root, instances, warnings)
-  if (options.runDir !== undefined)
-    warnings.push(...missingLines(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
-  return { profiles, vips, passwords, warnings }
+  if (options.runDir === undefined) return { profiles, vips, passwords, warnings, fifoReaders: [] }
+  warnings.push(...missingLines(path, { root, instances, runDir: options.runDir }).map(({ text }) => text))
+  const globals = all(root, 'global_defs').flatMap(({ block }) => block ?? [])
+  const readers = fifoReaders(globals, fifoPath(options.runDir))
+  return { profiles, vips, passwords, warnings, fifoReaders: readers }
 }
 
 /** @param instances those of `uniqueInstances`, in their order */

@@ -6,6 +6,7 @@ import { readFileSync, statSync, unlinkSync } from 'node:fs'
 import { z } from 'zod'
 import { runCommand } from '../../shared/host/command.ts'
 import type { KeepalivedState } from '../../shared/protocol/report.ts'
+import { dumpHindrance } from './dump-hindrance.ts'
 import { vipOfDump, type Vip } from './vip.ts'
 
 export interface InstanceSnapshot {
@@ -147,10 +148,24 @@ export class KeepalivedDump {
     return result
   }
 
+  /** Why no dump came, for the operator. `pid` is the parent's. */
+  async whyInVain(pid: number): Promise<string> {
+    const { program } = this.#options
+    const method = await this.#findMethod()
+    if (method === null)
+      return `"${program} -v" and "${program} --signum" do not say how it can be asked; set keepalived.program in agent.yaml to the program that runs`
+    const file = this.#fileOf(method)
+    return dumpHindrance(file, pid) ?? `${file} was not written within ${dumpDeadlineMs} ms`
+  }
+
+  #fileOf({ kind }: Method): string {
+    return kind === 'json' ? this.#options.dumpFile : this.#options.statsFile
+  }
+
   async #take(pid: number): Promise<InstanceSnapshot[] | null> {
     const method = await this.#findMethod()
     if (method === null) return null
-    const file = method.kind === 'json' ? this.#options.dumpFile : this.#options.statsFile
+    const file = this.#fileOf(method)
     const old = setAside(file)
     try {
       process.kill(pid, method.signal)
@@ -168,11 +183,14 @@ export class KeepalivedDump {
   }
 
   /**
-   * keepalived is asked only for what it was built with: a real-time signal that it does not handle ends it.
+   * keepalived is asked only for what it was built with: a real-time signal that it does not handle ends it. A program
+   * that did not answer, because the host was busy or the package is being replaced, is asked again.
    */
-  #findMethod(): Promise<Method | null> {
+  async #findMethod(): Promise<Method | null> {
     this.#method ??= findMethod(this.#options.program)
-    return this.#method
+    const method = await this.#method
+    if (method === null) this.#method = null
+    return method
   }
 }
 

@@ -39,6 +39,8 @@ export interface ObserverEvents {
   readonly rival: (instance: string) => void
   /** keepalived answered with a dump. */
   readonly dumped: (snapshots: readonly InstanceSnapshot[]) => void
+  /** keepalived was asked so many times in a row for a dump, and none came. */
+  readonly undumped: (asked: { readonly times: number; readonly parentPid: number }) => void
   /** keepalived says that it removed the VIP; the proof by the kernel's addresses follows. */
   readonly lettingGo: (instance: string) => void
   /** The priority that keepalived runs the instance with, weights included; null: not known. */
@@ -73,6 +75,9 @@ const dumpableAfterMs = 1500
 const oddLooksBeforeDump = 3
 /** A dump costs a line in keepalived's log. As long as it does not help, it is repeated less and less often. */
 const oddLooksAtMost = 256
+/** After a dump that did not come, the next one is asked for after this time, then after twice as long, and so on. */
+const dumpAgainFirstMs = 2000
+const dumpAgainMostMs = 256_000
 /** A keepalived that has just been started is not found at once. */
 const unknownToldAfterMs = 3000
 
@@ -92,6 +97,8 @@ export class KeepalivedObserver {
   #started = false
   #dumpDue = true
   #dumping = false
+  /** Dumps in a row that did not come, and when the next one is due because of that. */
+  #inVain = { times: 0, againAtMs: Infinity }
   /** Instances that wait for a proof, and whether it is reported even without a change. */
   #unproved = new Map<string, { force: boolean }>()
   #isProving = false
@@ -161,6 +168,7 @@ export class KeepalivedObserver {
 
   /** The periodic look: cheap, and spawns a proof only where something changed. */
   look(): void {
+    if (this.#sources.nowMs() >= this.#inVain.againAtMs) this.#dumpDue = true
     this.#lookAround(this.#noteProcess())
     this.#tellUnknown()
   }
@@ -384,7 +392,7 @@ export class KeepalivedObserver {
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
     const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
-    if (snapshots !== null) this.#on.dumped(snapshots)
+    this.#noteDump(snapshots, parentPid)
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
       const snapshot = snapshots?.find(({ instance }) => instance === name)
@@ -403,6 +411,17 @@ export class KeepalivedObserver {
       else if (watched.state === 'UNKNOWN' && watched.vipState === 'held') watched.state = 'MASTER'
       this.#prove(name)
     }
+  }
+
+  #noteDump(snapshots: readonly InstanceSnapshot[] | null, parentPid: number): void {
+    if (snapshots !== null) {
+      this.#inVain = { times: 0, againAtMs: Infinity }
+      return this.#on.dumped(snapshots)
+    }
+    const times = this.#inVain.times + 1
+    const pauseMs = Math.min(dumpAgainFirstMs * 2 ** (times - 1), dumpAgainMostMs)
+    this.#inVain = { times, againAtMs: this.#sources.nowMs() + pauseMs }
+    this.#on.undumped({ times, parentPid })
   }
 
   /**

@@ -4,6 +4,8 @@ import { compareWithTrace } from '../sim/watch/trace-comparison.ts'
 import { replay } from '../sim/run/trace-replay.ts'
 import { recordTrace } from './keepalived-trace.ts'
 import { assertPrerequisites } from './prerequisites.ts'
+import { attemptsAtMost } from './runner.ts'
+import { longestStallMs, watchStalls } from './stalls.ts'
 import { traceScenario } from './trace-command.ts'
 
 /**
@@ -13,18 +15,35 @@ import { traceScenario } from './trace-command.ts'
 const toleranceMs = 200
 
 describe('keepalived on this machine', function () {
-  this.timeout(60_000)
+  this.timeout(3 * 60_000)
 
   before(() => assertPrerequisites())
 
-  it('does what the simulator assumes', async () => {
+  async function differences(): Promise<readonly string[]> {
     const traces = await Promise.all(
       ['bar-master', 'delete-vip'].map((name) => recordTrace(traceScenario(name))),
     )
-    for (const trace of traces) {
-      const { differences, offsetsMs } = compareWithTrace(trace, replay(trace, { seed: 1 }), { toleranceMs })
-      assert.deepEqual(differences, [], `keepalived ${trace.keepalived}, ${trace.name}`)
-      assert.ok(offsetsMs.length > 15, `only ${offsetsMs.length} events of ${trace.name}`)
+    return traces.flatMap((trace) => {
+      const compared = compareWithTrace(trace, replay(trace, { seed: 1 }), { toleranceMs })
+      const events = compared.offsetsMs.length
+      const tooFew = compared.differences.length === 0 && events <= 15 ? [`only ${events} events`] : []
+      return [...compared.differences, ...tooFew].map(
+        (text) => `keepalived ${trace.keepalived}, ${trace.name}: ${text}`,
+      )
+    })
+  }
+
+  it('does what the simulator assumes', async () => {
+    const stalls = watchStalls()
+    for (let attempt = 1; ; attempt += 1) {
+      const fromMs = Date.now()
+      const found = await differences()
+      const stalledMs = longestStallMs(stalls, { fromMs, toMs: Date.now() })
+      if (found.length === 0) return
+      if (stalledMs <= toleranceMs / 2 || attempt === attemptsAtMost) assert.deepEqual(found, [])
+      console.log(
+        `      attempt ${attempt}: the machine stood still for ${stalledMs} ms; ${found.join('; ')}`,
+      )
     }
   })
 })

@@ -24,6 +24,7 @@ import { checkIdentity } from './identity-check.ts'
 import {
   checkBar,
   checkConfiguration,
+  checkDump,
   checkFifo,
   checkLoaded,
   checkPermits,
@@ -135,6 +136,7 @@ async function examineKeepalived(
       nowMs: around.wallMs(),
     }),
     ...uses,
+    checkDump(config.keepalived.dumpFile, look.parentPid),
     script === null
       ? fail(
           'check-time',

@@ -9,6 +9,7 @@ import { staticPlaces } from '../../keepalived/address-origin.ts'
 import type { Vip } from '../../keepalived/vip.ts'
 import { CheckStamp } from '../../check/stamp.ts'
 import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
+import { dumpHindrance } from '../../keepalived/dump-hindrance.ts'
 import { describeUnknown, type ProcessLook } from '../../keepalived/process.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
@@ -26,7 +27,7 @@ export function checkConfiguration(of: {
   readonly vips: ReadonlyMap<string, readonly Vip[]>
 } {
   try {
-    const { profiles, vips, warnings } = parseKeepalivedConf(of.path, {
+    const { profiles, vips, warnings, fifoReaders } = parseKeepalivedConf(of.path, {
       runDir: of.runDir,
       ...(of.configId == null ? {} : { configId: of.configId }),
     })
@@ -38,7 +39,13 @@ export function checkConfiguration(of: {
     return {
       profiles,
       vips,
-      findings: [read, ...warnings.map((text) => warn('keepalived.conf', text, setup))],
+      findings: [
+        read,
+        ...fifoReaders.map((text) => fail('keepalived.conf', text, `${reload} when the file is corrected`)),
+        ...warnings
+          .filter((text) => !fifoReaders.includes(text))
+          .map((text) => warn('keepalived.conf', text, setup)),
+      ],
     }
   } catch (cause) {
     return {
@@ -137,6 +144,14 @@ export function checkFifo(path: string, pids: readonly number[], proc = '/proc')
     `keepalived does not have ${path} open, so the agent learns late that keepalived is MASTER`,
     `${setup}; then ${reload} (a FIFO that was replaced after keepalived opened it needs a restart of keepalived)`,
   )
+}
+
+/** Whether keepalived's dump can arrive where the agent reads it. keepalived is not asked for one. */
+export function checkDump(file: string, parentPid: number | null, proc = '/proc'): Finding {
+  const hindrance = dumpHindrance(file, parentPid, proc)
+  if (hindrance === null) return ok('dump', `nothing keeps keepalived from writing its dump to ${file}`)
+  const [text = hindrance, ...advice] = hindrance.split('; ')
+  return fail('dump', text, advice.join('; '))
 }
 
 /** keepalived watches the folder of a tracked file with inotify. Without that watch the bar has no effect. */

@@ -3,7 +3,12 @@
  * here.
  */
 import { readStatements, type ReadStatements, type Statement } from '../../keepalived-conf/statements.ts'
-import { fifoKeyword, missingLines, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
+import {
+  fifoKeyword,
+  fifoReaders,
+  missingLines,
+  type MissingLine,
+} from '../../keepalived-conf/missing-lines.ts'
 import {
   KeepalivedConfError,
   readKeepalivedLines,
@@ -11,7 +16,7 @@ import {
   type Include,
 } from '../../keepalived-conf/lines.ts'
 import { profilesOf, uniqueInstances } from '../../keepalived-conf/profiles.ts'
-import { linesByHand } from '../../keepalived-conf/product-lines.ts'
+import { fifoPath, linesByHand } from '../../keepalived-conf/product-lines.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { globalsOf, planInsertions, type PlanOptions } from './conf-plan.ts'
 import { insert, separate, type Row, type Separated } from './marked-lines.ts'
@@ -83,6 +88,11 @@ export function draftApply(options: DraftOptions): ApplyDraft {
   if (misplaced !== undefined)
     throw new SetupError(
       `${misplaced}. Setup does not write into a file whose blocks end elsewhere than they seem to, so nothing was changed. Correct it, check it with "keepalived -t", and run setup again`,
+    )
+  const readers = fifoReaders(globalsOf(sources.read.root), fifoPath(runDir))
+  if (readers.length > 0)
+    throw new SetupError(
+      `${readers.join('\n')}. Nothing was changed; run setup again when the file is corrected`,
     )
   const leftOut: string[] = []
   const baseInstances = uniqueInstances(base.root, leftOut)

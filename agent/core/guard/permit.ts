@@ -24,6 +24,12 @@ export function setBar(turn: Turn, on: boolean): void {
   turn.effects.push({ type: 'bar', on })
 }
 
+/** A fence writes the bar whatever was written last, because somebody may have removed or changed the file since. */
+export function setBarAgain(turn: Turn): void {
+  set(turn, { barOn: null })
+  setBar(turn, true)
+}
+
 /** Writes the line that the check reads. It has a deadline, so that a dead agent permits nothing for long. */
 export function writePermit(turn: Turn): void {
   const { guard, atMs } = turn

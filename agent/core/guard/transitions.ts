@@ -4,7 +4,7 @@
  * within itself (`{ ...phase, … }`) stays with the phase.
  */
 import { type Turn, set, tell } from './turn.ts'
-import { setBar, writePermit } from './permit.ts'
+import { setBar, setBarAgain, writePermit } from './permit.ts'
 import { startLadder } from './fence-ladder.ts'
 import { type FenceCause, beginFence, drillPolicy, startPatienceMs } from './fence-policy.ts'
 import { holdDownMs, recentFences } from './fence-history.ts'
@@ -210,7 +210,7 @@ export function startFence(turn: Turn, why: FenceCause): void {
     memory: { ...guard.memory, number, recentAtMs: moved ? recentAtMs : [...recentAtMs, atMs] },
     lastFence: { number, reason: reason.slice(0, 500), result: 'running', rung: first, tookMs: 0 },
   })
-  setBar(turn, true)
+  setBarAgain(turn)
   if (first === 'kill') turn.effects.push({ type: 'fence', rung: 'kill', spares: true })
   writePermit(turn)
   tell(turn, 'fencing', 'warning', `This node releases the VIP: ${reason}.`)
@@ -292,7 +292,7 @@ export function enterDrilling(turn: Turn, order: Order): void {
       returning: null,
     },
   })
-  setBar(turn, true)
+  setBarAgain(turn)
   writePermit(turn)
   tell(turn, 'drill', 'info', `A drill of this node begins: ${order.reason}.`)
   turn.effects.push({ type: 'beat' })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
-import { writeBar } from '../../../../agent/fence/bar-file.ts'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { BarFiles, writeBar } from '../../../../agent/fence/bar-file.ts'
 import { RunFolderError } from '../../../../shared/disk/run-folder.ts'
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts'
 
@@ -21,5 +21,29 @@ describe('writeBar', () => {
       (error) =>
         error instanceof RunFolderError && /runDir .*missing is missing; create it/.test(error.message),
     )
+  })
+})
+
+describe('BarFiles', () => {
+  const folder = temporaryFolder()
+  const barOf = (instance: string): string => readFileSync(folder(`${instance}.bar`), 'utf8')
+
+  it('writes a bar again that somebody removed or overwrote, and says which', () => {
+    const bars = new BarFiles(folder())
+    for (const instance of ['VI_1', 'VI_2', 'VI_3']) bars.write(instance, true)
+    assert.deepEqual(bars.mend(), [])
+    rmSync(folder('VI_1.bar'))
+    writeFileSync(folder('VI_2.bar'), '0\n')
+    assert.deepEqual(bars.mend(), ['VI_1', 'VI_2'])
+    assert.deepEqual(['VI_1', 'VI_2', 'VI_3'].map(barOf), ['1\n', '1\n', '1\n'])
+  })
+
+  it('leaves a bar that is off to whoever puts it on by hand', () => {
+    const bars = new BarFiles(folder())
+    bars.write('VI_1', true)
+    bars.write('VI_1', false)
+    writeFileSync(folder('VI_1.bar'), '1\n')
+    assert.deepEqual(bars.mend(), [])
+    assert.equal(barOf('VI_1'), '1\n')
   })
 })

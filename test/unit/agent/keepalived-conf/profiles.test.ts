@@ -524,6 +524,18 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       ],
       ['a bar with a weight', 'weight 0', 'weight -20', /:33: VI_1: track_file bar_VI_1 needs "weight 0"/],
       ['a bar without a weight', '    weight 0\n', '', /VI_1: track_file bar_VI_1 needs "weight 0"/],
+      [
+        'a bar that keepalived overwrites at its start',
+        '    weight 0\n',
+        '    weight 0\n    init_file 0 overwrite\n',
+        /:10: VI_1: keepalived writes a value of its own into the bar file at each start/,
+      ],
+      [
+        'a bar that is on until the agent starts',
+        '    weight 0\n',
+        '    weight 0\n    init_file 1\n',
+        /:10: VI_1: keepalived writes a value of its own/,
+      ],
       ['a reversed bar', 'weight 0', 'weight 0 reverse', /VI_1: track_file bar_VI_1 needs "weight 0"/],
       ['another bar file', 'VI_1.bar', 'VI_2.bar', /:18: VI_1: there is no track_file for .*VI_1\.bar/],
       [
@@ -589,6 +601,21 @@ vrrp_sync_group G {\n group {\n VI\n }\n}\nnew_keyword of { the { future } }\n`
       assert.deepEqual(more, [])
       assert.match(warning, /:6: vrrp_notify_fifo_script starts a program that reads the agent's FIFO/)
       assert.match(warning, /\(.*:5\) to "notify_fifo \/run\/keepalived-witness\/notify\.fifo root"/)
+    })
+
+    it('lose their FIFO to a script behind any keyword that names it', () => {
+      for (const [keyword, script] of [
+        ['notify_fifo', 'notify_fifo_script'],
+        ['lvs_notify_fifo', 'lvs_notify_fifo_script'],
+      ]) {
+        const second = `${fifoRow}    ${keyword} /run/keepalived-witness/notify.fifo\n    ${script} /opt/reader root\n`
+        const { fifoReaders } = parse(complete.replace(fifoRow, second), { runDir })
+        assert.equal(fifoReaders.length, 1)
+        assert.match(
+          fifoReaders[0] ?? '',
+          new RegExp(`:7: ${script} starts a program that reads the agent's FIFO`),
+        )
+      }
     })
 
     it('do not go where only a script of the admin’s waits for a FIFO', () => {

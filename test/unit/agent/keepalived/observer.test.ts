@@ -25,6 +25,7 @@ class Host {
   hidden: KernelAddress[] = []
   dumped: InstanceSnapshot[] | null = null
   dumps = 0
+  readonly inVain: number[] = []
   lists = 0
   listError: string | null = null
   nowMs = 100_000
@@ -61,6 +62,7 @@ class Host {
       },
       rival: () => (this.rivals += 1),
       dumped: () => undefined,
+      undumped: ({ times }) => this.inVain.push(times),
       lettingGo: (instance) => this.lettingGo.push(instance),
       priority: (instance, priority) => this.priorities.push(`${instance} ${priority ?? 'unknown'}`),
       problem: (what) => this.problems.push(what),
@@ -271,6 +273,28 @@ describe('KeepalivedObserver', () => {
     for (let round = 0; round < 10; round += 1) host.observer.look()
     await settled()
     assert.equal(host.lists, before)
+  })
+
+  it('asks again for a dump that did not come, ever more rarely, and counts', async () => {
+    await watch()
+    const askedAtMs: number[] = []
+    for (; host.nowMs < 130_000; host.nowMs += 400) {
+      const before = host.dumps
+      host.observer.look()
+      await settled()
+      if (host.dumps > before) askedAtMs.push(host.nowMs - 100_000)
+    }
+    assert.deepEqual(askedAtMs, [2000, 6000, 14_000])
+    assert.deepEqual(host.inVain, [1, 2, 3, 4])
+    host.dumped = [{ instance: 'VI_1', state: 'BACKUP', advertsReceived: 0, settings: null }]
+    host.nowMs += 2000
+    host.observer.look()
+    await settled()
+    const { dumps } = host
+    host.nowMs += 600_000
+    host.observer.look()
+    await settled()
+    assert.equal(host.dumps, dumps, 'it came, so there is nothing to repeat')
   })
 
   it('asks keepalived where state and VIPs do not fit together for long, ever more rarely', async () => {

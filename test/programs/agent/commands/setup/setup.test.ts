@@ -309,6 +309,25 @@ describe('witness-agent setup', function () {
     assert.equal(readFileSync(conf(), 'utf8'), before)
   })
 
+  it('changes nothing where a program of the admin reads the agent’s FIFO, and says how to part them', async () => {
+    const lines = `vrrp_notify_fifo ${runDir}/notify.fifo\n    vrrp_notify_fifo_script "/opt/reader" root`
+    const text = `global_defs {\n    ${lines}\n}\nvrrp_instance V1 {\n    interface eth0\n    virtual_ipaddress {\n        10.0.0.9\n    }\n}\n`
+    write({ 'keepalived.conf': text })
+    for (const does of ['show', 'apply'] as const) {
+      const { code, said } = await setup(does)
+      assert.equal(code, 2, said)
+      assert.match(
+        said,
+        /keepalived\.conf:3: vrrp_notify_fifo_script starts a program that reads the agent's FIFO/,
+      )
+      assert.match(
+        said,
+        /move the agent's line \(.*:2\) to "notify_fifo .*notify\.fifo root".*Nothing was changed/,
+      )
+    }
+    assert.deepEqual(tree(), { 'keepalived.conf': text })
+  })
+
   it('says by hand what an instance out of a definition needs', async () => {
     write({
       'keepalived.conf': `$I= \\\nvrrp_instance VI_1 { \\\n interface eth0 \\\n virtual_router_id 51 \\\n}\n\n$I\n`,

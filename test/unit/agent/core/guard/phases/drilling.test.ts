@@ -242,7 +242,7 @@ describe('a drill of a standby', () => {
     it('begins in FAULT, and never lifts the bar', () => {
       const { driver, effects } = gated()
       effects.push(...driver.feed({ type: 'start-ended', error: null }), ...driver.fault())
-      assert.deepEqual(bars(effects), [])
+      assert.deepEqual(bars(effects), [true])
       assert.equal(ofType(effects, 'permit').at(-1)?.word, 'bar')
       assert.equal(drilledOf(effects)[0]?.result, 'passed')
       assert.equal(driver.phase, 'gated')

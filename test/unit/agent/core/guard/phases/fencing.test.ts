@@ -12,6 +12,7 @@ import {
   ofType,
   peer,
   standby,
+  standbyToHolder,
   startMs,
   texts,
   timing,
@@ -112,6 +113,20 @@ describe('a fence', () => {
       [true],
     )
     assert.deepEqual(ofType(driver.absent(), 'remember'), [])
+  })
+
+  it('writes the bar again, even if it was on: somebody may have removed the file', () => {
+    const driver = standbyToHolder()
+    driver.witnessNamesPeer(0)
+    driver.fallSilent()
+    assert.equal(driver.guard.barOn, true)
+    const effects = driver.master()
+    effects.push(...driver.pass(timing.renewMs + timing.claimMs))
+    assert.equal(driver.phase, 'fencing')
+    assert.deepEqual(
+      ofType(effects, 'bar').map(({ on }) => on),
+      [true],
+    )
   })
 
   it('of an orphaned VIP ends in standby: keepalived was not stopped by it', () => {
