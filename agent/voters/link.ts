@@ -26,13 +26,14 @@ import type { Identity } from '../../shared/identity/identity.ts'
 import { dialVoter } from '../../shared/network/dial.ts'
 import type { DialledConnection } from '../../shared/network/connection.ts'
 import {
-  attemptsAtMost,
   beatsRemembered,
   dialInMs,
   firstRedialMs,
   longerRedialMs,
   lookAgainInMs,
+  mayDialBeside,
   openMs,
+  shortestSessionMs,
   silenceOf,
   stoodStill,
 } from '../core/dial-pace.ts'
@@ -82,12 +83,15 @@ export interface OutgoingBeat {
 interface Session {
   readonly connection: DialledConnection
   heardAtMs: number
+  readonly sinceMs: number
   /** `atMs` of the voter's last answer. */
   echoMs: number | null
 }
 
 interface Attempt {
   readonly dialled: Pick<DialledConnection, 'abort'>
+  /** The voter's host answered. */
+  reached: boolean
   /** The connection is open, and the hello was sent. */
   greeting: { readonly connection: DialledConnection; readonly sinceMs: number } | null
 }
@@ -101,6 +105,8 @@ export class VoterLink {
   /** When each beat left, by its number, whichever connection it left on. */
   readonly #sentAtMs = new Map<number, number>()
   #redialMs = firstRedialMs
+  /** How many attempts in a row have failed although the voter's host answered. */
+  #busyFailures = 0
   /** Runs only if there is no session, its voter is late, or another connection is being dialled. */
   #dialTimer: NodeJS.Timeout | null = null
   #watchedAtMs: number
@@ -196,27 +202,33 @@ export class VoterLink {
     if (againInMs !== null) this.#arm(againInMs)
   }
 
+  #openMs(): number {
+    return openMs(this.#options.renewMs(), this.#busyFailures)
+  }
+
   #mayDial(): boolean {
-    return (
-      this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
-    )
+    return mayDialBeside([...this.#attempts], this.#session !== null)
   }
 
   #dial(): void {
     const { url, secureContext, refusalOf, monotonicMs } = this.#options
     const attempt: Attempt = {
+      reached: false,
       greeting: null,
       dialled: dialVoter({
         url,
         secureContext: secureContext(),
         refusalOf,
-        connectTimeoutMs: openMs(this.#options.renewMs()),
+        connectTimeoutMs: this.#openMs(),
         monotonicMs,
+        onReached: () => {
+          attempt.reached = true
+        },
         onOpen: (connection) => this.#greet(attempt, connection),
         onMessage: (connection, data) => this.#hear(attempt, connection, data),
         onClose: (connection, reason) => {
           if (this.#session?.connection === connection) this.#lose(reason)
-          else if (this.#attempts.delete(attempt)) this.#fail(reason)
+          else if (this.#attempts.delete(attempt)) this.#fail(reason, attempt)
         },
       }),
     }
@@ -235,10 +247,11 @@ export class VoterLink {
   }
 
   #giveUpGreeting(atMs: number): void {
-    const longestMs = openMs(this.#options.renewMs())
+    const longestMs = this.#openMs()
     for (const attempt of this.#attempts) {
       if (attempt.greeting === null || atMs - attempt.greeting.sinceMs <= longestMs) continue
       this.#drop(attempt)
+      this.#busyFailures += 1
       this.#tellFailure(`no welcome within ${longestMs} ms`)
     }
   }
@@ -268,7 +281,7 @@ export class VoterLink {
 
   #refuse(attempt: Attempt, connection: DialledConnection, reason: string): void {
     connection.close(reason)
-    if (this.#attempts.delete(attempt)) this.#fail(reason)
+    if (this.#attempts.delete(attempt)) this.#fail(reason, attempt)
     else this.#lose(reason)
   }
 
@@ -295,7 +308,7 @@ export class VoterLink {
     this.#attempts.delete(attempt)
     this.#dropAttempts()
     this.#disarm()
-    this.#session = { connection, heardAtMs: nowMs(), echoMs: null }
+    this.#session = { connection, heardAtMs: nowMs(), sinceMs: nowMs(), echoMs: null }
     this.#lastReason = null
     if (old !== null) {
       // An abort drops what still waits on it, which would otherwise arrive as if it were new when the path works
@@ -315,8 +328,11 @@ export class VoterLink {
       case 'answer': {
         const sentAtMs = this.#sentAtMs.get(message.seq)
         session.echoMs = message.atMs
-        // Only now: a voter that welcomes this agent and refuses its first heartbeat would be dialled without a pause.
-        this.#redialMs = firstRedialMs
+        // Only now: a voter that welcomes this agent and ends the session soon would be dialled without a pause.
+        if (session.heardAtMs - session.sinceMs >= shortestSessionMs) {
+          this.#redialMs = firstRedialMs
+          this.#busyFailures = 0
+        }
         if (sentAtMs !== undefined) this.#options.on.answer({ sentAtMs, answer: message })
         return
       }
@@ -335,14 +351,18 @@ export class VoterLink {
   }
 
   /** An attempt failed. If others are still open, the next one follows at its own pace. */
-  #fail(reason: string): void {
+  #fail(reason: string, { reached }: Pick<Attempt, 'reached'>): void {
+    if (reached) this.#busyFailures += 1
     this.#tellFailure(reason)
     if (this.#attempts.size === 0) this.#redial()
   }
 
   /** The session is over. */
   #lose(reason: string): void {
+    const session = this.#session
     this.#session = null
+    if (session !== null && this.#options.nowMs() - session.sinceMs < shortestSessionMs)
+      this.#busyFailures += 1
     this.#lastReason = reason
     this.#options.on.down(reason)
     if (this.#attempts.size === 0) this.#redial()
@@ -357,7 +377,7 @@ export class VoterLink {
 
   #redial(): void {
     const delayMs = this.#redialMs * (0.5 + this.#options.jitter() / 2)
-    this.#redialMs = longerRedialMs(this.#redialMs)
+    this.#redialMs = longerRedialMs(this.#redialMs, this.#busyFailures)
     this.#disarm()
     this.#arm(delayMs)
   }

@@ -1,7 +1,8 @@
 /**
- * Pings every node, spread over the interval. That distinguishes a dead agent from a dead host, which matters when an
+ * Pings the nodes, spread over the interval. That distinguishes a dead agent from a dead host, which matters when an
  * agent is silent. A node whose agent is heard is pinged less often, because each ping costs a process (about 4 ms of
- * CPU).
+ * CPU). For the same reason there is a limit for all nodes together, which is low while a fleet comes back after a start:
+ * then every node is silent, and the handshakes need the processor.
  */
 import type { Echo } from '../../shared/host/icmp.ts'
 import type { Log } from '../../shared/host/log.ts'
@@ -18,6 +19,11 @@ export interface Pinged {
 
 /** A node whose agent is heard is pinged in one of so many rounds. */
 const calmRounds = 30
+/** All nodes together, in one round. */
+const mostPerRound = 20
+/** Until every agent is heard, or this time has passed since the start. */
+const settlingMs = 15_000
+const mostPerRoundWhileSettling = 4
 
 export class Pinger {
   readonly #clusters: () => readonly Pinged[]
@@ -30,6 +36,9 @@ export class Pinger {
   #timers = new Set<NodeJS.Timeout>()
   #rounds: NodeJS.Timeout | undefined
   #round = 0
+  /** In which round a node was last pinged. */
+  #pingedIn = new Map<string, number>()
+  #settled = false
 
   constructor(options: {
     clusters: () => readonly Pinged[]
@@ -60,12 +69,7 @@ export class Pinger {
   #startRound(): void {
     const round = this.#round
     this.#round += 1
-    const targets = this.#clusters()
-      .flatMap((cluster) => cluster.members.map((member) => ({ cluster, member })))
-      .filter(
-        ({ cluster, member }, index) =>
-          (round + index) % calmRounds === 0 || round === 0 || !cluster.hears(member.name),
-      )
+    const targets = this.#targetsOf(round)
     for (const [index, { cluster, member }] of targets.entries()) {
       const timer = setTimeout(
         () => {
@@ -77,6 +81,27 @@ export class Pinger {
       this.#timers.add(timer)
     }
     this.#onRound()
+  }
+
+  /** The silent ones first, and of each kind those that have waited longest. */
+  #targetsOf(round: number): readonly { readonly cluster: Pinged; readonly member: Member }[] {
+    const nodes = this.#clusters().flatMap((cluster) =>
+      cluster.members.map((member) => {
+        const key = `${cluster.cluster}/${member.name}`
+        return {
+          ...{ cluster, member, key, heard: cluster.hears(member.name) },
+          pingedIn: this.#pingedIn.get(key) ?? -calmRounds,
+        }
+      }),
+    )
+    this.#settled ||= nodes.every(({ heard }) => heard) || round * this.#intervalMs >= settlingMs
+    const targets = nodes
+      .filter(({ heard, pingedIn }) => !heard || round - pingedIn >= calmRounds)
+      .sort((one, other) => Number(one.heard) - Number(other.heard) || one.pingedIn - other.pingedIn)
+      .slice(0, this.#settled ? mostPerRound : mostPerRoundWhileSettling)
+    for (const target of targets) target.pingedIn = round
+    this.#pingedIn = new Map(nodes.map(({ key, pingedIn }) => [key, pingedIn]))
+    return targets
   }
 
   async #pingOne(cluster: Pinged, { name, address }: Member): Promise<void> {

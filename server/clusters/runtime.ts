@@ -22,6 +22,7 @@ import {
   type DrillEnd,
   type Occurrence,
 } from '../core/arbiter/arbiter.ts'
+import { SlowWrites, slowWriteMs } from '../records/slow-writes.ts'
 import { viewOf } from '../core/status/cluster-view.ts'
 import type { ClusterView, EventView } from '../../shared/protocol/view.ts'
 import type { DrillRecords } from '../records/drills.ts'
@@ -89,8 +90,6 @@ const pausesToStall = 10
  * change their holder and their situation four times over before any event is dropped.
  */
 const eventRate = { perSecond: 1, burst: 300 } as const
-/** A slower write is reported, because a takeover waits for its ballot to be written. */
-const slowWriteMs = 250
 
 export class ClusterRuntime {
   readonly cluster: string
@@ -109,7 +108,7 @@ export class ClusterRuntime {
   /** Ledger writes under way. */
   readonly #writes = new Set<Promise<void>>()
   #marksFail = false
-  #slowWriteTold = false
+  readonly #slowWrites: SlowWrites
   readonly #events: TokenBucket
   /** They have a budget of their own, so that other events cannot displace them. */
   readonly #criticalEvents: TokenBucket
@@ -120,6 +119,7 @@ export class ClusterRuntime {
     this.#options = options
     this.#core = options.core ?? { arbitrate, nextDeadlineMs, viewOf }
     this.#arbiter = options.arbiter
+    this.#slowWrites = new SlowWrites(options.nowMs)
     const bootMs = options.nowMs()
     this.#lastRanAt = { bootMs, monotonicMs: options.monotonicMs() }
     this.#events = new TokenBucket(eventRate, options.monotonicMs)
@@ -133,7 +133,11 @@ export class ClusterRuntime {
 
   view(): ClusterView {
     const { drills, nowMs } = this.#options
-    return this.#core.viewOf(this.#arbiter, nowMs(), (node) => drills.last(node))
+    const slow = this.#slowWrites.warning()
+    return this.#core.viewOf(this.#arbiter, nowMs(), {
+      lastDrill: (node) => drills.last(node),
+      witnessWarnings: slow === null ? [] : [slow],
+    })
   }
 
   /** Whether the node's agent is heard. */
@@ -337,11 +341,14 @@ export class ClusterRuntime {
 
   async #record(instance: string, ballot: Ballot): Promise<void> {
     const { ledger } = this.#options
+    const ended = this.#slowWrites.begin()
     try {
       await ledger.record(instance, ballot)
     } catch (error) {
       this.handle({ type: 'record-failed', instance, ballot, error: messageOf(error) })
       return
+    } finally {
+      ended()
     }
     this.handle({ type: 'recorded', instance, ballot })
     this.#tellSlowWrite(instance, ledger.lastWriteMs ?? 0)
@@ -378,12 +385,7 @@ export class ClusterRuntime {
   }
 
   #tellSlowWrite(instance: string, tookMs: number): void {
-    if (tookMs < slowWriteMs) {
-      this.#slowWriteTold = false
-      return
-    }
-    if (this.#slowWriteTold) return
-    this.#slowWriteTold = true
+    if (!this.#slowWrites.ended(tookMs)) return
     this.tell({
       event: 'ledger-slow',
       level: 'warning',

@@ -19,7 +19,8 @@ export function renderStatus(view: ClusterView, paint: Paint): string {
       ? [nodeRow(node, null)]
       : node.instances.map((instance) => nodeRow(node, instance)),
   )
-  const attention = [...pairNotes(view), ...instanceNotes(view), ...nodes.flatMap(nodeNotes)]
+  const ofWitness = (view.witnessWarnings ?? []).map((warning) => `witness: ${warning}`)
+  const attention = [...pairNotes(view), ...instanceNotes(view), ...ofWitness, ...nodes.flatMap(nodeNotes)]
   return [
     `${paint(verdict.level.toUpperCase(), levelColours[verdict.level])}  ${paint(cluster, 'bold')}: ${printable(verdict.text)}`,
     ...(rows.length === 0 ? [] : ['', ...renderTable(head, rows, paint)]),

@@ -13,6 +13,7 @@ import {
   longestRefusalBytes,
   socketLimits,
 } from './connection.ts'
+import { lookUpOnce } from './look-up-once.ts'
 import { readsHeader } from '../protocol/first-release.ts'
 import { endpointOf } from './witness-request.ts'
 import { identityCheck, plainAddress } from './secure-server.ts'
@@ -32,11 +33,14 @@ export function dialVoter(
     secureContext: SecureContext
     refusalOf: (identity: Identity | null) => string | null
     connectTimeoutMs: number
+    /** The other host answered: TCP is connected. */
+    onReached?: () => void
     monotonicMs: () => number
   } & ConnectionEvents<DialledConnection>,
 ): { close(): void; abort(reason: string): void } {
   const endpoint = endpointOf(options.url)
-  const tcp = connectTcp({ ...endpoint, noDelay: true })
+  const tcp = connectTcp({ ...endpoint, noDelay: true, lookup: lookUpOnce })
+  if (options.onReached !== undefined) tcp.once('connect', options.onReached)
   const webSocket = new WebSocket(new URL(agentPath, options.url.replace(/^http/, 'ws')), {
     createConnection: () => secure(tcp, options),
     followRedirects: false,

@@ -29,6 +29,8 @@ export type ListenerRefusal = 'too-many-connections' | 'handshake-failed' | 'too
 const handshakeTimeoutMs = 3000
 /** A client that has not read its response by then never will; drop it to free the memory. */
 const longestAnswerMs = 10_000
+/** How many connections the kernel keeps for this program: a whole fleet dials at once after a restart. */
+const mostWaiting = 4096
 /** Clients may send the next request before we have seen the previous response flushed; allow a few in flight. */
 const mostUnanswered = 4
 
@@ -118,7 +120,7 @@ export function listen(
 ): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(at, () => {
+    server.listen({ ...at, backlog: mostWaiting }, () => {
       server.off('error', reject)
       const address = server.address()
       if (address === null || typeof address === 'string') return reject(new Error('not a TCP address'))

@@ -154,6 +154,8 @@ export const clusterSchema = z
     nodes: z.array(nodeSchema).readonly(),
     /** Where the configurations of the two nodes differ; absent: the witness does not compare them yet. */
     pair: z.array(pairFindingSchema).readonly().optional(),
+    /** What is wrong with the witness itself; absent: a witness of an earlier version, which does not say it. */
+    witnessWarnings: z.array(z.string()).readonly().optional(),
     /** Messages that changed nothing, by reason. */
     refusedMessages: z.record(z.string(), z.number()).readonly(),
   })

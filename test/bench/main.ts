@@ -13,13 +13,16 @@ import { scenariosNamed } from '../lab/scenarios/index.ts'
 import { withQuietPair } from './bench-lab.ts'
 import { checkSection, measureCheck } from './check-cost.ts'
 import { fenceSection, measureFence } from './fence-path.ts'
+import { fleetSection, measureFleet } from './fleet.ts'
 import { idleSection, measureIdle } from './idle-cost.ts'
 import { documentText, type Section, sectionIds, sectionText } from './markdown.ts'
 import { measurePrograms, programsSection } from './program-starts.ts'
 import { brokenMusts, measureScenarios, type Outcome, scenariosSection } from './scenario-table.ts'
 import { readSetting, settingText } from './setting.ts'
 
-const parts = ['idle', 'check', 'fence', 'programs'] as const
+/** The sizes of a fleet that are measured. */
+const fleets: readonly number[] = [100, 400]
+const parts = ['idle', 'check', 'fence', 'programs', 'fleet'] as const
 type Part = (typeof parts)[number]
 
 interface Options {
@@ -27,6 +30,7 @@ interface Options {
   readonly checkRuns: number
   readonly idleSeconds: number
   readonly jobs: number
+  readonly pairs: readonly number[]
   readonly only?: readonly Part[]
   readonly scenarios?: true | readonly string[]
   readonly json: boolean
@@ -88,6 +92,11 @@ async function bench(options: Options): Promise<void> {
   if (wanted.has('fence')) {
     const fence = await measureFence({ product, runs, pool, tell })
     add(fenceSection(fence, from), fence)
+  }
+  if (wanted.has('fleet')) {
+    const fleet = []
+    for (const pairs of options.pairs) fleet.push(await measureFleet({ pairs, product, tell }))
+    add(fleetSection(fleet, from), fleet)
   }
   if (scenarios.length > 0) {
     const told = (outcomes: readonly Outcome[]): void =>
@@ -153,6 +162,14 @@ const program = new Command('bench')
     new Option('--jobs <n>', 'labs in parallel')
       .argParser(wholeNumber(1))
       .default(Math.max(1, availableParallelism() - 1)),
+  )
+  .addOption(
+    new Option('--pairs <n...>', 'how many pairs the fleet has')
+      .argParser((text: string, before: readonly number[] | undefined) => [
+        ...(before === fleets ? [] : (before ?? [])),
+        wholeNumber(1)(text),
+      ])
+      .default(fleets),
   )
   .option('--json', 'machine-readable on stdout', false)
   .option(

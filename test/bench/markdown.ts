@@ -7,7 +7,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[]
 }
 
-export const sectionIds = ['idle', 'check', 'fence', 'programs', 'scenarios'] as const
+export const sectionIds = ['idle', 'check', 'fence', 'programs', 'fleet', 'scenarios'] as const
 export type SectionId = (typeof sectionIds)[number]
 
 export interface Section {

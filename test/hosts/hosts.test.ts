@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { nodes, peerOf } from '../lab/address-plan.ts'
 import { ownershipFigures } from '../lab/vip-ownership.ts'
+import { attemptsAtMost, longestHarmlessStallMs } from '../lab/runner.ts'
 import { runStory } from '../lab/run-story.ts'
+import { longestStallMs, watchStalls } from '../lab/stalls.ts'
 import { configBefore } from '../lab/keepalived-config.ts'
 import { hostNames, keepalivedConfPath } from './hosts-lab.ts'
 import { downgrade, upgrade } from './package-scenarios.ts'
@@ -64,14 +66,28 @@ describe('hosts', function () {
     })
   }
 
-  function plays(scenario: (hosts: PreparedHosts) => HostsScenario, name: string, says: string): void {
+  /** @param attempts how often it may be played; all but the last say nothing if the machine stood still meanwhile */
+  function plays(
+    scenario: (hosts: PreparedHosts) => HostsScenario,
+    { name, says, attempts }: { name: string; says: string; attempts: number },
+  ): void {
     step(`${name}: ${says}`, async (usable) => {
-      const { run, broken } = await playScenario(usable.lab, scenario(usable))
-      const { overlapMs, outageMs, longestDarkMs } = run.whole
-      console.log(
-        `      two VIPs ${overlapMs.toFixed(1)} ms, none ${outageMs.toFixed(0)} ms, client dark ${longestDarkMs.toFixed(0)} ms`,
-      )
-      assert.deepEqual(broken, [], `${broken.join('\n')}\n${runStory(run)}`)
+      const stalls = watchStalls()
+      for (let attempt = 1; ; attempt += 1) {
+        const { run, broken } = await playScenario(usable.lab, scenario(usable))
+        const { overlapMs, outageMs, longestDarkMs } = run.whole
+        console.log(
+          `      two VIPs ${overlapMs.toFixed(1)} ms, none ${outageMs.toFixed(0)} ms, client dark ${longestDarkMs.toFixed(0)} ms`,
+        )
+        const { fault, healed } = run.spans
+        const stalledMs = longestStallMs(stalls, { fromMs: fault.fromMs, toMs: healed.toMs })
+        if (broken.length === 0) return
+        if (stalledMs <= longestHarmlessStallMs || attempt >= attempts)
+          assert.deepEqual(broken, [], `${broken.join('\n')}\n${runStory(run)}`)
+        console.log(
+          `      attempt ${attempt} says nothing: the machine stood still for ${stalledMs} ms; ${broken.join('; ')}`,
+        )
+      }
     })
   }
 
@@ -85,9 +101,18 @@ describe('hosts', function () {
     assert.equal(ownership.outageMs, 0, 'nobody had the VIP for a while during this')
   })
 
-  for (const scenario of scenarios) plays(() => scenario, scenario.name, scenario.fault)
-  plays(({ packages }) => upgrade(packages.later), 'upgrade', 'witness and agents, in service')
-  plays(({ packages }) => downgrade(packages.present), 'downgrade', 'witness and holder, in service')
+  for (const scenario of scenarios)
+    plays(() => scenario, { name: scenario.name, says: scenario.fault, attempts: attemptsAtMost })
+  plays(({ packages }) => upgrade(packages.later), {
+    name: 'upgrade',
+    says: 'witness and agents, in service',
+    attempts: 1,
+  })
+  plays(({ packages }) => downgrade(packages.present), {
+    name: 'downgrade',
+    says: 'witness and holder, in service',
+    attempts: 1,
+  })
 
   step('the package refuses to be removed while keepalived uses it', async ({ lab }) => {
     const { code, stdout, stderr } = await lab

@@ -15,12 +15,19 @@ import { assertNever } from '../../../shared/assert-never.ts'
 
 /**
  * The arbiter's state as operators see it. Pure.
- * @param lastDrill of a node; null: none is known
+ * @param known.lastDrill of a node; null: none is known
+ * @param known.witnessWarnings what is wrong with the witness itself
  */
 export function viewOf(
   arbiter: Arbiter,
   atMs: number,
-  lastDrill: (node: string) => DrillView | null = () => null,
+  {
+    lastDrill = () => null,
+    witnessWarnings = [],
+  }: {
+    readonly lastDrill?: (node: string) => DrillView | null
+    readonly witnessWarnings?: readonly string[]
+  } = {},
 ): ClusterView {
   const instances = [...arbiter.instances.entries()].map(([name, state]) =>
     viewInstance(arbiter, name, state, atMs),
@@ -31,10 +38,11 @@ export function viewOf(
   }))
   return {
     cluster: arbiter.cluster,
-    verdict: verdictOn(instances, nodes, arbiter.pair),
+    verdict: verdictOn({ instances, nodes, pair: arbiter.pair, witnessWarnings }),
     instances,
     nodes,
     pair: arbiter.pair,
+    witnessWarnings,
     refusedMessages: arbiter.refusedMessages,
   }
 }

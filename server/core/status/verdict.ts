@@ -10,11 +10,17 @@ import type {
 import { labelOf } from '../../../shared/protocol/view.ts'
 import { assertNever } from '../../../shared/assert-never.ts'
 
-export function verdictOn(
-  instances: readonly InstanceView[],
-  nodes: readonly NodeView[],
-  pair: readonly PairFinding[],
-): ClusterView['verdict'] {
+export function verdictOn({
+  instances,
+  nodes,
+  pair,
+  witnessWarnings,
+}: {
+  readonly instances: readonly InstanceView[]
+  readonly nodes: readonly NodeView[]
+  readonly pair: readonly PairFinding[]
+  readonly witnessWarnings: readonly string[]
+}): ClusterView['verdict'] {
   const critical = instances.find(({ situation, holder }) => levelOf(situation, holder) === 'critical')
   if (critical !== undefined) return { level: 'critical', text: critical.text }
   const failedFence = nodes
@@ -33,6 +39,8 @@ export function verdictOn(
     const why = held.instances.find(({ allowed }) => cannotTake(allowed))?.why ?? ''
     return { level: 'warning', text: `${held.node} cannot take over now: ${why}` }
   }
+  const [ofWitness] = witnessWarnings
+  if (ofWitness !== undefined) return { level: 'warning', text: `witness: ${ofWitness}` }
   const warned = nodes.find((node) => node.warnings.length > 0)
   if (warned !== undefined) return { level: 'warning', text: `${warned.node}: ${warned.warnings[0] ?? ''}` }
   if (instances.length === 0)

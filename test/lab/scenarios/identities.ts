@@ -2,7 +2,15 @@
 import { instance, nodes, otherName, vip } from '../address-plan.ts'
 import { everydayPair, priorities, type PairConf } from '../keepalived-config.ts'
 import { type MeasuredRun, type Snapshot } from '../measured-run.ts'
-import { bothKeepalivedRunAtEnd, keepsVip, nobodyFenced, notDarkAfterHeal, toldOnEachNode } from '../musts.ts'
+import {
+  bothKeepalivedRunAtEnd,
+  keepalivedBackOn,
+  keepsVip,
+  nobodyFenced,
+  notDarkAfterHeal,
+  overlapBoundMs,
+  toldOnEachNode,
+} from '../musts.ts'
 import { pause } from '../pause.ts'
 import { type Must, type Scenario } from '../scenario.ts'
 import { nodeInstance } from '../witness-api.ts'
@@ -79,4 +87,91 @@ const ambiguous: Scenario = {
   benchMusts: [notDarkAfterHeal],
 }
 
-export const identities: readonly Scenario[] = [configIds, ambiguous]
+function withPassword(password: string): PairConf {
+  return {
+    ...everydayPair,
+    rows: ['authentication {', '    auth_type PASS', `    auth_pass ${password}`, '}'],
+  }
+}
+
+const differentPasswords = 'pair.auth'
+const findingsIn = ({ view }: Snapshot): readonly string[] =>
+  view?.pair?.map(({ code }) => code) ?? ['the witness does not answer']
+
+/** keepalived drops the adverts of the other node, as if VRRP were blocked; the password itself leaves no node. */
+const passwords: Scenario = {
+  name: 'passwords-differ',
+  fault: 'the admin of the standby writes another auth_pass into keepalived.conf, and reloads keepalived',
+  faults: [],
+  setup: { pair: withPassword('first') },
+  comparable: false,
+  begin: async (cluster) => {
+    cluster.editKeepalivedConf('lb02', withPassword('second'))
+    await cluster.reloadKeepalived('lb02')
+  },
+  faultMs: 9000,
+  heal: async (cluster) => {
+    cluster.editKeepalivedConf('lb02', withPassword('first'))
+    // The unit of a keepalived that its agent has stopped is not reloaded; it reads the file when it starts.
+    await cluster.reloadKeepalived('lb02').catch(() => undefined)
+  },
+  healedMs: 30_000,
+  rightful: 'lb01',
+  musts: [
+    ...keepsVip('lb01', { overlapMs: overlapBoundMs }),
+    keepalivedBackOn('lb02'),
+    {
+      says: 'the witness names the difference while it is there, and no longer afterwards',
+      broken: ({ before, faultEnd, end }) => {
+        const [no, yes, noMore] = [before, faultEnd, end].map((each) =>
+          findingsIn(each).includes(differentPasswords),
+        )
+        return no === false && yes === true && noMore === false
+          ? null
+          : `named before, during and after: ${[no, yes, noMore].join(', ')}`
+      },
+    },
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+const runsOtherwise = /the running keepalived and .* differ: .*priority/
+
+/** The agent reads the file every five seconds; that it asks keepalived anew after a reload takes 30 s. */
+const notReloaded: Scenario = {
+  name: 'edited-and-not-reloaded',
+  fault:
+    'the admin of the standby edits the priority in keepalived.conf and forgets the reload; the heal is the reload',
+  faults: [],
+  comparable: false,
+  begin: (cluster) => {
+    const edited = { ...priorities, lb02: 90 }
+    cluster.editKeepalivedConf('lb02', { ...everydayPair, priorities: edited })
+    return Promise.resolve()
+  },
+  faultMs: 12_000,
+  heal: async (cluster) => {
+    await cluster.reloadKeepalived('lb02')
+    await pause(37_000)
+  },
+  healedMs: 60_000,
+  rightful: 'lb01',
+  musts: [
+    ...keepsVip('lb01', { overlapMs: 0 }),
+    nobodyFenced(),
+    {
+      says: 'lb02 warns that keepalived runs with something else until the reload, and no longer afterwards',
+      broken: ({ faultEnd, end }) => {
+        const [during, after] = [faultEnd, end].map(
+          ({ view }) => view?.nodes.find(({ node }) => node === 'lb02')?.warnings ?? [],
+        )
+        if (during?.some((text) => runsOtherwise.test(text)) !== true)
+          return `before the reload it says: ${during?.join(' | ') ?? 'nothing'}`
+        return after?.find((text) => runsOtherwise.test(text)) ?? null
+      },
+    },
+  ],
+  benchMusts: [notDarkAfterHeal],
+}
+
+export const identities: readonly Scenario[] = [configIds, ambiguous, passwords, notReloaded]

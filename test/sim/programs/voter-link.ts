@@ -1,11 +1,11 @@
 /** An agent's connection to one voter: dials, greets, sends heartbeats, dials again, as agent/voters/link.ts does. */
 import {
-  attemptsAtMost,
   beatsRemembered,
   dialInMs,
   firstRedialMs,
   longerRedialMs,
   lookAgainInMs,
+  mayDialBeside,
   openMs,
   silenceOf,
   stoodStill,
@@ -109,8 +109,10 @@ export class SimulatedVoterLink {
   }
 
   #mayDial(): boolean {
-    return (
-      this.#attempts.size < attemptsAtMost && [...this.#attempts].every(({ greeting }) => greeting === null)
+    // In the simulator TCP and TLS are one step, so an attempt that has reached the voter is open.
+    return mayDialBeside(
+      [...this.#attempts].map(({ greeting }) => ({ reached: greeting !== null, greeting })),
+      this.#session !== null,
     )
   }
 

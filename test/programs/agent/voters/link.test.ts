@@ -268,13 +268,28 @@ describe('VoterLink', () => {
 
     it('starts attempts beside those that hang, four at most', async () => {
       renewMs = 100
+      dial()
+      await up()
+      proxy!.mute = true
+      pass(100)
+      pass(100)
+      await eventually('six attempts', () => proxy!.accepted >= 7)
+      assert.equal(proxy!.mostOpen, 5, 'the session and four attempts')
+      proxy!.mute = false
+      await eventually('another session', () => happened.length === 3)
+      await eventually('the end of the others', () => proxy!.open === 1)
+    })
+
+    it('waits for a voter whose host answers, longer each time, instead of dialling it again and again', async () => {
+      renewMs = 100
       proxy!.mute = true
       dial()
-      await eventually('six attempts', () => proxy!.accepted >= 6)
-      assert.equal(proxy!.mostOpen, 4)
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      // After 0, 0.5, 1.5 and 3.5 s, and a little more. Without a pace it would be thirty.
+      assert.ok(proxy!.accepted >= 2 && proxy!.accepted <= 4, `${proxy!.accepted} attempts`)
+      assert.equal(proxy!.mostOpen, 1)
       proxy!.mute = false
       await up()
-      await eventually('the end of the others', () => proxy!.open === 1)
     })
 
     it('does not wait for a welcome that does not come', async () => {

@@ -5,6 +5,7 @@ import {
   firstRedialMs,
   longerRedialMs,
   lookAgainInMs,
+  mayDialBeside,
   openMs,
   silenceOf,
   stoodStill,
@@ -50,6 +51,30 @@ describe('the pace of an agent that dials', () => {
     const waits = [firstRedialMs]
     while (waits.length < 5) waits.push(longerRedialMs(waits.at(-1) ?? 0))
     assert.deepEqual(waits, [50, 100, 200, 250, 250])
+  })
+
+  it('backs off where the host of the voter answers and the voter does not: it has too much to do', () => {
+    const waits = [firstRedialMs]
+    for (let busyFailures = 1; waits.length < 9; busyFailures += 1)
+      waits.push(longerRedialMs(waits.at(-1) ?? 0, busyFailures))
+    assert.deepEqual(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000])
+    assert.deepEqual(
+      [0, 1, 2, 3, 9].map((busyFailures) => openMs(renewMs, busyFailures)),
+      [800, 1600, 3200, 6400, 6400],
+    )
+  })
+
+  it('dials nobody twice without a session: an attempt that has reached the host is waited for', () => {
+    const hangs = { reached: false, greeting: null }
+    const reached = { reached: true, greeting: null }
+    const greeted = { reached: true, greeting: {} }
+    assert.equal(mayDialBeside([], false), true)
+    assert.equal(mayDialBeside([hangs, hangs], false), true)
+    assert.equal(mayDialBeside([hangs, reached], false), false)
+    // Beside a session that fell silent a lease is at stake, and the path may have broken again.
+    assert.equal(mayDialBeside([hangs, reached], true), true)
+    assert.equal(mayDialBeside([greeted], true), false)
+    assert.equal(mayDialBeside([hangs, hangs, hangs, hangs], true), false)
   })
 
   it('gives an attempt two renewals, and half a second at least', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { mock } from 'node:test'
 import { Pinger, type Pinged } from '../../../../server/clusters/pinger.ts'
 import type { Echo } from '../../../../shared/host/icmp.ts'
 import { recordingLog } from '../../../fixtures/recording-log.ts'
@@ -117,5 +118,68 @@ describe('pinger', () => {
       pinger.start()
     })
     assert.deepEqual(asked, [1, 31, 32, 33])
+  })
+
+  describe('of a fleet', () => {
+    /** Runs so many rounds of a second each. @returns which addresses were pinged, by round */
+    const roundsOf = async (
+      rounds: number,
+      { nodes, hears }: { nodes: number; hears: (round: number, address: string) => boolean },
+    ): Promise<string[][]> => {
+      mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+      try {
+        const pinged: string[][] = [[]]
+        let round = 0
+        const clusters = Array.from({ length: nodes }, (_, at): Pinged => {
+          const address = `10.${at >> 8}.0.${at & 255}`
+          return {
+            cluster: `pair-${at}`,
+            members: [{ name: 'lb01', address, port: 7401, leastGeneration: 1 }],
+            hears: () => hears(round, address),
+            handle: () => undefined,
+          }
+        })
+        const pinger = new Pinger({
+          clusters: () => clusters,
+          echo: (address) => {
+            pinged.at(-1)?.push(address)
+            return Promise.resolve({ kind: 'silent' })
+          },
+          intervalMs: 1000,
+          log: recordingLog(),
+        })
+        pinger.start()
+        // A round ends a moment before the next one begins.
+        mock.timers.tick(999)
+        while (round < rounds) {
+          round += 1
+          pinged.push([])
+          await Promise.resolve()
+          mock.timers.tick(1000)
+        }
+        pinger.stop()
+        return pinged
+      } finally {
+        mock.timers.reset()
+      }
+    }
+
+    it('pings few while the agents come back after a start, because the handshakes need the processor', async () => {
+      const pinged = await roundsOf(14, { nodes: 800, hears: () => false })
+      assert.ok(Math.max(...pinged.map(({ length }) => length)) <= 4)
+    })
+
+    it('pings twenty a second at most, whatever number is silent, and each in its turn', async () => {
+      const pinged = (await roundsOf(60, { nodes: 800, hears: () => false })).slice(16)
+      assert.ok(Math.max(...pinged.map(({ length }) => length)) <= 20)
+      const all = pinged.flat()
+      assert.ok(all.length > 700, `${all.length}`)
+      assert.ok(new Set(all).size > 700, 'nobody is pinged again before the others were')
+    })
+
+    it('pings the silent one in each round, however many others are heard', async () => {
+      const pinged = await roundsOf(40, { nodes: 800, hears: (_, address) => address !== '10.1.0.7' })
+      for (const round of pinged.slice(16, 40)) assert.ok(round.includes('10.1.0.7'))
+    })
   })
 })

@@ -7,6 +7,7 @@ import { ClusterRuntime, type Core } from '../../../../server/clusters/runtime.t
 import { DrillRecords } from '../../../../server/records/drills.ts'
 import { EventLog } from '../../../../server/records/event-log.ts'
 import { Ledger, ledgerPath } from '../../../../server/records/ledger.ts'
+import { viewOf } from '../../../../server/core/status/cluster-view.ts'
 import type { NodeState, Session } from '../../../../server/core/arbiter/roster.ts'
 import { MarkFile } from '../../../../shared/disk/mark-file.ts'
 import { defaultTiming } from '../../../../shared/core/timing.ts'
@@ -151,6 +152,24 @@ describe('cluster-runtime', () => {
       'send 4 order, mark {"bootId":"boot","marks":{"VI_1":{"epoch":7,"untilMs":2900}}}',
       'close 5 replaced',
     ])
+  })
+
+  it('says in its view that its disk is busy with a write, while it is so', async () => {
+    const told: (readonly string[])[] = []
+    script.core.viewOf = (_, atMs, { witnessWarnings = [] } = {}) => {
+      told.push(witnessWarnings)
+      return viewOf(Witness.settled().arbiter, atMs)
+    }
+    script.respond = ({ type }) => (type === 'closed' ? [{ type: 'record', instance: 'VI_1', ballot }] : [])
+    runtime.handle({ type: 'closed', connection: 1 })
+    nowMs += 700
+    runtime.view()
+    await heard('recorded')
+    nowMs += 1
+    runtime.view()
+    const [during = [], after = []] = told
+    assert.match(during[0] ?? '', /has been busy with one write for 700 ms/)
+    assert.doesNotMatch(after[0] ?? '', /busy/)
   })
 
   it('has a ballot on disk before it tells the arbiter that it is', async () => {

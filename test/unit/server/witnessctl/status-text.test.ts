@@ -59,12 +59,14 @@ describe('status-text', () => {
         }),
         node('lb02', { warnings: ['keepalived on lb02 never runs the check'] }),
       ],
+      witnessWarnings: ['its disk is slow'],
       refusedMessages: { replayed: 2, foreign: 0 },
     })
     const lines = renderStatus(view, plain).split('\n')
     assert.equal(lines[0], 'CRITICAL  web: VI_1: two nodes hold the VIP.')
     assert.deepEqual(lines.slice(5), [
       '',
+      '! witness: its disk is slow',
       '! lb01 is fenced for VI_1: lb02 has the lease',
       '! lb01 could not release VI_1 (stop, after 0.2 s): systemctl hangs',
       '! lb02: keepalived on lb02 never runs the check',

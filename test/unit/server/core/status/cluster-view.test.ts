@@ -197,6 +197,13 @@ describe('cluster view', () => {
       })
     })
 
+    it('is a warning where the witness itself is not well, and names it', () => {
+      const { witness } = settled()
+      const view = viewOf(witness.arbiter, witness.atMs, { witnessWarnings: ['its disk is slow'] })
+      assert.deepEqual(view.verdict, { level: 'warning', text: 'witness: its disk is slow' })
+      assert.deepEqual(view.witnessWarnings, ['its disk is slow'])
+    })
+
     it('has a level for every situation', () => {
       const levels: Record<string, (cluster: Cluster) => void> = {
         'normal ok': () => undefined,
