@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import {
+  type Alias,
   isMap,
   isNode,
   isPair,
@@ -13,6 +14,7 @@ import {
   parseDocument,
   type Document,
   type Node,
+  visit,
 } from 'yaml'
 import { z } from 'zod'
 
@@ -58,6 +60,14 @@ export function parseConfig<T>({
     throw new ConfigError(
       document.errors.map((error) => `${place(error.pos[0])}: not YAML: ${lowerFirst(error.message)}`),
     )
+  const unresolved = unresolvedAliases(document)
+  if (unresolved.length > 0)
+    throw new ConfigError(
+      unresolved.map(
+        ({ source, range }) =>
+          `${place(range?.[0] ?? 0)}: not YAML: "*${source}" repeats what "&${source}" marks, and nothing above is marked so; write out the value, or quote it if the asterisk belongs to it`,
+      ),
+    )
   const value: unknown = document.contents === null ? {} : toPlain(document, path)
   const result = schema.safeParse(value ?? {}, { reportInput: true })
   if (result.success) return result.data
@@ -69,6 +79,17 @@ export function parseConfig<T>({
     })
   lines.sort((a, b) => a.offset - b.offset)
   throw new ConfigError(lines.map((line) => `${place(line.offset)}: ${line.text}`))
+}
+
+/** The aliases that name nothing. Neither a value nor a text can be made of a document with one. */
+export function unresolvedAliases(document: Document): readonly Alias[] {
+  const found: Alias[] = []
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) found.push(alias)
+    },
+  })
+  return found
 }
 
 function readConfig(path: string): string {

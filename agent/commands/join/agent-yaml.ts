@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { isMap, isScalar, parseDocument, type Document } from 'yaml'
-import { ConfigError, parseConfig } from '../../../shared/host/config-file.ts'
+import { ConfigError, parseConfig, unresolvedAliases } from '../../../shared/host/config-file.ts'
 import { messageOf } from '../../../shared/error-message.ts'
 import { agentConfigSchema, type AgentConfig } from '../../config.ts'
 import { agentYamlTemplate } from './agent-yaml-template.ts'
@@ -30,7 +30,11 @@ export function draftAgentYaml(
   const found = readIfThere(path)
   const document = parseDocument(found ?? agentYamlTemplate, { logLevel: 'error' })
   // This reports the mistakes with their places.
-  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
+  if (
+    document.errors.length > 0 ||
+    unresolvedAliases(document).length > 0 ||
+    (document.contents !== null && !isMap(document.contents))
+  )
     parseConfig({ path, text: found ?? '', schema: agentConfigSchema })
   for (const name of gone) if (document.has(name)) document.delete(name)
   for (const [name, value] of Object.entries(set)) if (value !== null) setOption(document, name, value)

@@ -67,6 +67,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     ambiguous: new Map(),
     pair: [],
     ledgerTriedAtMs: -Infinity,
+    fullToldAtMs: -Infinity,
     drill: null,
     runningSinceMs: atMs,
     turnedAtMs: atMs,

@@ -5,7 +5,7 @@ import { askVote } from '../../../shared/core/vote/ask.ts'
 import { type Voter, promisedTo } from '../../../shared/core/vote/voter.ts'
 import { describeUnmatched, isIdentified, keyOf } from './instance-keys.ts'
 import type { ArbiterEvent } from './state.ts'
-import { change, couldTake, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
+import { change, couldTake, hasRoomFor, instanceOf, liveNode, pushVoteEffects, type Turn } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
 /** A yes is an ordinary vote, with the same promise behind it. */
@@ -27,7 +27,7 @@ export function bookCheck(turn: Turn, event: ArbiterEvent & { type: 'check' }): 
       false,
       `the agent of ${name} has not told this witness yet what ${event.instance} is, so it cannot be told whether another node has the VIP`,
     )
-  if (!turn.instances.has(instance) && turn.instances.size >= maxInstances)
+  if (!hasRoomFor(turn, instance))
     return reply(
       false,
       `cluster ${turn.arbiter.cluster} already has ${maxInstances} instances, which is the limit`,

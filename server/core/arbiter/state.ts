@@ -204,6 +204,8 @@ export interface Arbiter {
   readonly pair: readonly PairFinding[]
   /** When the ledger was last tried because it could not be written; Infinity: a try is under way. */
   readonly ledgerTriedAtMs: number
+  /** When it was last told that an instance gets no vote for want of room. */
+  readonly fullToldAtMs: number
   readonly drill: DrillState | null
   /** Since when this process has run without interruption. Orders wait for reports that are newer than this. */
   readonly runningSinceMs: number

@@ -1,5 +1,5 @@
 /** One turn of the arbiter: the working copy of its state, and the operations on it that all decisions share. Pure. */
-import type { Epoch, NodeName } from '../../../shared/protocol/names.ts'
+import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import type { OrderedAction, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
@@ -55,6 +55,47 @@ export function instanceOf(turn: Turn, instance: string): InstanceState {
   const made = newInstance(turn.arbiter, instance)
   turn.instances.set(instance, made)
   return made
+}
+
+/** Names come and go. With so many in its ledger a witness remembers no more of them. */
+const mostRemembered = 8 * maxInstances
+
+/**
+ * Whether the witness votes on this instance, or may begin to. What no node reports any more and nobody may hold takes
+ * no room.
+ */
+export function hasRoomFor(turn: Turn, instance: string): boolean {
+  if (turn.instances.has(instance) || turn.instances.size < maxInstances) return true
+  if (turn.instances.size >= mostRemembered) return false
+  const nodes = [...turn.nodes.values()]
+  const inUse = [...turn.instances].filter(
+    ([key, { voter }]) => voter.pledge.phase !== 'free' || nodes.some(({ reports }) => reports.has(key)),
+  )
+  return inUse.length < maxInstances
+}
+
+/** How often it is told that an instance gets no vote. */
+const fullToldEveryMs = 60_000
+
+/** An instance gets no vote for want of room. */
+export function tellFull(turn: Turn, node: NodeName, instance: string): void {
+  const { arbiter, atMs } = turn
+  if (atMs < arbiter.fullToldAtMs + fullToldEveryMs) return
+  turn.arbiter = { ...arbiter, fullToldAtMs: atMs }
+  const isForgetful = turn.instances.size < mostRemembered
+  occurred(turn, {
+    event: 'too-many-instances',
+    level: 'critical',
+    instance,
+    node,
+    text: `${instance} of ${node} gets no vote of the witness: ${
+      isForgetful
+        ? `cluster ${arbiter.cluster} already has ${maxInstances} instances, which is the limit. Remove some from keepalived.conf on both nodes`
+        : `cluster ${arbiter.cluster} has had ${mostRemembered} instances, which is the limit. Remove both nodes, and let them join under another cluster name`
+    }.`,
+    evidence: { instances: turn.instances.size },
+    decision: 'no vote',
+  })
 }
 
 export function change(turn: Turn, instance: string, changes: Partial<InstanceState>): void {

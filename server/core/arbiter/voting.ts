@@ -4,7 +4,7 @@
  */
 import { compareCandidates } from '../../../shared/core/preference.ts'
 import type { Beat, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
-import { type NodeName, maxInstances, maxNodes } from '../../../shared/protocol/names.ts'
+import { type NodeName, maxNodes } from '../../../shared/protocol/names.ts'
 import type { Report } from '../../../shared/protocol/report.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { askVote, ballotLost, ballotRecorded, releaseVote } from '../../../shared/core/vote/ask.ts'
@@ -23,20 +23,23 @@ import {
   answerPendingChecks,
   change,
   couldTake,
+  hasRoomFor,
   instanceOf,
   occurred,
   pushVoteEffects,
   refuseMessage,
   type Turn,
   replyFor,
+  tellFull,
 } from './turn.ts'
 import type { NodeState } from './roster.ts'
 
 /** Handles what one node reports for one instance: facts first, then its request. */
 export function bookReport(turn: Turn, node: NodeState, beat: Beat, report: Report): VoterReply[] {
   const { instance } = report
-  if (!turn.instances.has(instance) && turn.instances.size >= maxInstances) {
+  if (!hasRoomFor(turn, instance)) {
     refuseMessage(turn, 'too-many-instances')
+    tellFull(turn, node.member.name, instance)
     return []
   }
   noteFarAhead(turn, node, report)

@@ -156,8 +156,8 @@ describe('cluster-runtime', () => {
 
   it('says in its view that its disk is busy with a write, while it is so', async () => {
     const told: (readonly string[])[] = []
-    script.core.viewOf = (_, atMs, known) => {
-      told.push(known?.witnessWarnings ?? [])
+    script.core.viewOf = (_, atMs, around) => {
+      told.push(around?.witnessWarnings ?? [])
       return viewOf(Witness.settled().arbiter, atMs)
     }
     script.respond = ({ type }) => (type === 'closed' ? [{ type: 'record', instance: 'VI_1', ballot }] : [])

@@ -82,7 +82,7 @@ describe('config-file', () => {
       'agent.yaml:2:1: not YAML: map keys must be unique',
     ])
     assert.match(mistakes('cluster: [a\n')[0] ?? '', /^agent\.yaml:2:1: not YAML: /)
-    assert.match(mistakes('cluster: *nowhere\n')[0] ?? '', /^agent\.yaml: not YAML: .*nowhere/)
+    assert.match(mistakes('cluster: *nowhere\n')[0] ?? '', /^agent\.yaml:1:10: not YAML: .*nowhere/)
   })
 
   it('refuses a file that is no map', () => {

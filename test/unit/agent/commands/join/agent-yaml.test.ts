@@ -31,6 +31,18 @@ describe('agent-yaml', () => {
     )
   })
 
+  it('names file and line of an alias that nothing defines', () => {
+    writeFileSync(file('agent.yaml'), 'mode: observe\ngateway: *router\n')
+    assert.throws(
+      () => draftAgentYaml(file('agent.yaml'), set),
+      (error: unknown) =>
+        error instanceof ConfigError &&
+        error.message.startsWith(
+          `${file('agent.yaml')}:2:10: not YAML: "*router" repeats what "&router" marks`,
+        ),
+    )
+  })
+
   it('fills an empty file', () => {
     writeFileSync(file('agent.yaml'), '')
     assert.equal(draftAgentYaml(file('agent.yaml'), set).config.cluster, 'db')

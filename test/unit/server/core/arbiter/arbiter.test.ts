@@ -715,7 +715,7 @@ describe('arbiter', () => {
       const reports = Array.from({ length: maxInstances }, (_, i) => ({ ...standby, instance: `VI_${i}` }))
       const lb01 = witness.agent('lb01')
       assert.equal(lb01.say(reports).length, maxInstances)
-      const verdicts = lb01.say([
+      const verdicts = witness.agent('lb02').say([
         { ...standby, instance: 'VI_more' },
         { ...standby, instance: 'VI_0' },
       ])
@@ -727,6 +727,24 @@ describe('arbiter', () => {
       assert.equal(witness.arbiter.instances.size, maxInstances)
       assert.equal(witness.check('lb02', 'VI_more')?.permit, false)
       assert.equal(witness.arbiter.instances.size, maxInstances)
+    })
+
+    it('names that are gone: the new ones get their votes, and a limit is told', () => {
+      const witness = Witness.settled()
+      const lb01 = witness.agent('lb01')
+      const named = (what: string) =>
+        Array.from({ length: maxInstances }, (_, i) => ({ ...standby, instance: `${what}_${i}` }))
+      for (const what of ['A', 'B', 'C', 'D', 'E', 'F', 'G']) {
+        // Nobody can hold the old ones any more, and nobody reports them.
+        witness.pass(reserveMs, lb01)
+        assert.equal(lb01.say(named(what)).length, maxInstances, what)
+      }
+      witness.pass(reserveMs, lb01)
+      const answered = lb01.say(named('H')).length
+      assert.ok(answered < maxInstances, 'what a witness remembers has an end')
+      const [told, ...more] = witness.occurred().filter(({ event }) => event === 'too-many-instances')
+      assert.deepEqual([told?.level, more.length], ['critical', 0])
+      assert.match(told?.text ?? '', /H_\d+ of lb01 gets no vote of the witness: .* has had 512 instances/)
     })
 
     it('an ICMP answer of an unknown node', () => {
