@@ -250,17 +250,26 @@ export class Agent {
 
   /** keepalived's own word on its configuration is laid beside the file at each dump. */
   #tellDrift(snapshots: readonly InstanceSnapshot[]): void {
-    const configured = this.#profiles.current.map((profile) => ({
-      profile,
-      vips: this.#profiles.vips.get(profile.instance) ?? [],
-    }))
-    const drift = configurationDrift(configured, snapshots)
+    let drift = this.#driftOf(snapshots)
+    // After a reload the file is newer than its last reading.
+    if (drift.length > 0) {
+      this.reread()
+      drift = this.#driftOf(snapshots)
+    }
     this.#drifts = drift.length > 0
     if (!this.#drifts) return this.#reporter.lastingProblem('keepalived-runs-otherwise', null)
     this.#reporter.lastingProblem(
       'keepalived-runs-otherwise',
       `the running keepalived and ${this.#reading.config} differ: ${drift.slice(0, 4).join('; ')}${drift.length > 4 ? `; and ${drift.length - 4} more` : ''}. Reload keepalived if the file is right; if it still differs, check what "keepalived -t" says, and that keepalived.config and keepalived.configId in agent.yaml are what keepalived is started with (-f and -i)`,
     )
+  }
+
+  #driftOf(snapshots: readonly InstanceSnapshot[]): readonly string[] {
+    const configured = this.#profiles.current.map((profile) => ({
+      profile,
+      vips: this.#profiles.vips.get(profile.instance) ?? [],
+    }))
+    return configurationDrift(configured, snapshots)
   }
 
   async #tellUndumped({

@@ -92,6 +92,8 @@ export class KeepalivedObserver {
   #unseenWriter: 'none' | 'lives' | 'died' = 'none'
   /** keepalived has written a state since it started, and has not closed the FIFO since. */
   #tells = false
+  /** Since the last dump; the priority that keepalived wrote before may be out of date. */
+  #reloaded = false
   #started = false
   #dumpDue = true
   #dumping = false
@@ -241,8 +243,11 @@ export class KeepalivedObserver {
       await this.#proving
       if (this.#process.state === 'absent') return
     }
-    // It lives on, and has closed the FIFO.
+    // It lives on, and has closed the FIFO. A reload closes and opens it, and a MASTER then writes no line, whatever has
+    // changed.
     this.#tells = false
+    this.#reloaded = true
+    this.#dumpDue = true
     for (const name of this.#watched.keys()) this.#prove(name)
   }
 
@@ -382,6 +387,8 @@ export class KeepalivedObserver {
     if (this.#dumping || parentPid === null) return
     this.#dumping = true
     this.#dumpDue = false
+    const reloaded = this.#reloaded
+    this.#reloaded = false
     const newsBefore = new Map([...this.#watched].map(([name, { news }]) => [name, news]))
     const priorityBefore = new Map([...this.#watched].map(([name, { priority }]) => [name, priority]))
     const snapshots = await this.#sources.dump(parentPid).finally(() => (this.#dumping = false))
@@ -389,6 +396,9 @@ export class KeepalivedObserver {
     for (const [name, watched] of this.#watched) {
       if (watched.news !== newsBefore.get(name)) continue
       const snapshot = snapshots?.find(({ instance }) => instance === name)
+      const isUnheard =
+        reloaded && snapshot?.settings == null && watched.priority === priorityBefore.get(name)
+      if (isUnheard) this.#notePriority(name, watched, null)
       if (snapshot?.settings != null) {
         noteVips(watched, { dumped: snapshot.settings.vips })
         // A line that came meanwhile may be newer than the dump.

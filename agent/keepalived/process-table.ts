@@ -23,6 +23,8 @@ export type SearchResult =
   | { readonly kind: 'none' }
   /** The same, but for a keepalived that is another one. */
   | { readonly kind: 'others'; readonly why: string }
+  /** None is in this network namespace, and one with the same configuration file is in another. */
+  | { readonly kind: 'elsewhere'; readonly why: string }
   | { readonly kind: 'unclear'; readonly why: string }
 
 /** One process as its `stat` file shows it. */
@@ -64,7 +66,7 @@ export function searchKeepalived(options: SearchOptions): SearchResult {
   const families = parents
     .map((parent) => ({ parent, children: childrenOf(parent) }))
     .filter(({ children }) => children.length > 0)
-  if (families.length === 0) return { kind: 'none' }
+  if (families.length === 0) return elsewhereIn(listed, options)
   const [family, ...rest] = families.filter(
     ({ parent }) =>
       (notBeforeMs === null || parent.startedAtMs >= notBeforeMs) && mayRead(parent.pid, options),
@@ -82,6 +84,28 @@ export function searchKeepalived(options: SearchOptions): SearchResult {
         why: `process ${family.parent.pid} is keepalived, but which of its children (${family.children.map(({ pid }) => pid).join(', ')}) speaks VRRP is not visible`,
       }
     : { kind: 'found', parentPid: family.parent.pid, vrrpPid: vrrp.pid }
+}
+
+/** `keepalived -s NAME` and `net_namespace` put all processes of keepalived into a network namespace of their own. */
+function elsewhereIn(listed: readonly Listed[], options: SearchOptions): SearchResult {
+  const { proc } = options
+  const own = networkOf(proc, 'self')
+  const away = listed.find(({ pid }) => {
+    const other = networkOf(proc, pid)
+    const hasChildren = listed.some(({ parentPid }) => parentPid === pid)
+    // What runs in a container reads another file, even if it has the same name.
+    return (
+      hasChildren && other !== null && other !== own && !isInContainer(proc, pid) && mayRead(pid, options)
+    )
+  })
+  return away === undefined
+    ? { kind: 'none' }
+    : { kind: 'elsewhere', why: elsewhereText(`process ${away.pid}`) }
+}
+
+/** @param which process of keepalived */
+export function elsewhereText(which: string): string {
+  return `${which} is in another network namespace than this agent`
 }
 
 /** Whether a VRRP socket is open in this network namespace; null: that cannot be read. */

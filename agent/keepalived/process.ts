@@ -8,6 +8,7 @@ import { messageOf } from '../../shared/error-message.ts'
 import type { ProcessSight } from '../core/guard/guard.ts'
 import type { KeepalivedPlaces } from './places.ts'
 import {
+  elsewhereText,
   hasVrrpSocket,
   isInThisNetwork,
   isKeepalived,
@@ -32,6 +33,8 @@ export interface ProcessLook {
   readonly died: boolean
   /** Only when unknown: why it cannot be found, in words. */
   readonly why: string | null
+  /** Only when unknown: it runs, or ran last, in another network namespace, and its VIPs are there. */
+  readonly elsewhere: boolean
 }
 
 /** Nothing was seen of keepalived. */
@@ -42,12 +45,18 @@ export const unseen = {
   startedAtMs: null,
   died: false,
   why: null,
+  elsewhere: false,
 } as const
 
 /** For the operator, with what to do. */
-export function describeUnknown({ why }: ProcessLook): string {
+export function describeUnknown({ why, elsewhere }: ProcessLook): string {
+  if (elsewhere)
+    return `keepalived cannot be protected: ${why ?? ''}. The addresses that this agent sees are not those of keepalived, so they prove nothing, and SIGKILL and "ip addr del" would not reach its VIPs. ${elsewhereAdvice}`
   return `keepalived's process cannot be found (${why ?? 'no look at the process table yet'}). This agent removes no VIP because of that, but it cannot kill keepalived either if a fence needs it. Write the pid file of keepalived's VRRP process (its option -r, vrrp.pid) as keepalived.vrrpPidFile, and that of its parent (-p) as keepalived.pidFile, into agent.yaml`
 }
+
+export const elsewhereAdvice =
+  'Run both in one network namespace: start keepalived without -s and net_namespace, or run "systemctl edit witness-agent" and write NetworkNamespacePath=/run/netns/NAME under [Service]'
 
 /** One look without any earlier one. */
 export function lookAtKeepalived(places: KeepalivedPlaces, proc?: string): ProcessLook {
@@ -74,6 +83,8 @@ export class KeepalivedProcesses {
   #vrrp: WatchedProcess | null = null
   /** When the VRRP child that was seen last had started; null: none was seen yet. */
   #seenStartedAtMs: number | null = null
+  /** Where it was seen last, if that was in another network namespace: its end there proves nothing about its VIPs. */
+  #elsewhere: string | null = null
   #searchAgainAtMs = -Infinity
   #unsearched: ProcessLook = { ...unseen, state: 'absent' }
 
@@ -107,11 +118,12 @@ export class KeepalivedProcesses {
     this.#parent = parent.process
     this.#vrrp = vrrp.process
     if (this.#vrrp !== null) return this.#sight(this.#parent?.found ?? null, this.#vrrp.found)
-    if (vrrp.elsewhere !== null) return this.#unknown(vrrp.elsewhere)
+    if (vrrp.elsewhere !== null) return this.#away(vrrp.elsewhere)
     return this.#search(this.#seenStartedAtMs !== null || vrrp.namesGone)
   }
 
   #sight(parent: Found | null, vrrp: Found): ProcessLook {
+    this.#elsewhere = null
     this.#seenStartedAtMs = vrrp.startedAtMs
     return {
       ...unseen,
@@ -129,11 +141,14 @@ export class KeepalivedProcesses {
    */
   #search(died: boolean): ProcessLook {
     const { names, searchFor } = this.#places()
-    const absent = (): ProcessLook => ({ ...unseen, ...this.#parentOnly(), state: 'absent', died })
+    const absent = (): ProcessLook =>
+      this.#elsewhere === null
+        ? { ...unseen, ...this.#parentOnly(), state: 'absent', died }
+        : this.#away(`${this.#elsewhere}, or was until it ended`)
     if (searchFor === null) return absent()
     // Nobody speaks VRRP here, and the process that did is gone: there is no need to search.
     const isQuiet = hasVrrpSocket(this.#proc) === false
-    if (died && isQuiet) return absent()
+    if (this.#seenStartedAtMs !== null && isQuiet) return absent()
     if (this.#nowMs() < this.#searchAgainAtMs) return { ...this.#unsearched, ...this.#parentOnly() }
     this.#searchAgainAtMs = this.#nowMs() + searchEveryMs
     const result = searchKeepalived({
@@ -154,6 +169,9 @@ export class KeepalivedProcesses {
         case 'others':
           // The other one may be what agent.yaml means, unless there was one that agent.yaml names.
           return died ? absent() : this.#unknown(result.why)
+        case 'elsewhere':
+          // The one that was here is gone. This is another one.
+          return this.#seenStartedAtMs === null ? this.#away(result.why) : absent()
         case 'unclear':
           return this.#unknown(result.why)
         default:
@@ -174,6 +192,11 @@ export class KeepalivedProcesses {
     // It ended between the two looks. The next search tells what is so.
     if (this.#vrrp === null) return this.#unknown('keepalived ended while it was looked for')
     return this.#sight(this.#parent?.found ?? null, this.#vrrp.found)
+  }
+
+  #away(why: string): ProcessLook {
+    this.#elsewhere ??= why
+    return { ...this.#unknown(why), elsewhere: true }
   }
 
   #unknown(why: string): ProcessLook {
@@ -233,7 +256,7 @@ function openFirst(proc: string, paths: readonly string[], names: KeepalivedPlac
     }
     if (isInThisNetwork(proc, pid)) return { process, namesGone, elsewhere: null }
     process.close()
-    const elsewhere = `process ${pid}, which ${path} names, is in another network namespace than this agent`
+    const elsewhere = elsewhereText(`process ${pid}, which ${path} names,`)
     return { process: null, namesGone, elsewhere }
   }
   return { process: null, namesGone, elsewhere: null }

@@ -27,6 +27,7 @@ export function renderStatus(view: ClusterView, paint: Paint): string {
     ...(attention.length === 0
       ? []
       : ['', ...attention.map((note) => `${paint('!', 'yellow')} ${printable(note)}`)]),
+    ...priorityLines(view),
     ...drillLines(view),
     ...refusedNote(view),
     '',
@@ -126,6 +127,31 @@ function nodeNotes(node: NodeView): string[] {
 /** The verdict may name the worst difference; what to do about it is said here. */
 function pairNotes({ pair = [] }: ClusterView): string[] {
   return pair.map(({ text, remedy }) => `${text} ${remedy}`)
+}
+
+/** Where keepalived does not run with what keepalived.conf says, or may not: no fault by itself, but it decides who is MASTER. */
+function priorityLines({ nodes }: ClusterView): string[] {
+  const lines = nodes.flatMap(({ node, instances }) =>
+    instances.flatMap((each) => {
+      const differs = describePriority(each)
+      return differs === null
+        ? []
+        : [printable(`Priority of ${node}: ${each.localName ?? each.instance} ${differs}`)]
+    }),
+  )
+  return lines.length === 0 ? [] : ['', ...lines]
+}
+
+function describePriority({
+  priority,
+  configuredPriority,
+  priorityMayDiffer,
+}: NodeInstanceView): string | null {
+  if (priorityMayDiffer === true)
+    return `is ${priority} as far as is known; something that it tracks has a weight, and keepalived does not tell each change`
+  return configuredPriority === undefined
+    ? null
+    : `runs with ${priority}, and keepalived.conf has ${configuredPriority}`
 }
 
 /** When each node's fence was last proved, or that it never was. */

@@ -40,7 +40,12 @@ const nodeInstanceSchema = z
       'in a drill',
       'unknown',
     ]),
+    /** The one that keepalived runs with, weights included. */
     priority: z.number(),
+    /** The one in keepalived.conf; absent: the same. */
+    configuredPriority: z.number().optional(),
+    /** keepalived may run with another one than `priority`, because it has weights and does not tell; absent: no. */
+    priorityMayDiffer: z.literal(true).optional(),
     epoch: z.number(),
     checkSilentMs: z.number().nullable(),
     peerSilentMs: z.number().nullable(),

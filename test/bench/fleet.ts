@@ -137,7 +137,7 @@ class Fleet {
     const program = join(this.#product, 'witnessd.cjs')
     const config = join(this.#folder, 'witness.yaml')
     this.#witness = spawn('taskset', ['-c', '0', process.execPath, program, '--config', config], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'ignore', 'inherit'],
     })
     await once(this.#witness, 'spawn')
   }

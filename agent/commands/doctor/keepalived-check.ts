@@ -10,7 +10,7 @@ import type { Vip } from '../../keepalived/vip.ts'
 import { CheckStamp } from '../../check/stamp.ts'
 import { parseKeepalivedConf } from '../../keepalived-conf/profiles.ts'
 import { dumpHindrance } from '../../keepalived/dump-hindrance.ts'
-import { describeUnknown, type ProcessLook } from '../../keepalived/process.ts'
+import { describeUnknown, elsewhereAdvice, type ProcessLook } from '../../keepalived/process.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const setup = '"witness-agent setup" shows missing lines, and "witness-agent setup --apply" adds them'
@@ -91,7 +91,9 @@ export function checkProcess(look: ProcessLook): Finding {
       return fail(
         'keepalived',
         describeUnknown(look),
-        'set keepalived.vrrpPidFile and keepalived.pidFile in agent.yaml, then run "systemctl restart witness-agent"',
+        look.elsewhere
+          ? elsewhereAdvice
+          : 'set keepalived.vrrpPidFile and keepalived.pidFile in agent.yaml, then run "systemctl restart witness-agent"',
       )
     default:
       return assertNever(look.state)

@@ -2,6 +2,7 @@
 import { all, at, knownWord, type Statement } from '../../keepalived-conf/statements.ts'
 import { isCheck, type MissingLine } from '../../keepalived-conf/missing-lines.ts'
 import { priorityChanges, priorityChangesSince } from '../../keepalived-conf/product-lines.ts'
+import { elsewhereAdvice } from '../../keepalived/process.ts'
 import type { Profile } from '../../../shared/protocol/plan.ts'
 import { masterDownMs, promotionWarning, type Timing } from '../../../shared/core/timing.ts'
 import { globalsOf, lacksNopreempt, runsOwnPrograms } from './conf-plan.ts'
@@ -37,6 +38,7 @@ export function reportOf(subject: Subject): Report {
       ...missing.flatMap(({ kind, text }) => (kind === 'wrong' ? [text] : [])),
       ...pairs.flatMap(({ instance, profile }) => timingWarnings(instance, profile, timing)),
       ...syncGroupWarnings(root),
+      ...namespaceWarnings(root),
       ...pairs.flatMap(({ instance, profile }) => staticAddressWarnings(root, instance, profile)),
     ],
     advice: [
@@ -115,6 +117,14 @@ function syncGroupWarnings(root: Statement[]): string[] {
       : [
           `${at(statement)}: ${members.join(', ')} are in sync group ${name}, so a bar or a failed check of one puts all of them into FAULT, and they move together`,
         ],
+  )
+}
+
+/** The agent sees the addresses of its own network namespace only. */
+function namespaceWarnings(root: Statement[]): string[] {
+  return all(root, 'net_namespace').map(
+    (line) =>
+      `${at(line)}: keepalived runs in the network namespace ${knownWord(line, 1) ?? ''}, and an agent outside of it cannot protect a VIP. ${elsewhereAdvice}`,
   )
 }
 

@@ -95,9 +95,43 @@ describe('a keepalived that no pid file names', () => {
     assert.match(look().why ?? '', /VRRP is spoken/)
   })
 
-  it('is not the one of another network namespace, and not a test of a configuration', () => {
-    add(50, { comm: 'keepalived', parent: 1, network: 'other' })
-    add(51, { comm: 'keepalived', parent: 50, network: 'other' })
+  const addElsewhere = (more: Partial<FakeProcess> = {}): void => {
+    add(50, { comm: 'keepalived', parent: 1, network: 'other', ...more })
+    add(51, { comm: 'keepalived', parent: 50, network: 'other', ...more })
+  }
+
+  it('is unknown, not absent, where it runs in another network namespace (-s, net_namespace)', () => {
+    addElsewhere()
+    const { state, elsewhere, why } = look()
+    assert.deepEqual({ state, elsewhere }, { state: 'unknown', elsewhere: true })
+    assert.match(why ?? '', /process 50 is in another network namespace than this agent/)
+    writeFileSync(folder('vrrp.pid'), '40\n')
+    assert.equal(look().state, 'unknown', 'an old pid file proves nothing')
+  })
+
+  it('is unknown for as long as the one of another network namespace is the last that was seen', () => {
+    addElsewhere()
+    const processes = new KeepalivedProcesses(
+      () => places(),
+      proc(),
+      () => nowMs,
+    )
+    let nowMs = 0
+    assert.equal(processes.look().state, 'unknown')
+    for (const pid of [50, 51]) remove(pid)
+    nowMs = 2000
+    const { state, elsewhere, died } = processes.look()
+    assert.deepEqual({ state, elsewhere, died }, { state: 'unknown', elsewhere: true, died: false })
+    addPair()
+    nowMs = 4000
+    assert.equal(processes.look().state, 'running')
+    processes.close()
+  })
+
+  it('is not one of another network namespace with another file or in a container, and not a test of a file', () => {
+    addElsewhere({ words: ['keepalived', '-f', '/etc/other.conf'] })
+    add(70, { comm: 'keepalived', parent: 1, network: 'other', isContained: true })
+    add(71, { comm: 'keepalived', parent: 70, network: 'other', isContained: true })
     add(60, { comm: 'keepalived', parent: 1, words: ['keepalived', '-t'] })
     assert.equal(look().state, 'absent')
   })

@@ -428,6 +428,30 @@ describe('KeepalivedObserver', () => {
       assert.deepEqual(host.priorities, ['VI_1 90', 'VI_1 90'])
     })
 
+    it('is asked for after a reload, which a MASTER does not write of', async () => {
+      host.dumped = dump(150)
+      await watch()
+      host.line('MASTER', 150)
+      host.dumped = dump(90)
+      host.observer.take({ type: 'writer-gone' })
+      await settled()
+      host.observer.glimpse()
+      await settled()
+      assert.deepEqual(host.priorities, ['VI_1 150', 'VI_1 90'])
+    })
+
+    it('is unknown after a reload where keepalived cannot be asked, so that the file counts', async () => {
+      await watch()
+      host.line('MASTER', 150)
+      host.observer.take({ type: 'writer-gone' })
+      await settled()
+      host.observer.glimpse()
+      await settled()
+      assert.deepEqual(host.priorities, ['VI_1 150', 'VI_1 unknown'])
+      host.line('BACKUP', 90)
+      assert.equal(host.priorities.at(-1), 'VI_1 90')
+    })
+
     it('is unknown again when keepalived was restarted', async () => {
       await watch()
       host.line('BACKUP', 90)

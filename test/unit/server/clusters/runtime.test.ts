@@ -50,7 +50,6 @@ describe('cluster-runtime', () => {
   let asleepMs = 0
   let script: Script
   let moved: object[]
-  let plansSettled: { node: string; members: readonly string[] }[]
   let done: string[]
   let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
@@ -67,7 +66,6 @@ describe('cluster-runtime', () => {
     asleepMs = 0
     done = []
     moved = []
-    plansSettled = []
     turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -95,7 +93,6 @@ describe('cluster-runtime', () => {
       cluster: 'web',
       arbiter,
       onMoved: (to) => moved.push(to),
-      onPlanSettled: (settled) => plansSettled.push(settled),
       longestPauseMs: 800,
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),
@@ -159,8 +156,8 @@ describe('cluster-runtime', () => {
 
   it('says in its view that its disk is busy with a write, while it is so', async () => {
     const told: (readonly string[])[] = []
-    script.core.viewOf = (_, atMs, { witnessWarnings } = {}) => {
-      told.push(witnessWarnings ?? [])
+    script.core.viewOf = (_, atMs, around) => {
+      told.push(around?.witnessWarnings ?? [])
       return viewOf(Witness.settled().arbiter, atMs)
     }
     script.respond = ({ type }) => (type === 'closed' ? [{ type: 'record', instance: 'VI_1', ballot }] : [])

@@ -21,6 +21,16 @@ describe('status-text', () => {
     ])
   })
 
+  it('shows the priority that keepalived runs with beside the configured one where they differ', () => {
+    const lb01 = node('lb01', { instances: [nodeInstance({ priority: 90, configuredPriority: 150 })] })
+    const lb02 = node('lb02', { instances: [nodeInstance({ localName: 'WEB', priorityMayDiffer: true })] })
+    const text = renderStatus(cluster({ nodes: [lb01, lb02] }), plain)
+    assert.ok(text.includes('\nPriority of lb01: VI_1 runs with 90, and keepalived.conf has 150\n'), text)
+    assert.match(text, /\nPriority of lb02: WEB is 100 as far as is known; .* does not tell each change\n/)
+    assert.doesNotMatch(text, /! .*priority/i)
+    assert.doesNotMatch(renderStatus(cluster(), plain), /Priority/)
+  })
+
   it('says when the last drill of a node passed, by which rungs, and in which time', () => {
     const lastDrill: DrillView = {
       at: '2026-11-21T12:00:00.000Z',

@@ -21,7 +21,9 @@ import {
   checkProcess,
   checkProcessTable,
   checkStamps,
+  checkStaticVips,
 } from '../../../../../agent/commands/doctor/keepalived-check.ts'
+import { vipOn } from '../../../../fixtures/vips.ts'
 import { unseen } from '../../../../../agent/keepalived/process.ts'
 import { writePermit } from '../../../../../agent/check/permit-file.ts'
 
@@ -74,6 +76,35 @@ describe('the doctor looks at keepalived:', () => {
     assert.ok(findings.length > 1 && findings.slice(1).every(({ verdict }) => verdict === 'warn'))
     writeFileSync(path, '')
     assert.equal(checkConfiguration({ path, runDir: folder }).findings[0]?.verdict, 'FAIL')
+  })
+
+  it('whether a VIP is a static address, too, of keepalived or of the host', () => {
+    const config = join(folder, 'keepalived.conf')
+    const look = () => checkStaticVips([vipOn('eth0', '10.0.0.100')], { config, configId: null }, folder)
+    writeFileSync(config, 'static_ipaddress {\n 10.0.0.10/24 dev eth0\n}\n')
+    mkdirSync(join(folder, 'etc/netplan'), { recursive: true })
+    const netplan = join(folder, 'etc/netplan/01-net.yaml')
+    writeFileSync(netplan, 'network:\n  ethernets:\n    eth0:\n      addresses: [10.0.0.10/24]\n')
+    assert.deepEqual(
+      look().map(({ check, verdict }) => [check, verdict]),
+      [['static-vip', 'ok']],
+    )
+
+    writeFileSync(config, 'static_ipaddress {\n 10.0.0.10/24 dev eth0\n 10.0.0.100 dev eth0\n}\n')
+    writeFileSync(
+      netplan,
+      'network:\n  ethernets:\n    eth0:\n      addresses: [10.0.0.10/24, 10.0.0.100/24]\n',
+    )
+    const found = look()
+    assert.deepEqual(
+      found.map(({ verdict }) => verdict),
+      ['FAIL', 'FAIL'],
+    )
+    const places = [`static_ipaddress in ${config}:3`, `${netplan}:4`]
+    for (const [index, place] of places.entries()) {
+      assert.ok(found[index]?.text.includes(`10.0.0.100 is a VIP and a static address, too (${place})`))
+      assert.ok(found[index]?.remedy?.startsWith(`remove it from ${place} on both nodes; `))
+    }
   })
 
   it('whether its FIFO is one, is safe, and is open', () => {

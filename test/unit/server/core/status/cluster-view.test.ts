@@ -43,6 +43,19 @@ function nodeOf(view: ClusterView, name: string): ClusterView['nodes'][number] {
 }
 
 describe('cluster view', () => {
+  it('shows the priority that keepalived runs with, and the configured one where it differs', () => {
+    const { witness, lb01, lb02 } = settled()
+    lb01.beat({ ...holding(1), priority: 90, configuredPriority: 150 })
+    lb02.beat({ priorityMayDiffer: true })
+    const [first] = nodeOf(now(witness), 'lb01').instances
+    assert.deepEqual(
+      [first?.priority, first?.configuredPriority, first?.priorityMayDiffer],
+      [90, 150, undefined],
+    )
+    const [second] = nodeOf(now(witness), 'lb02').instances
+    assert.deepEqual([second?.configuredPriority, second?.priorityMayDiffer], [undefined, true])
+  })
+
   describe('of an instance', () => {
     it('shows the holder, the epoch of its lease and how long the vote is kept', () => {
       const { witness, lb02 } = settled()
