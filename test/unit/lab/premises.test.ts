@@ -81,6 +81,13 @@ describe('a run in which the machine stood still', () => {
     assert.deepEqual(last.broken.at(-1), broken[0])
   })
 
+  it('are judged at once where something broke that no time excuses', async () => {
+    const unproved = broken.map((one) => ({ ...one, must: 'invariant S5' }))
+    const { last, made } = await attempts({ ...judged(0), broken: unproved, stalledMs })
+    assert.equal(made, 1)
+    assert.deepEqual(last.broken, unproved)
+  })
+
   it('is no excuse where the stall is short', async () => {
     const { last, made } = await attempts({ ...judged(0), broken, stalledMs: longestHarmlessStallMs })
     assert.equal(made, 1)

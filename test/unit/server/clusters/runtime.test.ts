@@ -50,6 +50,7 @@ describe('cluster-runtime', () => {
   let asleepMs = 0
   let script: Script
   let moved: object[]
+  let plansSettled: { node: string; members: readonly string[] }[]
   let done: string[]
   let turns: { atMs: number; everyMs: number; done: string[] }[]
   let ledger: Ledger
@@ -66,6 +67,7 @@ describe('cluster-runtime', () => {
     asleepMs = 0
     done = []
     moved = []
+    plansSettled = []
     turns = []
     script = new Script()
     ledger = await Ledger.open({ dataDir: folder, cluster: 'web', seenBefore: false, nowMs: () => nowMs })
@@ -93,6 +95,7 @@ describe('cluster-runtime', () => {
       cluster: 'web',
       arbiter,
       onMoved: (to) => moved.push(to),
+      onPlanSettled: (settled) => plansSettled.push(settled),
       longestPauseMs: 800,
       ledger,
       marks: new MarkFile(marksPath(), 'boot'),
@@ -344,6 +347,12 @@ describe('cluster-runtime', () => {
     ]
     runtime.handle({ type: 'tick' })
     assert.equal(events.list({ limit: 1, after: null })[0]?.event, 'dual-master')
+  })
+
+  it('hands on that nobody serves any more under a plan from before', () => {
+    script.respond = () => [{ type: 'plan-settled', node: 'lb01', members: ['lb01'] }]
+    runtime.handle({ type: 'closed', connection: 1 })
+    assert.deepEqual(plansSettled, [{ type: 'plan-settled', node: 'lb01', members: ['lb01'] }])
   })
 
   it('hands on where a node moved to', () => {
