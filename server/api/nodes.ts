@@ -76,13 +76,11 @@ export function listNodes(options: EnrolmentApiOptions, request: Request, respon
   const wanted = query.parameters.cluster
   const isWanted = ({ cluster }: { cluster: string }): boolean => wanted === undefined || cluster === wanted
   response.json({
-    nodes: registry.entries
-      .filter(isWanted)
-      .map((entry) => ({
-        ...entry,
-        connected: !entry.removed && isConnected(entry),
-        mayServeWith: registry.mayServeWith(entry),
-      })),
+    nodes: registry.entries.filter(isWanted).map((entry) => ({
+      ...entry,
+      connected: !entry.removed && isConnected(entry),
+      mayServeWith: registry.mayServeWith(entry),
+    })),
     invites: registry.openInvites.filter(isWanted),
     lostAt: registry.lostAt,
   })
