@@ -59,6 +59,7 @@ export async function runSeeds(
     const figures = { ...totals, wallMs, cpuMs, jobs, ...pace(totals, spent) }
     print(JSON.stringify({ range, complete, hash: complete ? hash : null, ...figures, violations: broken }))
   } else {
+    if (range.seeds !== null) print(`seeds ${range.from} to ${range.from + range.seeds - 1}`)
     print(summaryText(totals, spent))
     if (complete) print(`hash ${hash}`)
   }
