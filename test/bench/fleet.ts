@@ -94,8 +94,13 @@ class Fleet {
   }
 
   /** As `invite` and `join` leave it on the disk of the witness. */
-  static async enrol(options: { folder: string; product: string; pairs: number }): Promise<Fleet> {
-    const { folder, pairs } = options
+  static async enrol(options: {
+    folder: string
+    runDir: string
+    product: string
+    pairs: number
+  }): Promise<Fleet> {
+    const { folder, runDir, pairs } = options
     const authorityFolder = join(folder, 'data/authority')
     mkdirSync(authorityFolder, { recursive: true, mode: 0o700 })
     const authority = await Authority.open(authorityFolder)
@@ -127,7 +132,7 @@ class Fleet {
     const port = await freePort()
     writeFileSync(
       join(folder, 'witness.yaml'),
-      `listen: 127.0.0.1:${port}\ndataDir: ${folder}/data\nrunDir: ${folder}/run\nlogLevel: warn\n`,
+      `listen: 127.0.0.1:${port}\ndataDir: ${folder}/data\nrunDir: ${runDir}\nlogLevel: warn\n`,
     )
     const file: FleetFile = { url: `https://127.0.0.1:${port}`, authority: authority.certificatePem, nodes }
     writeFileSync(join(folder, 'fleet.json'), JSON.stringify(file), { mode: 0o600 })
