@@ -68,20 +68,9 @@ function npmRun(name: string, args: readonly string[], limitMs: number): Part {
   return { name, command: ['npm', 'run', '--silent', ...args], limitMs, countsFile: null }
 }
 
-function simulation(name: string, args: readonly string[], limitMs: number): Part {
+function simulation(args: readonly string[], limitMs: number): Part {
   const command = [shippedNode, '--import', 'tsx', 'test/sim/main.ts', ...args] as const
-  return { name, command, limitMs, countsFile: null }
-}
-
-const freshSeeds = 1000
-
-/**
- * Seeds that no run before had: the twelve digits of the minute, then four of its own. Fixed seeds become a test that the
- * code has learned. The run prints which seeds they are, and for each that breaks the command that replays it.
- */
-function freshSimulation(now: Date): Part {
-  const minute = now.toISOString().replaceAll(/\D/g, '').slice(0, 12)
-  return simulation('fresh-seeds', ['--seeds', String(freshSeeds), '--from', `${minute}0000`], patientLimitMs)
+  return { name: 'simulation', command, limitMs, countsFile: null }
 }
 
 /** What is not installed or built would fail, so it is no choice. */
@@ -161,12 +150,9 @@ export function everydayParts(folder: string): EverydayParts {
     preparation: preparation(),
     // Booted hosts mostly wait, and so do the other suites of the lab.
     timely: [[[unit, programs], [hosts]], [[lab], [labOthers]], [[siege]]],
-    patient: [
-      npmRun('check', ['check'], patientLimitMs),
-      proof,
-      simulation('simulation', ['--ci'], patientLimitMs),
-      freshSimulation(new Date()),
-    ].map((part) => ({ ...part, command: [...patiently, ...part.command] })),
+    patient: [npmRun('check', ['check'], patientLimitMs), proof, simulation(['--ci'], patientLimitMs)].map(
+      (part) => ({ ...part, command: [...patiently, ...part.command] }),
+    ),
   }
 }
 
@@ -177,7 +163,7 @@ export function nightlyParts(folder: string): readonly Part[] {
     ...preparation(),
     unit,
     programs,
-    simulation('simulation', ['--seeds', '20000'], 60 * minuteMs),
+    simulation(['--seeds', '20000'], 60 * minuteMs),
     { name: 'fresh-seeds', command: ['test/sim/nightly', '60'], limitMs: 90 * minuteMs, countsFile: null },
     npmRun('planted-mistakes', ['sim', '--', '--mutants'], 120 * minuteMs),
     npmRun('mutation', ['mutation'], 120 * minuteMs),

@@ -47,9 +47,11 @@ const disturbances: ReadonlySet<string> = new Set([
   'disk-slow',
   'disk-full',
 ])
-/** Likewise, but the VIP shall move, and a takeover needs votes. */
+/** Likewise, but the VIP shall move, and a takeover needs votes, and the news that the old holder gives way. */
 const callsForMove = 'weight-fails'
 const withholdsVotes: ReadonlySet<string> = new Set([
+  'loss',
+
   'kill-witness',
   'freeze-witness',
   'disk-slow',

@@ -38,7 +38,7 @@ describe('the end of a lab', function () {
       Promise.resolve(standingLab(runner)),
     )
     const folder = hostsFolderOf(runner) ?? ''
-    for (const init of initsOf(folder)) process.kill(Number(init), 'SIGKILL')
+    for (const init of initsOf(folder)) killIfThere(Number(init))
     const [code] = (await once(runner, 'exit')) as unknown[]
     const logs = existsSync(join(folder, 'lb01/keepalived.log'))
     rmSync(folder, { recursive: true })
@@ -77,6 +77,15 @@ function hostsFolderOf(runner: ChildProcess): string | undefined {
 }
 
 /** The hosts' first processes, and the `unshare` before each. */
+/** The runner ends the other hosts as soon as one is gone. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 function initsOf(folder: string): string[] {
   return processes().filter((pid) => readOr(`/proc/${pid}/environ`, '').includes(`LAB_FOLDER=${folder}\0`))
 }

@@ -125,7 +125,8 @@ function whileWitnessRestarts(scenario: Scenario, needy: LabNode | null): Scenar
 
 export const witnessRestarts: readonly Scenario[] = [
   quiet,
-  whileWitnessRestarts(vrrpBlock, null),
+  // The restart is a part of the fault, which has to end before the hold-down does.
+  whileWitnessRestarts({ ...vrrpBlock, faultMs: vrrpBlock.faultMs - 2000 }, null),
   whileWitnessRestarts(cutAb, 'lb01'),
   whileWitnessRestarts(isolateHolder, 'lb02'),
   whileWitnessRestarts(killHost, 'lb02'),
