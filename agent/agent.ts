@@ -1,7 +1,7 @@
 /** The agent of one node, assembled: keepalived on one side, the voters on the other, the guards in between. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../shared/identity/credentials.ts'
-import { planMarkOf } from '../shared/core/plan-mark.ts'
+import { KeptPlan } from './runtime/kept-plan.ts'
 import { messageOf } from '../shared/error-message.ts'
 import type { Echo } from '../shared/host/icmp.ts'
 import type { Identity } from '../shared/identity/identity.ts'
@@ -99,8 +99,7 @@ export class Agent {
   /** Instances for which the peer has proved another password. */
   #authDiffers: ReadonlySet<string> = new Set()
   #plan: Plan | null = null
-  /** Who belongs to the plan on disk; undefined: that is not sure. */
-  #planKept: string | undefined
+  readonly #keptPlan: KeptPlan
   #credentials: Credentials
   #secureContext: SecureContext
   #renews = false
@@ -161,6 +160,9 @@ export class Agent {
     this.#secureContext = createSecureContext(secureContextOf(around.credentials))
     this.#profiles = new RereadProfiles(found.read)
     this.#reporter = new Reporter(around.log, (tell) => this.#witnessLink?.tell(tell) === true, nowMs)
+    this.#keptPlan = new KeptPlan(this.#store, (cause) =>
+      this.#reporter.problem('plan-not-kept', messageOf(cause)),
+    )
     this.#dump = new KeepalivedDump({ program, dumpFile, statsFile }, nowMs)
     this.#rungs = new FenceRungs({ ...config.keepalived, places: () => this.#places }, pauseMs)
     this.#bars = new BarFiles(config.runDir)
@@ -326,6 +328,7 @@ export class Agent {
     if (this.#rereadTimer !== null) clearInterval(this.#rereadTimer)
     this.#endUnplanned()
     this.#runtime?.close()
+    this.#keptPlan.close()
     this.#gateway?.close()
     this.#announcer?.close()
     this.#announcements.close()
@@ -479,21 +482,11 @@ export class Agent {
       'plan',
       `plan (${from === 'witness' ? 'from the witness' : 'from disk'}): the peer is ${peer === null ? 'not known yet' : `${peer.name} at ${peer.address}:${peer.port}`}`,
     )
-    if (from === 'witness') this.#keepPlan(plan)
-    else this.#planKept = planMarkOf(plan)
+    if (from === 'witness') this.#keptPlan.keep(plan)
+    else this.#keptPlan.found(plan)
     this.#listener?.setPeer(peer)
     this.#runGuards({ peer: peer?.name ?? null, timing: plan.timing })
     this.#linkPeer(peer)
-  }
-
-  #keepPlan(plan: Plan): void {
-    this.#planKept = undefined
-    this.#store.keepPlan(plan).then(
-      () => {
-        if (this.#plan === plan) this.#planKept = planMarkOf(plan)
-      },
-      (cause: unknown) => this.#reporter.problem('plan-not-kept', messageOf(cause)),
-    )
   }
 
   #runGuards(plan: { readonly peer: string | null; readonly timing: Plan['timing'] }): void {
@@ -691,7 +684,7 @@ export class Agent {
       mark: (instance, mark) => this.#noteMark(this.#store.mark(instance, mark)),
       answerPeer: (beat, verdict) => this.#listener?.answer(beat, verdict),
       beat: (beat) => {
-        this.#witnessLink?.beat({ ...beat, planKept: this.#planKept })
+        this.#witnessLink?.beat({ ...beat, planKept: this.#keptPlan.mark })
         this.#peerLink?.link.beat(beat)
       },
       carryOut: (instance, { rung, spares }) => {

@@ -61,43 +61,29 @@ has_systemd() {
     [ -z "$root" ] && [ -d /run/systemd/system ]
 }
 
+# Ends with the words of the program $1 where it says that $2, or cannot find out ($3: what to do then). If the program is
+# missing, nothing is asked. On a broken host that is the way around the refusal.
+refuse_if() {
+    { [ -z "$root" ] && [ -e "$1" ]; } || return 0
+    code=0
+    words=$("$1") || code=$?
+    case $code in
+    1) return 0 ;;
+    0) printf '%s\n' "$words" >&2 ;;
+    *)
+        printf '%s\n' "install.sh: nothing was removed, because it is not known whether $2." \
+            "${words:-$1 ended with $code.}" "Correct that. $3" >&2
+        ;;
+    esac
+    exit 1
+}
+
 if [ -n "$uninstall" ]; then
     [ -f "$root$list" ] || fail "$list is missing, so nothing is installed under $prefix (did you use another --prefix?)"
-    asked=$lib/used-by-keepalived
-    # If the script is missing, nothing is asked. On a broken host that is the way around the refusal.
-    if [ -z "$root" ] && [ -e "$asked" ]; then
-        code=0
-        words=$("$asked") || code=$?
-        case $code in
-        1) ;;
-        0)
-            printf '%s\n' "$words" >&2
-            exit 1
-            ;;
-        *)
-            printf '%s\n' "install.sh: nothing was removed, because it is not known whether keepalived on this host uses keepalived-witness." \
-                "${words:-$asked ended with $code.}" "Correct that. If you are sure that keepalived does not use it: rm $asked" >&2
-            exit 1
-            ;;
-        esac
-    fi
-    asked=$lib/needed-by-agents
-    if [ -z "$root" ] && [ -e "$asked" ]; then
-        code=0
-        words=$("$asked") || code=$?
-        case $code in
-        1) ;;
-        0)
-            printf '%s\n' "$words" >&2
-            exit 1
-            ;;
-        *)
-            printf '%s\n' "install.sh: nothing was removed, because it is not known whether agents count on the witness of this host." \
-                "${words:-$asked ended with $code.}" "Correct that. If you are sure that none does: systemctl stop witnessd" >&2
-            exit 1
-            ;;
-        esac
-    fi
+    refuse_if "$lib/used-by-keepalived" 'keepalived on this host uses keepalived-witness' \
+        "If you are sure that keepalived does not use it: rm $lib/used-by-keepalived"
+    refuse_if "$lib/needed-by-agents" 'agents count on the witness of this host' \
+        'If you are sure that none does: systemctl stop witnessd'
     # shellcheck disable=SC2086
     if has_systemd; then systemctl disable --now --quiet $units 2>/dev/null || :; fi
     while IFS= read -r file; do

@@ -294,6 +294,15 @@ export class AgentStore {
     }
   }
 
+  /** Whether a vote is delegated on disk, by this node or to it by a node that the plan does not have. */
+  countsBeyond({ nodes }: Plan): boolean {
+    const { ballots, kept } = this.#store.data
+    return (
+      Object.values(ballots).some(({ standing }) => standing === true) ||
+      Object.values(kept).some(({ of }) => !nodes.some(({ name }) => name === of))
+    )
+  }
+
   keepPlan(plan: Plan): Promise<void> {
     return this.#store.update((state) => ({ ...state, plan }))
   }

@@ -56,8 +56,8 @@ export const beatSchema = z.object({
   /** T_h of this node: a voter refuses when its own promise would not outlive it. */
   leaseMs: z.number().int().min(1),
   /**
-   * To the witness: who belongs to the plan that this agent has on disk (`planMarkOf`); absent: it has none yet, or an
-   * earlier version.
+   * To the witness: who belongs to the plan that this agent has on disk (`planMarkOf`); absent: it has none yet, a
+   * delegated vote may count under an earlier plan, or an earlier version.
    */
   planKept: z.string().max(200).optional(),
   reports: z.array(report).max(maxInstances),

@@ -25,6 +25,7 @@ const dropped: ReadonlySet<string> = new Set([
   'cluster',
   'recovered',
   'startedAtMs',
+  'membersSinceMs',
   'turnedAtMs',
   'runningSinceMs',
   'refusedMessages',

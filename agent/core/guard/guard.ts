@@ -17,7 +17,7 @@ import {
   confirmKept,
   endDoubtInTime,
   recoverKept,
-  voidKept,
+  voidKeptOfRemoved,
 } from './events/standing.ts'
 import { tellWitnessSilence, weighLending } from './events/lending.ts'
 import type { GuardEvent } from './event.ts'
@@ -223,12 +223,11 @@ function book(turn: Turn, event: GuardEvent): void {
  */
 function bookPlan(turn: Turn, event: GuardEvent & { type: 'plan' }): void {
   const { peer, timing } = event
-  const { candidacy, kept, peer: before } = turn.guard
+  const { candidacy, peer: before } = turn.guard
   const retimed = timing.leaseMs !== turn.guard.timing.leaseMs
   const carriedUntilMs = leaseInUseUntilMs(turn.guard)
-  const isKept = kept.phase !== 'none' && kept.phase !== 'void'
-  if (isKept && kept.ballot.of !== peer) voidKept(turn, `${kept.ballot.of} was removed from the cluster`)
   set(turn, { peer, timing, unmatched: unmatchedWith(turn.guard, peer) })
+  voidKeptOfRemoved(turn)
   if (retimed) return raiseEpoch(turn, carriedUntilMs)
   if (candidacy !== null && before !== peer)
     set(turn, {
@@ -244,6 +243,7 @@ function renew(turn: Turn): void {
   if (phase.name === 'overruled' && mayWin) enterClaim(turn, 'adopt')
   writePermit(turn)
   tryDisk(turn)
+  voidKeptOfRemoved(turn)
 }
 
 /** More moves than this within one turn mean that the phases loop, which is a fault of this code. */

@@ -12,7 +12,7 @@ import { bookCheck } from './check.ts'
 import { bookDrill, bookDrilled, watchDrill } from './drill.ts'
 import { bookHello, patienceWith } from './greeting.ts'
 import { bookMembers } from './members.ts'
-import { distrustPlanWaits, notePlanTaken } from './plan-taking.ts'
+import { forgetPlanWaits, notePlanTaken } from './plan-taking.ts'
 import { describeUnmatched, keyOf } from './instance-keys.ts'
 import type { Beat, VoterReply } from '../../../shared/protocol/messages.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
@@ -62,6 +62,7 @@ export function createArbiter(options: ArbiterOptions): Arbiter {
     timing,
     recovered,
     startedAtMs: atMs,
+    membersSinceMs: atMs,
     nodes: new Map(members.map((member) => [member.name, newNode(member)])),
     instances: new Map(),
     known: recovered.known ?? new Map(),
@@ -112,7 +113,7 @@ export function nextDeadlineMs(arbiter: Arbiter): number {
 
 function keepPromises(turn: Turn, { atMs, jumpedMs }: ArbiterEvent & { type: 'resumed' }): void {
   const { reserveMs } = turn.arbiter.timing
-  if (jumpedMs > 0) distrustPlanWaits(turn)
+  if (jumpedMs > 0) forgetPlanWaits(turn)
   for (const [instance, { voter }] of turn.instances) {
     const kept = keepOverJump(voter, { atMs, jumpedMs, reserveMs })
     change(turn, instance, { voter: kept.voter })

@@ -6,8 +6,7 @@ import { silenceMs } from '../../../shared/core/timing.ts'
 import { promisedTo } from '../../../shared/core/vote/voter.ts'
 import { noteInstances } from './instance-keys.ts'
 import type { ArbiterEvent } from './state.ts'
-import { planOf } from './members.ts'
-import { liveNode, occurred, refuseMessage, type Turn } from './turn.ts'
+import { liveNode, occurred, planOf, refuseMessage, type Turn } from './turn.ts'
 import { greet, type NodeState, type Patience } from './roster.ts'
 
 export function bookHello(turn: Turn, event: ArbiterEvent & { type: 'hello' }): void {

@@ -1,8 +1,9 @@
-/** Who belongs to the cluster according to enrolment, and the plan with which the agents learn it. Pure. */
-import type { Member, Plan } from '../../../shared/protocol/plan.ts'
+/** Who belongs to the cluster according to enrolment. Pure. */
+import type { Member } from '../../../shared/protocol/plan.ts'
 import type { NodeName } from '../../../shared/protocol/names.ts'
 import { disownPromise } from '../../../shared/core/vote/recovery.ts'
-import { answerPendingChecks, change, type Turn } from './turn.ts'
+import { answerPendingChecks, change, planOf, type Turn } from './turn.ts'
+import { forgetPlanWaits } from './plan-taking.ts'
 import { forgetNode } from './instance-keys.ts'
 import { newNode } from './roster.ts'
 
@@ -25,6 +26,8 @@ export function bookMembers(turn: Turn, members: readonly Member[]): void {
         reason: `${member.name} was removed from cluster ${turn.arbiter.cluster}`,
       })
   }
+  turn.arbiter = { ...turn.arbiter, membersSinceMs: turn.atMs }
+  forgetPlanWaits(turn)
   for (const { session } of turn.nodes.values())
     if (session?.open === true)
       turn.effects.push({
@@ -47,9 +50,4 @@ function disown(turn: Turn, name: NodeName): void {
     change(turn, instance, { voter: disowned, pendingBeat: null })
     answerPendingChecks(turn, instance, { permit: false, text })
   }
-}
-
-export function planOf({ arbiter, nodes }: Turn): Plan {
-  const { cluster, timing } = arbiter
-  return { cluster, timing, nodes: [...nodes.values()].map(({ member }) => member) }
 }

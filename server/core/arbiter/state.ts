@@ -195,6 +195,8 @@ export interface Arbiter {
   readonly timing: Timing
   readonly recovered: ArbiterOptions['recovered']
   readonly startedAtMs: number
+  /** When enrolment last said who belongs to the cluster. */
+  readonly membersSinceMs: number
   readonly nodes: ReadonlyMap<NodeName, NodeState>
   /** By key (instance-keys.ts). */
   readonly instances: ReadonlyMap<string, InstanceState>

@@ -1,6 +1,7 @@
 /** One turn of the arbiter: the working copy of its state, and the operations on it that all decisions share. Pure. */
 import { type Epoch, type NodeName, maxInstances } from '../../../shared/protocol/names.ts'
 import type { OrderedAction, VoterReply, Vote } from '../../../shared/protocol/messages.ts'
+import type { Plan } from '../../../shared/protocol/plan.ts'
 import { silenceMs } from '../../../shared/core/timing.ts'
 import { showsVip } from '../../../shared/core/vip-sighting.ts'
 import { differs } from '../../../shared/core/differs.ts'
@@ -101,6 +102,12 @@ export function tellFull(turn: Turn, node: NodeName, instance: string): void {
 export function change(turn: Turn, instance: string, changes: Partial<InstanceState>): void {
   const before = instanceOf(turn, instance)
   if (differs(before, changes)) turn.instances.set(instance, { ...before, ...changes })
+}
+
+/** With which the agents learn who belongs to the cluster. */
+export function planOf({ arbiter, nodes }: Turn): Plan {
+  const { cluster, timing } = arbiter
+  return { cluster, timing, nodes: [...nodes.values()].map(({ member }) => member) }
 }
 
 export function occurred(turn: Turn, occurrence: Occurrence): void {

@@ -145,4 +145,12 @@ describe('the documents', () => {
       )
     assert.deepEqual(lost, [])
   })
+
+  it('has no marks of a merge that was not finished, as they are or as the formatter makes quotes of them', () => {
+    const marks = /^(?:<{7} |={7}$|>{7} |(?:> ){6,})/m
+    assert.deepEqual(
+      documents.filter((file) => marks.test(read(file))),
+      [],
+    )
+  })
 })

@@ -88,6 +88,13 @@ export function bookPeerWithout(turn: Turn): void {
   voidKept(turn, `${peerName(turn.guard)} no longer has this instance`)
 }
 
+/** Tried again until the disk has forgotten it: the name may come back with another host. */
+export function voidKeptOfRemoved(turn: Turn): void {
+  const { kept, peer } = turn.guard
+  if (kept.phase !== 'none' && kept.ballot.of !== peer)
+    voidKept(turn, `${kept.ballot.of} was removed from the cluster`)
+}
+
 function keep(turn: Turn, ballot: KeptBallot): void {
   const { kept } = turn.guard
   if (kept.phase === 'recovered') return set(turn, { kept: { ...kept, phase: 'kept' } })

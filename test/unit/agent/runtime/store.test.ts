@@ -38,6 +38,24 @@ describe('AgentStore', () => {
     assert.deepEqual(again.plan, plan)
   })
 
+  it('knows whether a delegated vote may count beyond a plan', async () => {
+    const plan = {
+      cluster: 'web',
+      timing: defaultTiming,
+      nodes: ['lb01', 'lb02'].map((name) => ({ name, address: '10.0.0.1', port: 7401, leastGeneration: 1 })),
+    }
+    const store = await open()
+    await store.record('VI_1', ballot)
+    await store.keepVote('VI_1', { of: 'lb02', epoch: 7 })
+    assert.equal(store.countsBeyond(plan), false)
+    assert.equal(store.countsBeyond({ ...plan, nodes: plan.nodes.slice(0, 1) }), true, 'lb02 was removed')
+    await store.keepVote('VI_1', null)
+    await store.record('VI_2', { to: 'lb02', epoch: 8, standing: true })
+    assert.equal(store.countsBeyond(plan), true, 'this node delegated its own')
+    await store.record('VI_2', { to: 'lb02', epoch: 9 })
+    assert.equal(store.countsBeyond(plan), false)
+  })
+
   describe('knows whether an instance is armed', () => {
     const readState = (): { armed?: Record<string, boolean> } =>
       (JSON.parse(readFileSync(folder('state/state.json'), 'utf8')) as { data: object }).data

@@ -383,6 +383,25 @@ describe('a holder to which a vote was left', () => {
     assert.ok(types(outliveWitness(driver)).includes('fence'))
   })
 
+  it('forgets a vote of somebody else that it finds on its disk, and tries until the disk has forgotten it', () => {
+    const driver = new GuardDriver({
+      standing: { kept: { of: 'lb09', epoch: epochLeft }, rebooted: true, inDoubt: false },
+      recordsAtOnce: false,
+    })
+    driver.hearWitness()
+    driver.backup()
+    const forgets = { type: 'keep-vote', kept: null }
+    assert.deepEqual(ofType(driver.renew(), 'keep-vote'), [forgets])
+    assert.deepEqual(ofType(driver.renew(), 'keep-vote'), [], 'the disk is busy with it')
+    driver.feed({ type: 'vote-kept', kept: null, error: 'ENOSPC' })
+    assert.equal(driver.guard.kept.phase, 'void')
+    const again = driver.renew()
+    assert.deepEqual(ofType(again, 'keep-vote'), [forgets])
+    assert.deepEqual(told(again), [])
+    driver.feed({ type: 'vote-kept', kept: null, error: null })
+    assert.equal(driver.guard.kept.phase, 'none')
+  })
+
   it('does no drill that would move the VIP to the one that left', () => {
     const driver = keeping()
     driver.hearPeer({ ...leftHere('returning'), phase: 'gated', keepalived: 'FAULT', process: 'running' })
